@@ -1,0 +1,1 @@
+"""Mattermost on Linux hosts: installed, hardened, verified and kept right with pyinfra."""

@@ -1,0 +1,33 @@
+"""Errors that an operator reads. Each is a sentence, never a traceback."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pyinfra.api.exceptions import PyinfraError
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One wrong thing in an inventory: where, what stands there, what to write instead."""
+
+    path: str
+    found: str
+    needed: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: found {self.found}; {self.needed}"
+
+
+class OperatorError(PyinfraError):
+    """A sentence for the operator; pyinfra prints it and exits with 1."""
+
+
+class SiteError(OperatorError):
+    """Every mistake of an inventory at once, before any connection."""
+
+    def __init__(self, source: str, mistakes: Sequence[Mistake]):
+        self.source = source
+        self.mistakes = tuple(mistakes)
+        count = len(self.mistakes)
+        head = f"{source}: {count} mistake{'s' if count != 1 else ''}; nothing was touched"
+        super().__init__("\n".join([head, *(f"  - {mistake}" for mistake in self.mistakes)]))

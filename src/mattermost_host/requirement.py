@@ -1,0 +1,30 @@
+"""What a component needs of a host, and what was found: data without behaviour."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from mattermost_host.facts.host import HostFacts
+
+Verdict = Literal["ok", "warning", "error", "skipped"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The answer to one requirement on one host."""
+
+    name: str
+    """Name of the check: what ``skip={"name": "reason"}`` in the inventory takes."""
+    verdict: Verdict
+    found: str
+    needed: str = ""
+    remedy: str = ""
+    """What to do, a full sentence; empty where all is well."""
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A named check of the host's facts."""
+
+    name: str
+    check: Callable[[HostFacts], Iterable[Finding]]

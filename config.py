@@ -1,0 +1,12 @@
+"""Read by pyinfra before each run, from the folder it is started in."""
+
+from pyinfra import config
+
+from mattermost_host.site import Site
+
+# With pyinfra's default the other hosts go on after one has failed.
+config.FAIL_PERCENT = 0
+config.SUDO = True
+
+# Every mistake of the inventory is reported here, before any connection.
+Site.load_for_pyinfra()

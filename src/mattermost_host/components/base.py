@@ -1,0 +1,65 @@
+"""The ground the others stand on: time, locale, kernel parameters, a few packages."""
+
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ConfigDict, Field
+from pyinfra.api import deploy as component
+
+from mattermost_host.facts.host import HostFacts
+from mattermost_host.ops import files, kernel, locale, packages, running
+from mattermost_host.ops.files import Directory, File
+from mattermost_host.render import render
+from mattermost_host.surface import Surface, Unit
+
+PACKAGES = ("ca-certificates", "curl", "locales", "logrotate", "nftables")
+TIME_DAEMONS = ("chrony", "ntpsec", "ntp", "openntpd")
+LOCALE = "en_US.UTF-8"
+FOLDER = "/etc/mattermost-host"
+
+
+class Settings(BaseModel):
+    """What every host of the site has."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    time_synchronisation: bool = Field(
+        default=True,
+        description="Keep systemd-timesyncd running where no other time daemon is installed.",
+    )
+    kernel_parameters: bool = Field(
+        default=True,
+        description="Set the documented network parameters, scaled to the host's memory.",
+    )
+
+
+def surface(settings: Settings, facts: HostFacts) -> Surface:
+    """The time daemon; a container takes the time of the machine below."""
+    ours = settings.time_synchronisation and not facts.container and not other_time_daemon(facts)
+    return Surface(units=(Unit("systemd-timesyncd.service", user="systemd-timesync"),) * ours)
+
+
+def other_time_daemon(facts: HostFacts) -> bool:
+    """Whether somebody else already keeps the clock."""
+    return any(name in TIME_DAEMONS for name, _ in facts.packages)
+
+
+@component("Base")
+def deploy(settings: Settings, facts: HostFacts, parameters: Mapping[str, str]) -> None:
+    """Packages, locale, clock and kernel parameters. ``parameters`` come from sizing."""
+    keeps_time = bool(surface(settings, facts).units)
+    packages.installed(
+        name="the tools that every host needs are installed",
+        packages=[*PACKAGES, *(["systemd-timesyncd"] if keeps_time else [])],
+    )
+    locale.available(name=f"the locale {LOCALE} is generated", locale=LOCALE)
+    wanted = dict(parameters) if settings.kernel_parameters else {}
+    files.present(
+        name="our folder and the kernel parameters are in place",
+        entries=[
+            Directory(FOLDER),
+            File("/etc/sysctl.d/60-mattermost-host.conf", render("base/sysctl.conf.j2", parameters=wanted)),
+        ],
+    )
+    kernel.in_force(name="the kernel parameters are in force", parameters=wanted)
+    if keeps_time:
+        running.running(name="the clock is synchronised", unit="systemd-timesyncd.service")

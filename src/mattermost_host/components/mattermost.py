@@ -1,0 +1,249 @@
+"""The Mattermost server: release, account, settings, service, first administrator."""
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pyinfra.api import deploy as component
+
+from mattermost_host.mattermost_settings import environment_name, environment_value
+from mattermost_host.ops import account, administrator, files, packages, release, running
+from mattermost_host.ops.files import Absent, Check, Directory, File
+from mattermost_host.ops.release import Release
+from mattermost_host.render import render
+from mattermost_host.surface import Port, SecretFile, Surface, Unit
+
+USER = "mattermost"
+UNIT = "mattermost.service"
+UNIT_FILE = f"/etc/systemd/system/{UNIT}"
+STATE = "/var/lib/mattermost"
+LOGS = "/var/log/mattermost"
+ENVIRONMENT_FILE = "/etc/mattermost-host/mattermost.env"
+LICENCE_FILE = "/etc/mattermost-host/mattermost.license"
+DATABASE_CA_FILE = "/etc/mattermost-host/database-ca.pem"
+LOCAL_SOCKET = "/run/mattermost/local.socket"
+LISTEN = ("127.0.0.1", 8065)
+
+SettingValue = bool | int | float | str | list[str] | dict[str, object]
+
+
+class ReleaseSettings(BaseModel):
+    """Which release, and where it comes from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: str | None = Field(
+        default=None,
+        pattern=r"^\d+\.\d+\.\d+$",
+        description="For example `11.7.9`. Without it the newest extended support release.",
+    )
+    edition: Literal["enterprise", "team"] = Field(
+        default="enterprise",
+        description="Enterprise without a licence is free and can be licensed later.",
+    )
+    mirror: str | None = Field(
+        default=None,
+        description="Base URL that holds the vendor's files under the vendor's names.",
+    )
+    file: str | None = Field(
+        default=None, description="Tarball on the control machine, or its URL."
+    )
+    sha256: str | None = Field(
+        default=None,
+        pattern=r"^[0-9a-f]{64}$",
+        description="Digest of the tarball, where it is not in the table of releases.",
+    )
+    signature_key: str | None = Field(
+        default=None,
+        description="Public GPG key file; the signature beside the tarball is then checked too.",
+    )
+    unverified: bool = Field(
+        default=False, description="Deploy a tarball whose digest nobody has stated."
+    )
+
+
+class Administrator(BaseModel):
+    """The first administrator. The password is in the secrets file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    username: str = Field(default="sysadmin", pattern=r"^[a-z][a-z0-9._-]{2,21}$", description="Name to log in with.")
+    email: str | None = Field(
+        default=None, description="Address; without it `sysadmin@` and the host of the site's URL."
+    )
+
+
+class Settings(BaseModel):
+    """The Mattermost server."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    release: ReleaseSettings = Field(default=ReleaseSettings(), description="Which release.")
+    administrator: Administrator = Field(
+        default=Administrator(), description="The first administrator."
+    )
+    settings: dict[str, SettingValue] = Field(
+        default={},
+        description=(
+            "Any documented setting under its documented name, for example "
+            '`{"EmailSettings.SMTPServer": "smtp.example.com"}`. What stands here is locked in '
+            "the System Console; the rest stays the console's. Secret settings belong into the "
+            "secrets file, under `settings`."
+        ),
+    )
+    max_file_size_mb: int = Field(
+        default=100,
+        ge=1,
+        le=10_240,
+        description="Largest upload, MiB. The proxy's limit follows.",
+    )
+    licence: str | None = Field(
+        default=None, description="Licence file on the control machine."
+    )
+    log_days: int = Field(default=30, ge=1, description="Days that rotated logs are kept.")
+    sandbox_without: list[Literal["netlink", "executable-memory"]] = Field(
+        default=[],
+        description="Parts of the sandbox that a plugin of yours needs to be without.",
+    )
+
+
+def surface(settings: Settings) -> Surface:
+    """The service behind the proxy; nobody but this host reaches it."""
+    return Surface(
+        units=(Unit(UNIT, user=USER, max_exposure=1.5),),
+        ports=(Port(LISTEN[1], "the server, behind the proxy", "loopback", process="mattermost"),),
+        secret_files=(
+            SecretFile(ENVIRONMENT_FILE, group=USER, mode="640"),
+            SecretFile(f"{STATE}/config/config.json", USER, USER, "600"),
+        ),
+    )
+
+
+@component("Mattermost")
+def deploy(
+    settings: Settings,
+    *,
+    release_to_run: Release,
+    variables: Mapping[str, str],
+    local_database: bool,
+    database_ca: bytes | None,
+    licence: bytes | None,
+    administrator_email: str,
+    administrator_password: SecretStr,
+) -> None:
+    """``variables`` are the settings that we own, as environment variables, secrets included."""
+    packages.installed(name="what the release needs is installed", packages=["tar", "gzip"])
+    account.system_account(name="the account mattermost exists", user=USER, home=STATE)
+    written = files.present(
+        name="folders, settings and unit are in place",
+        entries=entries(settings, variables, local_database, database_ca, licence),
+        check=Check(f'if [ -e "$stage{UNIT_FILE}" ]; then systemd-analyze verify --man=no "$stage{UNIT_FILE}" 2>&1 | grep -v "is not executable" || true; fi'),
+    )
+    unpacked = release.current(
+        name=f"release {release_to_run.folder} is current", release=release_to_run
+    )
+    running.running(
+        name="the server runs it",
+        unit=UNIT,
+        restart_on=[
+            UNIT_FILE,
+            f"{UNIT_FILE}.d",
+            ENVIRONMENT_FILE,
+            LICENCE_FILE,
+            DATABASE_CA_FILE,
+            release.CURRENT,
+        ],
+        restart_after=[written, unpacked],
+    )
+    administrator.administrator(
+        name=f"the administrator {settings.administrator.username} exists",
+        socket=LOCAL_SOCKET,
+        username=settings.administrator.username,
+        email=administrator_email,
+        password=administrator_password,
+    )
+
+
+def entries(
+    settings: Settings,
+    variables: Mapping[str, str],
+    local_database: bool,
+    database_ca: bytes | None,
+    licence: bytes | None,
+) -> list[files.Entry]:
+    """Everything in the file system that is ours, except the release itself."""
+    quoted = {name: quote(value) for name, value in sorted(variables.items())}
+    unit = render(
+        "mattermost/mattermost.service.j2",
+        environment_file=ENVIRONMENT_FILE,
+        local_database=local_database,
+        sandbox_without=settings.sandbox_without,
+    )
+    return [
+        Directory("/etc/mattermost-host"),
+        Directory(release.HOME),
+        *(Directory(f"{STATE}{part}", "750", USER, USER) for part in ("", *STATE_FOLDERS)),
+        Directory(LOGS, "750", USER, USER),
+        File(
+            ENVIRONMENT_FILE,
+            render("mattermost/mattermost.env.j2", variables=quoted),
+            "640",
+            group=USER,
+            secret=True,
+        ),
+        _optional(LICENCE_FILE, licence),
+        _optional(DATABASE_CA_FILE, database_ca),
+        File(UNIT_FILE, unit),
+        File(
+            "/etc/tmpfiles.d/mattermost-host.conf",
+            render("mattermost/tmpfiles.conf.j2", days=settings.log_days),
+        ),
+    ]
+
+
+STATE_FOLDERS = ("/config", "/data", "/plugins", "/client-plugins")
+
+
+def _optional(path: str, content: bytes | None) -> files.Entry:
+    if content is None:
+        return Absent(path)
+    return File(path, content, "640", group=USER, secret=True)
+
+
+def environment(
+    settings: Settings, url: str, data_source: SecretStr, secret_settings: Mapping[str, SecretStr]
+) -> dict[str, str]:
+    """The settings that we own as environment variables; see docs/settings.md for the list."""
+    owned: dict[str, SettingValue] = {
+        "ServiceSettings.SiteURL": url,
+        "ServiceSettings.ListenAddress": f"{LISTEN[0]}:{LISTEN[1]}",
+        "ServiceSettings.EnableLocalMode": True,
+        "ServiceSettings.LocalModeSocketLocation": LOCAL_SOCKET,
+        "ServiceSettings.TrustedProxyIPHeader": ["X-Real-IP"],
+        "SqlSettings.DriverName": "postgres",
+        "SqlSettings.DataSource": data_source.get_secret_value(),
+        "FileSettings.Directory": f"{STATE}/data/",
+        "FileSettings.MaxFileSize": settings.max_file_size_mb * 1024 * 1024,
+        "PluginSettings.Directory": f"{STATE}/plugins",
+        "PluginSettings.ClientDirectory": f"{STATE}/client-plugins",
+        "LogSettings.FileLocation": LOGS,
+    }
+    if settings.licence:
+        owned["ServiceSettings.LicenseFileLocation"] = LICENCE_FILE
+    stated = {
+        **settings.settings,
+        **{name: value.get_secret_value() for name, value in secret_settings.items()},
+    }
+    return {
+        "MM_CONFIG": str(PurePosixPath(STATE, "config", "config.json")),
+        "MM_LOG_PATH": LOGS,
+        **{environment_name(name): environment_value(value) for name, value in stated.items()},
+        **{environment_name(name): environment_value(value) for name, value in owned.items()},
+    }
+
+
+def quote(value: str) -> str:
+    r"""A value for systemd's EnvironmentFile, where \ escapes inside double quotes."""
+    escaped = "".join(f"\\{character}" if character in '\\"`$' else character for character in value)
+    return f'"{escaped}"'

@@ -1,0 +1,123 @@
+"""NGINX: TLS, WebSockets, static files from the release, and the way to the server."""
+
+from collections.abc import Sequence
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.networks import IPvAnyNetwork
+from pyinfra.api import deploy as component
+
+from mattermost_host.ops import files, packages, running
+from mattermost_host.ops.files import Absent, Check, Directory, File
+from mattermost_host.render import render
+from mattermost_host.sizing import NginxSizing
+from mattermost_host.surface import Port, Surface, Unit
+
+UNIT = "nginx.service"
+FOLDER = "/etc/nginx"
+MAIN = f"{FOLDER}/nginx.conf"
+SITE = f"{FOLDER}/conf.d/mattermost.conf"
+DROP_IN_FOLDER = f"/etc/systemd/system/{UNIT}.d"
+DROP_IN = f"{DROP_IN_FOLDER}/mattermost-host.conf"
+DEFAULT_SITE = f"{FOLDER}/sites-enabled/default"
+HTTP2_DIRECTIVE_SINCE = (1, 25, 1)
+UPLOAD_OVERHEAD_MB = 5
+"""What a multipart upload is larger than its file."""
+
+
+class Settings(BaseModel):
+    """The reverse proxy."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    websockets: int = Field(
+        default=10_000,
+        ge=100,
+        le=60_000,
+        description="WebSockets that must fit at once; one for each open client.",
+    )
+    trusted_proxies: list[IPvAnyNetwork] = Field(
+        default=[],
+        description=(
+            "Networks of load balancers before this proxy. Only from these is the client's "
+            "address taken out of X-Forwarded-For."
+        ),
+    )
+
+
+def surface(settings: Settings) -> Surface:
+    """What the world sees."""
+    return Surface(
+        units=(Unit(UNIT, max_exposure=3.0),),
+        ports=(
+            Port(80, "redirect to HTTPS, certificate challenges", "world", process="nginx"),
+            Port(443, "HTTPS and WebSockets of all clients", "world", process="nginx"),
+        ),
+    )
+
+
+@component("NGINX")
+def deploy(
+    settings: Settings,
+    *,
+    name: str,
+    upstreams: Sequence[str],
+    certificate: str,
+    key: str,
+    max_file_size_mb: int,
+    static_folder: str | None,
+    acme_folder: str | None,
+    sizing: NginxSizing,
+    version: str,
+    ipv6: bool,
+) -> None:
+    """Serve ``name`` over TLS from ``upstreams`` (``address:port``).
+
+    ``static_folder`` is the web application's folder where the release is on this host.
+    ``version`` is NGINX's, which decides how HTTP/2 is spelled.
+    """
+    packages.installed(name="NGINX is installed", packages=["nginx"])
+    service = files.present(
+        name="its sandbox and limits are in place",
+        entries=[
+            Directory(DROP_IN_FOLDER),
+            File(DROP_IN, render("nginx/service.conf.j2", open_files=sizing.open_files)),
+        ],
+    )
+    site = render(
+        "nginx/site.conf.j2",
+        name=name,
+        authority=name,
+        upstreams=upstreams,
+        certificate=certificate,
+        key=key,
+        body_mb=max_file_size_mb + UPLOAD_OVERHEAD_MB,
+        static_folder=static_folder,
+        acme_folder=acme_folder,
+        trusted_proxies=settings.trusted_proxies,
+        http2_directive=version_tuple(version) >= HTTP2_DIRECTIVE_SINCE,
+        ipv6=ipv6,
+    )
+    main = render(
+        "nginx/nginx.conf.j2",
+        open_files=sizing.open_files,
+        connections=sizing.worker_connections,
+    )
+    written = files.present(
+        name="the tested configuration is in place",
+        entries=[File(MAIN, main), File(SITE, site), Absent(DEFAULT_SITE)],
+        check=Check(f'nginx -t -q -c "$stage{MAIN}"', tree=FOLDER),
+    )
+    running.running(
+        name="NGINX serves it",
+        unit=UNIT,
+        restart_on=[DROP_IN_FOLDER],
+        reload_on=[MAIN, SITE, certificate, key],
+        restart_after=[service],
+        reload_after=[written],
+    )
+
+
+def version_tuple(version: str) -> tuple[int, ...]:
+    """``1.22.1-9+deb12u2`` as (1, 22, 1)."""
+    upstream = version.split("-")[0].split("+")[0]
+    return tuple(int(part) for part in upstream.split(".") if part.isdigit())

@@ -1,0 +1,118 @@
+"""PostgreSQL on the host itself, or somebody else's by DSN."""
+
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ConfigDict, Field
+from pyinfra.api import deploy as component
+
+from mattermost_host.database_check import dsn_mistakes
+from mattermost_host.facts.host import HostFacts
+from mattermost_host.ops import database, files, packages, running
+from mattermost_host.ops.files import File
+from mattermost_host.postgresql_versions import PGDG_DEFAULT, shipped_with
+from mattermost_host.render import render
+from mattermost_host.requirement import Requirement
+from mattermost_host.surface import Surface, Unit
+
+LOCALE = "en_US.UTF-8"
+SOCKET_FOLDER = "/var/run/postgresql"
+NAME = "mattermost"
+"""Role, database and system account share it, so peer authentication needs no map."""
+PORT = 5432
+PGDG_KEY = "/usr/share/postgresql-common/pgdg/apt.postgresql.org.asc"
+
+
+class Settings(BaseModel):
+    """The database of the site."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dsn: str | None = Field(
+        default=None,
+        description=(
+            "An external PostgreSQL, e.g. `postgres://mattermost@db.example.com:5432/mattermost"
+            "?sslmode=verify-full`. Nothing is installed then. Its password is in the secrets "
+            "file (`postgres_password`)."
+        ),
+    )
+    ca_certificate: str | None = Field(
+        default=None,
+        description="File on the control machine with the authority of the external server.",
+    )
+    pgdg: bool = Field(
+        default=False,
+        description="Install from the PostgreSQL project's repository, not the distribution's.",
+    )
+    version: int | None = Field(
+        default=None,
+        ge=14,
+        description="Major version with `pgdg`; without it the version that release suits best.",
+    )
+
+    @property
+    def local(self) -> bool:
+        """Whether the site runs its own PostgreSQL."""
+        return self.dsn is None
+
+
+def major(settings: Settings, facts: HostFacts) -> int:
+    """The major version that will run on this host."""
+    if settings.pgdg:
+        return settings.version or PGDG_DEFAULT
+    return shipped_with(facts.distribution, facts.release)
+
+
+def unit(settings: Settings, facts: HostFacts) -> str:
+    """The unit of the cluster itself; ``postgresql.service`` only stands for all of them."""
+    return f"postgresql@{major(settings, facts)}-main.service"
+
+
+def surface(settings: Settings, facts: HostFacts) -> Surface:
+    """The cluster; it listens on its socket only, so there is no port to guard."""
+    if not settings.local:
+        return Surface()
+    return Surface(units=(Unit(unit(settings, facts), user="postgres"),))
+
+
+@component("PostgreSQL")
+def deploy(settings: Settings, facts: HostFacts, parameters: Mapping[str, str]) -> None:
+    """Cluster, settings drop-in, role and database. ``parameters`` come from sizing."""
+    version = major(settings, facts)
+    folder = f"/etc/postgresql/{version}/main"
+    drop_in = f"{folder}/conf.d/mattermost-host.conf"
+    access = f"{folder}/pg_hba.conf"
+    if settings.pgdg:
+        _repository()
+    packages.installed(
+        name=f"PostgreSQL {version} is installed", packages=[f"postgresql-{version}"]
+    )
+    wanted = {"listen_addresses": "''", **parameters}
+    written = files.present(
+        name="settings and access rules are in place",
+        entries=[
+            File(drop_in, render("postgres/postgresql.conf.j2", parameters=wanted)),
+            File(access, render("postgres/pg_hba.conf.j2"), "640", "postgres", "postgres"),
+        ],
+    )
+    running.running(
+        name="PostgreSQL runs with them",
+        unit=unit(settings, facts),
+        restart_on=[drop_in],
+        reload_on=[access],
+        restart_after=[written],
+    )
+    database.present(
+        name="role, database and schema belong to Mattermost",
+        question=database.AskDatabase(NAME, PORT, tuple(wanted), drop_in),
+        locale=LOCALE,
+        unit=unit(settings, facts),
+    )
+
+
+def _repository() -> None:
+    """PGDG's packages, signed with the key that the distribution's own package brings."""
+    packages.installed(name="the key of PGDG is installed", packages=["postgresql-common"])
+    files.present(
+        name="PGDG's repository is known",
+        entries=[File("/etc/apt/sources.list.d/pgdg.sources", "")],
+    )

@@ -1,0 +1,75 @@
+"""Description: what an operator may say about a site, composed of the components' settings."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mattermost_host.components import base, firewall, mattermost, nginx, postgres, tls
+from mattermost_host.errors import Mistake, SiteError
+
+
+class Description(BaseModel):
+    """What an operator may say about a site."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    url: str = Field(
+        description="What users type: `https://` and the name, no slash at the end (SiteURL)."
+    )
+    users: int = Field(ge=1, description="People who will have an account; sizes the hosts.")
+    file_use: Literal["low", "medium", "high"] = Field(
+        default="medium",
+        description="How much they share: up to 5, 25 or 100 MB a user and month.",
+    )
+    skip: dict[str, str] = Field(
+        default={}, description="Checks of the preflight to skip, each with the reason."
+    )
+    base: base.Settings = Field(default=base.Settings(), description="Every host.")
+    firewall: firewall.Settings = Field(default=firewall.Settings(), description="nftables.")
+    tls: tls.Settings = Field(default=tls.Settings(), description="The site's certificate.")
+    postgres: postgres.Settings = Field(default=postgres.Settings(), description="The database.")
+    mattermost: mattermost.Settings = Field(
+        default=mattermost.Settings(), description="The server."
+    )
+    nginx: nginx.Settings = Field(default=nginx.Settings(), description="The reverse proxy.")
+
+    @property
+    def name(self) -> str:
+        """The name users type, without scheme and port."""
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def authority(self) -> str:
+        """The name users type, with the port where it is not 443."""
+        return urlsplit(self.url).netloc
+
+
+def describe(path: Path, data: Mapping[str, Any]) -> Description:
+    """The description in ``data``. Raises SiteError with every wrong key and value."""
+    try:
+        return Description.model_validate(dict(data))
+    except ValidationError as error:
+        raise SiteError(str(path), list(_sentences(error))) from error
+
+
+def _sentences(error: ValidationError) -> Iterator[Mistake]:
+    """pydantic's findings in the words of an operator."""
+    for detail in error.errors():
+        path = ".".join(("site", *(str(part) for part in detail["loc"])))
+        if detail["type"] == "extra_forbidden":
+            known = ", ".join(sorted(_known_keys(detail["loc"][:-1])))
+            yield Mistake(path, "a key that means nothing here", f"known are: {known}")
+        elif detail["type"] == "missing":
+            yield Mistake(path, "nothing", "it is needed; see docs/settings.md")
+        else:
+            yield Mistake(path, repr(detail.get("input")), detail["msg"].lower())
+
+
+def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+    model: Any = Description
+    for part in location:
+        model = model.model_fields[str(part)].annotation
+    return list(model.model_fields)

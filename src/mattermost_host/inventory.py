@@ -1,0 +1,107 @@
+"""Reading an inventory: plain data, the same file that pyinfra reads."""
+
+import runpy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mattermost_host.errors import Mistake, OperatorError, SiteError
+
+ROLES = ("app", "db", "proxy")
+
+
+@dataclass(frozen=True)
+class SiteHost:
+    """A host of the inventory: its name for pyinfra, its roles, its connection data."""
+
+    name: str
+    roles: tuple[str, ...]
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What stands in an inventory file."""
+
+    path: Path
+    description: Mapping[str, Any]
+    hosts: tuple[SiteHost, ...]
+
+
+def read(path: Path) -> Inventory:
+    """Execute the inventory and take ``site`` and the groups out of it.
+
+    Raises OperatorError where it can't be read, SiteError where it isn't an inventory of ours.
+    """
+    names = _execute(path)
+    mistakes: list[Mistake] = []
+    description = names.get("site")
+    if not isinstance(description, dict):
+        found = "nothing" if description is None else type(description).__name__
+        mistakes.append(Mistake("site", found, 'write site = {"url": "https://…", "users": …}'))
+        description = {}
+    hosts = _hosts(names, mistakes)
+    if mistakes:
+        raise SiteError(str(path), mistakes)
+    return Inventory(path, description, hosts)
+
+
+def _execute(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise OperatorError(f"there is no inventory {path}; see inventories/single.py for one")
+    try:
+        return runpy.run_path(str(path))
+    except Exception as error:
+        raise OperatorError(
+            f"{path} can't be read: {type(error).__name__}: {error}; correct the file, it is Python"
+        ) from error
+
+
+def _hosts(names: Mapping[str, Any], mistakes: list[Mistake]) -> tuple[SiteHost, ...]:
+    """The hosts in the order of the file, from pyinfra's groups (lists, or lists with data)."""
+    roles: dict[str, list[str]] = {}
+    data: dict[str, dict[str, Any]] = {}
+    for group, value in names.items():
+        if group.startswith("_") or not isinstance(value, list | tuple):
+            continue
+        members, shared = value if isinstance(value, tuple) else (value, {})
+        for member in members:
+            name, own = member if isinstance(member, tuple) else (member, {})
+            roles.setdefault(name, [])
+            data.setdefault(name, {}).update({**shared, **own})
+            if group in ROLES:
+                roles[name].append(group)
+    mistakes.extend(_role_mistakes(names, roles))
+    return tuple(SiteHost(name, tuple(roles[name]), data[name]) for name in roles)
+
+
+def _role_mistakes(names: Mapping[str, Any], roles: Mapping[str, list[str]]) -> list[Mistake]:
+    mistakes = [
+        Mistake(
+            f'host "{name}"',
+            "no role",
+            f"put it into at least one of the lists {', '.join(ROLES)}",
+        )
+        for name, held in roles.items()
+        if not held
+    ]
+    for role in ROLES:
+        members = [name for name, held in roles.items() if role in held]
+        if not members and not (role == "db" and _external_database(names)):
+            mistakes.append(Mistake(role, "no host", f'write {role} = ["name-of-a-host"]'))
+    if len(roles) > 1:
+        mistakes.append(
+            Mistake(
+                "hosts",
+                f"{len(roles)} hosts ({', '.join(roles)})",
+                "write one host into all roles; this version deploys sites of one host",
+            )
+        )
+    return mistakes
+
+
+def _external_database(names: Mapping[str, Any]) -> bool:
+    site = names.get("site")
+    postgres = site.get("postgres") if isinstance(site, dict) else None
+    return isinstance(postgres, dict) and bool(postgres.get("dsn"))

@@ -1,0 +1,56 @@
+"""A system account that runs one service."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pyinfra import host
+from pyinfra.api import StringCommand, operation
+from pyinfra.api.operation import OperationMeta
+
+from mattermost_host.ops.answers import Question, ask, changing, expect
+
+NO_SHELL = "/usr/sbin/nologin"
+
+
+@dataclass(frozen=True)
+class Account(Question):
+    """Home, shell and primary group of ``user``; empty where there is no such user."""
+
+    user: str
+
+    def script(self) -> str:
+        return f"getent passwd {self.user} && id -gn {self.user}"
+
+    def parse(self, lines: list[str]) -> tuple[str, str, str] | None:
+        if len(lines) != 2:
+            return None
+        fields = lines[0].split(":")
+        return fields[5], fields[6], lines[1]
+
+
+def system_account(name: str, user: str, home: str) -> OperationMeta:
+    """Keep the system account ``user``, with a group of its own and without a login shell."""
+    expect(Account(user))
+    return _system_account(name=name, user=user, home=home)
+
+
+@operation()
+def _system_account(user: str, home: str) -> Iterator[StringCommand]:
+    found = ask(Account(user))
+    if found == (home, NO_SHELL, user):
+        host.noop("the account is as described")
+    elif found is None:
+        yield from changing(
+            StringCommand(
+                f"getent group {user} >/dev/null || groupadd --system {user}; "
+                f"useradd --system --gid {user} --home-dir {home} --no-create-home "
+                f"--shell {NO_SHELL} {user}"
+            )
+        )
+    else:
+        yield from changing(
+            StringCommand(
+                f"getent group {user} >/dev/null || groupadd --system {user}; "
+                f"usermod --gid {user} --home {home} --shell {NO_SHELL} {user}"
+            )
+        )

@@ -1,0 +1,83 @@
+"""The first administrator, made through the server's local socket before anybody else can come.
+
+The password travels by standard input; a person who exists is never given another password.
+"""
+
+import json
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+from pyinfra import host
+from pyinfra.api import StringCommand, operation
+from pyinfra.api.operation import OperationMeta
+
+from mattermost_host.ops.answers import Question, ask, changing, expect
+
+CURL = "curl --silent --show-error --max-time 30 --unix-socket"
+
+
+@dataclass(frozen=True)
+class AskUser(Question):
+    """Id and roles of the user ``username``, by the server's local socket."""
+
+    socket: str
+    username: str
+
+    def script(self) -> str:
+        return (
+            f"{CURL} {self.socket} http://local/api/v4/users/username/{shlex.quote(self.username)}"
+        )
+
+    def parse(self, lines: list[str]) -> tuple[str, str] | None:
+        try:
+            answer = json.loads("\n".join(lines))
+            return answer["id"], answer["roles"]
+        except (ValueError, KeyError):
+            return None
+
+
+def administrator(
+    name: str, socket: str, username: str, email: str, password: SecretStr
+) -> OperationMeta:
+    """Keep an administrator called ``username``."""
+    question = AskUser(socket, username)
+    expect(question)
+    return _administrator(name=name, question=question, email=email, password=password)
+
+
+@operation()
+def _administrator(
+    question: AskUser, email: str, password: SecretStr
+) -> Iterator[StringCommand]:
+    found = ask(question)
+    if found is not None and "system_admin" in found[1].split():
+        host.noop("the administrator exists")
+        return
+    user = {
+        "username": question.username,
+        "email": email,
+        "password": password.get_secret_value(),
+    }
+    created = found is None
+    yield from changing(
+        StringCommand(_script(question, created), _stdin=[json.dumps(user)] if created else [])
+    )
+
+
+def _script(question: AskUser, create: bool) -> str:
+    url = "http://local/api/v4/users"
+    curl = f"{CURL} {question.socket} --fail-with-body -o /dev/null"
+    name = shlex.quote(question.username)
+    lines = ["set -eu"]
+    if create:
+        lines.append(f"{curl} -H 'Content-Type: application/json' --data-binary @- {url}")
+    lines += [
+        f"id=$({CURL} {question.socket} {url}/username/{name}"
+        """ | grep -o '"id" *: *"[a-z0-9]*"' | head -n 1 | cut -d '"' -f 4)""",
+        f"{curl} -X PUT -H 'Content-Type: application/json'"
+        """ --data '{"roles":"system_user system_admin"}' """ + f"{url}/$id/roles",
+        f"{curl} -X POST {url}/$id/email/verify/member",
+    ]
+    return "\n".join(lines)

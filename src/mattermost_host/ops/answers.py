@@ -1,0 +1,100 @@
+"""Questions to a host, answered many at a time.
+
+The cost of a run is its round trips. An operation therefore announces its question when the
+deploy calls it (``expect``) and asks for the answer when it is evaluated (``ask``). The first
+``ask`` sends every open question of that host in one command; the others find their answers
+waiting. An operation that changed something makes the host's answers void (``changing``), so
+the next one asks again. A run that changes nothing costs one round trip a host.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from pyinfra import host, state
+from pyinfra.api import FactBase, Host, StringCommand
+from pyinfra.context import ctx_host
+
+MARKER = "=mattermost-host="
+
+
+class Question(ABC):
+    """A read-only shell script and the reading of what it prints. Equal questions are one."""
+
+    @abstractmethod
+    def script(self) -> str:
+        """POSIX shell that changes nothing and prints the answer."""
+
+    @abstractmethod
+    def parse(self, lines: list[str]) -> Any:
+        """Turn the printed lines into the answer; must cope with none (nothing installed yet)."""
+
+
+class Answers(FactBase[dict[Question, Any]]):
+    """The answers to several questions, in one round trip."""
+
+    def command(self, questions: tuple[Question, ...]) -> str:
+        self.questions = questions
+        parts = [f"({question.script()}\n) 2>/dev/null; echo {MARKER}" for question in questions]
+        return "\n".join(parts)
+
+    def process(self, output: list[str]) -> dict[Question, Any]:
+        sections: list[list[str]] = [[]]
+        for line in output:
+            if line == MARKER:
+                sections.append([])
+            else:
+                sections[-1].append(line)
+        return {
+            question: question.parse(lines)
+            for question, lines in zip(self.questions, sections, strict=False)
+        }
+
+
+@dataclass
+class _Memory:
+    """What is known of one host, and what its coming operations will want to know."""
+
+    executing: bool = False
+    answers: dict[Question, Any] = field(default_factory=dict)
+    open: list[Question] = field(default_factory=list)
+
+
+_memories: WeakKeyDictionary[Host, _Memory] = WeakKeyDictionary()
+
+
+def _memory() -> _Memory:
+    memory = _memories.setdefault(ctx_host.get(), _Memory())
+    if memory.executing != state.is_executing:
+        # Between preparing and executing an operator may have thought for minutes: ask afresh.
+        memory.executing = state.is_executing
+        memory.answers.clear()
+    return memory
+
+
+def expect(question: Question) -> None:
+    """Announce a question, so that it travels with the others."""
+    memory = _memory()
+    if question not in memory.open:
+        memory.open.append(question)
+
+
+def ask(question: Question) -> Any:
+    """The answer to ``question`` as of the last change of this run."""
+    memory = _memory()
+    expect(question)
+    if question not in memory.answers:
+        unknown = tuple(other for other in memory.open if other not in memory.answers)
+        memory.answers.update(host.get_fact(Answers, questions=unknown))
+    if state.is_executing:
+        memory.open.remove(question)
+    return memory.answers[question]
+
+
+def changing(*commands: StringCommand) -> Iterator[StringCommand]:
+    """Yield the commands of an operation that changes the host; its answers are void then."""
+    yield from commands
+    if state.is_executing:
+        _memory().answers.clear()

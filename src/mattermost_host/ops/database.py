@@ -1,0 +1,138 @@
+"""Role, database and schema in a local PostgreSQL, and its parameters: converging SQL.
+
+One question reads everything from the catalogues; only what differs becomes a statement.
+Statements travel by standard input.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pyinfra import host
+from pyinfra.api import StringCommand, operation
+from pyinfra.api.operation import OperationMeta
+
+from mattermost_host.ops.answers import Question, ask, changing, expect
+
+
+@dataclass(frozen=True)
+class DatabaseState:
+    """What the catalogues say. Absent things are None."""
+
+    role: str | None = None
+    """Attributes of the role, one letter each; see ``ROLE_ATTRIBUTES``."""
+    owner: str | None = None
+    encoding: str | None = None
+    schema_owner: str | None = None
+    overridden: tuple[str, ...] = ()
+    """Parameters of ours whose value in force does not come from our file."""
+    pending_restart: bool = False
+
+
+ROLE_ATTRIBUTES = (
+    "(case when rolcanlogin then 'l' else '' end || case when rolsuper then 's' else '' end || "
+    "case when rolcreatedb then 'd' else '' end || case when rolcreaterole then 'r' else '' end || "
+    "case when rolreplication then 'p' else '' end || case when rolbypassrls then 'b' else '' end)"
+)
+ONLY_LOGIN = "l"
+
+
+@dataclass(frozen=True)
+class AskDatabase(Question):
+    """State of role, database, schema and parameters of the cluster on ``port``."""
+
+    name: str
+    port: int
+    parameters: tuple[str, ...]
+    parameters_file: str
+
+    def script(self) -> str:
+        names = ", ".join(f"'{parameter}'" for parameter in self.parameters)
+        catalogue = (
+            f"select 'role='||{ROLE_ATTRIBUTES} from pg_roles where rolname='{self.name}'; "
+            "select 'owner='||pg_get_userbyid(datdba), 'encoding='||pg_encoding_to_char(encoding)"
+            f" from pg_database where datname='{self.name}'; "
+            f"select 'overridden='||name from pg_settings where name in ({names})"
+            f" and sourcefile is distinct from '{self.parameters_file}'; "
+            "select 'pending=yes' from pg_settings where pending_restart limit 1"
+        )
+        schema = (
+            "select 'schema='||pg_get_userbyid(nspowner) from pg_namespace where nspname='public'"
+        )
+        psql = psql_command(self.port)
+        return (
+            f'{psql} -At -F "\n" -d postgres -c "{catalogue}"\n'
+            f'{psql} -At -d {self.name} -c "{schema}"'
+        )
+
+    def parse(self, lines: list[str]) -> DatabaseState:
+        values: dict[str, list[str]] = {}
+        for line in lines:
+            key, _, value = line.partition("=")
+            values.setdefault(key, []).append(value)
+        first = {key: items[0] for key, items in values.items()}
+        return DatabaseState(
+            role=first.get("role"),
+            owner=first.get("owner"),
+            encoding=first.get("encoding"),
+            schema_owner=first.get("schema"),
+            overridden=tuple(values.get("overridden", ())),
+            pending_restart="pending" in first,
+        )
+
+
+def psql_command(port: int) -> str:
+    """psql as the superuser, by the socket, undisturbed by anybody's psqlrc."""
+    return f"cd / && runuser -u postgres -- psql -X -q -v ON_ERROR_STOP=1 -p {port}"
+
+
+def present(name: str, question: AskDatabase, locale: str, unit: str) -> OperationMeta:
+    """Keep a role that may only log in, its database, and the parameters of our file in force."""
+    expect(question)
+    return _present(name=name, question=question, locale=locale, unit=unit)
+
+
+@operation()
+def _present(question: AskDatabase, locale: str, unit: str) -> Iterator[StringCommand]:
+    now: DatabaseState = ask(question)
+    general, inside = list(_general(question, now, locale)), list(_inside(question, now))
+    steps = []
+    if general:
+        steps.append(_sql(question.port, "postgres", general))
+    if inside:
+        steps.append(_sql(question.port, question.name, inside))
+    if now.pending_restart or now.overridden:
+        # Parameters that ALTER SYSTEM had changed may need more than a reload.
+        steps.append(StringCommand(f"systemctl restart {unit}"))
+    if not steps:
+        host.noop("role, database and parameters are as described")
+        return
+    yield from changing(*steps)
+
+
+def _general(question: AskDatabase, now: DatabaseState, locale: str) -> Iterator[str]:
+    name = question.name
+    for parameter in now.overridden:
+        yield f"ALTER SYSTEM RESET {parameter};"
+    if now.role is None:
+        yield f"CREATE ROLE {name} LOGIN;"
+    elif now.role != ONLY_LOGIN:
+        yield (
+            f"ALTER ROLE {name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION "
+            "NOBYPASSRLS;"
+        )
+    if now.owner is None:
+        yield (
+            f"CREATE DATABASE {name} OWNER {name} ENCODING 'UTF8' "
+            f"LC_COLLATE '{locale}' LC_CTYPE '{locale}' TEMPLATE template0;"
+        )
+    elif now.owner != name:
+        yield f"ALTER DATABASE {name} OWNER TO {name};"
+
+
+def _inside(question: AskDatabase, now: DatabaseState) -> Iterator[str]:
+    if now.schema_owner != question.name:
+        yield f"ALTER SCHEMA public OWNER TO {question.name};"
+
+
+def _sql(port: int, database: str, statements: list[str]) -> StringCommand:
+    return StringCommand(f"{psql_command(port)} -d {database} -f -", _stdin=statements)

@@ -1,0 +1,48 @@
+"""Kernel parameters: written for the next boot and in force now."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from pyinfra import host
+from pyinfra.api import StringCommand, operation
+from pyinfra.api.operation import OperationMeta
+
+from mattermost_host.ops.answers import Question, ask, changing, expect
+
+
+@dataclass(frozen=True)
+class KernelParameters(Question):
+    """Value in force of each parameter that may be set here; the others are not named."""
+
+    names: tuple[str, ...]
+
+    def script(self) -> str:
+        return (
+            f"for name in {' '.join(self.names)}; do\n"
+            "  file=/proc/sys/$(echo $name | tr . /)\n"
+            '  [ -w "$file" ] && echo "$name=$(cat "$file")"\n'
+            "done; true"
+        )
+
+    def parse(self, lines: list[str]) -> dict[str, str]:
+        pairs = (line.partition("=") for line in lines)
+        return {name: " ".join(value.split()) for name, _, value in pairs}
+
+
+def in_force(name: str, parameters: Mapping[str, str]) -> OperationMeta:
+    """Keep each of ``parameters`` in force that may be set on this host."""
+    expect(KernelParameters(tuple(parameters)))
+    return _in_force(name=name, parameters=dict(parameters))
+
+
+@operation()
+def _in_force(parameters: dict[str, str]) -> Iterator[StringCommand]:
+    found = ask(KernelParameters(tuple(parameters)))
+    wrong = {key: value for key, value in parameters.items() if found.get(key, value) != value}
+    if wrong:
+        assignments = " ".join(f"{key}='{value}'" for key, value in wrong.items())
+        yield from changing(StringCommand(f"sysctl -q -w {assignments}"))
+        return
+    closed = sorted(set(parameters) - set(found))
+    belongs = f"; not settable inside this container: {', '.join(closed)}" if closed else ""
+    host.noop(f"kernel parameters are in force{belongs}")

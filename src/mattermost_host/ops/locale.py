@@ -1,0 +1,43 @@
+"""A locale of the C library."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pyinfra import host
+from pyinfra.api import StringCommand, operation
+from pyinfra.api.operation import OperationMeta
+
+from mattermost_host.ops.answers import Question, ask, changing, expect
+
+
+@dataclass(frozen=True)
+class HasLocale(Question):
+    """Whether ``locale`` can be used now and survives the next upgrade of the package."""
+
+    locale: str
+
+    def script(self) -> str:
+        compiled = self.locale.replace("UTF-8", "utf8")
+        return f"locale -a | grep -qx '{compiled}' && grep -q '^{self.locale} ' /etc/locale.gen && echo yes"
+
+    def parse(self, lines: list[str]) -> bool:
+        return lines == ["yes"]
+
+
+def available(name: str, locale: str) -> OperationMeta:
+    """Keep ``locale`` (``en_US.UTF-8``) generated."""
+    expect(HasLocale(locale))
+    return _available(name=name, locale=locale)
+
+
+@operation()
+def _available(locale: str) -> Iterator[StringCommand]:
+    if ask(HasLocale(locale)):
+        host.noop("the locale is generated")
+        return
+    line = f"{locale} UTF-8"
+    yield from changing(
+        StringCommand(
+            f"set -eu; grep -qx '{line}' /etc/locale.gen || echo '{line}' >> /etc/locale.gen; locale-gen"
+        )
+    )

@@ -1,0 +1,66 @@
+"""Packages of the distribution: one question for all of a component's packages."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pyinfra import host
+from pyinfra.api import StringCommand, operation
+from pyinfra.api.operation import OperationMeta
+
+from mattermost_host.ops.answers import Question, ask, changing, expect
+
+POLICY = "/usr/sbin/policy-rc.d"
+LISTS_MAX_AGE_MIN = 60
+
+# Services must not start before they are configured; exit status 101 is "not allowed".
+# The script names us, so that one left behind by a killed run is recognised and removed.
+INSTALL = f"""set -eu
+export DEBIAN_FRONTEND=noninteractive
+apt="apt-get -y -q -o DPkg::Lock::Timeout=300 --no-install-recommends"
+fresh=$(find /var/lib/apt/lists -maxdepth 1 -name '*Packages*' -mmin -{LISTS_MAX_AGE_MIN} | head -n 1)
+[ -n "$fresh" ] && [ -n "$(find /etc/apt/sources.list.d -newer "$fresh")" ] && fresh=
+grep -qs mattermost-host {POLICY} && rm -f {POLICY}
+if [ ! -e {POLICY} ]; then
+  trap 'rm -f {POLICY}' EXIT
+  printf '#!/bin/sh\\n# mattermost-host: removed after the installation\\nexit 101\\n' > {POLICY}
+  chmod 755 {POLICY}
+fi
+dpkg --configure -a
+[ -n "$fresh" ] || $apt update
+$apt -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold install"""
+
+
+@dataclass(frozen=True)
+class PackageStates(Question):
+    """Version of each installed package; the key ``policy`` where a killed run left its lock."""
+
+    packages: tuple[str, ...]
+
+    def script(self) -> str:
+        names = " ".join(self.packages)
+        return (
+            f"dpkg-query -W -f='${{Package}} ${{db:Status-Status}} ${{Version}}\\n' {names}\n"
+            f"grep -qs mattermost-host {POLICY} && echo 'policy installed 0'"
+        )
+
+    def parse(self, lines: list[str]) -> dict[str, str]:
+        rows = [line.split() for line in lines]
+        return {row[0]: row[2] for row in rows if len(row) == 3 and row[1] == "installed"}
+
+
+def installed(name: str, packages: Sequence[str]) -> OperationMeta:
+    """Keep ``packages`` installed, in the versions that the distribution offers."""
+    expect(PackageStates(tuple(packages)))
+    return _installed(name=name, packages=tuple(packages))
+
+
+@operation()
+def _installed(packages: tuple[str, ...]) -> Iterator[StringCommand]:
+    found = ask(PackageStates(packages))
+    missing = [package for package in packages if package not in found]
+    if missing:
+        yield from changing(StringCommand(INSTALL, *missing))
+    elif "policy" in found:
+        yield from changing(StringCommand(f"rm -f {POLICY}"))
+    else:
+        host.noop("all packages are installed")

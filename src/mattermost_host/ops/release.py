@@ -1,0 +1,102 @@
+"""A release of the server on the host: pushed, unpacked aside, switched by one rename.
+
+A release is complete when its folder exists, because the folder gets its name last. The link
+`current` is replaced atomically; the releases before the last two are removed.
+"""
+
+import shlex
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pyinfra import host
+from pyinfra.api import FileUploadCommand, StringCommand, operation
+from pyinfra.api.operation import OperationMeta
+
+from mattermost_host.ops.answers import Question, ask, changing, expect
+
+HOME = "/opt/mattermost"
+RELEASES = f"{HOME}/releases"
+CURRENT = f"{HOME}/current"
+KEPT = 2
+UPLOADED = f"{HOME}/.incoming.tar.gz"
+
+
+@dataclass(frozen=True)
+class ReleaseState(Question):
+    """Folder names of the complete releases, the one that is current, and leftovers."""
+
+    def script(self) -> str:
+        return (
+            f"ls -1t {RELEASES} | sed s/^/release=/\n"
+            f"readlink {CURRENT} | sed s/^/current=/\n"
+            f"ls -d {RELEASES}/.new-* {UPLOADED} | sed s/^/leftover=/"
+        )
+
+    def parse(self, lines: list[str]) -> dict[str, list[str]]:
+        values: dict[str, list[str]] = {"release": [], "current": [], "leftover": []}
+        for line in lines:
+            key, _, value = line.partition("=")
+            values[key].append(value)
+        return values
+
+
+@dataclass(frozen=True)
+class Release:
+    """A verified tarball on the control machine and the folder it becomes."""
+
+    folder: str
+    sha256: str
+    fetch: Callable[[], Path] = field(compare=False)
+    """Gives the verified tarball; called only when the host lacks the release."""
+
+
+def current(name: str, release: Release) -> OperationMeta:
+    """Keep ``release`` unpacked and current."""
+    expect(ReleaseState())
+    return _current(name=name, release=release)
+
+
+@operation()
+def _current(release: Release) -> Iterator[StringCommand | FileUploadCommand]:
+    now = ask(ReleaseState())
+    target = f"releases/{release.folder}"
+    prunable = _prunable(now["release"], release.folder)
+    missing = release.folder not in now["release"]
+    if not missing and now["current"] == [target] and not prunable and not now["leftover"]:
+        host.noop("the release is current")
+        return
+    if missing:
+        yield StringCommand(f"set -eu; mkdir -p {RELEASES}; rm -f {UPLOADED}")
+        yield FileUploadCommand(str(release.fetch()), UPLOADED)
+        yield StringCommand(_unpack(release))
+    steps = ["set -eu", f"rm -rf {RELEASES}/.new-* {UPLOADED}"]
+    if now["current"] != [target]:
+        steps.append(f"ln -sfn {target} {CURRENT}~; mv -fT {CURRENT}~ {CURRENT}")
+    steps += [f"rm -rf {RELEASES}/{shlex.quote(old)}" for old in prunable]
+    yield from changing(StringCommand("\n".join(steps)))
+
+
+def _prunable(newest_first: list[str], wanted: str) -> list[str]:
+    """All but the wanted release and the newest others, ``KEPT`` in all."""
+    others = [folder for folder in newest_first if folder != wanted]
+    return others[KEPT - 1 :]
+
+
+def _unpack(release: Release) -> str:
+    """Verify what arrived, unpack it aside, try the binary, compress, and name it last."""
+    new = f"{RELEASES}/.new-{release.folder}"
+    return f"""set -eu
+echo '{release.sha256}  {UPLOADED}' | sha256sum -c --quiet
+rm -rf {new}; mkdir -m 755 {new}
+tar -xzf {UPLOADED} -C {new} --strip-components=1 --no-same-owner
+rm -f {UPLOADED}
+chown -R root:root {new}
+chmod -R u=rwX,go=rX {new}
+cd {new}
+runuser -u mattermost -- bin/mattermost version >/dev/null || {{ echo 'the server binary does not run on this host' >&2; exit 1; }}
+find client -type f -size +1k \\( -name '*.js' -o -name '*.css' -o -name '*.svg' -o -name '*.json' \\
+  -o -name '*.wasm' -o -name '*.html' \\) -print0 | xargs -0 -r -n 32 -P 2 gzip -9 -k -f -n
+sync -f {new}
+touch {new}
+mv -T {new} {RELEASES}/{release.folder}"""

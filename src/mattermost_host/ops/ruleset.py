@@ -1,0 +1,85 @@
+"""Firewall rules in the kernel: as loaded from our file, and not changed since."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pyinfra import host, state
+from pyinfra.api import StringCommand, operation
+from pyinfra.api.operation import OperationMeta
+
+from mattermost_host.ops.answers import Question, ask, changing, expect
+
+
+@dataclass(frozen=True)
+class RulesState(Question):
+    """``same`` where the table in the kernel is the one that the file gave when it was loaded."""
+
+    unit: str
+    table: str
+    file: str
+    listing: str
+
+    def script(self) -> str:
+        return (
+            f"systemctl is-enabled -q {self.unit} && systemctl is-active -q {self.unit}"
+            f' && [ -z "$(find {self.file} -cnewer {self.listing})" ]'
+            f" && nft -s list table {self.table} | cmp -s - {self.listing} && echo same"
+        )
+
+    def parse(self, lines: list[str]) -> bool:
+        return lines == ["same"]
+
+
+def loaded(
+    name: str, rules: RulesState, after: tuple[OperationMeta, ...] = ()
+) -> OperationMeta:
+    """Keep the rules of the file in force, at once and at each boot."""
+    expect(rules)
+    return _loaded(name=name, rules=rules, after=after)
+
+
+@operation()
+def _loaded(rules: RulesState, after: tuple[OperationMeta, ...]) -> Iterator[StringCommand]:
+    foreseen = not state.is_executing and any(meta.will_change for meta in after)
+    if ask(rules) and not foreseen:
+        host.noop("the rules in the kernel are those of the file")
+        return
+    yield from changing(
+        StringCommand(
+            "set -eu; systemctl daemon-reload; "
+            f"systemctl enable -q {rules.unit}; systemctl reload-or-restart {rules.unit}"
+        )
+    )
+
+
+@dataclass(frozen=True)
+class TableExists(Question):
+    """Whether the unit is still known or its table still in the kernel."""
+
+    unit: str
+    table: str
+
+    def script(self) -> str:
+        return f"systemctl is-active {self.unit}; nft list table {self.table} >/dev/null && echo table"
+
+    def parse(self, lines: list[str]) -> bool:
+        return "active" in lines or "table" in lines
+
+
+def unloaded(name: str, unit: str, table: str) -> OperationMeta:
+    """Keep our table out of the kernel."""
+    expect(TableExists(unit, table))
+    return _unloaded(name=name, unit=unit, table=table)
+
+
+@operation()
+def _unloaded(unit: str, table: str) -> Iterator[StringCommand]:
+    if not ask(TableExists(unit, table)):
+        host.noop("no rules of ours in the kernel")
+        return
+    yield from changing(
+        StringCommand(
+            f"systemctl disable -q --now {unit} 2>/dev/null; systemctl daemon-reload; "
+            f"nft delete table {table} 2>/dev/null; true"
+        )
+    )

@@ -1,0 +1,145 @@
+"""A unit that runs its current files. Restarts come from the host's state, never from an event.
+
+systemd makes the link /run/systemd/units/invocation:UNIT anew at each start, so a file whose
+inode changed after that link is newer than the running process, whoever changed it and whatever
+became of the run that did. A reload leaves a stamp of ours that is compared in the same way.
+"""
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from pyinfra import host, state
+from pyinfra.api import StringCommand, operation
+from pyinfra.api.operation import OperationMeta
+
+from mattermost_host.ops.answers import Question, ask, changing, expect
+
+STAMPS = "/run/mattermost-host"
+
+
+@dataclass(frozen=True)
+class UnitState:
+    """What systemd says of a unit, and which of its files it has not read yet."""
+
+    active: bool = False
+    enabled: bool = False
+    masked: bool = False
+    needs_daemon_reload: bool = False
+    to_restart: tuple[str, ...] = ()
+    to_reload: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AskUnit(Question):
+    """The state of ``unit`` against the files it reads."""
+
+    unit: str
+    restart_on: tuple[str, ...] = ()
+    reload_on: tuple[str, ...] = ()
+
+    def script(self) -> str:
+        started = f"/run/systemd/units/invocation:{self.unit}"
+        stamp = f"{STAMPS}/reloaded:{self.unit}"
+        lines = [
+            "systemctl show -p ActiveState,UnitFileState,LoadState,NeedDaemonReload,MainPID "
+            f"{self.unit}"
+        ]
+        if self.restart_on:
+            lines.append(f"find {_words(self.restart_on)} -cnewer {started} | sed s/^/Restart=/")
+        if self.reload_on:
+            lines.append(
+                f"newer='-cnewer {started}'\n"
+                f"[ -e {stamp} ] && newer=\"$newer -cnewer {stamp}\"\n"
+                f"find {_words(self.reload_on)} $newer | sed s/^/Reload=/"
+            )
+        lines.append(
+            f"readlink /proc/$(systemctl show -p MainPID --value {self.unit})/exe"
+            " | sed -n 's/^\\(.*\\) (deleted)$/Restart=\\1/p'"
+        )
+        return "\n".join(lines)
+
+    def parse(self, lines: list[str]) -> UnitState:
+        values: dict[str, list[str]] = {}
+        for line in lines:
+            key, _, value = line.partition("=")
+            values.setdefault(key, []).append(value)
+        first = {key: items[0] for key, items in values.items()}
+        return UnitState(
+            active=first.get("ActiveState") in {"active", "reloading"},
+            enabled=first.get("UnitFileState") in {"enabled", "static", "indirect", "generated"},
+            masked=first.get("LoadState") == "masked",
+            needs_daemon_reload=first.get("NeedDaemonReload") == "yes",
+            to_restart=tuple(values.get("Restart", ())),
+            to_reload=tuple(values.get("Reload", ())),
+        )
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """A unit, the files it reads, and the operations of this run that write them."""
+
+    question: AskUnit
+    restart_after: tuple[OperationMeta, ...] = field(default=(), compare=False)
+    reload_after: tuple[OperationMeta, ...] = field(default=(), compare=False)
+
+
+def running(
+    name: str,
+    unit: str,
+    restart_on: Sequence[str] = (),
+    reload_on: Sequence[str] = (),
+    restart_after: Sequence[OperationMeta] = (),
+    reload_after: Sequence[OperationMeta] = (),
+) -> OperationMeta:
+    """Keep ``unit`` enabled, active and started later than each file of ``restart_on``.
+
+    ``restart_after`` and ``reload_after`` name operations of this run that write such files:
+    a plan, which writes nothing, foresees the restart by them.
+    """
+    question = AskUnit(unit, tuple(restart_on), tuple(reload_on))
+    expect(question)
+    wanted = _Wanted(question, tuple(restart_after), tuple(reload_after))
+    return _running(name=name, wanted=wanted)
+
+
+@operation()
+def _running(wanted: _Wanted) -> Iterator[StringCommand]:
+    unit = wanted.question.unit
+    now: UnitState = ask(wanted.question)
+    steps = list(_steps(unit, now, wanted))
+    if not steps:
+        host.noop(f"{unit} runs its current files")
+        return
+    yield from changing(StringCommand("\n".join(["set -eu", *steps])))
+
+
+def _steps(unit: str, now: UnitState, wanted: _Wanted) -> Iterator[str]:
+    if now.masked:
+        yield f"systemctl unmask {unit}"
+    if now.needs_daemon_reload:
+        yield "systemctl daemon-reload"
+    if not now.enabled:
+        yield f"systemctl enable --quiet {unit}"
+    if not now.active:
+        yield f"systemctl reset-failed {unit} 2>/dev/null || true"
+        yield _or_journal("start", unit)
+    elif now.to_restart or _foreseen(wanted.restart_after):
+        yield _or_journal("restart", unit)
+    elif now.to_reload or _foreseen(wanted.reload_after):
+        # The stamp is as old as the beginning of the reload: a file written meanwhile is newer.
+        stamp = f"{STAMPS}/reloaded:{unit}"
+        yield f"mkdir -p {STAMPS}; touch {stamp}~"
+        yield f"{_or_journal('reload', unit)}; mv {stamp}~ {stamp}"
+
+
+def _or_journal(verb: str, unit: str) -> str:
+    return f"systemctl {verb} {unit} || {{ journalctl -u {unit} -n 20 --no-pager >&2; exit 1; }}"
+
+
+def _foreseen(operations: tuple[OperationMeta, ...]) -> bool:
+    return not state.is_executing and any(meta.will_change for meta in operations)
+
+
+def _words(paths: Sequence[str]) -> str:
+    return " ".join(shlex.quote(path) for path in paths)

@@ -58,7 +58,7 @@ def describe(path: Path, data: Mapping[str, Any]) -> Description:
 def _sentences(error: ValidationError) -> Iterator[Mistake]:
     """pydantic's findings in the words of an operator."""
     for detail in error.errors():
-        path = ".".join(("site", *(str(part) for part in detail["loc"])))
+        path = ".".join(str(part) for part in detail["loc"])
         if detail["type"] == "extra_forbidden":
             known = ", ".join(sorted(_known_keys(detail["loc"][:-1])))
             yield Mistake(path, "a key that means nothing here", f"known are: {known}")

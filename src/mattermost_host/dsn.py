@@ -43,7 +43,7 @@ class Dsn:
 
     @classmethod
     def parse(cls, text: str) -> "Dsn":
-        """The parts of a data source name in which ``check_dsn`` finds no mistake."""
+        """The parts of a data source name in which ``dsn_mistakes`` finds no mistake."""
         url = urlsplit(text)
         return cls(
             user=unquote(url.username or ""),
@@ -78,7 +78,7 @@ class Dsn:
         )
 
 
-def check_dsn(text: str, path: str, secrets_file: str) -> list[Mistake]:
+def dsn_mistakes(text: str, path: str, secrets_file: str) -> list[Mistake]:
     """Every mistake of a data source name that stands at ``path`` of the inventory.
 
     ``secrets_file`` names the file into which a password belongs. No sentence repeats a password.
@@ -88,7 +88,11 @@ def check_dsn(text: str, path: str, secrets_file: str) -> list[Mistake]:
         return [Mistake(path, "a MySQL data source", f"{needed}{EXAMPLE}")]
     if not text.startswith(("postgres://", "postgresql://")):
         return [Mistake(path, "a text that is no PostgreSQL address", f"write it like {EXAMPLE}")]
-    url = urlsplit(text)
+    try:
+        url = urlsplit(text)
+    except ValueError:
+        found = "brackets that hold no IPv6 address"
+        return [Mistake(path, found, f"write it like {EXAMPLE}")]
     return [
         Mistake(path, found, needed)
         for found, needed in (

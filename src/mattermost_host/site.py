@@ -3,7 +3,7 @@
 ``config.py`` loads it at the start of each pyinfra run; deploys say ``Site.current()``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,11 +12,19 @@ from typing import ClassVar
 import click
 from pydantic import SecretStr
 
-from mattermost_host import inventory, site_rules
+from mattermost_host import inventory, postgresql_sizing, site_rules
+from mattermost_host.certificates import Pair
+from mattermost_host.components import base, firewall, mattermost, nginx, postgres, tls
 from mattermost_host.description import Description, describe
+from mattermost_host.dsn import Dsn
 from mattermost_host.errors import OperatorError, SiteError
+from mattermost_host.facts.host import HostFacts
 from mattermost_host.inventory import SiteHost
+from mattermost_host.ops import release
+from mattermost_host.postgresql_sizing import Pool
+from mattermost_host.requirement import Requirement
 from mattermost_host.secrets import Secrets, Wanted
+from mattermost_host.surface import Port, Surface
 
 
 @dataclass(frozen=True)
@@ -24,7 +32,7 @@ class Site:
     """One inventory, without a mistake, with its secrets."""
 
     path: Path
-    description: Description
+    settings: Description
     hosts: tuple[SiteHost, ...]
     secrets: Secrets
 
@@ -37,19 +45,19 @@ class Site:
         Raises SiteError with every mistake at once.
         """
         read = inventory.read(path)
-        description = describe(path, read.description)
-        mistakes = list(site_rules.mistakes(description))
+        settings = describe(path, read.description)
+        mistakes = list(site_rules.mistakes(settings, path))
         if mistakes:
             raise SiteError(str(path), mistakes)
-        secrets = Secrets.load(path, _wanted(description), datetime.now(UTC))
-        mistakes = list(site_rules.mistakes_with_secrets(description, secrets))
+        secrets = Secrets.load(path, _wanted(settings), datetime.now(UTC))
+        mistakes = list(site_rules.mistakes_with_secrets(settings, secrets))
         if mistakes:
             raise SiteError(str(path), mistakes)
-        return cls(path, description, read.hosts, secrets)
+        return cls(path, settings, read.hosts, secrets)
 
     @classmethod
     def load_for_pyinfra(cls) -> None:
-        """Load the inventory of this command line. Only a file that describes a site is checked."""
+        """Load the inventory of this command line. Only a file is checked, not a bare host name."""
         path = Path(str(click.get_current_context().params["inventory"]))
         if path.is_file():
             Site._current = cls.load(path)
@@ -64,29 +72,124 @@ class Site:
             )
         return cls._current
 
-    @property
-    def name(self) -> str:
-        """The name users type, without scheme and port."""
-        return self.description.name
+    def roles(self, host_name: str) -> tuple[str, ...]:
+        """What the host is for."""
+        return next(host.roles for host in self.hosts if host.name == host_name)
 
-    def addresses(self, role: str) -> Sequence[str]:
-        """Addresses or names by which the hosts of ``role`` are reached."""
-        return [
-            str(host.data.get("ssh_hostname", host.name)) for host in self.hosts if role in host.roles
-        ]
+    def surfaces(self, host_name: str, facts: HostFacts) -> Mapping[str, Surface]:
+        """What each component shows on this host, by the component's name."""
+        roles = self.roles(host_name)
+        shown = {
+            "base": base.surface(self.settings.base, facts),
+            "firewall": firewall.surface(self.settings.firewall, facts),
+        }
+        if "db" in roles and self.settings.postgres.local:
+            shown["postgres"] = postgres.surface(self.settings.postgres, facts)
+        if "app" in roles:
+            shown["mattermost"] = mattermost.surface(self.settings.mattermost)
+        if "proxy" in roles:
+            shown["tls"] = tls.surface(self.settings.tls)
+            shown["nginx"] = nginx.surface(self.settings.nginx)
+        return shown
+
+    def requirements(self, host_name: str) -> list[Requirement]:
+        """What the components of this host need of it."""
+        roles = self.roles(host_name)
+        needed = base.requires(self.settings, self.version)
+        if "db" in roles and self.settings.postgres.local:
+            needed += postgres.requires(self.settings.postgres, self.version)
+        if "app" in roles:
+            needed += mattermost.requires(self.settings.mattermost, self.version)
+        if "proxy" in roles:
+            needed += tls.requires(self.settings.tls, self.certificate)
+            needed += nginx.requires(self.settings.nginx, self.settings.url)
+        return needed
+
+    @property
+    def version(self) -> str:
+        """The release of the server, ``11.7.9``."""
+        return site_rules.version(self.settings)
 
     @property
     def administrator_email(self) -> str:
         """Address of the first administrator."""
-        administrator = self.description.mattermost.administrator
-        return administrator.email or f"{administrator.username}@{self.name}"
+        administrator = self.settings.mattermost.administrator
+        return administrator.email or f"{administrator.username}@{self.settings.name}"
 
     @property
-    def data_source(self) -> SecretStr:
-        """DSN of the server's database, password included where there is one."""
-        return site_rules.data_source(self.description, self.secrets)
+    def environment(self) -> dict[str, str]:
+        """The settings of the server that we own, as environment variables."""
+        return mattermost.environment(
+            self.settings.mattermost,
+            url=self.settings.url,
+            data_source=self._data_source,
+            secret_settings=self.secrets.settings,
+        )
+
+    @property
+    def _data_source(self) -> SecretStr:
+        dsn = self.settings.postgres.dsn
+        if dsn is None:
+            return SecretStr(f"postgres:///{postgres.NAME}?host={postgres.SOCKET_FOLDER}")
+        return Dsn.parse(dsn).with_password(self.secrets.database_password)
+
+    @property
+    def upstreams(self) -> Sequence[str]:
+        """Where the proxy finds the server."""
+        return [":".join(map(str, mattermost.LISTEN))]
+
+    @property
+    def certificate(self) -> Pair | None:
+        """The site's certificate and key; None where the host gets them by ACME."""
+        settings = self.settings.tls
+        if settings.mode == "files":
+            assert settings.certificate and settings.key  # a rule of the site
+            key = SecretStr(Path(settings.key).read_text(encoding="utf-8"))
+            return Pair(certificate=Path(settings.certificate).read_text(encoding="utf-8"), key=key)
+        return self.secrets.certificates.get("site")
+
+    @property
+    def licence(self) -> bytes | None:
+        """The licence file's content."""
+        return _content(self.settings.mattermost.licence)
+
+    @property
+    def database_ca(self) -> bytes | None:
+        """The authority of the external PostgreSQL."""
+        return _content(self.settings.postgres.ca_certificate)
+
+    @property
+    def static_folder(self) -> str:
+        """The web application of the current release, for the proxy on the same host."""
+        return f"{release.CURRENT}/client"
+
+    def release(self, facts: HostFacts) -> release.Release:
+        """The release for this host; fetched and verified when the host lacks it."""
+        return mattermost.release_to_run(
+            self.settings.mattermost.release, self.version, facts.architecture
+        )
+
+    def ports(self, host_name: str, facts: HostFacts) -> list[Port]:
+        """Every port that something on this host listens on."""
+        return [
+            port for surface in self.surfaces(host_name, facts).values() for port in surface.ports
+        ]
+
+    def postgres_parameters(self, host_name: str, facts: HostFacts) -> dict[str, str]:
+        """PostgreSQL's memory and connections on this host."""
+        shared = len(self.roles(host_name)) > 1
+        stated = self.settings.mattermost.settings.get("SqlSettings.MaxOpenConns")
+        pool = Pool(max_open=stated) if isinstance(stated, int) else None
+        sized = postgresql_sizing.postgresql(
+            facts.cpus, facts.memory_mb, shared=shared, pool=pool
+        )
+        return sized.parameters()
 
 
-def _wanted(description: Description) -> Wanted:
-    certificates = {"site": (description.name,)} if description.tls.mode == "internal-ca" else {}
-    return Wanted(certificates=certificates)
+def _content(file: str | None) -> bytes | None:
+    return Path(file).read_bytes() if file else None
+
+
+def _wanted(settings: Description) -> Wanted:
+    internal = settings.tls.mode == "internal-ca"
+    return Wanted(certificates={"site": (settings.name,)} if internal else {})

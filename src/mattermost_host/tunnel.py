@@ -5,31 +5,94 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-import paramiko
-from pyinfra.api import Host
+from paramiko import ChannelException, SSHException, Transport
+from pyinfra.api.host import Host
 from pyinfra.connectors.local import LocalConnector
 from pyinfra.connectors.ssh import SSHConnector
 
 TIMEOUT_S = 10
-CHUNK = 65536
+CHUNK_BYTES = 65536
 FORBIDDEN = 1
-"""Reason code of RFC 4254, 5.1: administratively prohibited."""
+"""The reason "administratively prohibited" of RFC 4254, 5.1."""
 
 
 class TunnelError(Exception):
-    """The connection did not come about; the text says why, as the end of a sentence."""
+    """The connection did not come about; the text says why, as a clause of a sentence."""
 
 
 @contextmanager
 def connection_from(host: Host, address: str, port: int) -> Iterator[socket.socket]:
-    """A real socket to ``address:port`` as ``host`` reaches it. Raises TunnelError.
+    """A socket to ``address:port`` as ``host`` reaches it. Raises TunnelError."""
+    connector = host.connector
+    if isinstance(connector, SSHConnector):
+        transport = connector.client.get_transport() if connector.client else None
+        if transport is None:
+            raise TunnelError("the ssh connection to the host is closed")
+        with connection_through(transport, address, port) as connection:
+            yield connection
+    elif isinstance(connector, LocalConnector):
+        try:
+            connection = socket.create_connection((address, port), TIMEOUT_S)
+        except OSError as error:
+            raise TunnelError(f"it cannot be reached: {error.strerror or error}") from None
+        with connection:
+            yield connection
+    else:
+        raise TunnelError("only hosts reached by ssh, and this machine itself, can be asked")
 
-    "Real" because TLS needs one: what comes over ssh is passed on to one end of a socket pair.
+
+@contextmanager
+def connection_through(transport: Transport, address: str, port: int) -> Iterator[socket.socket]:
+    """A socket to ``address:port`` as the far end of an ssh connection reaches it.
+
+    It is one end of a socket pair, because TLS needs a real socket and an ssh channel is none;
+    two threads (greenlets within pyinfra) pass on what comes.
     """
-    with _open(host, address, port) as connection:
-        connection.settimeout(TIMEOUT_S)
-        yield connection
+    try:
+        channel = transport.open_channel(
+            "direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=TIMEOUT_S
+        )
+    except ChannelException as error:
+        raise TunnelError(_reason(error)) from None
+    except SSHException as error:
+        raise TunnelError(f"the ssh connection did not open the way: {error}") from None
+    near, far = socket.socketpair()
+    near.settimeout(TIMEOUT_S)
+
+    def end_far() -> None:
+        # Only this direction: a last word into the closed channel is lost, as with TCP, and must
+        # not hide the answer that came before.
+        with suppress(OSError):
+            far.shutdown(socket.SHUT_WR)
+
+    outward = threading.Thread(target=_pump, args=(far.recv, channel.sendall, channel.close))
+    inward = threading.Thread(target=_pump, args=(channel.recv, far.sendall, end_far))
+    outward.start()
+    inward.start()
+    try:
+        yield near
+    finally:
+        near.close()
+        # TLS may have taken the socket over and still hold it: end the pumps all the same.
+        with suppress(OSError):
+            far.shutdown(socket.SHUT_RDWR)
+        outward.join(TIMEOUT_S)
+        channel.close()  # where the far end took no more data, that ends the sending
+        inward.join()
+        far.close()
 
 
-def _open(host: Host, address: str, port: int) -> "contextmanager[socket.socket]":  # type: ignore[type-arg]
-    raise NotImplementedError
+def _pump(
+    receive: Callable[[int], bytes], send: Callable[[bytes], None], finish: Callable[[], None]
+) -> None:
+    """Pass on what comes until either side ends; ``finish`` then ends the other direction."""
+    with suppress(OSError, SSHException):
+        while data := receive(CHUNK_BYTES):
+            send(data)
+    finish()
+
+
+def _reason(error: ChannelException) -> str:
+    if error.code == FORBIDDEN:
+        return "sshd on the host forbids forwarding (AllowTcpForwarding), so it cannot be asked"
+    return "it cannot be reached from the host (refused, filtered, or no such name)"

@@ -21,10 +21,10 @@ class _Source:
     suites: tuple[str, ...]
 
 
-def sources(suite: str) -> str:
+def sources(suite: str, etc: Path = Path("/etc")) -> str:
     """sources.list lines of a Debian `suite`, from the mirrors that this machine's apt uses."""
-    known = _one_line_sources() + _deb822_sources()
-    codename = _codename()
+    known = _one_line_sources(etc / "apt") + _deb822_sources(etc / "apt")
+    codename = _codename(etc)
     archive = [s.uri for s in known if codename in s.suites]
     security = [s.uri for s in known if f"{codename}-security" in s.suites]
     if not archive:
@@ -56,22 +56,22 @@ def certificates() -> list[Path]:
     return sorted(Path("/usr/local/share/ca-certificates").rglob("*.crt"))
 
 
-def _codename() -> str:
-    text = Path("/etc/os-release").read_text()
+def _codename(etc: Path) -> str:
+    text = (etc / "os-release").read_text()
     found = re.search(r"^VERSION_CODENAME=\"?(\w+)", text, re.M)
     return found[1] if found else "an unknown release"
 
 
-def _one_line_sources() -> list[_Source]:
-    paths = [Path("/etc/apt/sources.list"), *Path("/etc/apt/sources.list.d").glob("*.list")]
+def _one_line_sources(apt: Path) -> list[_Source]:
+    paths = [apt / "sources.list", *sorted((apt / "sources.list.d").glob("*.list"))]
     text = "\n".join(path.read_text() for path in paths if path.is_file())
     lines = re.findall(r"^deb\s+(?:\[[^]]*]\s*)?(\S+)\s+(\S+)", text, re.M)
     return [_Source(uri, (suite,)) for uri, suite in lines]
 
 
-def _deb822_sources() -> list[_Source]:
+def _deb822_sources(apt: Path) -> list[_Source]:
     found = []
-    for path in Path("/etc/apt/sources.list.d").glob("*.sources"):
+    for path in sorted((apt / "sources.list.d").glob("*.sources")):
         text = re.sub(r"^#.*\n", "", path.read_text(), flags=re.M)
         for stanza in re.split(r"\n\s*\n", text):
             fields = {

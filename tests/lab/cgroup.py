@@ -35,7 +35,10 @@ def enter(name: str) -> str:
     if by_systemd():
         return ""
     group = f"/sys/fs/cgroup/{name}"
-    return f"{_SHOW_CGROUP2}\nmkdir -p {group}\necho $$ > {group}/cgroup.procs\n"
+    # A /run of its own: systemd-nspawn leaves folders there, and where /run is on a disk it even
+    # fails over them.
+    lines = ["mount -t tmpfs run /run", f"mkdir -p {group}", f"echo $$ > {group}/cgroup.procs"]
+    return "\n".join([_SHOW_CGROUP2, *lines, ""])
 
 
 def clear(name: str) -> None:

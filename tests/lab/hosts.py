@@ -12,7 +12,7 @@ import subprocess
 from typing import Self
 
 from tests.lab import image, machine, network, reaper
-from tests.lab.shell import CommandFailed, run, wait_until
+from tests.lab.shell import CommandFailed, Waited, run, wait_until
 from tests.lab.state import HostState, LabState
 
 BOOT = 60.0  # seconds; a boot takes 1 to 3 where nothing else is going on
@@ -69,22 +69,38 @@ class LabHost:
         """Replace the text of a file inside; a new one is root's, 0644."""
         self.run(f"cat > {shlex.quote(path)}", stdin=text)
 
-    def reboot(self) -> None:
-        """Reboot in order, and wait until the boot has ended."""
+    def start(self) -> str:
+        """Switch on what is off, and wait for the end of the boot; systemd's word for it."""
+        self._started = machine.start(self._lab, self._state)
+        try:
+            return self._wait_booted()
+        except Waited as error:
+            console = self._lab.console(self._state).read_text(errors="replace")
+            raise CommandFailed(f"{error}\nIts console said:\n{console[-3000:]}") from error
+
+    def reboot(self) -> str:
+        """Reboot in order, and wait for the end of the boot; systemd's word for it."""
         before = self._boot()
         self.run("systemctl reboot", check=False)
-        wait_until(lambda: self._boot() not in ("", before), BOOT, f"{self.name} is up again")
-        self.wait_booted()
-
-    def wait_booted(self) -> str:
-        """Wait for ssh and the end of the boot; what systemd says: running or degraded."""
-        wait_until(self._boot, BOOT, f"{self.name} answers ssh at {self.address}")
-        return self.run("systemctl is-system-running --wait", check=False).stdout.strip()
+        wait_until(
+            lambda: not self.running or self._boot() not in ("", before),
+            BOOT,
+            f"{self.name} went down for a reboot",
+        )
+        if self.running:
+            return self._wait_booted()
+        # A host in a cgroup of its own ends instead; whoever runs it is to start it again.
+        machine.kill(self._lab, self._state)
+        return self.start()
 
     @property
     def running(self) -> bool:
         """Whether the host is switched on."""
         return bool(self._state.process and self._state.process.alive())
+
+    def _wait_booted(self) -> str:
+        wait_until(self._boot, BOOT, f"{self.name} answers ssh at {self.address}")
+        return self.run("systemctl is-system-running --wait", check=False).stdout.strip()
 
     def _boot(self) -> str:
         """When PID 1 inside was started, in clock ticks; empty while ssh does not answer."""
@@ -116,7 +132,6 @@ class Lab:
 
     def _open(self, state: LabState) -> None:
         self._state = state
-        self._started: dict[str, subprocess.Popen[bytes]] = {}
         self.key = state.folder / "key"
         self.known_hosts = state.folder / "known_hosts"
         self.hosts = {name: LabHost(state, host) for name, host in state.hosts.items()}
@@ -147,22 +162,15 @@ class Lab:
         host = self.hosts[name] = LabHost(self._state, state)
         self._trust(host, machine.make_disk(self._state, state))
         self._tell_names(but=name)
-        self.start(host)
-        found = host.wait_booted()
+        found = host.start()
         if found != "running":
             failed = host.run("systemctl --failed --no-pager", check=False).stdout
             raise CommandFailed(f"{name} booted, but systemd says {found}:\n{failed}")
         return host
 
-    def start(self, host: LabHost) -> None:
-        """Switch a host on that was switched off or crashed, and wait until it has booted."""
-        state = self._state.hosts[host.name]
-        self._started[host.name] = machine.start(self._state, state)
-        try:
-            host.wait_booted()
-        except AssertionError as error:
-            console = (self._state.folder / f"{host.name}.console").read_text(errors="replace")
-            raise CommandFailed(f"{error}\nIts console said:\n{console[-3000:]}") from error
+    def start(self, host: LabHost) -> str:
+        """Boot a host that was crashed; what systemd says of it then: running or degraded."""
+        return host.start()
 
     def crash(self, host: LabHost) -> None:
         """Cut the power: SIGKILL for everything inside. `start` boots it again."""

@@ -81,7 +81,7 @@ def start(state: LabState, host: HostState) -> subprocess.Popen[bytes]:
         + cgroup.enter(name)
         + f"exec {shlex.join(_nspawn(state, host))}\n"
     )
-    with (state.folder / f"{host.name}.console").open("ab") as console:
+    with state.console(host).open("ab") as console:
         started = subprocess.Popen(
             ["unshare", "--mount", "--propagation", "private", "sh", "-c", script],
             stdin=subprocess.DEVNULL,

@@ -75,6 +75,10 @@ class LabState(BaseModel):
         """The host's written files (`upper`) and what overlayfs needs beside them."""
         return self.disks / host.name
 
+    def console(self, host: HostState) -> Path:
+        """What the host said on its console, over all its boots."""
+        return self.folder / f"{host.name}.console"
+
     def save(self) -> None:
         """Write it down: the whole file or the one before."""
         aside = self.folder / "lab.json.new"
@@ -99,6 +103,8 @@ def known() -> dict[str, LabState | None]:
 def create(name: str | None, index: int, *, keep: bool) -> LabState:
     """A new lab's state, written down. The caller holds the lock of all labs."""
     name = name or f"lab{index}"
+    if name in known():
+        raise FileExistsError(f"A lab called {name} is up on this machine; choose another name.")
     state = LabState(
         name=name,
         index=index,

@@ -1,7 +1,5 @@
 """The ground the others stand on: time, locale, kernel parameters, a few packages."""
 
-from collections.abc import Mapping
-
 from pydantic import BaseModel, ConfigDict, Field
 from pyinfra.api import deploy as component
 
@@ -9,6 +7,7 @@ from mattermost_host.facts.host import HostFacts
 from mattermost_host.ops import files, kernel, locale, packages, running
 from mattermost_host.ops.files import Directory, File
 from mattermost_host.render import render
+from mattermost_host.sizing import min_free_kbytes
 from mattermost_host.surface import Surface, Unit
 
 PACKAGES = ("ca-certificates", "curl", "locales", "logrotate", "nftables")
@@ -44,22 +43,51 @@ def other_time_daemon(facts: HostFacts) -> bool:
 
 
 @component("Base")
-def deploy(settings: Settings, facts: HostFacts, parameters: Mapping[str, str]) -> None:
-    """Packages, locale, clock and kernel parameters. ``parameters`` come from sizing."""
+def deploy(settings: Settings, facts: HostFacts) -> None:
+    """Packages, locale, clock and kernel parameters."""
     keeps_time = bool(surface(settings, facts).units)
     packages.installed(
         name="the tools that every host needs are installed",
         packages=[*PACKAGES, *(["systemd-timesyncd"] if keeps_time else [])],
     )
     locale.available(name=f"the locale {LOCALE} is generated", locale=LOCALE)
-    wanted = dict(parameters) if settings.kernel_parameters else {}
+    wanted = kernel_parameters(facts.memory_mb) if settings.kernel_parameters else {}
     files.present(
         name="our folder and the kernel parameters are in place",
         entries=[
             Directory(FOLDER),
-            File("/etc/sysctl.d/60-mattermost-host.conf", render("base/sysctl.conf.j2", parameters=wanted)),
+            File(
+                "/etc/sysctl.d/60-mattermost-host.conf",
+                render("base/sysctl.conf.j2", parameters=wanted),
+            ),
+            # The parameters are set early in the boot; bbr must be there by then.
+            File("/etc/modules-load.d/mattermost-host.conf", "tcp_bbr\n"),
         ],
     )
     kernel.in_force(name="the kernel parameters are in force", parameters=wanted)
     if keeps_time:
         running.running(name="the clock is synchronised", unit="systemd-timesyncd.service")
+
+
+def kernel_parameters(memory_mb: int) -> dict[str, str]:
+    """The parameters that the vendor's page on clusters gives, the memory reserve to scale.
+
+    Our ports are kept out of the range for outgoing connections, which the page forgets.
+    """
+    return {
+        "net.ipv4.ip_local_port_range": "1025 65000",
+        "net.ipv4.ip_local_reserved_ports": "5432,8065,8067,8074-8075",
+        "net.ipv4.tcp_fin_timeout": "30",
+        "net.ipv4.tcp_tw_reuse": "1",
+        "net.ipv4.tcp_max_syn_backlog": "8192",
+        "net.ipv4.tcp_slow_start_after_idle": "0",
+        "net.ipv4.tcp_notsent_lowat": "16384",
+        "net.ipv4.tcp_rmem": "4096 156250 2500000",
+        "net.ipv4.tcp_wmem": "4096 156250 2500000",
+        "net.ipv4.tcp_congestion_control": "bbr",
+        "net.core.somaxconn": "4096",
+        "net.core.default_qdisc": "fq",
+        "net.core.rmem_max": "16777216",
+        "net.core.wmem_max": "16777216",
+        "vm.min_free_kbytes": str(min_free_kbytes(memory_mb)),
+    }

@@ -1,12 +1,14 @@
 """The Mattermost server: release, account, settings, service, first administrator."""
 
 from collections.abc import Mapping
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pyinfra.api import deploy as component
 
+from mattermost_host import download
+from mattermost_host.cache import CACHE
 from mattermost_host.mattermost_settings import environment_name, environment_value
 from mattermost_host.ops import account, administrator, files, packages, release, running
 from mattermost_host.ops.files import Absent, Check, Directory, File
@@ -124,7 +126,7 @@ def surface(settings: Settings) -> Surface:
 def deploy(
     settings: Settings,
     *,
-    release_to_run: Release,
+    wanted: Release,
     variables: Mapping[str, str],
     local_database: bool,
     database_ca: bytes | None,
@@ -141,7 +143,7 @@ def deploy(
         check=Check(f'if [ -e "$stage{UNIT_FILE}" ]; then systemd-analyze verify --man=no "$stage{UNIT_FILE}" 2>&1 | grep -v "is not executable" || true; fi'),
     )
     unpacked = release.current(
-        name=f"release {release_to_run.folder} is current", release=release_to_run
+        name=f"release {wanted.folder} is current", release=wanted
     )
     running.running(
         name="the server runs it",
@@ -247,3 +249,22 @@ def quote(value: str) -> str:
     r"""A value for systemd's EnvironmentFile, where \ escapes inside double quotes."""
     escaped = "".join(f"\\{character}" if character in '\\"`$' else character for character in value)
     return f'"{escaped}"'
+
+
+def release_to_run(settings: ReleaseSettings, version: str, architecture: str) -> Release:
+    """The release of ``settings``, named by version and digest, so that no two share a folder."""
+    source = download.source(
+        version,
+        settings.edition,
+        "arm64" if architecture == "arm64" else "amd64",
+        mirror=settings.mirror,
+        file=settings.file,
+        sha256=settings.sha256,
+        signature_key=Path(settings.signature_key) if settings.signature_key else None,
+        unverified=settings.unverified,
+    )
+    digest = source.sha256
+    if digest is None and not source.is_url:
+        digest = download.sha256_of(Path(source.location))
+    folder = f"{version}-{digest[:8]}" if digest else version
+    return Release(folder, fetch=lambda: download.fetch(source, CACHE / "releases"))

@@ -29,12 +29,6 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    websockets: int = Field(
-        default=10_000,
-        ge=100,
-        le=60_000,
-        description="WebSockets that must fit at once; one for each open client.",
-    )
     trusted_proxies: list[IPvAnyNetwork] = Field(
         default=[],
         description=(
@@ -59,7 +53,8 @@ def surface(settings: Settings) -> Surface:
 def deploy(
     settings: Settings,
     *,
-    name: str,
+    server_name: str,
+    authority: str,
     upstreams: Sequence[str],
     certificate: str,
     key: str,
@@ -70,8 +65,9 @@ def deploy(
     version: str,
     ipv6: bool,
 ) -> None:
-    """Serve ``name`` over TLS from ``upstreams`` (``address:port``).
+    """Serve ``server_name`` over TLS from ``upstreams`` (``address:port``).
 
+    ``authority`` is the name as users type it, with the port where it is not 443.
     ``static_folder`` is the web application's folder where the release is on this host.
     ``version`` is NGINX's, which decides how HTTP/2 is spelled.
     """
@@ -85,8 +81,8 @@ def deploy(
     )
     site = render(
         "nginx/site.conf.j2",
-        name=name,
-        authority=name,
+        name=server_name,
+        authority=authority,
         upstreams=upstreams,
         certificate=certificate,
         key=key,

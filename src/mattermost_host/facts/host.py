@@ -1,6 +1,8 @@
 """What a host is: read in one round trip over ssh, or with psutil and distro on this machine."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 
 @dataclass(frozen=True)
@@ -8,9 +10,22 @@ class Listener:
     """A listening socket."""
 
     protocol: str
+    """tcp or udp."""
     address: str
+    """``0.0.0.0`` and ``::`` are every address."""
     port: int
     process: str
+    """Name of the oldest process that holds it; empty where that could not be read."""
+
+
+@dataclass(frozen=True)
+class Disk:
+    """The file system under a path, or under its nearest existing parent."""
+
+    path: str
+    file_system: str
+    """Device, or mount point of a file system without one: equal means shared."""
+    free_mb: int
 
 
 @dataclass(frozen=True)
@@ -26,22 +41,27 @@ class HostFacts:
     glibc: str
     cpus: int
     memory_mb: int
+    """What the kernel leaves of the memory, or the cgroup's limit where that is lower."""
     free_disk_mb: int
     """Free on the file system that holds /opt (or will)."""
     opt_noexec: bool
+    disks: tuple[Disk, ...] = ()
+    """One for each of ``DISK_PATHS``."""
     listeners: tuple[Listener, ...] = ()
     addresses: tuple[str, ...] = ()
     """Global addresses of the host, without prefix length."""
+    has_ipv6: bool = True
+    """The kernel knows IPv6, whether or not an address is set."""
     resolved: tuple[str, ...] = ()
     """Addresses that the name in the site's URL resolves to, on this host."""
     packages: tuple[tuple[str, str], ...] = ()
     """Installed versions of the packages that matter (see ``PACKAGES``)."""
     candidates: tuple[tuple[str, str], ...] = ()
-    """Versions apt would install of ``postgresql`` and ``nginx``; empty without package lists."""
+    """Versions apt would install of those ``CANDIDATES`` that are not there yet."""
     clusters: tuple[tuple[str, str, int], ...] = ()
     """PostgreSQL clusters on the host: (version, name, port)."""
     active_units: tuple[str, ...] = ()
-    """Those of ufw, firewalld, nginx, apache2, lighttpd, caddy, haproxy … that are active."""
+    """Those of ``UNITS`` that are active; ufw only where it also filters."""
     clock_synchronised: bool = True
     clock_offset_s: float = 0.0
     """Clock of the host minus the clock of the control machine, seconds."""
@@ -52,3 +72,55 @@ class HostFacts:
     """The port of the host by which this run came in (sshd's own where there is none)."""
     managed: bool = False
     """/etc/mattermost-host exists: a run of ours was here."""
+    kernel: str = ""
+    """``uname -r``."""
+    selinux: str = "disabled"
+    """enforcing, permissive or disabled."""
+    unread: frozenset[str] = frozenset()
+    """Names of the questions that the host could not answer, as in ``QUESTIONS``."""
+
+
+DISK_PATHS = ("/opt", "/var/lib/postgresql", "/var/lib/mattermost")
+"""Where the release, the database and the uploaded files go."""
+
+PACKAGES = (
+    "nginx*",
+    "apache2",
+    "httpd",
+    "lighttpd",
+    "caddy",
+    "haproxy",
+    "postgresql-[0-9]*",
+    "postgresql-server",
+    "ufw",
+    "firewalld",
+    "mattermost",
+    "mattermost-omnibus",
+    "certbot",
+    "chrony",
+    "ntp",
+    "ntpsec",
+    "openntpd",
+)
+"""Patterns of packages that stand in the way, or whose version decides something."""
+
+CANDIDATES = ("postgresql", "nginx")
+
+WEB_SERVERS = ("apache2", "httpd", "lighttpd", "caddy", "haproxy", "traefik")
+FIREWALLS = ("ufw", "firewalld", "netfilter-persistent", "shorewall", "iptables", "nftables")
+UNITS = (*WEB_SERVERS, *FIREWALLS, "nginx", "mattermost")
+"""Names of the services whose activity matters, without ``.service``."""
+
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+"""``uname -m`` -> what Debian and the release's file names say."""
+
+
+def is_global(address: str) -> bool:
+    """Whether others may reach the host by this address."""
+    parsed = ip_address(address)
+    return not (parsed.is_loopback or parsed.is_link_local)
+
+
+def sshd_port(listeners: Iterable[Listener]) -> int:
+    """The lowest port that sshd listens on; 22 where it can't be seen."""
+    return min((one.port for one in listeners if one.process == "sshd"), default=22)

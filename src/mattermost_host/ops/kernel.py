@@ -20,6 +20,8 @@ class KernelParameters(Question):
         return (
             f"for name in {' '.join(self.names)}; do\n"
             "  file=/proc/sys/$(echo $name | tr . /)\n"
+            '  [ "$name" != net.ipv4.tcp_congestion_control ] || modprobe -nq tcp_bbr || '
+            "grep -qw bbr /proc/sys/net/ipv4/tcp_available_congestion_control || continue\n"
             '  [ -w "$file" ] && echo "$name=$(cat "$file")"\n'
             "done; true"
         )
@@ -41,7 +43,7 @@ def _in_force(parameters: dict[str, str]) -> Iterator[StringCommand]:
     wrong = {key: value for key, value in parameters.items() if found.get(key, value) != value}
     if wrong:
         assignments = " ".join(f"{key}='{value}'" for key, value in wrong.items())
-        yield from changing(StringCommand(f"sysctl -q -w {assignments}"))
+        yield from changing(StringCommand(f"modprobe -q tcp_bbr; sysctl -q -w {assignments}"))
         return
     closed = sorted(set(parameters) - set(found))
     belongs = f"; not settable inside this container: {', '.join(closed)}" if closed else ""

@@ -13,6 +13,7 @@ from pyinfra import host
 from pyinfra.api import FileUploadCommand, StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 
+from mattermost_host.download import sha256_of
 from mattermost_host.ops.answers import Question, ask, changing, expect
 
 HOME = "/opt/mattermost"
@@ -46,7 +47,6 @@ class Release:
     """A verified tarball on the control machine and the folder it becomes."""
 
     folder: str
-    sha256: str
     fetch: Callable[[], Path] = field(compare=False)
     """Gives the verified tarball; called only when the host lacks the release."""
 
@@ -68,8 +68,9 @@ def _current(release: Release) -> Iterator[StringCommand | FileUploadCommand]:
         return
     if missing:
         yield StringCommand(f"set -eu; mkdir -p {RELEASES}; rm -f {UPLOADED}")
-        yield FileUploadCommand(str(release.fetch()), UPLOADED)
-        yield StringCommand(_unpack(release))
+        tarball = release.fetch()
+        yield FileUploadCommand(str(tarball), UPLOADED)
+        yield StringCommand(_unpack(release.folder, sha256_of(tarball)))
     steps = ["set -eu", f"rm -rf {RELEASES}/.new-* {UPLOADED}"]
     if now["current"] != [target]:
         steps.append(f"ln -sfn {target} {CURRENT}~; mv -fT {CURRENT}~ {CURRENT}")
@@ -83,11 +84,11 @@ def _prunable(newest_first: list[str], wanted: str) -> list[str]:
     return others[KEPT - 1 :]
 
 
-def _unpack(release: Release) -> str:
+def _unpack(folder: str, sha256: str) -> str:
     """Verify what arrived, unpack it aside, try the binary, compress, and name it last."""
-    new = f"{RELEASES}/.new-{release.folder}"
+    new = f"{RELEASES}/.new-{folder}"
     return f"""set -eu
-echo '{release.sha256}  {UPLOADED}' | sha256sum -c --quiet
+echo '{sha256}  {UPLOADED}' | sha256sum -c --quiet
 rm -rf {new}; mkdir -m 755 {new}
 tar -xzf {UPLOADED} -C {new} --strip-components=1 --no-same-owner
 rm -f {UPLOADED}
@@ -99,4 +100,4 @@ find client -type f -size +1k \\( -name '*.js' -o -name '*.css' -o -name '*.svg'
   -o -name '*.wasm' -o -name '*.html' \\) -print0 | xargs -0 -r -n 32 -P 2 gzip -9 -k -f -n
 sync -f {new}
 touch {new}
-mv -T {new} {RELEASES}/{release.folder}"""
+mv -T {new} {RELEASES}/{folder}"""

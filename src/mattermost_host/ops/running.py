@@ -16,6 +16,7 @@ from pyinfra.api.operation import OperationMeta
 from mattermost_host.ops.answers import Question, ask, changing, expect
 
 STAMPS = "/run/mattermost-host"
+UNIT_FILES = "/etc/systemd/system"
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,9 @@ class AskUnit(Question):
         started = f"/run/systemd/units/invocation:{self.unit}"
         stamp = f"{STAMPS}/reloaded:{self.unit}"
         lines = [
-            "systemctl show -p ActiveState,UnitFileState,LoadState,NeedDaemonReload,MainPID "
-            f"{self.unit}"
+            "systemctl show -p ActiveState,UnitFileState,LoadState,NeedDaemonReload,DropInPaths "
+            f"{self.unit}",
+            f"find {UNIT_FILES}/{self.unit}.d -name '*.conf' | sed s/^/DropIn=/",
         ]
         if self.restart_on:
             lines.append(f"find {_words(self.restart_on)} -cnewer {started} | sed s/^/Restart=/")
@@ -65,11 +67,14 @@ class AskUnit(Question):
             key, _, value = line.partition("=")
             values.setdefault(key, []).append(value)
         first = {key: items[0] for key, items in values.items()}
+        # systemd forgets drop-in folders made after it last read its files, and does not say so.
+        known = first.get("DropInPaths", "").split()
+        unread = [path for path in values.get("DropIn", ()) if path not in known]
         return UnitState(
             active=first.get("ActiveState") in {"active", "reloading"},
             enabled=first.get("UnitFileState") in {"enabled", "static", "indirect", "generated"},
             masked=first.get("LoadState") == "masked",
-            needs_daemon_reload=first.get("NeedDaemonReload") == "yes",
+            needs_daemon_reload=first.get("NeedDaemonReload") == "yes" or bool(unread),
             to_restart=tuple(values.get("Restart", ())),
             to_reload=tuple(values.get("Reload", ())),
         )
@@ -118,19 +123,30 @@ def _steps(unit: str, now: UnitState, wanted: _Wanted) -> Iterator[str]:
     if now.masked:
         yield f"systemctl unmask {unit}"
     if now.needs_daemon_reload:
-        yield "systemctl daemon-reload"
+        yield from _daemon_reload(wanted.question.restart_on if now.active else ())
     if not now.enabled:
         yield f"systemctl enable --quiet {unit}"
     if not now.active:
         yield f"systemctl reset-failed {unit} 2>/dev/null || true"
         yield _or_journal("start", unit)
-    elif now.to_restart or _foreseen(wanted.restart_after):
+    elif now.to_restart or now.needs_daemon_reload or _foreseen(wanted.restart_after):
         yield _or_journal("restart", unit)
     elif now.to_reload or _foreseen(wanted.reload_after):
         # The stamp is as old as the beginning of the reload: a file written meanwhile is newer.
         stamp = f"{STAMPS}/reloaded:{unit}"
         yield f"mkdir -p {STAMPS}; touch {stamp}~"
         yield f"{_or_journal('reload', unit)}; mv {stamp}~ {stamp}"
+
+
+def _daemon_reload(restart_on: Sequence[str]) -> Iterator[str]:
+    """A process may be younger than a unit file that systemd had not read when it started it.
+
+    The file is made the younger one, so that the restart is not lost if the run ends here.
+    """
+    for path in restart_on:
+        if path.startswith(UNIT_FILES):
+            yield f"touch -c {shlex.quote(path)}"
+    yield "systemctl daemon-reload"
 
 
 def _or_journal(verb: str, unit: str) -> str:

@@ -1,0 +1,44 @@
+PYTHON := .venv/bin/python
+PYTEST := $(PYTHON) -m pytest
+ROOT := $(filter 0,$(shell id -u))
+MAKEFLAGS += --no-print-directory
+
+.DEFAULT_GOAL := help
+.PHONY: help setup trial trial-down test lint unit lab docs
+
+help:  ## this list
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1\t\2/p' Makefile | expand -t 20
+
+setup:
+	@scripts/setup
+
+trial: setup  ## Mattermost on a real host on this machine (MATTERMOST_RELEASE= a tarball or its URL)
+	@$(PYTHON) -m tests.lab.trial
+
+trial-down:  ## stop that host and remove it
+	@$(PYTHON) -m tests.lab.trial down
+
+test: setup  ## every test; without root, those that need none
+	@start=$$(date +%s); $(MAKE) lint unit lab; status=$$?; \
+	echo "make test: $$(( $$(date +%s) - start )) s"; exit $$status
+
+lint: setup  ## format, lint and types
+	@.venv/bin/ruff format --check --quiet . || \
+		{ echo "These files are not formatted; run .venv/bin/ruff format."; exit 1; }
+	@.venv/bin/ruff check --quiet .
+	@.venv/bin/mypy --no-error-summary
+
+unit: setup  ## tests without a host
+	@$(PYTEST) -rs tests/unit
+
+ifdef ROOT
+lab: setup  ## tests on real hosts; they need root
+	@$(PYTHON) -m tests.lab.image
+	@$(PYTEST) -vv -rs --durations=5 tests/lab
+else
+lab:
+	@echo "lab: left out, because it boots real hosts and that needs root."
+endif
+
+docs: setup  ## generate the references in docs/
+	@.venv/bin/mattermost-host docs

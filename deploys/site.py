@@ -1,0 +1,56 @@
+"""The table of contents: what a site is made of, in the order in which it is put together.
+
+    pyinfra inventories/single.py deploys/site.py
+"""
+
+from pyinfra import host
+
+from mattermost_host import preflight, sizing
+from mattermost_host.components import base, firewall, mattermost, nginx, postgres, tls
+from mattermost_host.ops.checkpoint import checkpoint
+from mattermost_host.site import Site
+
+site = Site.current()
+facts = preflight.require(site)[host.name]
+roles = site.roles(host.name)
+
+base.deploy(site.settings.base, facts)
+firewall.deploy(site.settings.firewall, ports=site.ports(host.name, facts), role_addresses={})
+checkpoint(name="every host has its ground")
+
+if "db" in roles and site.settings.postgres.local:
+    postgres.deploy(
+        site.settings.postgres, facts, parameters=site.postgres_parameters(host.name, facts)
+    )
+checkpoint(name="the database is there")
+
+if "app" in roles:
+    mattermost.deploy(
+        site.settings.mattermost,
+        wanted=site.release(facts),
+        variables=site.environment,
+        local_database=site.settings.postgres.local,
+        database_ca=site.database_ca,
+        licence=site.licence,
+        administrator_email=site.administrator_email,
+        administrator_password=site.secrets.admin_password,
+    )
+checkpoint(name="the server is there")
+
+if "proxy" in roles:
+    tls.deploy(site.settings.tls, server_name=site.settings.name, pair=site.certificate)
+    nginx.deploy(
+        site.settings.nginx,
+        server_name=site.settings.name,
+        authority=site.settings.authority,
+        upstreams=site.upstreams,
+        certificate=tls.CERTIFICATE,
+        key=tls.KEY,
+        max_file_size_mb=site.settings.mattermost.max_file_size_mb,
+        static_folder=site.static_folder,
+        acme_folder=tls.challenge_folder(site.settings.tls),
+        sizing=sizing.nginx(site.settings.users),
+        version=nginx.version(facts),
+        ipv6=facts.has_ipv6,
+    )
+    tls.issue(site.settings.tls, server_name=site.settings.name)

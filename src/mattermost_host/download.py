@@ -1,0 +1,274 @@
+"""A release on the control machine: fetched from the vendor, a mirror or a file, and verified.
+
+The bytes are read once: hashed, kept and listed in the same pass. What is not what it should be
+leaves nothing behind.
+"""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+
+from mattermost_host import releases
+from mattermost_host.errors import OperatorError
+from mattermost_host.signature import check_signature
+from mattermost_host.tarball import Readable, check_listing
+
+Progress = Callable[[int, int | None], None]
+"""Called with the bytes read so far, and all of them where the source says."""
+
+CHUNK = 1024 * 1024
+TIMEOUT_S = (10, 60)
+"""Seconds to connect, and between two packets."""
+LARGEST_SIGNATURE = 64 * 1024
+
+
+class ReleaseError(OperatorError):
+    """A release that cannot be had, or is not what it should be. Nothing of it was kept."""
+
+
+@dataclass(frozen=True)
+class ReleaseSource:
+    """Where a tarball comes from, and by what it is known to be right."""
+
+    location: str
+    """URL, or path on this machine."""
+    sha256: str | None = None
+    signature_key: Path | None = None
+    """Public GPG key; the detached signature is beside the tarball, with ``.sig``."""
+    unverified: bool = False
+    """The operator said that neither is needed."""
+
+    @property
+    def shown(self) -> str:
+        """The location as it may be printed: without a password in the URL."""
+        parts = urlsplit(self.location)
+        if not self.is_url or "@" not in parts.netloc:
+            return self.location
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+    @property
+    def is_url(self) -> bool:
+        """Whether the tarball is fetched over the network."""
+        return self.location.startswith(("http://", "https://"))
+
+
+def source(
+    version: str,
+    edition: releases.Edition,
+    architecture: releases.Architecture,
+    *,
+    mirror: str | None = None,
+    file: str | None = None,
+    sha256: str | None = None,
+    signature_key: Path | None = None,
+    unverified: bool = False,
+) -> ReleaseSource:
+    """The source that an operator's words name: a file or its URL, a mirror, or the vendor.
+
+    The digest is the stated one or that of our table; a ``file`` of one's own is not in the table.
+    """
+    wanted = (version, edition, architecture)
+    official = releases.mirror_url(mirror, *wanted) if mirror else releases.official_url(*wanted)
+    known = None if file else releases.sha256(*wanted)
+    return ReleaseSource(file or official, sha256 or known, signature_key, unverified)
+
+
+def fetch(
+    source: ReleaseSource, cache: Path, progress: Progress = lambda done, total: None
+) -> Path:
+    """The verified tarball of ``source``: the file itself, or its copy in ``cache``.
+
+    A copy is kept under its digest, 0600, and verified again each time. Raises ReleaseError with
+    a sentence: unverified, out of reach, wrong digest or signature, cut off, not a server, or
+    with members that climb out of it.
+    """
+    if not (source.sha256 or source.signature_key or source.unverified):
+        raise ReleaseError(
+            f"Nobody has said how to verify {source.shown}. State its SHA-256 "
+            f"(`mattermost.release.sha256`; the vendor's are at {releases.ARCHIVE}) or the key that "
+            "signed it (`mattermost.release.signature_key`); `mattermost.release.unverified` "
+            "deploys it all the same."
+        )
+    try:
+        return _fetch_url(source, cache, progress) if source.is_url else _use_file(source, progress)
+    except OSError as error:
+        where = error.filename or cache
+        raise ReleaseError(f"{where} cannot be used: {error.strerror or error}.") from None
+
+
+def sha256_of(path: Path) -> str:
+    """The digest of a file, for a tarball whose digest nobody has stated."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class _Tee:
+    """Reads a stream for ``tarfile``; hashes, keeps and counts what goes by."""
+
+    def __init__(self, stream: Readable, total: int | None, copy: int | None, progress: Progress):
+        self._stream, self._total, self._copy, self._progress = stream, total, copy, progress
+        self._digest = hashlib.sha256()
+        self.done = 0
+
+    def read(self, size: int = CHUNK) -> bytes:
+        """At most ``size`` bytes, none at the end."""
+        data = self._stream.read(size)
+        self._digest.update(data)
+        if self._copy is not None:
+            _write_all(self._copy, data)
+        self.done += len(data)
+        self._progress(self.done, self._total)
+        return data
+
+    def finish(self) -> str:
+        """Read what is left; the digest of everything."""
+        while self.read(CHUNK):
+            pass
+        return self._digest.hexdigest()
+
+
+def _use_file(source: ReleaseSource, progress: Progress) -> Path:
+    path = Path(source.location).expanduser()
+    if not path.is_file():
+        raise ReleaseError(
+            f"{path} is not there. Put the release's tarball there, or correct "
+            "`mattermost.release.file`."
+        )
+    with path.open("rb") as file:
+        _examine(source, _Tee(file, path.stat().st_size, None, progress))
+    if source.signature_key:
+        signature = Path(f"{path}.sig")
+        if not signature.is_file():
+            raise ReleaseError(f"{signature} is not there: put the tarball's signature beside it.")
+        _verify_signature(source, signature.read_bytes(), path)
+    return path
+
+
+def _fetch_url(source: ReleaseSource, cache: Path, progress: Progress) -> Path:
+    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+    kept = cache / f"{source.sha256}.tar.gz"
+    signature = _signature(source, kept) if source.signature_key else None
+    if source.sha256 and kept.is_file() and sha256_of(kept) == source.sha256:
+        if signature is not None:
+            _verify_signature(source, signature, kept)
+        return kept
+    with _aside(cache) as (descriptor, path):
+        with _opened(source, source.location) as response:
+            length = response.headers.get("Content-Length")
+            total = int(length) if length and length.isdecimal() else None
+            digest = _examine(source, _Tee(response.raw, total, descriptor, progress))
+        if signature is not None:
+            _verify_signature(source, signature, path)
+            _keep(cache, f"{digest}.tar.gz.sig", signature)
+        os.fsync(descriptor)
+        return path.replace(cache / f"{digest}.tar.gz")
+
+
+def _examine(source: ReleaseSource, tee: _Tee) -> str:
+    """Read the tarball to its end, list it, and compare its digest."""
+    complaint = None
+    try:
+        complaint = check_listing(tee)
+        digest = tee.finish()
+    except (requests.RequestException, urllib3.exceptions.HTTPError):
+        raise ReleaseError(
+            f"{source.shown} broke off after {tee.done:,} bytes. Run again when the connection "
+            "is better, or fetch it by other means and state it as `mattermost.release.file`."
+        ) from None
+    # Only what is whole and of the right kind has a digest worth comparing.
+    if complaint:
+        raise ReleaseError(f"{source.shown} {complaint}")
+    if source.sha256 and digest != source.sha256:
+        raise ReleaseError(
+            f"{source.shown} has the SHA-256 {digest}, and {source.sha256} was expected: it is "
+            "not that release, or somebody changed it. Do not deploy it; compare both with "
+            f"{releases.ARCHIVE}."
+        )
+    return digest
+
+
+def _verify_signature(source: ReleaseSource, signature: bytes, tarball: Path) -> None:
+    assert source.signature_key is not None
+    complaint = check_signature(source.signature_key, signature, tarball)
+    if complaint:
+        raise ReleaseError(f"{source.shown}: {complaint}")
+
+
+def _signature(source: ReleaseSource, kept: Path) -> bytes:
+    """The detached signature: kept from the last time, or fetched."""
+    beside = Path(f"{kept}.sig")
+    if beside.is_file():
+        return beside.read_bytes()
+    with _opened(source, f"{source.location}.sig") as response:
+        return bytes(response.raw.read(LARGEST_SIGNATURE))
+
+
+@contextmanager
+def _opened(source: ReleaseSource, url: str) -> Iterator[requests.Response]:
+    """The answer to a GET of ``url``, its body unread and as the server stores it."""
+    shown = source.shown + url.removeprefix(source.location)
+    # A server that calls a tarball "gzip encoded" must not make us hash what is inside it.
+    headers = {"Accept-Encoding": "identity"}
+    try:
+        response = requests.get(url, stream=True, timeout=TIMEOUT_S, headers=headers)
+    except requests.RequestException as error:
+        raise ReleaseError(
+            f"{shown} cannot be reached ({_cause(error)}). Give this machine a way there, or "
+            "state a mirror (`mattermost.release.mirror`) or a tarball "
+            "(`mattermost.release.file`)."
+        ) from None
+    with response:
+        if response.status_code != requests.codes.ok:
+            raise ReleaseError(
+                f"{shown} answers {response.status_code} {response.reason}: there is no such "
+                "file, or it is not for everybody. Check the version, the edition and the mirror."
+            )
+        yield response
+
+
+def _cause(error: requests.RequestException) -> str:
+    text = str(error)
+    causes = {
+        "the name does not resolve": ("NameResolutionError", "Failed to resolve", "getaddrinfo"),
+        "the certificate is not trusted": ("CERTIFICATE_VERIFY_FAILED",),
+        "the connection is refused": ("Connection refused",),
+        "the network is unreachable": ("unreachable",),
+        "no answer in time": ("timed out",),
+        "the proxy of this machine refuses it": ("ProxyError", "Tunnel connection failed"),
+    }
+    return next(
+        (cause for cause, signs in causes.items() if any(sign in text for sign in signs)),
+        "the connection failed",
+    )
+
+
+@contextmanager
+def _aside(cache: Path) -> Iterator[tuple[int, Path]]:
+    """A file of one's own, 0600 from the first byte, gone unless it is renamed."""
+    descriptor, name = tempfile.mkstemp(dir=cache, prefix=".fetching-")
+    path = Path(name)
+    try:
+        yield descriptor, path
+    finally:
+        os.close(descriptor)
+        path.unlink(missing_ok=True)
+
+
+def _keep(cache: Path, name: str, content: bytes) -> None:
+    with _aside(cache) as (descriptor, path):
+        _write_all(descriptor, content)
+        path.replace(cache / name)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]

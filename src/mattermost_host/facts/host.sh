@@ -1,0 +1,157 @@
+# Questions to a host, one function each; POSIX sh, read-only. Run with QUESTIONS set to the
+# names of those to ask, and the parameters SITE, DISKS, PACKAGES, CANDIDATES and UNITS.
+# A question that this host has no means to answer prints a single question mark.
+
+LC_ALL=C
+export LC_ALL
+
+have() { command -v "$1" >/dev/null; }
+
+system() { cat /etc/os-release || cat /usr/lib/os-release || echo '?'; }
+
+architecture() { uname -m; }
+
+kernel() { uname -r; }
+
+glibc() { getconf GNU_LIBC_VERSION || ldd --version | sed -n 1p || echo '?'; }
+
+cpus() { nproc || echo '?'; }
+
+# In bytes: all that the kernel has, then the limits of both kinds of cgroup.
+memory() {
+  awk '/^MemTotal:/ { print $2 * 1024 }' /proc/meminfo || echo '?'
+  cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes
+}
+
+nearest() {
+  path=$1
+  while [ ! -e "$path" ]; do path=$(dirname "$path"); done
+  echo "$path"
+}
+
+# path, device, free KiB, mount point, mount options
+disks() {
+  for wanted in $DISKS; do
+    set -- $(df -Pk "$(nearest "$wanted")" | sed -n 2p)
+    [ -n "$6" ] || { echo '?'; return; }
+    options=$(awk -v mount="$6" '$2 == mount { last = $4 } END { print last }' /proc/self/mounts)
+    echo "$wanted $1 $4 $6 $options"
+  done
+}
+
+# file, address:port, inode
+sockets() {
+  for file in /proc/net/tcp /proc/net/tcp6 /proc/net/udp /proc/net/udp6; do
+    [ -r "$file" ] || continue
+    awk -v file="${file##*/}" -v state="$(case $file in *tcp*) echo 0A ;; *) echo 07 ;; esac)" '
+      FNR > 1 && $4 == state { print file, $2, $10 }' "$file"
+  done
+}
+
+# The sockets, then for each process that holds one: inode, process id, name.
+listeners() {
+  [ -r /proc/net/tcp ] || { echo '?'; return; }
+  found=$(sockets)
+  echo "$found"
+  inodes=$(echo "$found" | awk '{ printf "%s ", $3 }')
+  find /proc/[0-9]*/fd -lname 'socket:*' -printf '%h %l\n' | awk -v inodes="$inodes" '
+    BEGIN { count = split(inodes, list, " "); for (i = 1; i <= count; i++) wanted[list[i]] }
+    { split($1, path, "/"); inode = $2; gsub(/[^0-9]/, "", inode) }
+    inode in wanted && !seen[inode, path[3]]++ { print inode, path[3] }' |
+  while read -r inode process; do
+    echo "holder $inode $process $(cat "/proc/$process/comm")"
+  done
+}
+
+addresses() {
+  if have ip; then ip -o addr show | awk '{ sub("/.*", "", $4); print $4 }'
+  elif have hostname; then hostname -I | tr ' ' '\n'
+  else echo '?'; fi
+}
+
+ipv6() { [ -e /proc/net/if_inet6 ] && echo yes; }
+
+resolved() {
+  have getent || { echo '?'; return; }
+  timeout 15 getent ahosts "$SITE" | awk '{ print $1 }' | sort -u
+}
+
+packages() {
+  set -f
+  if have dpkg-query; then
+    dpkg-query -W -f='${db:Status-Status} ${Package} ${Version}\n' $PACKAGES | sed -n 's/^installed //p'
+  elif have rpm; then
+    rpm -qa --qf '%{NAME} %{VERSION}-%{RELEASE}\n' $PACKAGES | sort
+  else echo '?'; fi
+  set +f
+}
+
+# Only of what is not installed yet: apt takes up to a second to build its cache.
+candidates() {
+  have apt-cache || return
+  missing=
+  for name in $CANDIDATES; do
+    dpkg-query -W -f='${db:Status-Status}\n' "$name" "$name-[0-9]*" | grep -q '^installed' ||
+      missing="$missing $name"
+  done
+  [ -n "$missing" ] || return
+  apt-cache policy $missing | awk '
+    /^[^ ]/ { name = $1; sub(":$", "", name) }
+    $1 == "Candidate:" && $2 != "(none)" { print name, $2 }'
+}
+
+# version, name, port; Debian keeps the settings apart, Enterprise Linux beside the data
+clusters() {
+  for file in /etc/postgresql/*/*/postgresql.conf; do
+    [ -e "$file" ] || continue
+    port=$(sed -n 's/^[[:space:]]*port[[:space:]]*=[[:space:]]*\([0-9]*\).*/\1/p' "$file" | tail -n 1)
+    echo "$file" | awk -F/ -v port="${port:-5432}" '{ print $4, $5, port }'
+  done
+  for file in /var/lib/pgsql/data/PG_VERSION /var/lib/pgsql/*/data/PG_VERSION; do
+    [ -e "$file" ] || continue
+    port=$(sed -n 's/^[[:space:]]*port[[:space:]]*=[[:space:]]*\([0-9]*\).*/\1/p' \
+      "${file%/*}/postgresql.conf" | tail -n 1)
+    echo "$(cat "$file") data ${port:-5432}"
+  done
+}
+
+# The unit of ufw is active on every Ubuntu; it filters only where it is enabled in its own file.
+units() {
+  have systemctl || { echo '?'; return; }
+  systemctl list-units --plain --no-legend --state=active $UNITS | awk '{ print $1 }' |
+  while read -r unit; do
+    [ "$unit" != ufw.service ] || grep -qi '^ENABLED=yes' /etc/ufw/ufw.conf || continue
+    echo "${unit%.service}"
+  done
+}
+
+clock() { timeout 10 timedatectl show -p NTPSynchronized --value || echo '?'; }
+
+locales() { locale -a || echo '?'; }
+
+container() {
+  if have systemd-detect-virt; then systemd-detect-virt --container || true
+  else tr '\0' '\n' </proc/1/environ | sed -n 's/^container=//p'; fi
+}
+
+# sudo may have taken SSH_CONNECTION away; an ancestor still has it.
+ssh_port() {
+  process=$$
+  while [ "${process:-0}" -gt 1 ]; do
+    port=$(tr '\0' '\n' <"/proc/$process/environ" | sed -n 's/^SSH_CONNECTION=.* //p')
+    [ -z "$port" ] || { echo "$port"; return; }
+    process=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$process/status")
+  done
+}
+
+managed() { [ -d /etc/mattermost-host ] && echo yes; }
+
+selinux() { cat /sys/fs/selinux/enforce; }
+
+date +%s.%N
+for question in $QUESTIONS; do
+  echo "=mattermost-host= $question"
+  $question
+done 2>/dev/null
+echo "=mattermost-host= end"
+date +%s.%N

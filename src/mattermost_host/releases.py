@@ -1,0 +1,205 @@
+"""The releases of Mattermost: lines and their support, digests, addresses, known bad upgrades.
+
+From the vendor's release policy, version archive and upgrade notes, as published in August 2026.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from mattermost_host.postgresql_versions import minimum_for
+
+Edition = Literal["enterprise", "team"]
+Architecture = Literal["amd64", "arm64"]
+
+OFFICIAL = "https://releases.mattermost.com"
+ARCHIVE = "https://docs.mattermost.com/product-overview/version-archive.html"
+"""Where the vendor publishes the SHA-256 of each release; there is no file beside the tarball."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A release line (``11.7``) and its support."""
+
+    name: str
+    newest: str | None
+    """Newest release of it that we know of."""
+    released: date | None
+    end_of_life: date
+    extended: bool = False
+    """Extended support release: a year instead of three months."""
+
+
+LINES = (
+    Line("11.11", None, date(2026, 9, 16), date(2026, 12, 15)),
+    Line("11.10", "11.10.0", date(2026, 8, 14), date(2026, 11, 15)),
+    Line("11.9", "11.9.1", date(2026, 7, 16), date(2026, 10, 15)),
+    Line("11.8", "11.8.5", date(2026, 6, 16), date(2026, 9, 15)),
+    Line("11.7", "11.7.9", date(2026, 5, 15), date(2027, 5, 15), extended=True),
+    Line("11.6", "11.6.6", date(2026, 4, 16), date(2026, 7, 15)),
+    Line("11.5", "11.5.7", date(2026, 3, 16), date(2026, 6, 15)),
+    Line("11.4", "11.4.5", date(2026, 2, 16), date(2026, 5, 15)),
+    Line("11.3", "11.3.3", date(2026, 1, 16), date(2026, 4, 15)),
+    Line("11.2", "11.2.4", date(2025, 12, 16), date(2026, 3, 15)),
+    Line("11.1", "11.1.3", date(2025, 11, 14), date(2026, 2, 15)),
+    Line("11.0", "11.0.7", date(2025, 10, 16), date(2026, 1, 15)),
+    Line("10.12", "10.12.4", date(2025, 9, 16), date(2025, 12, 15)),
+    Line("10.11", "10.11.23", date(2025, 8, 15), date(2026, 8, 15), extended=True),
+    Line("10.5", "10.5.14", date(2025, 2, 16), date(2025, 11, 15), extended=True),
+    Line("9.11", None, date(2024, 8, 16), date(2025, 5, 15), extended=True),
+    Line("9.5", None, None, date(2024, 11, 15), extended=True),
+    Line("8.1", None, None, date(2024, 5, 15), extended=True),
+    Line("7.8", None, None, date(2023, 11, 15), extended=True),
+    Line("7.1", None, None, date(2023, 4, 15), extended=True),
+)
+"""Newest first."""
+
+DIGESTS: dict[tuple[str, Edition, Architecture], str] = {
+    ("11.10.0", "enterprise", "amd64"): (
+        "8ae404ed0c0fbab2b01c00c031b9d0f3e17c51007e3bb3401bebaf3e60da0c3e"
+    ),
+    ("11.7.9", "enterprise", "amd64"): (
+        "a22e631ae4a1f704c2bcf45ad8dcc377184081c50954a9269b7f62bd663a7a04"
+    ),
+}
+"""SHA-256 of the tarballs that we vouch for. Never add one that was not read in the archive."""
+
+GLIBC = (
+    ((12, 0), (2, 34)),
+    ((10, 11), (2, 17)),
+    ((10, 10), (2, 32)),
+    ((9, 3), (2, 17)),
+    ((9, 2), (2, 34)),
+    ((0, 0), (2, 17)),
+)
+"""First line -> lowest glibc, newest first. 2.17 and 2.34 are those of Enterprise Linux 7 and 9,
+the oldest systems that are supported until 11.11 and from 12.0 on; builds of 9.2 and 10.10 asked
+for more than that (mattermost#25278, #33474, #33643)."""
+
+
+@dataclass(frozen=True)
+class BadUpgrade:
+    """Upgrades that the vendor warns of: from a release of ``line`` to another."""
+
+    line: str
+    first: str
+    """From this release of ``line`` on."""
+    last_target: str
+    """To this release or older ones."""
+    reason: str
+
+
+BAD_UPGRADES = (
+    BadUpgrade(
+        "10.11",
+        "10.11.17",
+        "11.7.2",
+        "both number different migrations of the database alike (mattermost#36594); "
+        "upgrade to 11.7.3 or newer",
+    ),
+)
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """``11.7.9`` -> (11, 7, 9): comparable."""
+    return tuple(int(part) for part in version.split("."))
+
+
+def line(version: str) -> str:
+    """``11.7.9`` -> ``11.7``."""
+    return ".".join(version.split(".")[:2])
+
+
+def support(version: str) -> Line | None:
+    """The line of ``version``; None where it is not in the table."""
+    return next((known for known in LINES if known.name == line(version)), None)
+
+
+def is_extended(version: str) -> bool:
+    """Whether ``version`` belongs to an extended support release."""
+    known = support(version)
+    return known is not None and known.extended
+
+
+def default(today: date | None = None) -> str:
+    """The newest extended support release whose digest we know and that is out on ``today``."""
+    today = today or date.today()
+    versions = {version for version, _, _ in DIGESTS if is_extended(version)}
+    released = {version for version in versions if _released(version) <= today}
+    return max(released or versions, key=numbers)
+
+
+def sha256(version: str, edition: Edition, architecture: Architecture) -> str | None:
+    """The digest of a tarball; None where the operator has to state it."""
+    return DIGESTS.get((version, edition, architecture))
+
+
+def digest_wanted(version: str, edition: Edition, architecture: Architecture) -> str:
+    """The sentence for a release whose digest is neither in the table nor stated."""
+    return (
+        f"The SHA-256 of {file_name(version, edition, architecture)} is not in the table of "
+        f"releases. Take it from {ARCHIVE} and state it as `mattermost.release.sha256`, or deploy "
+        f"{default()}, the newest extended support release in the table."
+    )
+
+
+def file_name(version: str, edition: Edition, architecture: Architecture) -> str:
+    """The vendor's name of a tarball."""
+    team = "team-" if edition == "team" else ""
+    return f"mattermost-{team}{version}-linux-{architecture}.tar.gz"
+
+
+def official_url(version: str, edition: Edition, architecture: Architecture) -> str:
+    """Where the vendor serves a tarball; its signature is beside it, with ``.sig``."""
+    return f"{OFFICIAL}/{version}/{file_name(version, edition, architecture)}"
+
+
+def mirror_url(base: str, version: str, edition: Edition, architecture: Architecture) -> str:
+    """The tarball under ``base``, where a mirror holds the vendor's files by their names."""
+    return f"{base.rstrip('/')}/{file_name(version, edition, architecture)}"
+
+
+def minimum_postgresql(version: str) -> int:
+    """Lowest PostgreSQL major version for ``version``."""
+    return minimum_for(version)
+
+
+def minimum_glibc(version: str) -> tuple[int, int]:
+    """Lowest glibc that ``version`` starts with."""
+    wanted = numbers(version)[:2]
+    return next(lowest for first, lowest in GLIBC if wanted >= first)
+
+
+def end_of_life(version: str, today: date | None = None) -> str | None:
+    """A sentence where the vendor no longer supports ``version``; a warning, not an error."""
+    today = today or date.today()
+    known = support(version)
+    if known is not None:
+        ended = known.end_of_life < today
+        when = f"on {known.end_of_life}"
+    else:
+        # Lines that we do not list were feature releases: three months, so an older one is over.
+        over = [numbers(old.name) for old in LINES if old.end_of_life < today]
+        ended = bool(over) and numbers(line(version)) < max(over)
+        when = "before that of newer ones in the table of releases"
+    if not ended:
+        return None
+    return (
+        f"The vendor's support for Mattermost {line(version)} ended {when}: it gets no security "
+        f"repairs. Deploy {default(today)} or newer."
+    )
+
+
+def bad_upgrade(installed: str, target: str) -> str | None:
+    """A sentence where going from ``installed`` to ``target`` is known to break the database."""
+    for bad in BAD_UPGRADES:
+        leaves = line(installed) == bad.line and numbers(installed) >= numbers(bad.first)
+        arrives = numbers(installed) < numbers(target) <= numbers(bad.last_target)
+        if leaves and arrives and line(target) != bad.line:
+            return f"Mattermost {installed} cannot be upgraded to {target}: {bad.reason}."
+    return None
+
+
+def _released(version: str) -> date:
+    known = support(version)
+    return (known and known.released) or date.max

@@ -1,0 +1,391 @@
+"""What the verification asks of a host beside its facts: read-only, all in one round trip."""
+
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from mattermost_host.ops.answers import Question
+from mattermost_host.ops.database import psql_command
+
+
+@dataclass(frozen=True)
+class UnitStatus:
+    """What systemd says of a unit."""
+
+    load: str = "not-found"
+    active: str = "inactive"
+    enabled: str = ""
+    main_pid: int = 0
+    needs_daemon_reload: bool = False
+
+
+@dataclass(frozen=True)
+class Units(Question):
+    """Every loaded service by its name."""
+
+    def script(self) -> str:
+        return (
+            "systemctl show -p Id,LoadState,ActiveState,UnitFileState,MainPID,NeedDaemonReload "
+            "'*.service'"
+        )
+
+    def parse(self, lines: list[str]) -> dict[str, UnitStatus]:
+        units: dict[str, UnitStatus] = {}
+        values: dict[str, str] = {}
+        for line in [*lines, ""]:
+            key, separator, value = line.partition("=")
+            if separator:
+                values[key] = value
+            elif values:
+                units[values["Id"]] = UnitStatus(
+                    load=values["LoadState"],
+                    active=values["ActiveState"],
+                    enabled=values["UnitFileState"],
+                    main_pid=int(values.get("MainPID", "0")),
+                    needs_daemon_reload=values["NeedDaemonReload"] == "yes",
+                )
+                values = {}
+        return units
+
+
+@dataclass(frozen=True)
+class Exposures(Question):
+    """How exposed each service is, by ``systemd-analyze security``: 0 not at all, 10 fully."""
+
+    def script(self) -> str:
+        return "systemd-analyze security --no-pager"
+
+    def parse(self, lines: list[str]) -> dict[str, float]:
+        rows = (line.split() for line in lines)
+        return {row[0]: float(row[1]) for row in rows if row and row[0].endswith(".service")}
+
+
+@dataclass(frozen=True)
+class Process:
+    """A running process."""
+
+    pid: int
+    parent: int
+    name: str
+    user: str
+    open_files: int
+    """Its soft limit of open files, in force now."""
+
+
+@dataclass(frozen=True)
+class Processes(Question):
+    """All processes but the kernel's threads."""
+
+    def script(self) -> str:
+        return (
+            "getent passwd | cut -d: -f1,3 | sed s/^/user:/\n"
+            "grep -HE '^(Name|PPid|Uid):' /proc/[0-9]*/status\n"
+            "grep -HE '^Max open files' /proc/[0-9]*/limits"
+        )
+
+    def parse(self, lines: list[str]) -> dict[int, Process]:
+        users: dict[str, str] = {}
+        found: dict[int, dict[str, str]] = {}
+        for line in lines:
+            if line.startswith("user:"):
+                _, name, uid = line.split(":")
+                users[uid] = name
+                continue
+            file, _, rest = line.partition(":")
+            values = found.setdefault(int(file.split("/")[2]), {})
+            if rest.startswith("Max open files"):
+                values["files"] = rest.split()[3]
+            else:
+                key, _, value = rest.partition(":")
+                values[key] = value.strip()
+        # A process that ended between the two greps is only half known, and gone.
+        whole = {pid: one for pid, one in found.items() if len(one) == 4}
+        return {pid: _process(pid, one, users) for pid, one in whole.items()}
+
+
+def _process(pid: int, values: Mapping[str, str], users: Mapping[str, str]) -> Process:
+    uid = values["Uid"].split()[1]
+    return Process(
+        pid=pid,
+        parent=int(values["PPid"]),
+        name=values["Name"],
+        user=users.get(uid, uid),
+        open_files=int(values["files"]) if values["files"].isdigit() else 2**63,
+    )
+
+
+@dataclass(frozen=True)
+class PublicKeys(Question):
+    """Private keys that everybody on the host may read: there must be none."""
+
+    folders: tuple[str, ...]
+
+    def script(self) -> str:
+        folders = " ".join(map(shlex.quote, self.folders))
+        return (
+            f"find {folders} -xdev -type f -perm -o+r -size -64k"
+            " -exec grep -lE -e '-----BEGIN ([A-Z]+ )*PRIVATE KEY' {} +"
+        )
+
+    def parse(self, lines: list[str]) -> tuple[str, ...]:
+        return tuple(sorted(lines))
+
+
+@dataclass(frozen=True)
+class KernelRules:
+    """Our firewall table: the file, and what the kernel has."""
+
+    file: tuple[str, ...] = ()
+    """Rules of the file that accept by port, without indentation."""
+    listed: bool = False
+    """Whether the kernel has the table."""
+    file_newer: bool = False
+    """The file was changed after it was loaded."""
+    differences: tuple[str, ...] = ()
+    """Lines of ``diff`` between the table as loaded (<) and as it is now (>)."""
+
+
+@dataclass(frozen=True)
+class FirewallRules(Question):
+    """Our table in the file, as it was loaded, and in the kernel now."""
+
+    table: str
+    file: str
+    listing: str
+
+    def script(self) -> str:
+        return (
+            f"sed -nE 's/^[[:space:]]*(.*dport.*)$/rule=\\1/p' {self.file}\n"
+            f"now=$(nft -s list table {self.table}) && echo listed=yes\n"
+            f'[ -n "$(find {self.file} -cnewer {self.listing})" ] && echo newer=yes\n'
+            f"[ -e {self.listing} ] || echo 'diff=> no listing from the time of loading'\n"
+            f'echo "$now" | diff {self.listing} - | sed -n "s/^[<>]/diff=&/p"'
+        )
+
+    def parse(self, lines: list[str]) -> KernelRules:
+        values: dict[str, list[str]] = {}
+        for line in lines:
+            key, _, value = line.partition("=")
+            values.setdefault(key, []).append(value)
+        return KernelRules(
+            file=tuple(values.get("rule", ())),
+            listed="listed" in values,
+            file_newer="newer" in values,
+            differences=tuple(" ".join(line.split()) for line in values.get("diff", ())),
+        )
+
+
+@dataclass(frozen=True)
+class Ping:
+    """What the server itself answers to a ping with server status."""
+
+    status: int = 0
+    """0 where nothing answered."""
+    body: str = ""
+
+
+@dataclass(frozen=True)
+class DirectPing(Question):
+    """The server asked on its own host, past the proxy."""
+
+    address: str
+    port: int
+
+    def script(self) -> str:
+        url = f"http://{self.address}:{self.port}{PING}"
+        return f"curl -sS -m 20 -w '\\n%{{http_code}}\\n' '{url}'"
+
+    def parse(self, lines: list[str]) -> Ping:
+        if not lines:
+            return Ping()
+        return Ping(int(lines[-1]), "\n".join(lines[:-1]).strip())
+
+
+PING = "/api/v4/system/ping?get_server_status=true"
+
+
+@dataclass(frozen=True)
+class RunningBinary:
+    """The executable that runs, and the release that ``current`` names."""
+
+    executable: str = ""
+    release: str = ""
+    """Folder of the release, with all links resolved."""
+
+
+@dataclass(frozen=True)
+class AskBinary(Question):
+    """What the unit's main process was started from."""
+
+    unit: str
+    current: str
+
+    def script(self) -> str:
+        return (
+            f"readlink /proc/$(systemctl show -p MainPID --value {self.unit})/exe"
+            " | sed s/^/executable=/\n"
+            f"readlink -f {self.current} | sed s/^/release=/"
+        )
+
+    def parse(self, lines: list[str]) -> RunningBinary:
+        values = dict(line.split("=", 1) for line in lines)
+        return RunningBinary(values.get("executable", ""), values.get("release", ""))
+
+
+@dataclass(frozen=True)
+class ReleaseFiles:
+    """Two files of the release: one that the proxy serves, one that it must not."""
+
+    static: str = ""
+    """Name below ``client/`` of a script that was compressed beforehand."""
+    static_bytes: int = 0
+    """Size of its compressed form."""
+    outside: str = ""
+    """Path below the release of a file that is not part of the web application."""
+    outside_sha256: str = ""
+
+
+@dataclass(frozen=True)
+class AskReleaseFiles(Question):
+    """Files to ask the proxy for."""
+
+    current: str
+
+    def script(self) -> str:
+        return (
+            f"cd {self.current}/ || exit\n"
+            "find client -maxdepth 1 -type f -name '*.js.gz' -printf 'static=%s %P\\n' | sort | head -n 1\n"
+            "file=$(find i18n config NOTICE.txt bin -type f -size -2048k | sort | head -n 1)\n"
+            'sha256sum "$file" | sed s/^/outside=/'
+        )
+
+    def parse(self, lines: list[str]) -> ReleaseFiles:
+        values = dict(line.split("=", 1) for line in lines)
+        size, _, static = values.get("static", "0 ").partition(" ")
+        digest, _, outside = values.get("outside", "").partition("  ")
+        return ReleaseFiles(static.removesuffix(".gz"), int(size), outside, digest)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A PostgreSQL parameter as our file states it, and whether that is in force."""
+
+    value: str
+    in_force: bool
+    why_not: str = ""
+
+
+@dataclass(frozen=True)
+class DatabaseRow:
+    """A database in the catalogue."""
+
+    owner: str
+    encoding: str
+    collation: str
+    character_type: str
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What the catalogues of the local PostgreSQL say. Absent things are None or empty."""
+
+    answered: bool = False
+    role: str | None = None
+    """Attributes of the role by their SQL names, separated by spaces."""
+    database: DatabaseRow | None = None
+    schema_owner: str | None = None
+    peer: str | None = None
+    """Who PostgreSQL takes the system account for, over the socket."""
+    parameters: Mapping[str, Parameter] | None = None
+    file_newer: bool = False
+    """Our file was changed after the cluster last read its files."""
+    pending_restart: tuple[str, ...] = ()
+    listens_on: str = ""
+
+
+ATTRIBUTES = ("super", "createdb", "createrole", "replication", "bypassrls")
+
+
+@dataclass(frozen=True)
+class AskCluster(Question):
+    """Role, database, schema, peer authentication and our parameters of the local cluster."""
+
+    name: str
+    port: int
+    parameters_file: str
+    """Its name below the cluster's configuration folder."""
+
+    def script(self) -> str:
+        psql = psql_command(self.port)
+        catalogue = "; ".join(self._catalogue())
+        inside = (
+            "select 'schema|'||pg_get_userbyid(nspowner) from pg_namespace "
+            "where nspname = 'public'"
+        )
+        as_server = f"runuser -u {self.name} -- psql -X -At -w -p {self.port} -d {self.name}"
+        return (
+            f'{psql} -At -F "|" -d postgres -c "{catalogue}"\n'
+            f'{psql} -At -d {self.name} -c "{inside}"\n'
+            f"{as_server} -c \"select 'peer|'||current_user\""
+        )
+
+    def _catalogue(self) -> Iterator[str]:
+        attributes = "||".join(
+            ["case when rolcanlogin then ' login' else '' end"]
+            + [f"case when rol{name} then ' {name}' else '' end" for name in ATTRIBUTES]
+        )
+        ours = f"sourcefile like '%/{self.parameters_file}'"
+        yield f"select 'role', {attributes} from pg_roles where rolname = '{self.name}'"
+        yield (
+            "select 'database', pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate,"
+            f" datctype from pg_database where datname = '{self.name}'"
+        )
+        yield (
+            "select 'parameter', f.name, f.setting, f.applied and s.sourcefile = f.sourcefile,"
+            " coalesce(f.error, ''), coalesce(s.sourcefile, s.source)"
+            f" from pg_file_settings f join pg_settings s using (name) where f.{ours}"
+        )
+        yield (
+            "select distinct 'newer', 'yes' from pg_file_settings"
+            f" where {ours} and (pg_stat_file(sourcefile)).modification > pg_conf_load_time()"
+        )
+        yield "select 'pending', name from pg_settings where pending_restart"
+        yield "select 'listens', current_setting('listen_addresses')"
+
+    def parse(self, lines: list[str]) -> Cluster:
+        rows: dict[str, list[list[str]]] = {}
+        for line in lines:
+            kind, *values = line.split("|")
+            rows.setdefault(kind, []).append(values)
+        database = next(iter(rows.get("database", ())), None)
+        return Cluster(
+            answered="listens" in rows,
+            role=_first(rows, "role"),
+            database=DatabaseRow(*database) if database else None,
+            schema_owner=_first(rows, "schema"),
+            peer=_first(rows, "peer"),
+            parameters={
+                name: Parameter(value, in_force == "t", error or f"its value comes from {source}")
+                for name, value, in_force, error, source in rows.get("parameter", ())
+            },
+            file_newer="newer" in rows,
+            pending_restart=tuple(values[0] for values in rows.get("pending", ())),
+            listens_on=_first(rows, "listens") or "",
+        )
+
+
+def _first(rows: Mapping[str, list[list[str]]], kind: str) -> str | None:
+    return rows[kind][0][0].strip() if kind in rows else None
+
+
+@dataclass(frozen=True)
+class ConfiguredFiles(Question):
+    """The limit of open files that NGINX's configuration states; None where it states none."""
+
+    file: str
+
+    def script(self) -> str:
+        return f"sed -nE 's/^[[:space:]]*worker_rlimit_nofile[[:space:]]+([0-9]+);.*/\\1/p' {self.file}"
+
+    def parse(self, lines: list[str]) -> int | None:
+        return int(lines[0]) if lines else None

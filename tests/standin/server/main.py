@@ -1,0 +1,121 @@
+"""bin/mattermost: version, server (the default), db migrate, db version."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from mattermost_standin import FULL_VERSION, VERSION, StartError, find
+from mattermost_standin.log import configure, log, to_console
+from mattermost_standin.settings import Values
+
+USAGE = "usage: mattermost [server | version | db migrate | db version]"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit status: 0, 1 for a start that failed, 2 for a wrong command."""
+    words = list(arguments) or ["server"]
+    to_console()
+    try:
+        if words == ["version"]:
+            return _version()
+        if words == ["server"]:
+            return _server()
+        if words == ["db", "migrate"]:
+            return _migrate()
+        if words == ["db", "version"]:
+            return _db_version()
+    except StartError as error:
+        log.critical("%s", error)
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    print(USAGE, file=sys.stderr)
+    return 2
+
+
+def _version() -> int:
+    print(f"Version: {FULL_VERSION}")
+    print(f"Build Number: {FULL_VERSION}")
+    print("Build Enterprise Ready: false")
+    print(f"This is the stand-in server of tests for Mattermost {VERSION}; it is no Mattermost.")
+    return 0
+
+
+def _server() -> int:
+    values = _ready_values()
+    for folder in ("i18n", "templates"):
+        if not find(folder):
+            raise StartError(f"unable to find the folder {folder}/ beside bin/")
+    if not find("client"):
+        log.error("The folder client/ is missing: there will be no web application")
+    _make_folders(values)
+    from mattermost_standin import migrations, serve
+    from mattermost_standin.store import Store
+
+    store = Store(values)
+    store.await_start()
+    migrations.check_version(store)
+    migrations.apply(store)
+    asyncio.run(serve.run(values, store, _licence(values)))
+    return 0
+
+
+def _migrate() -> int:
+    from mattermost_standin import migrations
+    from mattermost_standin.store import Store
+
+    store = Store(_ready_values())
+    store.await_start()
+    migrations.check_version(store)
+    print(f"{migrations.apply(store)} migrations applied")
+    return 0
+
+
+def _db_version() -> int:
+    from mattermost_standin import migrations
+    from mattermost_standin.store import Store
+
+    store = Store(_ready_values())
+    store.await_start()
+    print(f"Current database schema version: {migrations.version(store)}")
+    return 0
+
+
+def _ready_values() -> Values:
+    from mattermost_standin import blockers, settings
+
+    values = settings.load(os.environ)
+    configure(values)
+    blockers.check(values)
+    log.info("Stand-in server %s is starting; it is no Mattermost", FULL_VERSION)
+    return values
+
+
+def _make_folders(values: Values) -> None:
+    """Relative ones fall under the working directory; what can't be made is reported, no more."""
+    for name in (
+        "FileSettings.Directory",
+        "PluginSettings.Directory",
+        "PluginSettings.ClientDirectory",
+    ):
+        try:
+            Path(values[name]).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            log.error("Can't make the folder of %s: %s", name, error.strerror)
+
+
+def _licence(values: Values) -> tuple[str, str] | None:
+    """The text of the operator's licence and where it came from."""
+    if os.environ.get("MM_LICENSE"):
+        return os.environ["MM_LICENSE"], "MM_LICENSE"
+    place = values["ServiceSettings.LicenseFileLocation"]
+    if not place:
+        return None
+    try:
+        return Path(place).read_text(encoding="ascii", errors="replace"), place
+    except OSError as error:
+        log.error("Can't read the license file: %s", error.strerror)
+        return None

@@ -1,0 +1,64 @@
+"""The schema: numbered migrations in schema.sql, applied once, by one server at a time."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from pg8000.exceptions import DatabaseError
+
+from mattermost_standin import StartError
+from mattermost_standin.log import log
+from mattermost_standin.store import Store, reason
+
+MINIMUM_POSTGRES = 140000  # server_version_num, of release 11
+_LOCK = 7_305_825_466  # any number that no other program uses
+_HEAD = re.compile(r"^-- (\d{6}) (\w+)$", re.MULTILINE)
+
+
+def check_version(store: Store) -> None:
+    """Raise StartError for a PostgreSQL that release 11 refuses."""
+    row = store.row("SELECT current_setting('server_version_num') AS number")
+    number = int(row["number"]) if row else 0
+    if number < MINIMUM_POSTGRES:
+        raise StartError(
+            f"PostgreSQL {number // 10000} is too old: the minimum is "
+            f"{MINIMUM_POSTGRES // 10000}.0 (server_version_num {number}, needed "
+            f"{MINIMUM_POSTGRES})"
+        )
+
+
+def apply(store: Store) -> int:
+    """Apply what is missing and return how many that were; raises StartError."""
+    with store.lock(_LOCK) as connection:
+        try:
+            connection.run(
+                "CREATE TABLE IF NOT EXISTS db_migrations "
+                "(version bigint PRIMARY KEY, name varchar NOT NULL)"
+            )
+            done = {row[0] for row in connection.run("SELECT version FROM db_migrations")}
+            missing = [step for step in steps() if step[0] not in done]
+            for version, name, sql in missing:
+                done_with = f"INSERT INTO db_migrations VALUES ({version}, '{name}')"
+                connection.run(f"BEGIN;{sql};{done_with};COMMIT")
+        except DatabaseError as error:
+            raise StartError(f"failed to apply database migrations: {reason(error)}") from None
+    if missing:
+        log.info("Applied %d database migrations", len(missing))
+    return len(missing)
+
+
+def version(store: Store) -> int:
+    """The number of the last migration that was applied."""
+    row = store.row("SELECT max(version) AS version FROM db_migrations")
+    return int(row["version"] or 0) if row else 0
+
+
+def steps() -> list[tuple[int, str, str]]:
+    """Number, name and SQL of each migration."""
+    text = (Path(__file__).parent / "schema.sql").read_text(encoding="utf-8")
+    _, *parts = _HEAD.split(text)
+    return [
+        (int(number), name, sql.strip().rstrip(";"))
+        for number, name, sql in zip(parts[::3], parts[1::3], parts[2::3])
+    ]

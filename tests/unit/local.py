@@ -1,0 +1,54 @@
+"""Runs the shell of our operations and questions here, in a temporary folder, without root.
+
+Programs that this machine lacks or must not run for real (systemctl, apt-get …) are replaced by
+small scripts in a folder that comes first in PATH.
+"""
+
+import os
+import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mattermost_host.ops.answers import Answers, Question
+
+
+def run(
+    script: str, stdin: Iterable[str] = (), programs: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run ``script`` as pyinfra does: by sh, with lines on standard input."""
+    return subprocess.run(
+        ["sh", "-c", script],
+        input="".join(f"{line}\n" for line in stdin),
+        env={**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "LC_ALL": "C"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def program(folder: Path, name: str, script: str) -> None:
+    """Put a program in front of the real one."""
+    folder.mkdir(exist_ok=True)
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+def ask_here(
+    question: Question, programs: Path | None = None, places: Mapping[str, object] | None = None
+) -> Any:
+    """The answer of this machine; ``places`` moves absolute paths into a temporary folder."""
+    asked = Answers()
+    script = moved(asked.command((question,)), places or {})
+    answer = run(script, programs=programs)
+    assert answer.returncode == 0, answer.stderr
+    return asked.process(answer.stdout.splitlines())[question]
+
+
+def moved(script: str, places: Mapping[str, object]) -> str:
+    """``script`` with other folders in place of the host's."""
+    for place, stand_in in places.items():
+        assert place in script
+        script = script.replace(place, str(stand_in))
+    return script

@@ -1,6 +1,6 @@
 """Only the checks: says whether the hosts will do, and touches nothing.
 
-    pyinfra inventories/single.py deploys/preflight.py
+pyinfra inventories/single.py deploys/preflight.py
 """
 
 from mattermost_host import preflight

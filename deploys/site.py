@@ -1,6 +1,6 @@
 """The table of contents: what a site is made of, in the order in which it is put together.
 
-    pyinfra inventories/single.py deploys/site.py
+pyinfra inventories/single.py deploys/site.py
 """
 
 from pyinfra import host
@@ -50,7 +50,7 @@ if "proxy" in roles:
         static_folder=site.static_folder,
         acme_folder=tls.challenge_folder(site.settings.tls),
         sizing=sizing.nginx(site.settings.users),
-        version=nginx.version(facts),
+        nginx_version=nginx.version(facts),
         ipv6=facts.has_ipv6,
     )
     tls.issue(site.settings.tls, server_name=site.settings.name)

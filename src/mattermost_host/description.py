@@ -7,7 +7,12 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from mattermost_host.components import base, firewall, mattermost, nginx, postgres, tls
+from mattermost_host.components.base import Settings as Base
+from mattermost_host.components.firewall import Settings as Firewall
+from mattermost_host.components.mattermost import Settings as Mattermost
+from mattermost_host.components.nginx import Settings as Nginx
+from mattermost_host.components.postgres import Settings as Postgres
+from mattermost_host.components.tls import Settings as Tls
 from mattermost_host.errors import Mistake, SiteError
 
 
@@ -27,14 +32,12 @@ class Description(BaseModel):
     skip: dict[str, str] = Field(
         default={}, description="Checks of the preflight to skip, each with the reason."
     )
-    base: base.Settings = Field(default=base.Settings(), description="Every host.")
-    firewall: firewall.Settings = Field(default=firewall.Settings(), description="nftables.")
-    tls: tls.Settings = Field(default=tls.Settings(), description="The site's certificate.")
-    postgres: postgres.Settings = Field(default=postgres.Settings(), description="The database.")
-    mattermost: mattermost.Settings = Field(
-        default=mattermost.Settings(), description="The server."
-    )
-    nginx: nginx.Settings = Field(default=nginx.Settings(), description="The reverse proxy.")
+    base: Base = Field(default=Base(), description="Every host.")
+    firewall: Firewall = Field(default=Firewall(), description="nftables.")
+    tls: Tls = Field(default=Tls(), description="The site's certificate.")
+    postgres: Postgres = Field(default=Postgres(), description="The database.")
+    mattermost: Mattermost = Field(default=Mattermost(), description="The server.")
+    nginx: Nginx = Field(default=Nginx(), description="The reverse proxy.")
 
     @property
     def name(self) -> str:

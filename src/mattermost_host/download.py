@@ -74,7 +74,13 @@ def source(
     """The source that an operator's words name: a file or its URL, a mirror, or the vendor.
 
     The digest is the stated one or that of our table; a ``file`` of one's own is not in the table.
+    Raises ReleaseError for a mirror that is no URL.
     """
+    if mirror and not mirror.startswith(("http://", "https://")):
+        raise ReleaseError(
+            f"The mirror {mirror} is no URL. Write `mattermost.release.mirror` with https:// at "
+            "its beginning, or state a file as `mattermost.release.file`."
+        )
     wanted = (version, edition, architecture)
     official = releases.mirror_url(mirror, *wanted) if mirror else releases.official_url(*wanted)
     known = None if file else releases.sha256(*wanted)
@@ -93,9 +99,9 @@ def fetch(
     if not (source.sha256 or source.signature_key or source.unverified):
         raise ReleaseError(
             f"Nobody has said how to verify {source.shown}. State its SHA-256 "
-            f"(`mattermost.release.sha256`; the vendor's are at {releases.ARCHIVE}) or the key that "
-            "signed it (`mattermost.release.signature_key`); `mattermost.release.unverified` "
-            "deploys it all the same."
+            f"(`mattermost.release.sha256`; the vendor's are at {releases.ARCHIVE}) or the key "
+            "that signed it (`mattermost.release.signature_key`); "
+            "`mattermost.release.unverified` deploys it all the same."
         )
     try:
         return _fetch_url(source, cache, progress) if source.is_url else _use_file(source, progress)
@@ -116,7 +122,7 @@ class _Tee:
     def __init__(self, stream: Readable, total: int | None, copy: int | None, progress: Progress):
         self._stream, self._total, self._copy, self._progress = stream, total, copy, progress
         self._digest = hashlib.sha256()
-        self.done = 0
+        self._done = 0
 
     def read(self, size: int = CHUNK) -> bytes:
         """At most ``size`` bytes, none at the end."""
@@ -124,8 +130,8 @@ class _Tee:
         self._digest.update(data)
         if self._copy is not None:
             _write_all(self._copy, data)
-        self.done += len(data)
-        self._progress(self.done, self._total)
+        self._done += len(data)
+        self._progress(self._done, self._total)
         return data
 
     def finish(self) -> str:
@@ -174,15 +180,8 @@ def _fetch_url(source: ReleaseSource, cache: Path, progress: Progress) -> Path:
 
 def _examine(source: ReleaseSource, tee: _Tee) -> str:
     """Read the tarball to its end, list it, and compare its digest."""
-    complaint = None
-    try:
-        complaint = check_listing(tee)
-        digest = tee.finish()
-    except (requests.RequestException, urllib3.exceptions.HTTPError):
-        raise ReleaseError(
-            f"{source.shown} broke off after {tee.done:,} bytes. Run again when the connection "
-            "is better, or fetch it by other means and state it as `mattermost.release.file`."
-        ) from None
+    complaint = check_listing(tee)
+    digest = tee.finish()
     # Only what is whole and of the right kind has a digest worth comparing.
     if complaint:
         raise ReleaseError(f"{source.shown} {complaint}")
@@ -231,7 +230,13 @@ def _opened(source: ReleaseSource, url: str) -> Iterator[requests.Response]:
                 f"{shown} answers {response.status_code} {response.reason}: there is no such "
                 "file, or it is not for everybody. Check the version, the edition and the mirror."
             )
-        yield response
+        try:
+            yield response
+        except (requests.RequestException, urllib3.exceptions.HTTPError):
+            raise ReleaseError(
+                f"{shown} broke off in the middle. Run again when the connection is better, or "
+                "fetch it by other means and state it as `mattermost.release.file`."
+            ) from None
 
 
 def _cause(error: requests.RequestException) -> str:

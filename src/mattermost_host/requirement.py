@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from pyinfra.api.host import Host
+
 from mattermost_host.facts.host import HostFacts
 
 Verdict = Literal["ok", "warning", "error", "skipped"]
@@ -28,3 +30,12 @@ class Requirement:
 
     name: str
     check: Callable[[HostFacts], Iterable[Finding]]
+
+
+@dataclass(frozen=True)
+class Inquiry:
+    """Checks that the facts can't answer and that ask from the host themselves."""
+
+    names: tuple[str, ...]
+    """Names of all its findings. Where the first is skipped, nothing is asked."""
+    ask: Callable[[Host], Iterable[Finding]]

@@ -180,9 +180,7 @@ class Site:
         shared = len(self.roles(host_name)) > 1
         stated = self.settings.mattermost.settings.get("SqlSettings.MaxOpenConns")
         pool = Pool(max_open=stated) if isinstance(stated, int) else None
-        sized = postgresql_sizing.postgresql(
-            facts.cpus, facts.memory_mb, shared=shared, pool=pool
-        )
+        sized = postgresql_sizing.postgresql(facts.cpus, facts.memory_mb, shared=shared, pool=pool)
         return sized.parameters()
 
 

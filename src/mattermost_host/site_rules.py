@@ -54,9 +54,7 @@ def _url(url: str) -> Iterator[Mistake]:
     elif parts.path == "/":
         yield Mistake("url", f"{url!r}, with a slash at the end", wanted)
     elif parts.path or parts.query or parts.fragment or parts.username:
-        yield Mistake(
-            "url", repr(url), f"{wanted}; a site has its name to itself, without a path"
-        )
+        yield Mistake("url", repr(url), f"{wanted}; a site has its name to itself, without a path")
     elif not parts.hostname:
         yield Mistake("url", repr(url), wanted)
 

@@ -1,4 +1,4 @@
-"""Users to hosts and storage, and a host's size to the numbers that PostgreSQL, NGINX and Linux need.
+"""Users to hosts, storage and the limits of NGINX; a host's memory to the kernel's reserve.
 
 Units: 1 MB is 2**20 bytes, as ``df -m``, /proc/meminfo divided by 1,024 and PostgreSQL count.
 """
@@ -151,12 +151,16 @@ def nginx(users: int) -> NginxSizing:
     A proxied WebSocket is two connections (client and upstream), and one worker must hold them
     all: the kernel does not spread them evenly. A quarter more is for ordinary requests. Each
     connection is a descriptor, and may have a file open besides (measured: with 1,024 connections
-    about 450 users fill the proxy, and then ordinary requests fail too).
+    about 450 users fill the proxy, and then ordinary requests fail too). More than the kernel
+    grants a process is a matter for several proxies.
     """
     sockets = max(SOCKETS_AT_LEAST, SOCKETS_PER_USER * users)
-    connections = 2 * sockets * 5 // 4
+    connections = min(2 * sockets * 5 // 4, MOST_OPEN_FILES // 2)
     return NginxSizing(connections, 2 * connections)
 
+
+MOST_OPEN_FILES = 2**20
+"""``fs.nr_open`` as the kernel sets it: asking for more keeps the unit from starting."""
 
 MIN_FREE_PERCENT = 2
 MOST_FREE_KB = 512 * 1024

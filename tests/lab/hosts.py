@@ -132,6 +132,8 @@ class Lab:
 
     def _open(self, state: LabState) -> None:
         self._state = state
+        self.name = state.name
+        self.bridge = state.bridge
         self.key = state.folder / "key"
         self.known_hosts = state.folder / "known_hosts"
         self.hosts = {name: LabHost(state, host) for name, host in state.hosts.items()}

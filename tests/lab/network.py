@@ -3,6 +3,7 @@
 import ipaddress
 import json
 from pathlib import Path
+from typing import Any
 
 from tests.lab import places
 from tests.lab.shell import run
@@ -50,6 +51,16 @@ def raise_bridge(bridge: str, index: int) -> None:
     run(["ip", "link", "set", bridge, "mtu", str(MTU), "up"])
     _forward()
     run(["nft", "-f", "-"], stdin=_rules(bridge, index))
+    pass_firewalls(bridge)
+
+
+def pass_firewalls(bridge: str) -> None:
+    """Let the bridge through what filters forwarded packets here: Docker, ufw, firewalld do."""
+    for chain in _listed("chains", "chain"):
+        if chain.get("hook") == "forward" and chain["family"] in ("ip", "ip6", "inet"):
+            place = f"{chain['family']} {chain['table']} {chain['name']}"
+            for side in ("iifname", "oifname"):
+                run(["nft", f'insert rule {place} {side} {bridge} accept comment "{bridge}"'])
 
 
 def bridge_exists(bridge: str) -> bool:
@@ -61,6 +72,10 @@ def remove_bridge(bridge: str) -> None:
     """Take away what raise_bridge made, as far as it got."""
     for family in ("inet", "bridge"):
         run(["nft", "delete", "table", family, bridge], check=False)
+    for rule in _listed("ruleset", "rule"):
+        if rule.get("comment") == bridge:
+            place = f"{rule['family']} {rule['table']} {rule['chain']}"
+            run(["nft", f"delete rule {place} handle {rule['handle']}"], check=False)
     run(["ip", "link", "delete", bridge], check=False)
 
 
@@ -107,6 +122,12 @@ def restore_forwarding() -> None:
     if mark.exists():
         _FORWARD.write_text("0")
         mark.unlink()
+
+
+def _listed(what: str, kind: str) -> list[dict[str, Any]]:
+    """The objects of a `kind` that nft lists."""
+    found = json.loads(run(["nft", "--json", "--handle", "list", what]).stdout)["nftables"]
+    return [each[kind] for each in found if kind in each]
 
 
 def _is_reachable(server: str) -> bool:

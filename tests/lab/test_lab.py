@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -117,6 +118,38 @@ def test_a_cut_is_between_two_hosts_only(lab: Lab, hosts: dict[str, LabHost]) ->
     assert open_ports(third, one.address, [22]) == open_ports(third, other.address, [22]) == {22}
     lab.heal()
     assert open_ports(one, other.address, [22]) == open_ports(other, one.address6, [22]) == {22}
+
+
+@pytest.fixture
+def strict_machine() -> Iterator[str]:
+    """A table with a chain of the machine's own that decides what is forwarded."""
+    reason = needs.missing()
+    if reason:
+        pytest.skip(reason)
+    table = "inet lab-test-strict"
+    run(["nft", f"add table {table}"])
+    run(["nft", f"add chain {table} forward {{ type filter hook forward priority 0; }}"])
+    yield table
+    run(["nft", f"delete table {table}"])
+
+
+def test_hosts_get_out_of_a_machine_that_forwards_nothing(strict_machine: str) -> None:
+    mirror = urlsplit(apt.sources("bookworm").split()[2])
+    port = mirror.port or {"http": 80, "https": 443}[mirror.scheme]
+    ask = f"timeout 5 bash -c 'echo > /dev/tcp/{mirror.hostname}/{port}'"
+    with Lab() as lab:
+        host = lab.up("one")
+        drops = [f"{side} {lab.bridge} drop" for side in ("iifname", "oifname")]
+        for drop in drops:
+            run(["nft", f"add rule {strict_machine} forward {drop}"])
+        assert host.run(ask, check=False).returncode == 0
+        run(["nft", f"flush chain {strict_machine} forward"])
+        run(["nft", f"add rule {strict_machine} forward {drops[0]}"])
+        assert host.run(ask, check=False).returncode != 0, "the machine is not strict"
+    with Lab() as lab:
+        bridge = lab.bridge
+        assert bridge in run(["nft", f"list table {strict_machine}"]).stdout
+    assert f'comment "{bridge}"' not in run(["nft", f"list table {strict_machine}"]).stdout
 
 
 def test_names_resolve_inside_every_host(lab: Lab, hosts: dict[str, LabHost]) -> None:

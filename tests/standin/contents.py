@@ -6,17 +6,6 @@ import random
 from collections.abc import Iterator
 
 _WORDS = ("channel", "draft", "emoji", "post", "react", "render", "reply", "socket", "team", "user")
-    "channel",
-    "draft",
-    "emoji",
-    "post",
-    "reaction",
-    "render",
-    "reply",
-    "socket",
-    "team",
-    "user",
-)
 _LANGUAGES = ("de", "en", "es", "fr", "ja", "pt-BR", "zh-CN")
 _TEMPLATES = ("welcome_body", "reset_body", "invite_body", "verify_body", "notification")
 _SCRIPT = '#!/usr/bin/python3 -IB\n"""{what} of the stand-in server, which is no Mattermost."""\n'

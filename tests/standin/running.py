@@ -46,6 +46,12 @@ def _has_account() -> bool:
     return any(entry.pw_name == _ACCOUNT for entry in pwd.getpwall())
 
 
+def free_port() -> int:
+    """A TCP port of loopback that nobody listens on just now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
 @dataclass
 class Cluster:
     """A PostgreSQL of our own on a Unix socket and a loopback port; its superuser is ``admin``."""
@@ -110,7 +116,7 @@ class Standin:
     tree: Path
     state: Path
     data_source: str
-    port: int = field(default_factory=lambda: free_port())
+    port: int = field(default_factory=free_port)
     environment: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
 
@@ -226,12 +232,6 @@ def standin(tree: Path, state: Path, data_source: str) -> Iterator[Standin]:
         yield server
     finally:
         server.end()
-
-
-def free_port() -> int:
-    """A TCP port of loopback that nobody listens on just now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def wait_until(

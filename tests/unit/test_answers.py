@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyinfra.api import StringCommand, operation
-
-from mattermost_host.ops.answers import Answers, Question, ask, changing, expect
 from tests.unit.local import run
 from tests.unit.plan import apply, plan
+
+from mattermost_host.ops.answers import Answers, Question, ask, changing, expect
 
 
 @dataclass(frozen=True)
@@ -81,3 +81,9 @@ def test_a_failing_question_does_not_disturb_the_others() -> None:
     changing_folder, after = Echo("cd /tmp; x=1"), Echo("echo ${x-unset}")
     answers = _asked(broken, missing, changing_folder, after)
     assert answers == {broken: ["1"], missing: [], changing_folder: [], after: ["unset"]}
+
+
+def test_an_answer_without_an_end_of_line_keeps_the_others_apart() -> None:
+    unfinished, after, nothing = Echo("printf x"), Echo("echo y"), Echo("true")
+    answers = _asked(unfinished, after, nothing)
+    assert answers == {unfinished: ["x"], after: ["y"], nothing: []}

@@ -1,13 +1,14 @@
 """Packages: what is missing is installed, and no service starts on the way."""
 
+import os
 from pathlib import Path
 
 import pytest
+from tests.unit import local
+from tests.unit.plan import answering, plan
 
 from mattermost_host.ops import packages
 from mattermost_host.ops.packages import INSTALL, POLICY, PackageStates
-from tests.unit import local
-from tests.unit.plan import answering, plan
 
 BOTH = PackageStates(("nginx", "curl"))
 
@@ -111,8 +112,6 @@ def test_the_lock_of_a_killed_run_goes(apt: Apt) -> None:
 
 
 def test_the_lists_are_refreshed_when_old_missing_or_older_than_a_source(apt: Apt) -> None:
-    import os
-
     assert apt.install() == 0
     assert apt.verbs == ["update", "install"]
     apt.log.write_text("")
@@ -123,7 +122,8 @@ def test_the_lists_are_refreshed_when_old_missing_or_older_than_a_source(apt: Ap
     assert apt.verbs == ["install"]
     apt.log.write_text("")
     (apt.sources / "pgdg.sources").touch()
-    os.utime(lists, (os.path.getmtime(lists) - 60,) * 2)
+    a_minute_ago = lists.stat().st_mtime - 60
+    os.utime(lists, (a_minute_ago, a_minute_ago))
     assert apt.install() == 0
     assert apt.verbs == ["update", "install"]
 

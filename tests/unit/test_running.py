@@ -1,15 +1,17 @@
 """Units: started, restarted or reloaded from what the host says, never from an event."""
 
+import os
 import time
 from pathlib import Path
 
 import pytest
+from pyinfra.api.operation import OperationMeta
+from tests.unit import local
+from tests.unit.plan import Plan, answering, apply, nothing_installed, plan
 
 from mattermost_host.ops import files, running
 from mattermost_host.ops.files import File
 from mattermost_host.ops.running import AskUnit, UnitState
-from tests.unit import local
-from tests.unit.plan import Plan, answering, apply, nothing_installed, plan
 
 RIGHT = UnitState(active=True, enabled=True)
 QUESTION = AskUnit("x.service", ("/etc/x.conf",), ("/etc/x.pem",))
@@ -18,8 +20,12 @@ RESTART = "restart"
 RELOAD = "reload"
 
 
+def _files() -> OperationMeta:
+    return files.present(name="files are right", entries=[File("/etc/x.conf", "")])
+
+
 def _deploy(write: bool = False) -> None:
-    written = [files.present(name="files are right", entries=[File("/etc/x.conf", "")])] * write
+    written = [_files()] if write else []
     running.running(
         name="x runs",
         unit="x.service",
@@ -42,7 +48,10 @@ def _verbs(result: Plan) -> list[str]:
         (UnitState(), ["enable", "reset-failed", START]),
         (UnitState(enabled=True), ["reset-failed", START]),
         (UnitState(active=True), ["enable"]),
-        (UnitState(active=True, enabled=True, needs_daemon_reload=True), ["daemon-reload"]),
+        (
+            UnitState(active=True, enabled=True, needs_daemon_reload=True),
+            ["daemon-reload", RESTART],
+        ),
         (UnitState(masked=True), ["unmask", "enable", "reset-failed", START]),
         (UnitState(active=True, enabled=True, to_restart=("/etc/x.conf",)), [RESTART]),
         (UnitState(active=True, enabled=True, to_reload=("/etc/x.pem",)), [RELOAD]),
@@ -98,6 +107,8 @@ class Machine:
         self.started.parent.mkdir()
         self.stamp = folder / "stamps" / "reloaded:x.service"
         self.stamp.parent.mkdir()
+        self.drop_in = folder / "system" / "x.service.d" / "ours.conf"
+        self.drop_in.parent.mkdir(parents=True)
         self.restarted = folder / "x.conf"
         self.reloaded = folder / "x.pem"
         self.shows(SHOWN)
@@ -115,7 +126,11 @@ class Machine:
 
     def state(self) -> UnitState:
         question = AskUnit("x.service", (str(self.restarted),), (str(self.reloaded),))
-        places = {"/run/systemd/units": self.started.parent, running.STAMPS: self.stamp.parent}
+        places = {
+            "/run/systemd/units": self.started.parent,
+            running.STAMPS: self.stamp.parent,
+            running.UNIT_FILES: self.drop_in.parents[1],
+        }
         state = local.ask_here(question, self.folder / "programs", places)
         assert isinstance(state, UnitState)
         return state
@@ -139,8 +154,6 @@ def test_files_newer_than_the_start_are_not(machine: Machine) -> None:
 
 
 def test_a_file_renamed_into_place_with_an_old_time_is_newer(machine: Machine) -> None:
-    import os
-
     machine.touch(machine.started, machine.folder / "aside")
     os.utime(machine.folder / "aside", (0, 0))
     (machine.folder / "aside").rename(machine.restarted)
@@ -188,3 +201,26 @@ def test_a_process_that_runs_a_deleted_binary_is_stale(machine: Machine) -> None
     machine.touch(machine.restarted, machine.reloaded, machine.started)
     local.program(machine.folder / "programs", "readlink", "echo '/usr/sbin/x (deleted)'")
     assert machine.state().to_restart == ("/usr/sbin/x",)
+
+
+def test_a_drop_in_that_systemd_has_not_read(machine: Machine) -> None:
+    machine.touch(machine.restarted, machine.reloaded, machine.drop_in, machine.started)
+    assert machine.state().needs_daemon_reload
+    machine.shows(f"{SHOWN}\nDropInPaths=/usr/lib/x.conf {machine.drop_in}")
+    assert machine.state() == RIGHT
+
+
+def test_the_unit_file_is_made_younger_before_systemd_reads_it() -> None:
+    # A run that ends between the two commands leaves a restart for the next run to find.
+    unit_file = f"{running.UNIT_FILES}/x.service"
+    state = UnitState(active=True, enabled=True, needs_daemon_reload=True)
+    question = AskUnit("x.service", (unit_file, "/etc/x.conf"))
+    result = plan(
+        lambda: running.running(
+            name="x runs", unit="x.service", restart_on=[unit_file, "/etc/x.conf"]
+        ),
+        answer=answering({question: state}),
+    )
+    lines = result.shell.splitlines()
+    assert lines.index(f"touch -c {unit_file}") < lines.index("systemctl daemon-reload")
+    assert "touch -c /etc/x.conf" not in lines

@@ -71,7 +71,7 @@ def deploy(
                 ),
             ),
         ],
-        check=Check(f'if [ -e "$stage{RULES}" ]; then nft -c -f "$stage{RULES}"; fi'),
+        check=Check(f'nft -c -f "$stage{RULES}"'),
     )
     ruleset.loaded(
         name="the rules are in force",

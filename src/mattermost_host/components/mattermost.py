@@ -70,7 +70,9 @@ class Administrator(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    username: str = Field(default="sysadmin", pattern=r"^[a-z][a-z0-9._-]{2,21}$", description="Name to log in with.")
+    username: str = Field(
+        default="sysadmin", pattern=r"^[a-z][a-z0-9._-]{2,21}$", description="Name to log in with."
+    )
     email: str | None = Field(
         default=None, description="Address; without it `sysadmin@` and the host of the site's URL."
     )
@@ -100,9 +102,7 @@ class Settings(BaseModel):
         le=10_240,
         description="Largest upload, MiB. The proxy's limit follows.",
     )
-    licence: str | None = Field(
-        default=None, description="Licence file on the control machine."
-    )
+    licence: str | None = Field(default=None, description="Licence file on the control machine.")
     log_days: int = Field(default=30, ge=1, description="Days that rotated logs are kept.")
     sandbox_without: list[Literal["netlink", "executable-memory"]] = Field(
         default=[],
@@ -137,13 +137,11 @@ def deploy(
     """``variables`` are the settings that we own, as environment variables, secrets included."""
     packages.installed(name="what the release needs is installed", packages=["tar", "gzip"])
     account.system_account(name="the account mattermost exists", user=USER, home=STATE)
+    unpacked = release.current(name=f"release {wanted.folder} is current", release=wanted)
     written = files.present(
         name="folders, settings and unit are in place",
         entries=entries(settings, variables, local_database, database_ca, licence),
-        check=Check(f'if [ -e "$stage{UNIT_FILE}" ]; then systemd-analyze verify --man=no "$stage{UNIT_FILE}" 2>&1 | grep -v "is not executable" || true; fi'),
-    )
-    unpacked = release.current(
-        name=f"release {wanted.folder} is current", release=wanted
+        check=Check(f'systemd-analyze verify --man=no "$stage{UNIT_FILE}"'),
     )
     running.running(
         name="the server runs it",
@@ -247,7 +245,9 @@ def environment(
 
 def quote(value: str) -> str:
     r"""A value for systemd's EnvironmentFile, where \ escapes inside double quotes."""
-    escaped = "".join(f"\\{character}" if character in '\\"`$' else character for character in value)
+    escaped = "".join(
+        f"\\{character}" if character in '\\"`$' else character for character in value
+    )
     return f'"{escaped}"'
 
 

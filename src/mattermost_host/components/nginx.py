@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.networks import IPvAnyNetwork
 from pyinfra.api import deploy as component
 
+from mattermost_host.facts.host import HostFacts
 from mattermost_host.ops import files, packages, running
 from mattermost_host.ops.files import Absent, Check, Directory, File
 from mattermost_host.render import render
@@ -19,6 +20,14 @@ SITE = f"{FOLDER}/conf.d/mattermost.conf"
 DROP_IN_FOLDER = f"/etc/systemd/system/{UNIT}.d"
 DROP_IN = f"{DROP_IN_FOLDER}/mattermost-host.conf"
 DEFAULT_SITE = f"{FOLDER}/sites-enabled/default"
+SHIPPED = {
+    ("debian", "11"): "1.18.0",
+    ("debian", "12"): "1.22.1",
+    ("debian", "13"): "1.26.3",
+    ("ubuntu", "22.04"): "1.18.0",
+    ("ubuntu", "24.04"): "1.24.0",
+}
+"""What apt would install, for hosts whose package lists were never fetched."""
 HTTP2_DIRECTIVE_SINCE = (1, 25, 1)
 UPLOAD_OVERHEAD_MB = 5
 """What a multipart upload is larger than its file."""
@@ -62,14 +71,14 @@ def deploy(
     static_folder: str | None,
     acme_folder: str | None,
     sizing: NginxSizing,
-    version: str,
+    nginx_version: str,
     ipv6: bool,
 ) -> None:
     """Serve ``server_name`` over TLS from ``upstreams`` (``address:port``).
 
     ``authority`` is the name as users type it, with the port where it is not 443.
     ``static_folder`` is the web application's folder where the release is on this host.
-    ``version`` is NGINX's, which decides how HTTP/2 is spelled.
+    ``nginx_version`` is, which decides how HTTP/2 is spelled.
     """
     packages.installed(name="NGINX is installed", packages=["nginx"])
     service = files.present(
@@ -90,7 +99,7 @@ def deploy(
         static_folder=static_folder,
         acme_folder=acme_folder,
         trusted_proxies=settings.trusted_proxies,
-        http2_directive=version_tuple(version) >= HTTP2_DIRECTIVE_SINCE,
+        http2_directive=version_tuple(nginx_version) >= HTTP2_DIRECTIVE_SINCE,
         ipv6=ipv6,
     )
     main = render(
@@ -113,7 +122,14 @@ def deploy(
     )
 
 
+def version(facts: HostFacts) -> str:
+    """The version that is installed, or will be."""
+    installed, candidates = dict(facts.packages), dict(facts.candidates)
+    shipped = SHIPPED.get((facts.distribution, facts.release), "1.18.0")
+    return installed.get("nginx") or candidates.get("nginx") or shipped
+
+
 def version_tuple(version: str) -> tuple[int, ...]:
     """``1.22.1-9+deb12u2`` as (1, 22, 1)."""
-    upstream = version.split("-")[0].split("+")[0]
+    upstream = version.split("-", maxsplit=1)[0].split("+", maxsplit=1)[0]
     return tuple(int(part) for part in upstream.split(".") if part.isdigit())

@@ -5,13 +5,11 @@ from collections.abc import Mapping
 from pydantic import BaseModel, ConfigDict, Field
 from pyinfra.api import deploy as component
 
-from mattermost_host.database_check import dsn_mistakes
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.ops import database, files, packages, running
 from mattermost_host.ops.files import File
 from mattermost_host.postgresql_versions import PGDG_DEFAULT, shipped_with
 from mattermost_host.render import render
-from mattermost_host.requirement import Requirement
 from mattermost_host.surface import Surface, Unit
 
 LOCALE = "en_US.UTF-8"

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from pyinfra.api import FactBase
+from pyinfra.api.exceptions import FactProcessError
 
 from mattermost_host.facts.host import (
     ARCHITECTURES,
@@ -50,9 +51,13 @@ class ReadHost(FactBase["HostFacts | None"]):
     def process(self, output: list[str]) -> HostFacts:
         received = time.time()
         sections = answers(output)
-        here = (self.sent + received) / 2
-        there = (float(sections["begin"][-1]) + float(sections["end"][0])) / 2
-        return HostFacts(**NOWHERE | fields(QUESTIONS, sections), clock_offset_s=there - here)
+        try:
+            # The middles of both spans: the way there and the way back take about the same time.
+            there = (float(sections["begin"][-1]) + float(sections["end"][0])) / 2
+        except (LookupError, ValueError):
+            raise FactProcessError("the answers of the host are cut off or unreadable") from None
+        offset = there - (self.sent + received) / 2
+        return HostFacts(**{**NOWHERE, **fields(QUESTIONS, sections), "clock_offset_s": offset})
 
 
 def script(questions: Iterable[str], site: str) -> str:
@@ -88,10 +93,12 @@ def fields(questions: Iterable[str], sections: Mapping[str, list[str]]) -> Field
     unread = set()
     for question in questions:
         lines = sections.get(question, [UNREADABLE])
+        try:
+            found |= {} if UNREADABLE in lines else QUESTIONS[question](lines)
+        except (LookupError, ValueError):
+            lines = [UNREADABLE]
         if UNREADABLE in lines:
             unread.add(question)
-        else:
-            found |= QUESTIONS[question](lines)
     if "ssh_port" not in found and "listeners" in found:
         found["ssh_port"] = sshd_port(found["listeners"])
     return {**found, "unread": frozenset(unread)}

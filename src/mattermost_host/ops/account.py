@@ -1,6 +1,6 @@
 """A system account that runs one service."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 from pyinfra import host
@@ -35,7 +35,7 @@ def system_account(name: str, user: str, home: str) -> OperationMeta:
 
 
 @operation()
-def _system_account(user: str, home: str) -> Iterator[StringCommand]:
+def _system_account(user: str, home: str) -> Generator[StringCommand, None, None]:
     found = ask(Account(user))
     if found == (home, NO_SHELL, user):
         host.noop("the account is as described")

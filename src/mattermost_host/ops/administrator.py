@@ -5,7 +5,7 @@ The password travels by standard input; a person who exists is never given anoth
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 from pydantic import SecretStr
@@ -50,7 +50,7 @@ def administrator(
 @operation()
 def _administrator(
     question: AskUser, email: str, password: SecretStr
-) -> Iterator[StringCommand]:
+) -> Generator[StringCommand, None, None]:
     found = ask(question)
     if found is not None and "system_admin" in found[1].split():
         host.noop("the administrator exists")

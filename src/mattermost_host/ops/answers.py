@@ -10,7 +10,7 @@ the next one asks again. A run that changes nothing costs one round trip a host.
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from pyinfra import host, state
@@ -37,13 +37,19 @@ class Answers(FactBase[dict[Question, Any]]):
 
     def command(self, questions: tuple[Question, ...]) -> str:
         self.questions = questions
-        parts = [f"({question.script()}\n) 2>/dev/null; echo {MARKER}" for question in questions]
+        # The empty line ends an answer that does not end its last line itself.
+        parts = [
+            f"({question.script()}\n) 2>/dev/null; printf '\\n{MARKER}\\n'"
+            for question in questions
+        ]
         return "\n".join(parts)
 
     def process(self, output: list[str]) -> dict[Question, Any]:
         sections: list[list[str]] = [[]]
         for line in output:
             if line == MARKER:
+                if sections[-1][-1:] == [""]:
+                    sections[-1].pop()
                 sections.append([])
             else:
                 sections[-1].append(line)
@@ -66,7 +72,7 @@ _memories: WeakKeyDictionary[Host, _Memory] = WeakKeyDictionary()
 
 
 def _memory() -> _Memory:
-    memory = _memories.setdefault(ctx_host.get(), _Memory())
+    memory = _memories.setdefault(cast(Host, ctx_host.get()), _Memory())  # type: ignore[no-untyped-call]
     if memory.executing != state.is_executing:
         # Between preparing and executing an operator may have thought for minutes: ask afresh.
         memory.executing = state.is_executing
@@ -87,7 +93,7 @@ def ask(question: Question) -> Any:
     expect(question)
     if question not in memory.answers:
         unknown = tuple(other for other in memory.open if other not in memory.answers)
-        memory.answers.update(host.get_fact(Answers, questions=unknown))
+        memory.answers |= cast(dict[Question, Any], host.get_fact(Answers, questions=unknown))
     if state.is_executing:
         memory.open.remove(question)
     return memory.answers[question]

@@ -4,7 +4,7 @@ One question reads everything from the catalogues; only what differs becomes a s
 Statements travel by standard input.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 from pyinfra import host
@@ -47,7 +47,7 @@ class AskDatabase(Question):
 
     def script(self) -> str:
         names = ", ".join(f"'{parameter}'" for parameter in self.parameters)
-        catalogue = (
+        catalogue = (  # noqa: S608 - constants of ours, no input
             f"select 'role='||{ROLE_ATTRIBUTES} from pg_roles where rolname='{self.name}'; "
             "select 'owner='||pg_get_userbyid(datdba), 'encoding='||pg_encoding_to_char(encoding)"
             f" from pg_database where datname='{self.name}'; "
@@ -92,7 +92,7 @@ def present(name: str, question: AskDatabase, locale: str, unit: str) -> Operati
 
 
 @operation()
-def _present(question: AskDatabase, locale: str, unit: str) -> Iterator[StringCommand]:
+def _present(question: AskDatabase, locale: str, unit: str) -> Generator[StringCommand, None, None]:
     now: DatabaseState = ask(question)
     general, inside = list(_general(question, now, locale)), list(_inside(question, now))
     steps = []

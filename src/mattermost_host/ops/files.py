@@ -10,7 +10,7 @@ import hashlib
 import io
 import shlex
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pyinfra import host
@@ -110,8 +110,8 @@ class FileStates(Question):
 class Check:
     """A test of new files before they are put in place.
 
-    ``command`` is shell in which ``$stage`` is a folder that holds ``tree`` as it will be: a copy
-    of the tree on the host with the new files over it. A failure leaves the host as it was.
+    ``command`` is shell in which ``$stage`` is a folder with all files of the operation, over a
+    copy of ``tree`` where one is named. A failure leaves the host as it was.
     """
 
     command: str
@@ -129,13 +129,15 @@ def _question(entries: Sequence[Entry]) -> FileStates:
 
 
 @operation()
-def _present(entries: tuple[Entry, ...], check: Check | None) -> Iterator[StringCommand]:
+def _present(
+    entries: tuple[Entry, ...], check: Check | None
+) -> Generator[StringCommand, None, None]:
     states = ask(_question(entries))
     wrong = [entry for entry in entries if not is_right(entry, states.get(entry.path))]
     if not wrong:
         host.noop("all files are as described")
         return
-    yield from changing(_put_right(wrong, states, check))
+    yield from changing(_put_right(entries, wrong, states, check))
 
 
 def is_right(entry: Entry, state: State | None) -> bool:
@@ -170,39 +172,41 @@ PLACE = """place() {
 
 
 def _put_right(
-    wrong: list[Entry], states: dict[str, State], check: Check | None
+    entries: Sequence[Entry], wrong: list[Entry], states: dict[str, State], check: Check | None
 ) -> StringCommand:
     """One command for everything that is wrong: unpack aside, test, rename into place."""
-    written: list[File] = []
-    steps: list[str] = []
-    for entry in wrong:
-        path = shlex.quote(entry.path)
-        if isinstance(entry, Absent):
-            steps.append(f"rm -rf {path}")
-        elif isinstance(entry, Link):
-            aside = f"{path}.mattermost-host~"
-            steps.append(f"ln -sfn {shlex.quote(entry.target)} {aside}; mv -fT {aside} {path}")
-        elif isinstance(entry, Directory):
-            steps.append(
-                f"mkdir -p {path}; chown {entry.user}:{entry.group} {path}; "
-                f"chmod {entry.mode} {path}"
-            )
-        elif (state := states.get(entry.path)) and _same_content(entry, state):
-            steps.append(f"chown {entry.user}:{entry.group} {path}; chmod {entry.mode} {path}")
-        else:
-            written.append(entry)
-            steps.append(f"place {path} {entry.mode} {entry.user} {entry.group}")
+    written = [entry for entry in wrong if _needs_content(entry, states)]
+    staged = [entry for entry in entries if isinstance(entry, File)] if check else written
     script = ["set -eu", "umask 077"]
-    if written:
+    if staged:
         script += [
             "stage=$(mktemp -d /var/tmp/mattermost-host.XXXXXXXX)",
             "trap 'rm -rf \"$stage\"' EXIT",
             *(_copy_tree(check.tree) if check else ()),
-            "base64 -d | tar -x --no-same-owner -C \"$stage\" -f -",
+            'base64 -d | tar -x --no-same-owner -C "$stage" -f -',
             *(_tested(check, wrong) if check else ()),
             PLACE,
         ]
-    return StringCommand("\n".join([*script, *steps]), _stdin=_packed(written))
+    script += [_step(entry, entry in written) for entry in wrong]
+    return StringCommand("\n".join(script), _stdin=_packed(staged))
+
+
+def _needs_content(entry: Entry, states: dict[str, State]) -> bool:
+    state = states.get(entry.path)
+    return isinstance(entry, File) and not (state and _same_content(entry, state))
+
+
+def _step(entry: Entry, written: bool) -> str:
+    path = shlex.quote(entry.path)
+    if isinstance(entry, Absent):
+        return f"rm -rf {path}"
+    if isinstance(entry, Link):
+        aside = f"{path}.mattermost-host~"
+        return f"ln -sfn {shlex.quote(entry.target)} {aside}; mv -fT {aside} {path}"
+    if written:
+        return f"place {path} {entry.mode} {entry.user} {entry.group}"
+    made = f"mkdir -p {path}; " if isinstance(entry, Directory) else ""
+    return f"{made}chown {entry.user}:{entry.group} {path}; chmod {entry.mode} {path}"
 
 
 def _copy_tree(tree: str) -> Iterator[str]:
@@ -218,14 +222,14 @@ def _tested(check: Check, wrong: list[Entry]) -> Iterator[str]:
     yield check.command
 
 
-def _packed(files: list[File]) -> list[str]:
+def _packed(files: Sequence[Entry]) -> list[str]:
     """The files as lines of a base64 tar archive, for standard input."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for entry in files:
+            assert isinstance(entry, File)  # nothing else has content
             member = tarfile.TarInfo(entry.path.lstrip("/"))
             member.size = len(entry.data)
             member.mode = 0o600
             archive.addfile(member, io.BytesIO(entry.data))
     return base64.encodebytes(buffer.getvalue()).decode().splitlines()
-

@@ -1,6 +1,6 @@
 """Kernel parameters: written for the next boot and in force now."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 
 from pyinfra import host
@@ -38,7 +38,7 @@ def in_force(name: str, parameters: Mapping[str, str]) -> OperationMeta:
 
 
 @operation()
-def _in_force(parameters: dict[str, str]) -> Iterator[StringCommand]:
+def _in_force(parameters: dict[str, str]) -> Generator[StringCommand, None, None]:
     found = ask(KernelParameters(tuple(parameters)))
     wrong = {key: value for key, value in parameters.items() if found.get(key, value) != value}
     if wrong:

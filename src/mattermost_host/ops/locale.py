@@ -1,6 +1,6 @@
 """A locale of the C library."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 from pyinfra import host
@@ -18,7 +18,10 @@ class HasLocale(Question):
 
     def script(self) -> str:
         compiled = self.locale.replace("UTF-8", "utf8")
-        return f"locale -a | grep -qx '{compiled}' && grep -q '^{self.locale} ' /etc/locale.gen && echo yes"
+        return (
+            f"locale -a | grep -qx '{compiled}' && "
+            f"grep -q '^{self.locale} ' /etc/locale.gen && echo yes"
+        )
 
     def parse(self, lines: list[str]) -> bool:
         return lines == ["yes"]
@@ -31,13 +34,14 @@ def available(name: str, locale: str) -> OperationMeta:
 
 
 @operation()
-def _available(locale: str) -> Iterator[StringCommand]:
+def _available(locale: str) -> Generator[StringCommand, None, None]:
     if ask(HasLocale(locale)):
         host.noop("the locale is generated")
         return
     line = f"{locale} UTF-8"
     yield from changing(
         StringCommand(
-            f"set -eu; grep -qx '{line}' /etc/locale.gen || echo '{line}' >> /etc/locale.gen; locale-gen"
+            f"set -eu; grep -qx '{line}' /etc/locale.gen || echo '{line}' >> /etc/locale.gen\n"
+            "locale-gen"
         )
     )

@@ -1,6 +1,6 @@
 """Packages of the distribution: one question for all of a component's packages."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 from pyinfra import host
@@ -17,7 +17,8 @@ LISTS_MAX_AGE_MIN = 60
 INSTALL = f"""set -eu
 export DEBIAN_FRONTEND=noninteractive
 apt="apt-get -y -q -o DPkg::Lock::Timeout=300 --no-install-recommends"
-fresh=$(find /var/lib/apt/lists -maxdepth 1 -name '*Packages*' -mmin -{LISTS_MAX_AGE_MIN} | head -n 1)
+lists=/var/lib/apt/lists
+fresh=$(find $lists -maxdepth 1 -name '*Packages*' -mmin -{LISTS_MAX_AGE_MIN} | head -n 1)
 [ -n "$fresh" ] && [ -n "$(find /etc/apt/sources.list.d -newer "$fresh")" ] && fresh=
 grep -qs mattermost-host {POLICY} && rm -f {POLICY}
 if [ ! -e {POLICY} ]; then
@@ -55,7 +56,7 @@ def installed(name: str, packages: Sequence[str]) -> OperationMeta:
 
 
 @operation()
-def _installed(packages: tuple[str, ...]) -> Iterator[StringCommand]:
+def _installed(packages: tuple[str, ...]) -> Generator[StringCommand, None, None]:
     found = ask(PackageStates(packages))
     missing = [package for package in packages if package not in found]
     if missing:

@@ -5,7 +5,7 @@ A release is complete when its folder exists, because the folder gets its name l
 """
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,8 @@ HOME = "/opt/mattermost"
 RELEASES = f"{HOME}/releases"
 CURRENT = f"{HOME}/current"
 KEPT = 2
+COMPRESSED = "js|css|svg|json|wasm|html"
+"""Static files of the web application that gain from compression."""
 UPLOADED = f"{HOME}/.incoming.tar.gz"
 
 
@@ -58,7 +60,7 @@ def current(name: str, release: Release) -> OperationMeta:
 
 
 @operation()
-def _current(release: Release) -> Iterator[StringCommand | FileUploadCommand]:
+def _current(release: Release) -> Generator[StringCommand | FileUploadCommand, None, None]:
     now = ask(ReleaseState())
     target = f"releases/{release.folder}"
     prunable = _prunable(now["release"], release.folder)
@@ -95,9 +97,10 @@ rm -f {UPLOADED}
 chown -R root:root {new}
 chmod -R u=rwX,go=rX {new}
 cd {new}
-runuser -u mattermost -- bin/mattermost version >/dev/null || {{ echo 'the server binary does not run on this host' >&2; exit 1; }}
-find client -type f -size +1k \\( -name '*.js' -o -name '*.css' -o -name '*.svg' -o -name '*.json' \\
-  -o -name '*.wasm' -o -name '*.html' \\) -print0 | xargs -0 -r -n 32 -P 2 gzip -9 -k -f -n
+runuser -u mattermost -- bin/mattermost version >/dev/null ||
+  {{ echo 'the server binary does not run on this host' >&2; exit 1; }}
+find client -type f -size +1k -regextype posix-extended -regex '.*\\.({COMPRESSED})' -print0 |
+  xargs -0 -r -n 32 -P 2 gzip -9 -k -f -n
 sync -f {new}
 touch {new}
 mv -T {new} {RELEASES}/{folder}"""

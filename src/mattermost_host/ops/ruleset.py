@@ -1,6 +1,6 @@
 """Firewall rules in the kernel: as loaded from our file, and not changed since."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 from pyinfra import host, state
@@ -30,16 +30,16 @@ class RulesState(Question):
         return lines == ["same"]
 
 
-def loaded(
-    name: str, rules: RulesState, after: tuple[OperationMeta, ...] = ()
-) -> OperationMeta:
+def loaded(name: str, rules: RulesState, after: tuple[OperationMeta, ...] = ()) -> OperationMeta:
     """Keep the rules of the file in force, at once and at each boot."""
     expect(rules)
     return _loaded(name=name, rules=rules, after=after)
 
 
 @operation()
-def _loaded(rules: RulesState, after: tuple[OperationMeta, ...]) -> Iterator[StringCommand]:
+def _loaded(
+    rules: RulesState, after: tuple[OperationMeta, ...]
+) -> Generator[StringCommand, None, None]:
     foreseen = not state.is_executing and any(meta.will_change for meta in after)
     if ask(rules) and not foreseen:
         host.noop("the rules in the kernel are those of the file")
@@ -60,7 +60,9 @@ class TableExists(Question):
     table: str
 
     def script(self) -> str:
-        return f"systemctl is-active {self.unit}; nft list table {self.table} >/dev/null && echo table"
+        return (
+            f"systemctl is-active {self.unit}; nft list table {self.table} >/dev/null && echo table"
+        )
 
     def parse(self, lines: list[str]) -> bool:
         return "active" in lines or "table" in lines
@@ -73,7 +75,7 @@ def unloaded(name: str, unit: str, table: str) -> OperationMeta:
 
 
 @operation()
-def _unloaded(unit: str, table: str) -> Iterator[StringCommand]:
+def _unloaded(unit: str, table: str) -> Generator[StringCommand, None, None]:
     if not ask(TableExists(unit, table)):
         host.noop("no rules of ours in the kernel")
         return

@@ -6,7 +6,7 @@ became of the run that did. A reload leaves a stamp of ours that is compared in 
 """
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pyinfra import host, state
@@ -52,7 +52,7 @@ class AskUnit(Question):
         if self.reload_on:
             lines.append(
                 f"newer='-cnewer {started}'\n"
-                f"[ -e {stamp} ] && newer=\"$newer -cnewer {stamp}\"\n"
+                f'[ -e {stamp} ] && newer="$newer -cnewer {stamp}"\n'
                 f"find {_words(self.reload_on)} $newer | sed s/^/Reload=/"
             )
         lines.append(
@@ -109,7 +109,7 @@ def running(
 
 
 @operation()
-def _running(wanted: _Wanted) -> Iterator[StringCommand]:
+def _running(wanted: _Wanted) -> Generator[StringCommand, None, None]:
     unit = wanted.question.unit
     now: UnitState = ask(wanted.question)
     steps = list(_steps(unit, now, wanted))

@@ -1,0 +1,197 @@
+"""One person's view of a Mattermost server: requests and events, as the apps make them.
+
+Whatever goes wrong is an Unexpected: what was expected, and what was found instead.
+"""
+
+import json
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import websocket
+
+ANSWER = 30.0  # seconds for one request, and for an event to arrive
+_SHOWN = 200  # characters of an answer that go into a sentence
+
+
+class Unexpected(Exception):
+    """What was expected and what was found; it holds no secret and no full stop."""
+
+
+class Client:
+    """Requests of one person: a token of their own, no cookies, no proxy of the environment."""
+
+    def __init__(self, url: str, authorities: str):
+        """``authorities``: the file or folder of the certificates that vouch for ``url``."""
+        self.url, self.authorities = url, authorities
+        self.token = ""
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.verify = authorities
+        # The server prefers a cookie to the token, and then asks for a CSRF header.
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+
+    def log_in(self, name: str, password: str) -> None:
+        """Get a token for all further requests."""
+        user = {"login_id": name, "password": password}
+        answer = self.ask("POST", "/users/login", 200, json=user)
+        self.token = answer.headers.get("Token", "")
+        if not self.token:
+            raise Unexpected("expected a token in the header of the log-in's answer, found none")
+        self._session.headers["Authorization"] = f"Bearer {self.token}"
+
+    def log_out(self) -> None:
+        """End the session."""
+        self.ask("POST", "/users/logout", 200)
+
+    def ask(self, method: str, path: str, expected: int, **content: Any) -> requests.Response:
+        """The answer below /api/v4, which must have this status."""
+        answer = self.send(method, path, **content)
+        if answer.status_code != expected:
+            raise Unexpected(difference(answer, expected))
+        return answer
+
+    def made(self, path: str, **content: Any) -> str:
+        """The identifier of what a POST created."""
+        return member(self.ask("POST", path, 201, **content), "id")
+
+    def send(self, method: str, path: str, **content: Any) -> requests.Response:
+        """The answer, whatever its status."""
+        address = f"{self.url}/api/v4{path}"
+        try:
+            return self._session.request(method, address, timeout=ANSWER, **content)
+        except OSError as error:  # RequestException is one
+            what = f"an answer of {method} {urlsplit(address).path}"
+            raise Unexpected(f"expected {what}, found {_reason(error)}") from None
+
+
+class Events:
+    """A person's WebSocket, authenticated by the token."""
+
+    def __init__(self, person: Client):
+        parts = urlsplit(person.url)
+        scheme = "wss" if parts.scheme == "https" else "ws"
+        kind = "ca_cert_path" if Path(person.authorities).is_dir() else "ca_certs"
+        with _worded("an open WebSocket"):
+            self._socket = websocket.create_connection(
+                f"{scheme}://{parts.netloc}{parts.path}/api/v4/websocket",
+                timeout=ANSWER,
+                origin=f"{parts.scheme}://{parts.netloc}",
+                sslopt={kind: person.authorities},
+                http_no_proxy=["*"],
+            )
+        try:
+            self._authenticate(person.token)
+        except Unexpected:
+            self.close()
+            raise
+
+    def _authenticate(self, token: str) -> None:
+        data = {"token": token}
+        challenge = {"seq": 1, "action": "authentication_challenge", "data": data}
+        with _worded("the WebSocket to take the token"):
+            self._socket.send(json.dumps(challenge))
+        self.await_message(
+            "the WebSocket to accept the token",
+            lambda message: message.get("seq_reply") == 1 and message.get("status") == "OK",
+        )
+
+    def await_message(self, what: str, wanted: Callable[[dict[str, Any]], bool]) -> None:
+        """Read until the wanted message arrives; others are passed over."""
+        end = time.monotonic() + ANSWER
+        while (left := end - time.monotonic()) > 0:
+            with _worded(what):
+                self._socket.settimeout(left)
+                text = self._socket.recv()
+                if not text:
+                    raise Unexpected(f"expected {what}, found a closed connection")
+                message = json.loads(text)
+            if wanted(message):
+                return
+        raise Unexpected(f"expected {what}, found nothing of it within {ANSWER:.0f} s")
+
+    def close(self) -> None:
+        """Close the connection, whatever state it is in."""
+        self._socket.close()
+
+
+def system_authorities() -> str:
+    """The file or folder of the authorities that this machine trusts."""
+    paths = ssl.get_default_verify_paths()
+    return paths.cafile or paths.capath or requests.certs.where()
+
+
+def content(answer: requests.Response) -> dict[str, Any]:
+    """The JSON object of an answer."""
+    try:
+        found = answer.json()
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        kind = answer.headers.get("Content-Type", "no content type")
+        raise Unexpected(f"expected a JSON object of {_call(answer)}, found {kind}")
+    return found
+
+
+def member(answer: requests.Response, name: str) -> str:
+    """A text in the JSON object of an answer."""
+    value = content(answer).get(name)
+    if not isinstance(value, str):
+        raise Unexpected(f"expected {name} in the answer of {_call(answer)}, found none")
+    return value
+
+
+def difference(answer: requests.Response, expected: int) -> str:
+    """The expected and the found status, with the server's own words."""
+    try:
+        words = str(answer.json()["message"])[:_SHOWN]
+    except (ValueError, KeyError, TypeError):
+        words = answer.reason
+    found = f"{answer.status_code} ({words.rstrip('.')})"
+    return f"expected {expected} of {_call(answer)}, found {found}"
+
+
+def _call(answer: requests.Response) -> str:
+    return f"{answer.request.method} {urlsplit(answer.url).path}"
+
+
+@contextmanager
+def _worded(what: str) -> Iterator[None]:
+    """Turn what the WebSocket library raises into an Unexpected."""
+    try:
+        yield
+    except websocket.WebSocketBadStatusException as error:
+        raise Unexpected(f"expected {what}, found {error.status_code}") from None
+    except (websocket.WebSocketException, OSError, ValueError) as error:
+        raise Unexpected(f"expected {what}, found {_reason(error)}") from None
+
+
+def _reason(error: BaseException) -> str:
+    """The cause at the bottom, in words for an operator."""
+    for cause in _chain(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"a certificate that is not trusted: {cause.verify_message}"
+        if isinstance(cause, TimeoutError | requests.Timeout | websocket.WebSocketTimeoutException):
+            return f"nothing within {ANSWER:.0f} s"
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror.lower()
+    return str(error)[:_SHOWN].rstrip(".") or type(error).__name__
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and what lies beneath it, by cause, context, urllib3's reason and arguments."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        found = waiting.pop(0)
+        if id(found) in seen:
+            continue
+        seen.add(id(found))
+        yield found
+        below = [found.__cause__, found.__context__, getattr(found, "reason", None), *found.args]
+        waiting += [cause for cause in below if isinstance(cause, BaseException)]

@@ -1,0 +1,219 @@
+"""The site's certificate: from the internal authority, from files, or by ACME."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pyinfra.api import deploy as component
+
+from mattermost_host.certificate_check import days_left
+from mattermost_host.certificates import Pair
+from mattermost_host.errors import Mistake
+from mattermost_host.facts.host import HostFacts
+from mattermost_host.ops import acme, files, packages, running
+from mattermost_host.ops.files import Absent, Directory, File
+from mattermost_host.render import render
+from mattermost_host.requirement import Finding, Requirement
+from mattermost_host.surface import SecretFile, Surface, Unit
+
+FOLDER = "/etc/mattermost-host/tls"
+CERTIFICATE = f"{FOLDER}/fullchain.pem"
+KEY = f"{FOLDER}/privkey.pem"
+ACME_AUTHORITIES = f"{FOLDER}/acme-authorities.pem"
+STATE = "/var/lib/mattermost-host"
+CHALLENGES = f"{STATE}/acme"
+PROGRAMS = "/usr/local/lib/mattermost-host"
+HOOK = f"{PROGRAMS}/certificate-hook"
+TIMER = "certbot.timer"
+DROP_IN_FOLDER = "/etc/systemd/system/certbot.service.d"
+DROP_IN = f"{DROP_IN_FOLDER}/mattermost-host.conf"
+PROXY = "nginx.service"
+LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
+WARNING_DAYS = 21
+"""An operator's own certificate needs a person to renew it, who may be on holiday."""
+
+PLACE = acme.Place(CERTIFICATE, KEY, HOOK, DROP_IN)
+
+
+class Settings(BaseModel):
+    """Where the site's certificate comes from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mode: Literal["internal-ca", "files", "acme"] = Field(
+        default="internal-ca",
+        description=(
+            "`internal-ca`: from an authority of the site's own, whose certificate you give to "
+            "your users (`NAME.ca.pem` beside the inventory). `files`: your own certificate and "
+            "key. `acme`: from Let's Encrypt or another ACME server, renewed by itself; by "
+            "writing it you accept that server's terms."
+        ),
+    )
+    certificate: str | None = Field(
+        default=None,
+        description="With `files`: PEM file on the control machine, the site's first, then chain.",
+    )
+    key: str | None = Field(
+        default=None,
+        description="With `files`: PEM file on the control machine, without a passphrase.",
+    )
+    directory: str = Field(
+        default=LETS_ENCRYPT,
+        pattern=r"^https://\S+$",
+        description="With `acme`: directory URL of the ACME server.",
+    )
+    email: str | None = Field(
+        default=None,
+        pattern=r"^[^@\s]+@[^@\s]+$",
+        description="With `acme`: where the authority may write to.",
+    )
+    ca_bundle: str | None = Field(
+        default=None,
+        description=(
+            "With `acme`: PEM file on the control machine with the authorities of a private ACME "
+            "server's own certificate."
+        ),
+    )
+
+
+def surface(settings: Settings) -> Surface:
+    """The key, and the timer that renews it."""
+    units = (Unit(TIMER),) if settings.mode == "acme" else ()
+    return Surface(units=units, secret_files=(SecretFile(KEY),))
+
+
+@component("TLS")
+def deploy(settings: Settings, *, server_name: str, pair: Pair | None) -> None:
+    """Put a pair where the proxy reads it. ``pair`` is None with ACME: certbot's, or until there
+    is one a placeholder with which the proxy can start and answer the challenge."""
+    if settings.mode == "acme":
+        packages.installed(name="certbot is installed", packages=["certbot"])
+    files.present(
+        name="certificate and key are in place" if pair else "certbot finds its way to the proxy",
+        entries=[
+            Directory(FOLDER.rpartition("/")[0]),
+            Directory(FOLDER),
+            *(_pair_files(pair) if pair else ()),
+            *(_acme_files(settings) if settings.mode == "acme" else _nothing_of_acme()),
+        ],
+    )
+    if settings.mode == "acme":
+        acme.standing(
+            name="a certificate stands until the first one is issued",
+            place=PLACE,
+            server_name=server_name,
+        )
+
+
+@component("TLS")
+def issue(settings: Settings, *, server_name: str) -> None:
+    """With ACME, have the certificate issued and renewed: when the proxy answers on port 80."""
+    if settings.mode != "acme":
+        return
+    order = acme.Order(
+        server_name=server_name,
+        directory=settings.directory,
+        webroot=CHALLENGES,
+        email=settings.email,
+        authorities=ACME_AUTHORITIES if settings.ca_bundle else None,
+    )
+    acme.issued(name="the certificate is issued", place=PLACE, order=order)
+    running.running(name="certbot renews it", unit=TIMER)
+
+
+def challenge_folder(settings: Settings) -> str | None:
+    """The folder below which the proxy must serve ``/.well-known/acme-challenge/``."""
+    return CHALLENGES if settings.mode == "acme" else None
+
+
+def mistakes(settings: Settings, server_name: str) -> Iterator[Mistake]:
+    """What is wrong with the settings as a whole; the files of mode ``files`` are judged apart."""
+    if settings.mode != "files" and (settings.certificate or settings.key):
+        needed = 'write mode = "files", or leave certificate and key out'
+        yield Mistake("tls", f'certificate or key with mode "{settings.mode}"', needed)
+    if settings.mode != "acme":
+        return
+    if settings.ca_bundle and not Path(settings.ca_bundle).is_file():
+        needed = "there is no such file on this machine"
+        yield Mistake("tls.ca_bundle", repr(settings.ca_bundle), needed)
+    if not _is_public_name(server_name):
+        yield Mistake(
+            "tls.mode",
+            f'"acme" for {server_name}',
+            "an ACME server verifies a full DNS name; use such a name, or internal-ca",
+        )
+
+
+def requires(settings: Settings, pair: Pair | None) -> list[Requirement]:
+    """Time left of a certificate that we push."""
+    if pair is None:
+        return []
+
+    def check(_: HostFacts) -> Iterator[Finding]:
+        yield time_left(settings, pair, datetime.now(UTC))
+
+    return [Requirement("certificate-time", check)]
+
+
+def time_left(settings: Settings, pair: Pair, now: datetime) -> Finding:
+    """Whether the certificate holds long enough for somebody to renew it."""
+    days = days_left(pair.certificate.encode(), now)
+    remedy = (
+        "Have it renewed, put the new one into the same file, and deploy."
+        if settings.mode == "files"
+        else "The authority itself ends: remove the table [authority] from the secrets file, "
+        "deploy, and give the new NAME.ca.pem to your users."
+    )
+    verdict: Literal["ok", "warning", "error"] = "error" if days < 0 else "ok"
+    if 0 <= days < WARNING_DAYS:
+        verdict = "warning"
+    return Finding(
+        "certificate-time",
+        verdict,
+        f"{days} days left",
+        f"at least {WARNING_DAYS} days",
+        "" if verdict == "ok" else remedy,
+    )
+
+
+def _pair_files(pair: Pair) -> Iterator[File]:
+    yield File(CERTIFICATE, pair.certificate)
+    yield File(KEY, pair.key.get_secret_value(), mode="600", secret=True)
+
+
+def _acme_files(settings: Settings) -> Iterator[Directory | File | Absent]:
+    hook = render(
+        "tls/certificate-hook.sh.j2",
+        live=acme.LIVE,
+        certificate=CERTIFICATE,
+        key=KEY,
+        unit=PROXY,
+        stamps=running.STAMPS,
+    )
+    yield Directory(STATE)
+    yield Directory(CHALLENGES)
+    yield Directory(PROGRAMS)
+    yield File(HOOK, hook, mode="755")
+    if settings.ca_bundle:
+        yield File(ACME_AUTHORITIES, Path(settings.ca_bundle).read_bytes())
+        yield Directory(DROP_IN_FOLDER)
+        yield File(DROP_IN, render("tls/certbot.conf.j2", authorities=ACME_AUTHORITIES))
+    else:
+        yield Absent(ACME_AUTHORITIES)
+        yield Absent(DROP_IN)
+
+
+def _nothing_of_acme() -> Iterator[Absent]:
+    """Without its file certbot renews the certificate no more."""
+    return map(Absent, (acme.RENEWAL, HOOK, CHALLENGES, ACME_AUTHORITIES, DROP_IN))
+
+
+def _is_public_name(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return "." in name
+    return False

@@ -1,0 +1,218 @@
+"""How a host is asked: one command over ssh (or on this machine), with all questions in it."""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, cast
+
+import testinfra
+from testinfra.backend.base import CommandResult
+
+from mattermost_host.components import base, firewall, mattermost, nginx, postgres, tls
+from mattermost_host.errors import OperatorError
+from mattermost_host.facts.host import HostFacts
+from mattermost_host.facts.over_shell import ReadHost
+from mattermost_host.inventory import SiteHost
+from mattermost_host.ops import release
+from mattermost_host.ops.answers import Answers, Question
+from mattermost_host.ops.files import FileStates, State
+from mattermost_host.ops.kernel import KernelParameters
+from mattermost_host.ops.locale import HasLocale
+from mattermost_host.ops.running import AskUnit
+from mattermost_host.site import Site
+from mattermost_host.surface import SecretFile, Surface
+from tests.host import questions as q
+
+LOCAL = "@local"
+AS_ROOT = 'if [ "$(id -u)" = 0 ]; then exec sh -c "$0"; else exec sudo -n sh -c "$0"; fi'
+CONNECT_TIMEOUT_S = 10
+
+UNITS = q.Units()
+EXPOSURES = q.Exposures()
+PROCESSES = q.Processes()
+PUBLIC_KEYS = q.PublicKeys(("/etc", "/run/mattermost-host"))
+FIREWALL = q.FirewallRules(firewall.TABLE, firewall.RULES, firewall.LISTING)
+LOCALE = HasLocale(base.LOCALE)
+PING = q.DirectPing(*mattermost.LISTEN)
+BINARY = q.AskBinary(mattermost.UNIT, release.CURRENT)
+RELEASE_FILES = q.AskReleaseFiles(release.CURRENT)
+SERVER_FILES = AskUnit(
+    mattermost.UNIT,
+    restart_on=(mattermost.UNIT_FILE, mattermost.ENVIRONMENT_FILE, release.CURRENT),
+)
+NGINX_FILES = AskUnit(nginx.UNIT, restart_on=(nginx.DROP_IN,), reload_on=(nginx.MAIN, nginx.SITE))
+NGINX_LIMIT = q.ConfiguredFiles(nginx.MAIN)
+CLUSTER = q.AskCluster(postgres.NAME, postgres.PORT, "conf.d/mattermost-host.conf")
+FOLDERS = FileStates(
+    (
+        base.FOLDER,
+        mattermost.STATE,
+        mattermost.LOGS,
+        release.HOME,
+        release.CURRENT,
+        *(f"{mattermost.STATE}{part}" for part in mattermost.STATE_FOLDERS),
+    )
+)
+
+
+@dataclass(frozen=True)
+class Facts(Question):
+    """The host's facts, as the preflight reads them."""
+
+    site: str
+    reader: ReadHost = field(default_factory=ReadHost, compare=False)
+
+    def script(self) -> str:
+        return self.reader.command(self.site)
+
+    def parse(self, lines: list[str]) -> HostFacts:
+        return self.reader.process(lines)
+
+
+class Seen:
+    """A host of a site and everything that it answered; asked once, when first needed."""
+
+    def __init__(self, site: Site, host: SiteHost) -> None:
+        self.site = site
+        self.host = host
+
+    @property
+    def settings(self) -> Any:
+        """What the inventory says."""
+        return self.site.settings
+
+    @cached_property
+    def answers(self) -> Mapping[Question, Any]:
+        """The answer to each question. Raises OperatorError where the host can't be asked."""
+        asked = (*self._common, *self._by_role)
+        fact = Answers()
+        output = run_as_root(self.host, "export LC_ALL=C\n" + fact.command(asked))
+        answers = fact.process(output.splitlines())
+        if len(answers) != len(asked):
+            raise OperatorError(f"{self.host.name} broke off in the middle of its answers; try again")
+        return answers
+
+    @property
+    def _common(self) -> tuple[Question, ...]:
+        return (
+            self._facts_question,
+            UNITS,
+            EXPOSURES,
+            PROCESSES,
+            PUBLIC_KEYS,
+            FIREWALL,
+            LOCALE,
+            self._kernel_question,
+            self._secret_files_question,
+        )
+
+    @property
+    def _by_role(self) -> tuple[Question, ...]:
+        asked: dict[str, tuple[Question, ...]] = {
+            "db": (CLUSTER,),
+            "app": (PING, BINARY, RELEASE_FILES, SERVER_FILES, FOLDERS),
+            "proxy": (NGINX_FILES, NGINX_LIMIT),
+        }
+        return tuple(question for role in self.host.roles for question in asked[role])
+
+    @cached_property
+    def _facts_question(self) -> Facts:
+        return Facts(self.settings.name)
+
+    @property
+    def _kernel_question(self) -> KernelParameters:
+        return KernelParameters(tuple(base.parameters(0)))
+
+    @property
+    def _secret_files_question(self) -> FileStates:
+        return FileStates(tuple(file.path for file in self.declared_secret_files))
+
+    @property
+    def declared_secret_files(self) -> tuple[SecretFile, ...]:
+        """Those of the components that hold secrets on this host."""
+        files: tuple[SecretFile, ...] = ()
+        if "app" in self.host.roles:
+            files += mattermost.surface(self.settings.mattermost).secret_files
+        if "proxy" in self.host.roles:
+            files += tls.surface(self.settings.tls).secret_files
+        return files
+
+    @property
+    def facts(self) -> HostFacts:
+        """What the host is."""
+        return cast(HostFacts, self.answers[self._facts_question])
+
+    @property
+    def kernel(self) -> Mapping[str, str]:
+        """Kernel parameters in force, those that may be set here."""
+        return cast(Mapping[str, str], self.answers[self._kernel_question])
+
+    @property
+    def secret_files(self) -> Mapping[str, State]:
+        """What stands at the paths of the secret files."""
+        return cast(Mapping[str, State], self.answers[self._secret_files_question])
+
+    @cached_property
+    def surfaces(self) -> Mapping[str, Surface]:
+        """What each component declares to show on this host."""
+        return self.site.surfaces(self.host.name, self.facts)
+
+    @property
+    def address(self) -> str:
+        """Where the control machine reaches the host."""
+        if self.host.name == LOCAL:
+            return "127.0.0.1"
+        return str(self.host.data.get("ssh_hostname") or self.host.name)
+
+
+def run_as_root(host: SiteHost, script: str) -> str:
+    """What ``script`` prints on the host, run by root. Raises OperatorError with a sentence."""
+    try:
+        # Bytes: to decode text, testinfra would ask the host for its encoding, a second time.
+        result: CommandResult = connection(host).run("sh -c %s %s", AS_ROOT, script)
+    except RuntimeError as error:
+        said = error.args[0].stderr_bytes.decode(errors="replace").strip()
+        raise OperatorError(
+            f"{host.name} can't be asked over ssh: {said.splitlines()[-1] if said else 'no answer'}"
+        ) from None
+    if result.rc != 0:
+        said = result.stderr_bytes.decode(errors="replace").strip()
+        raise OperatorError(
+            f"{host.name} can't be asked as root: {said or f'status {result.rc}'}; "
+            "log in as root, or as a user with sudo that needs no password"
+        )
+    return result.stdout_bytes.decode(errors="replace")
+
+
+def connection(host: SiteHost) -> Any:
+    """The testinfra host of an inventory's host, with pyinfra's connection data."""
+    if host.name == LOCAL:
+        return testinfra.get_host("local://")
+    data = host.data
+    name = str(data.get("ssh_hostname") or host.name)
+    target = f"[{name}]" if ":" in name else name
+    if data.get("ssh_user"):
+        target = f"{data['ssh_user']}@{target}"
+    if data.get("ssh_port"):
+        target = f"{target}:{data['ssh_port']}"
+    return testinfra.get_host(
+        target,
+        connection="ssh",
+        ssh_identity_file=data.get("ssh_key"),
+        ssh_config=data.get("ssh_config_file"),
+        ssh_extra_args=" ".join(_options(data)),
+        timeout=CONNECT_TIMEOUT_S,
+        controlpersist=0,
+    )
+
+
+def _options(data: Mapping[str, Any]) -> list[str]:
+    options = {
+        "BatchMode": "yes",
+        "LogLevel": "ERROR",
+        "StrictHostKeyChecking": data.get("ssh_strict_host_key_checking") or "accept-new",
+    }
+    if data.get("ssh_known_hosts_file"):
+        options["UserKnownHostsFile"] = data["ssh_known_hosts_file"]
+    return [f"-o {name}={shlex.quote(str(value))}" for name, value in options.items()]

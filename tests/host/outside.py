@@ -1,0 +1,194 @@
+"""The proxy as its users see it: asked from the control machine, by the site's name."""
+
+import base64
+import hashlib
+import http.client
+import json
+import os
+import socket
+import ssl
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import certifi
+
+from mattermost_host.errors import OperatorError
+from mattermost_host.secrets import authority_path
+from mattermost_host.site import Site
+
+HTTP, HTTPS = 80, 443
+TIMEOUT_S = 15
+READ_AT_MOST = 16 * 1024 * 1024
+WEBSOCKET = "/api/v4/websocket"
+WEBSOCKET_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+"""RFC 6455: what the server mixes into its proof that it speaks WebSocket."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer; names of headers are lower case."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    def json(self) -> dict[str, Any]:
+        """The body as a JSON object; empty where it isn't one."""
+        try:
+            value = json.loads(self.body)
+        except ValueError:
+            return {}
+        return value if isinstance(value, dict) else {}
+
+
+@dataclass(frozen=True)
+class Handshake:
+    """How a TLS handshake ended."""
+
+    accepted: bool
+    version: str = ""
+    alpn: str = ""
+    certificate: bytes = b""
+    """The server's own, DER."""
+    refused_by_server: bool = False
+    """The server itself said no; otherwise nobody was reached, or this machine could not ask."""
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Outside:
+    """One proxy of a site. Each call is a new connection; nothing is changed by any of them."""
+
+    address: str
+    server_name: str
+    authority: str
+    trust: ssl.SSLContext
+
+    def ask(
+        self,
+        path: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        host: str = "",
+        plain: bool = False,
+    ) -> Answer:
+        """GET ``path`` as it stands, dots and all. ``host`` instead of the site's name."""
+        sent = {"Host": host or self.authority, "Connection": "close", **(headers or {})}
+        connection = http.client.HTTPConnection(self.address, timeout=TIMEOUT_S)
+        try:
+            connection.sock = self._connect(HTTP) if plain else self._secure(self.trust)
+            connection.putrequest("GET", path, skip_host=True, skip_accept_encoding=True)
+            for name, value in sent.items():
+                connection.putheader(name, value)
+            connection.endheaders()
+            response = connection.getresponse()
+            found = {name.lower(): value for name, value in response.getheaders()}
+            return Answer(response.status, found, response.read(READ_AT_MOST))
+        except (OSError, http.client.HTTPException) as error:
+            scheme = "http" if plain else "https"
+            raise OperatorError(
+                f"{scheme}://{self.authority}{path}: expected an answer from {self.address}, "
+                f"found {_reason(error)}"
+            ) from None
+        finally:
+            connection.close()
+
+    def handshake(self, context: ssl.SSLContext | None = None) -> Handshake:
+        """Shake hands by the site's name; verified unless another ``context`` says otherwise."""
+        try:
+            with self._secure(context or self.trust) as connection:
+                return Handshake(
+                    accepted=True,
+                    version=connection.version() or "",
+                    alpn=connection.selected_alpn_protocol() or "",
+                    certificate=connection.getpeercert(binary_form=True) or b"",
+                )
+        except (ssl.SSLError, OSError) as error:
+            said = isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or "")
+            refused = said or isinstance(error, ConnectionResetError)
+            return Handshake(accepted=False, refused_by_server=refused, error=_reason(error))
+
+    def speaks(self, version: ssl.TLSVersion) -> Handshake:
+        """Try just this version of TLS, whatever the certificate."""
+        context = _lenient()
+        with warnings.catch_warnings():
+            # That 1.1 is not to be used any more is what we want to see.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            context.minimum_version = version
+            context.maximum_version = version
+        return self.handshake(context)
+
+    def agrees_on(self, protocols: list[str]) -> str:
+        """The application protocol that the proxy chooses of these."""
+        context = _lenient()
+        context.set_alpn_protocols(protocols)
+        return self.handshake(context).alpn
+
+    def websocket(self, origin: str) -> tuple[Answer, bool]:
+        """Ask for an upgrade as a browser on ``origin`` does; whether the proof is right, too."""
+        key = base64.b64encode(os.urandom(16)).decode()
+        answer = self.ask(
+            WEBSOCKET,
+            {
+                "Connection": "Upgrade",
+                "Upgrade": "websocket",
+                "Sec-WebSocket-Version": "13",
+                "Sec-WebSocket-Key": key,
+                "Origin": origin,
+            },
+        )
+        digest = hashlib.sha1(f"{key}{WEBSOCKET_GUID}".encode(), usedforsecurity=False).digest()
+        proof = base64.b64encode(digest).decode()
+        return answer, answer.headers.get("sec-websocket-accept") == proof
+
+    def _connect(self, port: int) -> socket.socket:
+        return socket.create_connection((self.address, port), TIMEOUT_S)
+
+    def _secure(self, context: ssl.SSLContext) -> ssl.SSLSocket:
+        return context.wrap_socket(self._connect(HTTPS), server_hostname=self.server_name)
+
+
+def outside(site: Site, address: str) -> Outside:
+    """The proxy of ``site`` at ``address``, trusted as far as the site's certificate says."""
+    return Outside(address, site.settings.name, site.settings.authority, trust(site))
+
+
+def trust(site: Site) -> ssl.SSLContext:
+    """Who may have issued the site's certificate.
+
+    The internal authority and nobody else; with files, the certificates of the file or a public
+    authority; with ACME a public authority, or those of the private server's ``ca_bundle``.
+    """
+    tls = site.settings.tls
+    if tls.mode == "internal-ca":
+        return ssl.create_default_context(cafile=str(authority_path(site.path.resolve())))
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    if tls.mode == "files" and tls.certificate:
+        # The file may end with an intermediate whose root no machine but the users' knows.
+        context.load_verify_locations(tls.certificate)
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    elif tls.ca_bundle:
+        context.load_verify_locations(tls.ca_bundle)
+    return context
+
+
+def _lenient() -> ssl.SSLContext:
+    """A client that would take anything, so that a refusal is the server's."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    return context
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"a certificate that does not hold: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or str(error)).replace("_", " ").lower()
+    if isinstance(error, TimeoutError):
+        return f"silence for {TIMEOUT_S} s"
+    return str(error).rpartition("] ")[2] or type(error).__name__

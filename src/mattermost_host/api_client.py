@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import requests
 import websocket
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 ANSWER = 30.0  # seconds for one request, and for an event to arrive
 _SHOWN = 200  # characters of an answer that go into a sentence
@@ -124,7 +125,7 @@ class Events:
 def system_authorities() -> str:
     """The file or folder of the authorities that this machine trusts."""
     paths = ssl.get_default_verify_paths()
-    return paths.cafile or paths.capath or requests.certs.where()
+    return paths.cafile or paths.capath or DEFAULT_CA_BUNDLE_PATH
 
 
 def content(answer: requests.Response) -> dict[str, Any]:

@@ -54,6 +54,20 @@ REMEDIES = {
 """What to do about an SQLSTATE that the server answers a log-in with."""
 
 
+DATABASE_CHECKS = (
+    "database-connection",
+    "database-version",
+    "database-encoding",
+    "database-collation",
+    "database-privileges",
+    "database-superuser",
+    "database-writable",
+    "database-tls",
+    "database-connections",
+)
+"""Every check of this module; where the first is skipped, nothing is asked."""
+
+
 @dataclass(frozen=True)
 class DatabaseFacts:
     """What an external database said of itself and of our role in it."""

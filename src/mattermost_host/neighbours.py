@@ -127,9 +127,11 @@ def _of_units(name: str, check: Callable[[HostFacts], Iterator[Finding]]) -> Req
     """A requirement that packages and services must be known for."""
 
     def asked(facts: HostFacts) -> Iterator[Finding]:
-        yield from check(facts)
-        if {"units", "packages"} & facts.unread:
-            yield unreadable(name, "what is installed and runs", "a list of services and packages")
+        findings = list(check(facts))
+        blind = bool({"units", "packages"} & facts.unread)
+        if blind and all(finding.verdict == "ok" for finding in findings):
+            findings = [unreadable(name, "what is installed and runs", findings[0].needed)]
+        yield from findings
 
     return Requirement(name, asked)
 

@@ -1,4 +1,4 @@
-"""What the components need of a host itself: system, size, disk, clock, name, certificate.
+"""What the components need of a host itself: system, size, disk, clock, name, locale.
 
 What may already stand in the way there is in ``neighbours.py``.
 """
@@ -24,9 +24,6 @@ OPT_ALONE_MB = 3 * sizing.GIB_MB
 OFFSET_WARNING_S = 2.0
 OFFSET_ERROR_S = 30.0
 """One-time passwords (RFC 6238) change every 30 s."""
-
-RENEWAL_DAYS = 14
-"""Time to renew a certificate by hand; ACME clients renew earlier by themselves."""
 
 LOCALE = "en_US.UTF-8"
 
@@ -116,7 +113,7 @@ def disk(users: int, usage: Usage) -> Requirement:
 
     def check(facts: HostFacts) -> Iterator[Finding]:
         needed = sizing.storage(users, usage)
-        if "disks" in facts.unread:
+        if not facts.disks:
             yield unreadable("disk", "the free disk", f"{needed.least_mb:,} MB")
         elif facts.managed:
             yield from _disk_of_a_site(facts)
@@ -208,13 +205,15 @@ def clock() -> Requirement:
 
 
 def _synchronised(right: bool) -> Finding:
-    remedy = (
-        "A time daemon is set up where there is none; let the host reach a time server "
-        "(UDP port 123)."
-    )
-    found = "synchronised" if right else "right, but not synchronised with a time server"
+    if right:
+        return Finding("clock", "ok", "synchronised", "synchronised")
     return Finding(
-        "clock", "ok" if right else "warning", found, "synchronised", remedy * (not right)
+        "clock",
+        "warning",
+        "right, but not synchronised with a time server",
+        "synchronised",
+        "A time daemon is set up where there is none; let the host reach a time server "
+        "(UDP port 123).",
     )
 
 
@@ -255,19 +254,6 @@ def locale() -> Requirement:
             yield Finding("locale", "ok", found, LOCALE)
 
     return Requirement("locale", check)
-
-
-def certificate_time_left(days: int) -> Requirement:
-    """``days`` until the site's certificate ends; negative when it is over."""
-
-    def check(_: HostFacts) -> Iterator[Finding]:
-        verdict: Verdict = "error" if days < 0 else "warning" if days < RENEWAL_DAYS else "ok"
-        found = f"expired {-days} days ago" if days < 0 else f"{days} days left"
-        remedy = "" if verdict == "ok" else "Renew the certificate, and run again."
-        needed = f"{RENEWAL_DAYS} days or more"
-        yield Finding("certificate-time-left", verdict, found, needed, remedy)
-
-    return Requirement("certificate-time-left", check)
 
 
 def postgresql_version(major: Callable[[HostFacts], int], version: str) -> Requirement:

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
@@ -22,7 +22,7 @@ from mattermost_host.facts.host import HostFacts
 from mattermost_host.inventory import SiteHost
 from mattermost_host.ops import release
 from mattermost_host.postgresql_sizing import Pool
-from mattermost_host.requirement import Requirement
+from mattermost_host.requirement import Inquiry, Requirement
 from mattermost_host.secrets import Secrets, Wanted
 from mattermost_host.surface import Port, Surface
 
@@ -92,18 +92,41 @@ class Site:
             shown["nginx"] = nginx.surface(self.settings.nginx)
         return shown
 
-    def requirements(self, host_name: str) -> list[Requirement]:
+    def requirements(self, host_name: str) -> list[Requirement | Inquiry]:
         """What the components of this host need of it."""
-        roles = self.roles(host_name)
-        needed = base.requires(self.settings, self.version)
-        if "db" in roles and self.settings.postgres.local:
-            needed += postgres.requires(self.settings.postgres, self.version)
+        roles, settings = self.roles(host_name), self.settings
+        needed: list[Requirement | Inquiry] = [
+            *base.requires(settings.users),
+            *firewall.requires(settings.firewall),
+        ]
+        if "db" in roles and settings.postgres.local:
+            needed += postgres.requires(settings.postgres, self.version)
         if "app" in roles:
-            needed += mattermost.requires(self.settings.mattermost, self.version)
+            needed += mattermost.requires(
+                settings.mattermost, self.version, settings.users, settings.file_use
+            )
+            if self.dsn:
+                needed += postgres.requires_of_external(
+                    self.dsn,
+                    self.secrets.database_password,
+                    authorities=self.database_ca,
+                    version=self.version,
+                    pool=self._pool,
+                )
         if "proxy" in roles:
-            needed += tls.requires(self.settings.tls, self.certificate)
-            needed += nginx.requires(self.settings.nginx, self.settings.url)
+            needed += tls.requires(settings.tls, self.certificate)
+            needed += nginx.requires(settings.nginx, settings.url)
         return needed
+
+    @property
+    def name(self) -> str:
+        """The name users type."""
+        return self.settings.name
+
+    @property
+    def skip(self) -> Mapping[str, str]:
+        """Checks of the preflight that the operator skips, and why."""
+        return self.settings.skip
 
     @property
     def version(self) -> str:
@@ -127,11 +150,26 @@ class Site:
         )
 
     @property
+    def dsn(self) -> Dsn | None:
+        """The external database; None where the site has its own. TLS is verified by default."""
+        if self.settings.postgres.dsn is None:
+            return None
+        dsn = Dsn.parse(self.settings.postgres.dsn)
+        defaults = {"sslmode": "verify-full"}
+        if self.settings.postgres.ca_certificate:
+            defaults["sslrootcert"] = mattermost.DATABASE_CA_FILE
+        return replace(dsn, parameters=tuple({**defaults, **dict(dsn.parameters)}.items()))
+
+    @property
     def _data_source(self) -> SecretStr:
-        dsn = self.settings.postgres.dsn
-        if dsn is None:
+        if self.dsn is None:
             return SecretStr(f"postgres:///{postgres.NAME}?host={postgres.SOCKET_FOLDER}")
-        return Dsn.parse(dsn).with_password(self.secrets.database_password)
+        return self.dsn.with_password(self.secrets.database_password)
+
+    @property
+    def _pool(self) -> Pool:
+        stated = self.settings.mattermost.settings.get("SqlSettings.MaxOpenConns")
+        return Pool(max_open=stated) if isinstance(stated, int) else Pool()
 
     @property
     def upstreams(self) -> Sequence[str]:
@@ -178,9 +216,9 @@ class Site:
     def postgres_parameters(self, host_name: str, facts: HostFacts) -> dict[str, str]:
         """PostgreSQL's memory and connections on this host."""
         shared = len(self.roles(host_name)) > 1
-        stated = self.settings.mattermost.settings.get("SqlSettings.MaxOpenConns")
-        pool = Pool(max_open=stated) if isinstance(stated, int) else None
-        sized = postgresql_sizing.postgresql(facts.cpus, facts.memory_mb, shared=shared, pool=pool)
+        sized = postgresql_sizing.postgresql(
+            facts.cpus, facts.memory_mb, shared=shared, pool=self._pool
+        )
         return sized.parameters()
 
 

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import testinfra
 from testinfra.backend.base import CommandResult
+from tests.host import questions as q
 
 from mattermost_host.components import base, firewall, mattermost, nginx, postgres, tls
 from mattermost_host.errors import OperatorError
@@ -15,17 +16,17 @@ from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.over_shell import ReadHost
 from mattermost_host.inventory import SiteHost
 from mattermost_host.ops import release
-from mattermost_host.ops.answers import Answers, Question
+from mattermost_host.ops.answers import Answers, Question, script_of
 from mattermost_host.ops.files import FileStates, State
 from mattermost_host.ops.kernel import KernelParameters
 from mattermost_host.ops.locale import HasLocale
 from mattermost_host.ops.running import AskUnit
 from mattermost_host.site import Site
 from mattermost_host.surface import SecretFile, Surface
-from tests.host import questions as q
 
 LOCAL = "@local"
-AS_ROOT = 'if [ "$(id -u)" = 0 ]; then exec sh -c "$0"; else exec sudo -n sh -c "$0"; fi'
+AS_ROOT = 'if [ "$(id -u)" = 0 ]; then exec sh -c "$0"; fi; printf "%s\\n" "$0" | sudo -n sh -s'
+"""The script goes to sudo by standard input: sudo writes its arguments into the journal."""
 CONNECT_TIMEOUT_S = 10
 
 UNITS = q.Units()
@@ -43,6 +44,7 @@ SERVER_FILES = AskUnit(
 )
 NGINX_FILES = AskUnit(nginx.UNIT, restart_on=(nginx.DROP_IN,), reload_on=(nginx.MAIN, nginx.SITE))
 NGINX_LIMIT = q.ConfiguredFiles(nginx.MAIN)
+CERTIFICATE = q.CertificateFile(tls.CERTIFICATE)
 CLUSTER = q.AskCluster(postgres.NAME, postgres.PORT, "conf.d/mattermost-host.conf")
 FOLDERS = FileStates(
     (
@@ -87,10 +89,13 @@ class Seen:
         """The answer to each question. Raises OperatorError where the host can't be asked."""
         asked = (*self._common, *self._by_role)
         fact = Answers()
-        output = run_as_root(self.host, "export LC_ALL=C\n" + fact.command(asked))
+        fact.command(asked)
+        output = run_as_root(self.host, f"export LC_ALL=C\n{script_of(asked)}")
         answers = fact.process(output.splitlines())
         if len(answers) != len(asked):
-            raise OperatorError(f"{self.host.name} broke off in the middle of its answers; try again")
+            raise OperatorError(
+                f"{self.host.name} broke off in the middle of its answers; try again"
+            )
         return answers
 
     @property
@@ -111,8 +116,8 @@ class Seen:
     def _by_role(self) -> tuple[Question, ...]:
         asked: dict[str, tuple[Question, ...]] = {
             "db": (CLUSTER,),
-            "app": (PING, BINARY, RELEASE_FILES, SERVER_FILES, FOLDERS),
-            "proxy": (NGINX_FILES, NGINX_LIMIT),
+            "app": (PING, BINARY, SERVER_FILES, FOLDERS),
+            "proxy": (NGINX_FILES, NGINX_LIMIT, CERTIFICATE, RELEASE_FILES),
         }
         return tuple(question for role in self.host.roles for question in asked[role])
 
@@ -122,7 +127,7 @@ class Seen:
 
     @property
     def _kernel_question(self) -> KernelParameters:
-        return KernelParameters(tuple(base.parameters(0)))
+        return KernelParameters(tuple(base.kernel_parameters(0)))
 
     @property
     def _secret_files_question(self) -> FileStates:
@@ -182,7 +187,8 @@ def run_as_root(host: SiteHost, script: str) -> str:
             f"{host.name} can't be asked as root: {said or f'status {result.rc}'}; "
             "log in as root, or as a user with sudo that needs no password"
         )
-    return result.stdout_bytes.decode(errors="replace")
+    output: bytes = result.stdout_bytes
+    return output.decode(errors="replace")
 
 
 def connection(host: SiteHost) -> Any:

@@ -8,11 +8,14 @@ import os
 import socket
 import ssl
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
-import certifi
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from mattermost_host.errors import OperatorError
 from mattermost_host.secrets import authority_path
@@ -155,24 +158,40 @@ def outside(site: Site, address: str) -> Outside:
     return Outside(address, site.settings.name, site.settings.authority, trust(site))
 
 
-def trust(site: Site) -> ssl.SSLContext:
-    """Who may have issued the site's certificate.
+def authorities(site: Site) -> list[Path]:
+    """Files with those who may have issued the site's certificate.
 
     The internal authority and nobody else; with files, the certificates of the file or a public
     authority; with ACME a public authority, or those of the private server's ``ca_bundle``.
     """
     tls = site.settings.tls
     if tls.mode == "internal-ca":
-        return ssl.create_default_context(cafile=str(authority_path(site.path.resolve())))
-    context = ssl.create_default_context()
-    context.load_verify_locations(certifi.where())
-    if tls.mode == "files" and tls.certificate:
-        # The file may end with an intermediate whose root no machine but the users' knows.
-        context.load_verify_locations(tls.certificate)
+        return [authority_path(site.path.resolve())]
+    own = tls.certificate if tls.mode == "files" else tls.ca_bundle
+    return [Path(file) for file in (DEFAULT_CA_BUNDLE_PATH, own) if file]
+
+
+def trust(site: Site) -> ssl.SSLContext:
+    """A client that trusts the site's authorities, and looks at the name."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for file in authorities(site):
+        context.load_verify_locations(file)
+    if site.settings.tls.mode == "files":
+        # The file may end with an intermediate whose root only the users' machines know.
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    elif tls.ca_bundle:
-        context.load_verify_locations(tls.ca_bundle)
     return context
+
+
+@contextmanager
+def resolving(name: str, address: str) -> Iterator[None]:
+    """Within, ``name`` means ``address`` on this machine, in this process."""
+    genuine = socket.getaddrinfo
+
+    def resolve(host: Any, *arguments: Any, **named: Any) -> Any:
+        return genuine(address if host in {name, name.encode()} else host, *arguments, **named)
+
+    with patch("socket.getaddrinfo", resolve):
+        yield
 
 
 def _lenient() -> ssl.SSLContext:

@@ -15,18 +15,21 @@ class UnitStatus:
     load: str = "not-found"
     active: str = "inactive"
     enabled: str = ""
+    user: str = "root"
+    """As the unit's file says; the process may have taken another one by itself."""
     main_pid: int = 0
     needs_daemon_reload: bool = False
 
 
 @dataclass(frozen=True)
 class Units(Question):
-    """Every loaded service by its name."""
+    """Every loaded service and timer by its name."""
 
     def script(self) -> str:
         return (
-            "systemctl show -p Id,LoadState,ActiveState,UnitFileState,MainPID,NeedDaemonReload "
-            "'*.service'"
+            "systemctl show -p Id,LoadState,ActiveState,UnitFileState,User,MainPID,NeedDaemonReload"
+            " 
+            "'*.service' '*.timer'"
         )
 
     def parse(self, lines: list[str]) -> dict[str, UnitStatus]:
@@ -41,6 +44,7 @@ class Units(Question):
                     load=values["LoadState"],
                     active=values["ActiveState"],
                     enabled=values["UnitFileState"],
+                    user=values.get("User") or "root",
                     main_pid=int(values.get("MainPID", "0")),
                     needs_daemon_reload=values["NeedDaemonReload"] == "yes",
                 )
@@ -254,7 +258,8 @@ class AskReleaseFiles(Question):
     def script(self) -> str:
         return (
             f"cd {self.current}/ || exit\n"
-            "find client -maxdepth 1 -type f -name '*.js.gz' -printf 'static=%s %P\\n' | sort | head -n 1\n"
+            "find client -maxdepth 1 -type f -name '*.js.gz' -printf 'static=%s %P\\n'"
+            " | sort | head -n 1\n"
             "file=$(find i18n config NOTICE.txt bin -type f -size -2048k | sort | head -n 1)\n"
             'sha256sum "$file" | sed s/^/outside=/'
         )
@@ -319,8 +324,7 @@ class AskCluster(Question):
         psql = psql_command(self.port)
         catalogue = "; ".join(self._catalogue())
         inside = (
-            "select 'schema|'||pg_get_userbyid(nspowner) from pg_namespace "
-            "where nspname = 'public'"
+            "select 'schema|'||pg_get_userbyid(nspowner) from pg_namespace where nspname = 'public'"
         )
         as_server = f"runuser -u {self.name} -- psql -X -At -w -p {self.port} -d {self.name}"
         return (
@@ -385,7 +389,21 @@ class ConfiguredFiles(Question):
     file: str
 
     def script(self) -> str:
-        return f"sed -nE 's/^[[:space:]]*worker_rlimit_nofile[[:space:]]+([0-9]+);.*/\\1/p' {self.file}"
+        line = "^[[:space:]]*worker_rlimit_nofile[[:space:]]+([0-9]+);"
+        return f"sed -nE 's/{line}.*/\\1/p' {self.file}"
 
     def parse(self, lines: list[str]) -> int | None:
         return int(lines[0]) if lines else None
+
+
+@dataclass(frozen=True)
+class CertificateFile(Question):
+    """The certificate that the proxy is to serve, PEM; empty where there is none."""
+
+    path: str
+
+    def script(self) -> str:
+        return f"sed '/-END CERT/q' {self.path}"
+
+    def parse(self, lines: list[str]) -> str:
+        return "\n".join(lines)

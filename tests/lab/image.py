@@ -42,6 +42,14 @@ systemctl mask apt-daily.timer apt-daily-upgrade.timer
 update-ca-certificates
 """
 
+# If this process is killed, mmdebstrap goes with it, and with that what it mounted in the root:
+# a later build removes the folder, and must not find this machine's /sys or /proc in there.
+_TIED = (
+    *("setpriv", "--pdeathsig", "KILL"),
+    *("unshare", "--mount", "--propagation", "private"),
+    *("--pid", "--fork", "--kill-child", "--mount-proc"),
+)
+
 
 def ensure(suite: str) -> Path:
     """The root of `suite`, made now if it is missing or its recipe has changed."""
@@ -68,6 +76,7 @@ def _build(suite: str, root: Path, lines: str, options: str) -> None:
         conf.write_text(options + 'APT::Keep-Downloaded-Packages "true";\n')
         run(
             [
+                *_TIED,
                 "mmdebstrap",
                 "--quiet",
                 "--mode=root",

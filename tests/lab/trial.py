@@ -31,7 +31,7 @@ class Clock:
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         """Announce and time what happens inside."""
-        print(f"--> {name}", flush=True)
+        print(f"==> {name}", flush=True)
         start = time.monotonic()
         yield
         self.phases[name] = time.monotonic() - start

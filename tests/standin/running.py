@@ -1,5 +1,6 @@
 """A stand-in server that runs for a test, with a private PostgreSQL behind it."""
 
+import http.client
 import json
 import os
 import pwd
@@ -10,7 +11,7 @@ import subprocess
 import tarfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ import requests
 
 START = 30.0  # seconds for a start, on a busy machine
 STOP = 15.0  # seconds for a stop
-_ACCOUNT = "postgres"  # PostgreSQL refuses to run as root
+ACCOUNT = "postgres"
+"""Whom a superuser runs both as: PostgreSQL refuses root, and root may write everything."""
 
 
 class NotReady(AssertionError):
@@ -31,7 +33,7 @@ def missing() -> str:
     if _binaries() is None:
         return "PostgreSQL's initdb is not installed (package postgresql)"
     if os.geteuid() == 0 and not _has_account():
-        return f"there is no account {_ACCOUNT} to run PostgreSQL as"
+        return f"there is no account {ACCOUNT} to run PostgreSQL as"
     if not Path("/usr/bin/python3").exists():
         return "there is no /usr/bin/python3 for the stand-in"
     return ""
@@ -43,7 +45,7 @@ def _binaries() -> Path | None:
 
 
 def _has_account() -> bool:
-    return any(entry.pw_name == _ACCOUNT for entry in pwd.getpwall())
+    return any(entry.pw_name == ACCOUNT for entry in pwd.getpwall())
 
 
 def free_port() -> int:
@@ -65,7 +67,7 @@ class Cluster:
         cluster = cls(home, free_port())
         home.mkdir(mode=0o755)
         if os.geteuid() == 0:
-            shutil.chown(home, _ACCOUNT)
+            shutil.chown(home, ACCOUNT)
         cluster._run("initdb", "-U", "admin", "-A", "trust", "-E", "UTF8", "-N", str(cluster.data))
         cluster.start()
         return cluster
@@ -80,7 +82,8 @@ class Cluster:
         self._run("pg_ctl", "-D", str(self.data), "-l", log, "-w", "-o", options, "start")
 
     def stop(self) -> None:
-        self._run("pg_ctl", "-D", str(self.data), "-w", "-m", "fast", "stop")
+        """Stop at once, as in a crash; a later start recovers."""
+        self._run("pg_ctl", "-D", str(self.data), "-w", "-m", "immediate", "stop")
 
     def sql(self, statement: str, database: str = "postgres") -> str:
         """What psql prints for one statement, unaligned."""
@@ -101,12 +104,26 @@ class Cluster:
     def _run(self, program: str, *arguments: str) -> str:
         binaries = _binaries()
         assert binaries is not None
-        switch = ["runuser", "-u", _ACCOUNT, "--"] if os.geteuid() == 0 else []
+        switch = ["runuser", "-u", ACCOUNT, "--"] if os.geteuid() == 0 else []
         command = [*switch, str(binaries / program), *arguments]
         output = self.home / f"{program}.out"  # pg_ctl's child keeps a pipe open
         with output.open("w") as file:
             subprocess.run(command, check=True, stdout=file, stderr=file, cwd="/")
         return output.read_text().strip()
+
+
+def _account() -> dict[str, Any]:
+    """Arguments of Popen that give up the rights of root."""
+    if os.geteuid() != 0:
+        return {}
+    entry = pwd.getpwnam(ACCOUNT)
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
+
+def give_away(path: Path) -> None:
+    """Let the server own ``path``."""
+    if os.geteuid() == 0:
+        shutil.chown(path, ACCOUNT, ACCOUNT)
 
 
 @dataclass
@@ -143,6 +160,7 @@ class Standin:
             "MM_CONFIG": str(self.config),
             "MM_SQLSETTINGS_DATASOURCE": self.data_source,
             "MM_SERVICESETTINGS_LISTENADDRESS": f"127.0.0.1:{self.port}",
+            "MM_PLUGINSETTINGS_CLIENTDIRECTORY": str(self.state / "client-plugins"),
             "MM_SERVICESETTINGS_ENABLELOCALMODE": "true",
             "MM_SERVICESETTINGS_LOCALMODESOCKETLOCATION": str(self.local_socket),
             **self.environment,
@@ -154,6 +172,7 @@ class Standin:
         with (self.state / "output").open("wb") as output:
             self.process = subprocess.Popen(
                 [str(self.tree / "bin" / "mattermost")],
+                **_account(),
                 cwd=self.state,
                 env=self.variables(),
                 stdout=output,
@@ -195,8 +214,25 @@ class Standin:
         variables = {**self.variables(), "MMCTL_LOCAL_SOCKET_PATH": str(self.local_socket)}
         command = [str(self.tree / "bin" / program), *arguments]
         return subprocess.run(
-            command, env=variables, cwd=self.state, capture_output=True, text=True, check=False
+            command,
+            **_account(),
+            env=variables,
+            cwd=self.state,
+            capture_output=True,
+            text=True,
+            check=False,
         )
+
+    def local(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """Status and content of a request to the socket of local mode."""
+        connection = http.client.HTTPConnection("local", timeout=START)
+        connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        with closing(connection):
+            connection.sock.connect(str(self.local_socket))
+            text = None if body is None else json.dumps(body)
+            connection.request(method, path, text)
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())
 
     def stored(self, name: str) -> Any:
         """A value of config.json by its documented name."""
@@ -227,6 +263,8 @@ def unpack(tarball: Path, folder: Path) -> Path:
 @contextmanager
 def standin(tree: Path, state: Path, data_source: str) -> Iterator[Standin]:
     """A server that is not started yet and that is gone afterwards."""
+    state.mkdir()
+    give_away(state)
     server = Standin(tree, state, data_source)
     try:
         yield server

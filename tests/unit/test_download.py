@@ -1,14 +1,11 @@
 """Releases from the network, a mirror and a file, right and wrong ones."""
 
-import gzip
 import hashlib
 import http.server
 import io
 import os
-import shutil
 import socket
 import stat
-import subprocess
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -29,12 +26,6 @@ def plain(name: str, content: bytes = b"x") -> Member:
     return member, content
 
 
-def special(name: str, kind: bytes, target: str = "") -> Member:
-    member = tarfile.TarInfo(name)
-    member.type, member.linkname = kind, target
-    return member, b""
-
-
 SERVER = plain("mattermost/bin/mattermost", os.urandom(200_000))
 
 
@@ -46,7 +37,7 @@ def packed(*members: Member) -> bytes:
     return raw.getvalue()
 
 
-GOOD = packed(special("mattermost", tarfile.DIRTYPE), SERVER, plain("mattermost/client/root.html"))
+GOOD = packed(SERVER, plain("mattermost/client/root.html"))
 
 
 def digest(content: bytes) -> str:
@@ -61,6 +52,8 @@ class Site:
     files: dict[str, bytes]
     asked: list[str] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
+    encodings: set[str] = field(default_factory=set)
+    """What the requests said that they accept."""
     cut_after: int | None = None
 
 
@@ -69,6 +62,7 @@ def site() -> Iterator[Site]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             served.asked.append(self.path)
+            served.encodings.add(self.headers["Accept-Encoding"])
             content = served.files.get(self.path)
             if content is None:
                 self.send_error(404)
@@ -147,16 +141,7 @@ def test_a_file_of_ones_own_stays_where_it_is(tmp_path: Path, cache: Path) -> No
 def test_the_tarball_is_kept_as_the_server_stores_it(site: Site, cache: Path) -> None:
     site.headers["Content-Encoding"] = "gzip"
     assert fetch(from_site(site), cache).read_bytes() == GOOD
-
-
-def test_links_within_the_release_are_fine(site: Site, cache: Path) -> None:
-    site.files["/mm.tar.gz"] = packed(
-        SERVER,
-        special("mattermost/bin/mm", tarfile.SYMTYPE, "mattermost"),
-        special("mattermost/logs", tarfile.SYMTYPE, "../mattermost/log"),
-        special("mattermost/copy", tarfile.LNKTYPE, "mattermost/bin/mattermost"),
-    )
-    assert fetch(from_site(site), cache).is_file()
+    assert site.encodings == {"identity"}
 
 
 # What the operator's words name
@@ -223,13 +208,6 @@ def test_a_truncated_tarball(site: Site, cache: Path, lost: int) -> None:
     )
 
 
-def test_a_damaged_tarball(site: Site, cache: Path) -> None:
-    middle = len(GOOD) // 2
-    site.files["/mm.tar.gz"] = GOOD[:middle] + b"\0" * 64 + GOOD[middle + 64 :]
-    sentence = refused(from_site(site, unverified=True), cache)
-    assert "is no gzipped tarball, or a damaged one" in sentence
-
-
 def test_a_connection_that_breaks_off(site: Site, cache: Path) -> None:
     site.cut_after = 100_000
     assert refused(from_site(site), cache) == (
@@ -238,59 +216,20 @@ def test_a_connection_that_breaks_off(site: Site, cache: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>log in first</html>", gzip.compress(b"text")])
-def test_something_else_than_a_tarball(site: Site, cache: Path, content: bytes) -> None:
-    site.files["/mm.tar.gz"] = content
-    assert "is no gzipped tarball, or a damaged one" in refused(from_site(site), cache)
-
-
 def test_a_tarball_of_something_else(site: Site, cache: Path) -> None:
-    site.files["/mm.tar.gz"] = packed(
-        plain("bin/mattermost"), special("x/bin/mattermost", tarfile.DIRTYPE)
-    )
+    site.files["/mm.tar.gz"] = packed(plain("bin/mattermost"))
     assert refused(from_site(site), cache) == (
         f"{site.url}/mm.tar.gz is not a Mattermost server: it has no bin/mattermost in its folder. "
         "State another one."
     )
 
 
-@pytest.mark.parametrize(
-    ("members", "danger"),
-    [
-        ([plain("/etc/cron.d/x")], "its member '/etc/cron.d/x' lies outside of it"),
-        ([plain("mattermost/../../x")], "its member 'mattermost/../../x' lies outside of it"),
-        (
-            [special("mattermost/x", tarfile.SYMTYPE, "/etc/passwd")],
-            "its member 'mattermost/x' points outside of it",
-        ),
-        (
-            [special("mattermost/x", tarfile.SYMTYPE, "../other")],
-            "its member 'mattermost/x' points outside of it",
-        ),
-        (
-            [special("mattermost/x", tarfile.LNKTYPE, "../../etc/shadow")],
-            "its member 'mattermost/x' points outside of it",
-        ),
-        (
-            [special("mattermost/x", tarfile.LNKTYPE, "/etc/shadow")],
-            "its member 'mattermost/x' points outside of it",
-        ),
-        (
-            [special("mattermost/a", tarfile.SYMTYPE, "bin"), plain("mattermost/a/x")],
-            "its member 'mattermost/a/x' goes through a link of it",
-        ),
-        ([special("mattermost/x", tarfile.CHRTYPE)], "its member 'mattermost/x' is a device"),
-        ([special("mattermost/x", tarfile.BLKTYPE)], "its member 'mattermost/x' is a device"),
-        ([special("mattermost/x", tarfile.FIFOTYPE)], "its member 'mattermost/x' is a device"),
-    ],
-)
-def test_a_member_that_climbs_out(
-    site: Site, cache: Path, members: list[Member], danger: str
-) -> None:
-    site.files["/mm.tar.gz"] = packed(SERVER, *members)
-    sentence = refused(from_site(site), cache)
-    assert f"is dangerous: {danger}" in sentence
-    assert sentence.endswith("Do not deploy it.")
+def test_a_member_that_climbs_out(site: Site, cache: Path) -> None:
+    site.files["/mm.tar.gz"] = packed(SERVER, plain("mattermost/../../x"))
+    assert refused(from_site(site), cache) == (
+        f"{site.url}/mm.tar.gz is dangerous: its member 'mattermost/../../x' lies outside of it. "
+        "Do not deploy it."
+    )
 
 
 def test_a_site_that_is_not_there(cache: Path) -> None:
@@ -333,113 +272,7 @@ def test_a_cache_that_cannot_be_made(site: Site, tmp_path: Path) -> None:
         fetch(from_site(site), tmp_path / "file" / "cache")
 
 
-# Signatures, with real keys
-
-
-@dataclass(frozen=True)
-class Signer:
-    home: Path
-    key: Path
-    armoured: Path
-
-    def sign(self, content: bytes) -> bytes:
-        return gpg(self.home, "--detach-sign", content=content)
-
-
-def gpg(home: Path, *words: str, content: bytes = b"") -> bytes:
-    command = ["gpg", "--homedir", str(home), "--batch", "--passphrase", "", *words]
-    return subprocess.run(command, input=content, capture_output=True, check=True).stdout
-
-
-@pytest.fixture(scope="module")
-def signers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Signer, Signer]]:
-    if not (shutil.which("gpg") and shutil.which("gpgv")):
-        pytest.skip("gpg and gpgv are not installed: signatures cannot be made or checked")
-    made = []
-    for name in ("vendor", "stranger"):
-        # Short: the agent's socket is in it, and a socket's path has 108 characters at most.
-        home = tmp_path_factory.mktemp(name[0])
-        home.chmod(0o700)
-        gpg(home, "--quick-generate-key", f"{name}@example.com", "ed25519", "sign", "never")
-        key, armoured = home / "key.gpg", home / "key.asc"
-        key.write_bytes(gpg(home, "--export"))
-        armoured.write_bytes(gpg(home, "--armor", "--export"))
-        made.append(Signer(home, key, armoured))
-    yield made[0], made[1]
-    for signer in made:
-        stop = ["gpgconf", "--homedir", str(signer.home), "--kill", "all"]
-        subprocess.run(stop, check=True)
-
-
-def test_a_good_signature_verifies_without_a_digest(
-    site: Site, cache: Path, signers: tuple[Signer, Signer]
-) -> None:
-    vendor, _ = signers
-    site.files["/mm.tar.gz.sig"] = vendor.sign(GOOD)
-    for key in (vendor.key, vendor.armoured):
-        path = fetch(from_site(site, sha256=None, signature_key=key), cache)
-        assert path.name == f"{digest(GOOD)}.tar.gz"
-
-
-def test_a_kept_release_is_verified_by_its_kept_signature(
-    site: Site, cache: Path, signers: tuple[Signer, Signer]
-) -> None:
-    vendor, stranger = signers
-    site.files["/mm.tar.gz.sig"] = vendor.sign(GOOD)
-    fetch(from_site(site, signature_key=vendor.key), cache)
-    site.asked.clear()
-    fetch(from_site(site, signature_key=vendor.key), cache)
-    assert site.asked == []
-    with pytest.raises(ReleaseError, match="another key signed it"):
-        fetch(from_site(site, signature_key=stranger.key), cache)
-
-
-def test_a_file_is_verified_by_the_signature_beside_it(
-    tmp_path: Path, cache: Path, signers: tuple[Signer, Signer]
-) -> None:
-    vendor, _ = signers
-    file = tmp_path / "own.tar.gz"
-    file.write_bytes(GOOD)
-    wanted = ReleaseSource(str(file), signature_key=vendor.key)
-    assert refused(wanted, cache) == (
-        f"{file}.sig is not there: put the tarball's signature beside it."
-    )
-    Path(f"{file}.sig").write_bytes(vendor.sign(GOOD))
-    assert fetch(wanted, cache) == file
-
-
-def test_a_signature_of_something_else(
-    site: Site, cache: Path, signers: tuple[Signer, Signer]
-) -> None:
-    vendor, _ = signers
-    site.files["/mm.tar.gz.sig"] = vendor.sign(GOOD + b"x")
-    assert refused(from_site(site, signature_key=vendor.key), cache) == (
-        f"{site.url}/mm.tar.gz: the signature does not fit: somebody changed the tarball. "
-        "Do not deploy it."
-    )
-
-
-def test_a_signature_by_another_key(
-    site: Site, cache: Path, signers: tuple[Signer, Signer]
-) -> None:
-    vendor, stranger = signers
-    site.files["/mm.tar.gz.sig"] = stranger.sign(GOOD)
-    assert "another key signed it" in refused(from_site(site, signature_key=vendor.key), cache)
-
-
-@pytest.mark.parametrize("content", [b"", b"no signature"])
-def test_a_signature_that_is_none(
-    site: Site, cache: Path, signers: tuple[Signer, Signer], content: bytes
-) -> None:
-    vendor, _ = signers
-    site.files["/mm.tar.gz.sig"] = content
-    sentence = refused(from_site(site, signature_key=vendor.key), cache)
-    assert sentence.endswith("its signature cannot be read; fetch it again.")
-
-
-def test_a_missing_signature_stops_before_the_tarball_is_fetched(
-    site: Site, cache: Path, signers: tuple[Signer, Signer]
-) -> None:
-    vendor, _ = signers
-    assert "/mm.tar.gz.sig answers 404" in refused(from_site(site, signature_key=vendor.key), cache)
+def test_a_missing_signature_stops_before_the_tarball_is_fetched(site: Site, cache: Path) -> None:
+    wanted = from_site(site, signature_key=Path("any.gpg"))
+    assert "/mm.tar.gz.sig answers 404" in refused(wanted, cache)
     assert site.asked == ["/mm.tar.gz.sig"]

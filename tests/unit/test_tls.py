@@ -66,7 +66,7 @@ def test_without_acme_everything_of_it_is_removed() -> None:
     result = _planned(Settings(mode="files"), CertificateState(), PAIR)
     removed = {entry.path for entry in result.entries if isinstance(entry, Absent)}
     assert removed == {
-        acme.RENEWAL,
+        *acme.REMAINS,
         tls.HOOK,
         tls.CHALLENGES,
         tls.ACME_AUTHORITIES,
@@ -74,6 +74,12 @@ def test_without_acme_everything_of_it_is_removed() -> None:
     }
     assert tls.challenge_folder(Settings()) is None
     assert tls.surface(Settings()).units == ()
+
+
+def test_acme_takes_no_notice_of_a_pair_from_before() -> None:
+    result = _planned(ACME, _right(), PAIR)
+    assert tls.CERTIFICATE not in [entry.path for entry in result.entries]
+    assert tls.requires(ACME, PAIR) == []
 
 
 def test_acme_on_a_fresh_host_starts_with_a_placeholder() -> None:
@@ -86,12 +92,27 @@ def test_acme_on_a_fresh_host_starts_with_a_placeholder() -> None:
         "TLS | certbot renews it",
     ]
     assert all(step.changes for step in result.steps)
-    certificate, key = result.written[tls.CERTIFICATE], result.written[tls.KEY]
-    placeholder = Pair(certificate=certificate.decode(), key=SecretStr(key.decode()))
-    assert placeholder.is_whole()
-    assert placeholder.leaf.issuer == placeholder.leaf.subject
-    assert f"place {tls.KEY} 600 root root" in result.step(STANDING).shell
     assert "PRIVATE KEY" not in result.shell
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: the pair must be root's")
+def test_placeholder_fits_and_is_private_from_its_first_byte(tmp_path: Path) -> None:
+    (tmp_path / "tls").mkdir()
+    step = _planned(ACME, CertificateState()).step(STANDING)
+    script = local.moved(step.shell, {tls.FOLDER: tmp_path / "tls"})
+    before_chmod = script.replace("chmod 600", "stat -c %a").replace("chmod 644", "stat -c %a")
+    modes = local.run(before_chmod, step.stdin).stdout.split()
+    done = local.run(script, step.stdin)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = _asked(tmp_path)
+    assert (found.fits, found.installed) == (True, False)
+    written = Pair(
+        certificate=(tmp_path / "tls/fullchain.pem").read_text(),
+        key=SecretStr((tmp_path / "tls/privkey.pem").read_text()),
+    )
+    assert written.is_whole()
+    assert written.leaf.issuer == written.leaf.subject
+    assert modes == ["600", "600"]
 
 
 def test_acme_asks_for_the_name_at_the_directory() -> None:
@@ -143,6 +164,17 @@ def test_acme_converged_changes_nothing() -> None:
 def test_acme_issues_again(changes: dict[str, object]) -> None:
     state = CertificateState(**{**_right().__dict__, **changes})
     assert "certbot certonly" in _planned(ACME, state).step(ISSUED).shell
+
+
+def test_remains_that_stop_certbot_are_cleared_away_first() -> None:
+    half = CertificateState(**{**_right().__dict__, "directory": ""})
+    shell = _planned(ACME, half).step(ISSUED).shell
+    assert shell.startswith(
+        "set -eu\nrm -rf /etc/letsencrypt/live/mattermost-host "
+        "/etc/letsencrypt/archive/mattermost-host /etc/letsencrypt/renewal/mattermost-host.conf\n"
+    )
+    due = CertificateState(**{**_right().__dict__, "issued": _leaf(age_days=300)})
+    assert "rm -rf" not in _planned(ACME, due).step(ISSUED).shell
 
 
 @pytest.mark.parametrize("broken", [{"installed": False}, {"fits": False}])

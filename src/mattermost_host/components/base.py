@@ -3,10 +3,12 @@
 from pydantic import BaseModel, ConfigDict, Field
 from pyinfra.api import deploy as component
 
+from mattermost_host import requirements
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.ops import files, kernel, locale, packages, running
 from mattermost_host.ops.files import Directory, File
 from mattermost_host.render import render
+from mattermost_host.requirement import Requirement
 from mattermost_host.sizing import min_free_kbytes
 from mattermost_host.surface import Surface, Unit
 
@@ -91,3 +93,14 @@ def kernel_parameters(memory_mb: int) -> dict[str, str]:
         "net.core.wmem_max": "16777216",
         "vm.min_free_kbytes": str(min_free_kbytes(memory_mb)),
     }
+
+
+def requires(users: int) -> list[Requirement]:
+    """A system that we know, big enough for ``users``, with the right time."""
+    return [
+        requirements.supported_platform(),
+        requirements.architecture(),
+        requirements.capacity(users),
+        requirements.clock(),
+        requirements.locale(),
+    ]

@@ -5,10 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pydantic import BaseModel, ConfigDict, Field
 from pyinfra.api import deploy as component
 
+from mattermost_host import neighbours
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.ops import files, ruleset
 from mattermost_host.ops.files import Absent, Check, File
 from mattermost_host.render import render
+from mattermost_host.requirement import Requirement
 from mattermost_host.surface import Port, Surface, Unit
 
 RULES = "/etc/mattermost-host/firewall.nft"
@@ -100,3 +102,8 @@ def accept_rules(
         ):
             if members:
                 yield f"{family} saddr {{ {', '.join(sorted(members))} }} {opened}"
+
+
+def requires(settings: Settings) -> list[Requirement]:
+    """No second firewall, where ours is switched on."""
+    return [neighbours.no_other_firewall()] if settings.enabled else []

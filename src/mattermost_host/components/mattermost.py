@@ -7,13 +7,15 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pyinfra.api import deploy as component
 
-from mattermost_host import download
+from mattermost_host import download, neighbours, requirements
 from mattermost_host.cache import CACHE
 from mattermost_host.mattermost_settings import environment_name, environment_value
 from mattermost_host.ops import account, administrator, files, packages, release, running
 from mattermost_host.ops.files import Absent, Check, Directory, File
 from mattermost_host.ops.release import Release
 from mattermost_host.render import render
+from mattermost_host.requirement import Requirement
+from mattermost_host.sizing import Usage
 from mattermost_host.surface import Port, SecretFile, Surface, Unit
 
 USER = "mattermost"
@@ -268,3 +270,14 @@ def release_to_run(settings: ReleaseSettings, version: str, architecture: str) -
         digest = download.sha256_of(Path(source.location))
     folder = f"{version}-{digest[:8]}" if digest else version
     return Release(folder, fetch=lambda: download.fetch(source, CACHE / "releases"))
+
+
+def requires(settings: Settings, version: str, users: int, usage: Usage) -> list[Requirement]:
+    """A C library that runs the binary, room for the files, and no other Mattermost."""
+    return [
+        requirements.glibc(version),
+        requirements.executable_opt(),
+        requirements.disk(users, usage),
+        neighbours.ports_free(surface(settings).ports),
+        neighbours.no_other_mattermost(),
+    ]

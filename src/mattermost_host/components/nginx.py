@@ -6,10 +6,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.networks import IPvAnyNetwork
 from pyinfra.api import deploy as component
 
+from mattermost_host import neighbours, requirements
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.ops import files, packages, running
 from mattermost_host.ops.files import Absent, Check, Directory, File
 from mattermost_host.render import render
+from mattermost_host.requirement import Requirement
 from mattermost_host.sizing import NginxSizing
 from mattermost_host.surface import Port, Surface, Unit
 
@@ -133,3 +135,12 @@ def version_tuple(version: str) -> tuple[int, ...]:
     """``1.22.1-9+deb12u2`` as (1, 22, 1)."""
     upstream = version.split("-", maxsplit=1)[0].split("+", maxsplit=1)[0]
     return tuple(int(part) for part in upstream.split(".") if part.isdigit())
+
+
+def requires(settings: Settings, url: str) -> list[Requirement]:
+    """Our ports for us, and a name that leads here."""
+    return [
+        neighbours.ports_free(surface(settings).ports),
+        neighbours.no_other_web_server(),
+        requirements.name_resolution(url),
+    ]

@@ -2,14 +2,20 @@
 
 from collections.abc import Mapping
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pyinfra.api import Host
 from pyinfra.api import deploy as component
 
+from mattermost_host import neighbours, requirements
+from mattermost_host.database_check import DATABASE_CHECKS, check_database
+from mattermost_host.dsn import Dsn
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.ops import database, files, packages, running
 from mattermost_host.ops.files import File
-from mattermost_host.postgresql_versions import PGDG_DEFAULT, shipped_with
+from mattermost_host.postgresql_versions import PGDG_DEFAULT, minimum_for, shipped_with
+from mattermost_host.postgresql_sizing import Pool
 from mattermost_host.render import render
+from mattermost_host.requirement import Finding, Inquiry, Requirement
 from mattermost_host.surface import Surface, Unit
 
 LOCALE = "en_US.UTF-8"
@@ -114,3 +120,29 @@ def _repository() -> None:
         name="PGDG's repository is known",
         entries=[File("/etc/apt/sources.list.d/pgdg.sources", "")],
     )
+
+
+def requires(settings: Settings, version: str) -> list[Requirement]:
+    """A PostgreSQL that release ``version`` starts with, and no other cluster."""
+    return [
+        requirements.postgresql_version(lambda facts: major(settings, facts), version),
+        neighbours.no_other_postgresql(lambda facts: (str(major(settings, facts)), "main")),
+    ]
+
+
+def requires_of_external(
+    dsn: Dsn, password: SecretStr | None, *, authorities: bytes | None, version: str, pool: Pool
+) -> list[Inquiry]:
+    """What an external server must be; asked from the application host, as the server will."""
+
+    def ask(host: Host) -> list[Finding]:
+        return check_database(
+            host,
+            dsn,
+            password,
+            authorities=authorities.decode() if authorities else None,
+            minimum=minimum_for(version),
+            pool=pool.connections,
+        )
+
+    return [Inquiry(DATABASE_CHECKS, ask)]

@@ -87,25 +87,24 @@ def surface(settings: Settings) -> Surface:
 
 @component("TLS")
 def deploy(settings: Settings, *, server_name: str, pair: Pair | None) -> None:
-    """Put a pair where the proxy reads it. ``pair`` is None with ACME: certbot's, or until there
-    is one a placeholder with which the proxy can start and answer the challenge."""
-    if settings.mode == "acme":
-        packages.installed(name="certbot is installed", packages=["certbot"])
-    files.present(
-        name="certificate and key are in place" if pair else "certbot finds its way to the proxy",
-        entries=[
-            Directory(FOLDER.rpartition("/")[0]),
-            Directory(FOLDER),
-            *(_pair_files(pair) if pair else ()),
-            *(_acme_files(settings) if settings.mode == "acme" else _nothing_of_acme()),
-        ],
-    )
-    if settings.mode == "acme":
-        acme.standing(
-            name="a certificate stands until the first one is issued",
-            place=PLACE,
-            server_name=server_name,
+    """Put a pair where the proxy reads it. With ACME it is certbot's, and until there is one a
+    placeholder with which the proxy can start and answer the challenge."""
+    if settings.mode != "acme":
+        assert pair is not None
+        files.present(
+            name="certificate and key are in place",
+            entries=[*_folders(), *_pair_files(pair), *_nothing_of_acme()],
         )
+        return
+    packages.installed(name="certbot is installed", packages=["certbot"])
+    files.present(
+        name="certbot finds its way to the proxy", entries=[*_folders(), *_acme_files(settings)]
+    )
+    acme.standing(
+        name="a certificate stands until the first one is issued",
+        place=PLACE,
+        server_name=server_name,
+    )
 
 
 @component("TLS")
@@ -149,7 +148,7 @@ def mistakes(settings: Settings, server_name: str) -> Iterator[Mistake]:
 
 def requires(settings: Settings, pair: Pair | None) -> list[Requirement]:
     """Time left of a certificate that we push."""
-    if pair is None:
+    if settings.mode == "acme" or pair is None:
         return []
 
     def check(_: HostFacts) -> Iterator[Finding]:
@@ -177,6 +176,11 @@ def time_left(settings: Settings, pair: Pair, now: datetime) -> Finding:
         f"at least {WARNING_DAYS} days",
         "" if verdict == "ok" else remedy,
     )
+
+
+def _folders() -> Iterator[Directory]:
+    yield Directory(FOLDER.rpartition("/")[0])
+    yield Directory(FOLDER)
 
 
 def _pair_files(pair: Pair) -> Iterator[File]:
@@ -207,8 +211,8 @@ def _acme_files(settings: Settings) -> Iterator[Directory | File | Absent]:
 
 
 def _nothing_of_acme() -> Iterator[Absent]:
-    """Without its file certbot renews the certificate no more."""
-    return map(Absent, (acme.RENEWAL, HOOK, CHALLENGES, ACME_AUTHORITIES, DROP_IN))
+    """certbot, which may have other work on the host, stays; our certificate and key do not."""
+    return map(Absent, (*acme.REMAINS, HOOK, CHALLENGES, ACME_AUTHORITIES, DROP_IN))
 
 
 def _is_public_name(name: str) -> bool:

@@ -19,7 +19,7 @@ cpus() { nproc || echo '?'; }
 
 # In bytes: all that the kernel has, then the limits of both kinds of cgroup.
 memory() {
-  awk '/^MemTotal:/ { print $2 * 1024 }' /proc/meminfo || echo '?'
+  awk '/^MemTotal:/ { printf "%.0f\n", $2 * 1024 }' /proc/meminfo || echo '?'
   cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes
 }
 

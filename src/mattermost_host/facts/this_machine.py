@@ -19,7 +19,7 @@ from mattermost_host.facts.host import (
     is_global,
     sshd_port,
 )
-from mattermost_host.facts.over_shell import answers, fields, script
+from mattermost_host.facts.questions import answers, fields, script
 
 BY_SHELL = ("packages", "candidates", "clusters", "units", "clock", "locales", "container")
 CGROUP_LIMITS = (
@@ -73,7 +73,7 @@ def _existing(path: str) -> Path:
 
 
 def _partition(path: str) -> "psutil._ntuples.sdiskpart":
-    """The file system that holds ``path``; of two mounted at one place the later hides the other."""
+    """The file system that holds ``path``; of two at one place the later hides the other."""
     mounted = {one.mountpoint: one for one in psutil.disk_partitions(all=True)}
     place = _existing(path).resolve()
     return next(mounted[str(one)] for one in (place, *place.parents) if str(one) in mounted)

@@ -4,6 +4,7 @@ Whether there is something to do is read off the certificate that certbot keeps 
 names, its time, the authority it came from. certbot's own timer renews it.
 """
 
+import base64
 import shlex
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -15,13 +16,14 @@ from pyinfra.api import StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 
 from mattermost_host.certificates import canonical, names_of, needs_renewal, new_placeholder
-from mattermost_host.ops import files
 from mattermost_host.ops.answers import Question, ask, changing, expect
 
 LINEAGE = "mattermost-host"
 """certbot's name for the certificate; it stays when the site changes its name."""
 LIVE = f"/etc/letsencrypt/live/{LINEAGE}"
 RENEWAL = f"/etc/letsencrypt/renewal/{LINEAGE}.conf"
+REMAINS = (LIVE, f"/etc/letsencrypt/archive/{LINEAGE}", RENEWAL)
+"""All that certbot keeps of a certificate. With one of them gone it refuses to go on."""
 
 
 @dataclass(frozen=True)
@@ -112,18 +114,23 @@ def _standing(place: Place, server_name: str) -> Generator[StringCommand, None, 
     if now.issued is not None and not (now.installed and now.fits):
         yield from changing(StringCommand(f"RENEWED_LINEAGE={LIVE} {place.hook}"))
     elif not now.fits:
-        yield from changing(files._put_right(_placeholder(place, server_name), {}, None))
+        yield from changing(_put_placeholder(place, server_name))
     else:
         host.noop("certificate and key are in place")
 
 
-def _placeholder(place: Place, server_name: str) -> list[files.Entry]:
+def _put_placeholder(place: Place, server_name: str) -> StringCommand:
+    """Write a self-signed pair, each file in one step; the key travels by standard input."""
     pair = new_placeholder(server_name, datetime.now(UTC))
-    key = pair.key.get_secret_value()
-    return [
-        files.File(place.certificate, pair.certificate),
-        files.File(place.key, key, mode="600", secret=True),
-    ]
+    texts = (pair.key.get_secret_value(), pair.certificate)
+    script = ["set -eu", "umask 077"]
+    for path, mode in ((place.key, 600), (place.certificate, 644)):
+        aside = f"{path}.mattermost-host~"
+        # printf is the shell's own, so nothing of this shows in the list of processes.
+        script.append(f'read -r text; printf %s "$text" | base64 -d > {aside}')
+        script.append(f"chmod {mode} {aside}; chown root:root {aside}; mv -fT {aside} {path}")
+    stdin = [base64.b64encode(text.encode()).decode() for text in texts]
+    return StringCommand("\n".join(script), _stdin=stdin)
 
 
 def issued(name: str, place: Place, order: Order) -> OperationMeta:
@@ -140,6 +147,8 @@ def _issued(place: Place, order: Order) -> Generator[StringCommand, None, None]:
     now: CertificateState = ask(AskCertificate(place))
     steps = ["systemctl daemon-reload"] if now.unread_drop_in else []
     if not _is_right(now, order):
+        if not now.directory:
+            steps.append(f"rm -rf {' '.join(REMAINS)}")
         steps.append(_certbot(place, order))
     if not steps:
         host.noop("the certificate is the authority's and not due for renewal")

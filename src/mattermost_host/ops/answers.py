@@ -8,7 +8,7 @@ the next one asks again. A run that changes nothing costs one round trip a host.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 from weakref import WeakKeyDictionary
@@ -16,6 +16,8 @@ from weakref import WeakKeyDictionary
 from pyinfra import host, state
 from pyinfra.api import FactBase, Host, StringCommand
 from pyinfra.context import ctx_host
+
+from mattermost_host.errors import OperatorError
 
 MARKER = "=mattermost-host="
 
@@ -35,14 +37,15 @@ class Question(ABC):
 class Answers(FactBase[dict[Question, Any]]):
     """The answers to several questions, in one round trip."""
 
+    @staticmethod
+    def default() -> dict[Question, Any]:
+        """Nothing, where the host did not answer."""
+        return {}
+
     def command(self, questions: tuple[Question, ...]) -> str:
+        # The script itself comes by standard input: sudo would write it into the journal.
         self.questions = questions
-        # The empty line ends an answer that does not end its last line itself.
-        parts = [
-            f"({question.script()}\n) 2>/dev/null; printf '\\n{MARKER}\\n'"
-            for question in questions
-        ]
-        return "\n".join(parts)
+        return "sh -s"
 
     def process(self, output: list[str]) -> dict[Question, Any]:
         sections: list[list[str]] = [[]]
@@ -57,6 +60,15 @@ class Answers(FactBase[dict[Question, Any]]):
             question: question.parse(lines)
             for question, lines in zip(self.questions, sections, strict=False)
         }
+
+
+def script_of(questions: Sequence[Question]) -> str:
+    """One script that answers all; the empty line ends an answer that does not end its last."""
+    parts = [
+        f"({question.script()}\n) 2>/dev/null </dev/null; printf '\\n{MARKER}\\n'"
+        for question in questions
+    ]
+    return "\n".join(parts)
 
 
 @dataclass
@@ -93,7 +105,12 @@ def ask(question: Question) -> Any:
     expect(question)
     if question not in memory.answers:
         unknown = tuple(other for other in memory.open if other not in memory.answers)
-        memory.answers |= cast(dict[Question, Any], host.get_fact(Answers, questions=unknown))
+        told: dict[Question, Any] = host.get_fact(
+            Answers, questions=unknown, _stdin=script_of(unknown)
+        )
+        memory.answers |= told
+        if question not in memory.answers:
+            raise OperatorError(f"{host.name} did not say how it is; see its answer above")
     if state.is_executing:
         memory.open.remove(question)
     return memory.answers[question]

@@ -47,12 +47,15 @@ class AskDatabase(Question):
 
     def script(self) -> str:
         names = ", ".join(f"'{parameter}'" for parameter in self.parameters)
-        catalogue = (  # noqa: S608 - constants of ours, no input
+        catalogue = (
             f"select 'role='||{ROLE_ATTRIBUTES} from pg_roles where rolname='{self.name}'; "
             "select 'owner='||pg_get_userbyid(datdba), 'encoding='||pg_encoding_to_char(encoding)"
             f" from pg_database where datname='{self.name}'; "
             f"select 'overridden='||name from pg_settings where name in ({names})"
-            f" and sourcefile is distinct from '{self.parameters_file}'; "
+            f" and sourcefile is distinct from '{self.parameters_file}'"
+            # What ALTER SYSTEM said is in a file that the server may not have read yet.
+            f" union select 'overridden='||name from pg_file_settings where name in ({names})"
+            " and sourcefile like '%/postgresql.auto.conf'; "
             "select 'pending=yes' from pg_settings where pending_restart limit 1"
         )
         schema = (

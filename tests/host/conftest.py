@@ -1,0 +1,92 @@
+"""The site under verification: its hosts and components become the parameters of the tests."""
+
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+from tests.host.asking import Seen
+from tests.host.outside import Outside, outside
+
+from mattermost_host.errors import OperatorError
+from mattermost_host.site import Site
+
+COMPONENTS = {
+    "db": ("postgres",),
+    "app": ("mattermost",),
+    "proxy": ("tls", "nginx"),
+}
+EVERYWHERE = ("base", "firewall")
+HOSTS = pytest.StashKey[dict[str, Seen]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The command line of `mattermost-host verify`."""
+    group = parser.getgroup("mattermost-host")
+    group.addoption("--inventory", type=Path, required=True, help="The site to verify.")
+    group.addoption("--journey", action="store_true", help="Also go the way of two users.")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Load the site; its mistakes are the whole message."""
+    try:
+        site = Site.load(config.getoption("--inventory"))
+    except OperatorError as error:
+        raise pytest.UsageError(str(error)) from error
+    config.stash[HOSTS] = {host.name: Seen(site, host) for host in site.hosts}
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out what no host of the site has: nothing is counted that was not judged."""
+    subject = collection_path.stem.removeprefix("test_")
+    if subject == "journey" and not config.getoption("--journey"):
+        return True
+    known = {*EVERYWHERE, *(name for names in COMPONENTS.values() for name in names)}
+    present = {name for seen in config.stash[HOSTS].values() for name in components(seen)}
+    return True if subject in known - present else None
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test for each host that has the module's component, or for each component of each."""
+    hosts = metafunc.config.stash[HOSTS]
+    subject = metafunc.module.__name__.rpartition("test_")[2]
+    if "component" in metafunc.fixturenames:
+        pairs = [(name, one) for name, seen in hosts.items() for one in components(seen)]
+        metafunc.parametrize(("seen", "component"), pairs, indirect=["seen"], scope="session")
+    elif "seen" in metafunc.fixturenames:
+        wanted = "nginx" if subject == "journey" else subject
+        names = [name for name, seen in hosts.items() if wanted in components(seen)]
+        metafunc.parametrize("seen", names, indirect=True, scope="session")
+
+
+def components(seen: Seen) -> Iterator[str]:
+    """The components of a host, in the order of deploys/site.py."""
+    yield from EVERYWHERE
+    for role in sorted(seen.host.roles, key=list(COMPONENTS).index):
+        if role != "db" or seen.settings.postgres.local:
+            yield from COMPONENTS[role]
+
+
+@pytest.fixture(scope="session")
+def seen(request: pytest.FixtureRequest) -> Seen:
+    """One host and its answers."""
+    host = request.config.stash[HOSTS][request.param]
+    try:
+        _ = host.answers
+    except OperatorError as error:
+        pytest.fail(str(error), pytrace=False)
+    return host
+
+
+@pytest.fixture(scope="session")
+def proxy(seen: Seen) -> Outside:
+    """The host's proxy, as its users see it."""
+    return outside(seen.site, seen.address)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """An OperatorError is a sentence already."""
+    try:
+        return (yield)
+    except OperatorError as error:
+        pytest.fail(str(error), pytrace=False)

@@ -1,0 +1,233 @@
+"""Judges what a host answered: each failure is a sentence; no failure, no sentence."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import ip_address
+
+import pytest
+from tests.host.questions import KernelRules, Process, RunningBinary, UnitStatus
+
+from mattermost_host.components.firewall import RULES
+from mattermost_host.facts.host import HostFacts, Listener
+from mattermost_host.ops.files import State
+from mattermost_host.ops.running import UnitState
+from mattermost_host.surface import Port, SecretFile, Unit
+
+Sentences = Iterator[str]
+
+ENABLED = {"enabled", "enabled-runtime", "static", "indirect", "generated", "alias"}
+MOST_CLOCK_OFFSET_S = 5.0
+"""Both clocks against each other, half a slow connection's round trip included."""
+
+SHOWN = 3
+"""Differences of a firewall table that are printed; the first ones tell the story."""
+
+
+def holds(sentences: Iterable[str]) -> None:
+    """Fail the test with these sentences, if there are any."""
+    found = list(sentences)
+    if found:
+        pytest.fail("\n".join(found), pytrace=False)
+
+
+def differs(what: str, expected: object, found: object) -> str:
+    """The form of every failure."""
+    return f"{what}: expected {expected}, found {found}"
+
+
+def units(declared: Iterable[Unit], status: Mapping[str, UnitStatus]) -> Sentences:
+    """Each unit is there, enabled, active, and systemd has read its current file."""
+    for unit in declared:
+        now = status.get(unit.name, UnitStatus())
+        if now.load != "loaded":
+            yield differs(unit.name, "it loaded", now.load)
+            continue
+        if now.active not in {"active", "reloading"}:
+            yield differs(unit.name, "it active", now.active)
+        if now.enabled not in ENABLED:
+            yield differs(unit.name, "it enabled at boot", now.enabled or "no word of it")
+        if now.needs_daemon_reload:
+            yield differs(unit.name, "its file as systemd read it", "the file changed since")
+
+
+def users(
+    declared: Iterable[Unit],
+    status: Mapping[str, UnitStatus],
+    processes: Mapping[int, Process],
+) -> Sentences:
+    """Each unit's main process runs as its user; one without a process would be started as it."""
+    for unit in declared:
+        now = status.get(unit.name, UnitStatus())
+        process = processes.get(now.main_pid)
+        found = process.user if process else now.user
+        if found != unit.user:
+            yield differs(f"user of {unit.name}", unit.user, found)
+
+
+def exposures(declared: Iterable[Unit], found: Mapping[str, float]) -> Sentences:
+    """``systemd-analyze security`` of each sandboxed unit stays within its bound."""
+    for unit in declared:
+        if unit.max_exposure is None:
+            continue
+        exposure = found.get(unit.name)
+        if exposure is None or exposure > unit.max_exposure:
+            shown = "no figure" if exposure is None else exposure
+            yield differs(f"exposure of {unit.name}", f"at most {unit.max_exposure}", shown)
+
+
+def secret_files(declared: Iterable[SecretFile], found: Mapping[str, State]) -> Sentences:
+    """Each secret file is there with just its owner, group and mode."""
+    for file in declared:
+        state = found.get(file.path)
+        expected = f"{file.owner}:{file.group} {file.mode}"
+        if state is None:
+            yield differs(file.path, f"a file of {expected}", "nothing there")
+        elif not state.kind.startswith("regular"):
+            yield differs(file.path, f"a file of {expected}", f"a {state.kind}")
+        elif (state.user, state.group, state.mode) != (file.owner, file.group, file.mode):
+            yield differs(file.path, expected, f"{state.user}:{state.group} {state.mode}")
+
+
+def folders(expected: Mapping[str, tuple[str, str, str]], found: Mapping[str, State]) -> Sentences:
+    """Each folder has its owner, group and mode."""
+    for path, (owner, group, mode) in expected.items():
+        state = found.get(path)
+        if state is None or state.kind != "directory":
+            yield differs(path, "a folder", state.kind if state else "nothing there")
+        elif (state.user, state.group, state.mode) != (owner, group, mode):
+            shown = f"{state.user}:{state.group} {state.mode}"
+            yield differs(path, f"{owner}:{group} {mode}", shown)
+
+
+def no_public_keys(paths: Iterable[str]) -> Sentences:
+    """No private key that everybody may read."""
+    for path in paths:
+        yield differs(path, "a private key for its owner only", "one that everybody may read")
+
+
+def listening(declared: Iterable[Port], found: Iterable[Listener]) -> Sentences:
+    """Each declared port is served, by its process and where it should be reachable."""
+    listeners = list(found)
+    for port in declared:
+        what = f"port {port.number}/{port.protocol} ({port.purpose})"
+        here = [
+            one for one in listeners if (one.protocol, one.port) == (port.protocol, port.number)
+        ]
+        if not here:
+            yield differs(what, f"{port.process or 'a process'} listening", "nobody")
+        for one in here:
+            # A socket unit listens itself until somebody comes.
+            if port.process and one.process not in {port.process, "systemd"}:
+                yield differs(what, f"the process {port.process}", one.process or "an unknown one")
+            if port.reachable_from == "loopback" and not _loopback(one.address):
+                yield differs(what, "it on loopback only", f"it on {one.address}")
+        if here and port.reachable_from != "loopback" and all(_loopback(o.address) for o in here):
+            yield differs(what, "it reachable from outside", "it on loopback only")
+
+
+def nothing_else_listens(declared: Iterable[Port], found: Iterable[Listener]) -> Sentences:
+    """No socket beyond the declared ports and the clients of the system itself."""
+    known = {(port.protocol, port.number) for port in declared}
+    for one in found:
+        if (one.protocol, one.port) not in known and not is_of_the_system(one):
+            yield differs(
+                f"port {one.port}/{one.protocol} on {one.address}",
+                "nobody listening",
+                one.process or "an unknown process",
+            )
+
+
+DHCP_CLIENTS = {"systemd-network", "dhclient", "dhcpcd", "NetworkManager"}
+RESOLVER = "systemd-resolve"
+MAILERS = {"master", "exim4", "sendmail", "sendmail-mta", "smtpd", "dma"}
+TIME_CLIENTS = {"chronyd": 323, "ntpd": 123}
+
+
+def is_of_the_system(one: Listener) -> bool:
+    """Administration, addresses, names, time, and mail of the host's own: nothing of a site's."""
+    udp, loopback = one.protocol == "udp", _loopback(one.address)
+    if one.process == "sshd":
+        return not udp
+    if one.process == RESOLVER:
+        return loopback or one.port in {5353, 5355}
+    if one.process in DHCP_CLIENTS:
+        return udp and one.port in {68, 546}
+    if one.process in TIME_CLIENTS:
+        return udp and one.port == TIME_CLIENTS[one.process]
+    return one.process in MAILERS and loopback and one.port == 25
+
+
+def _loopback(address: str) -> bool:
+    return ip_address(address.partition("%")[0]).is_loopback
+
+
+def firewall(enabled: bool, wanted: Iterable[str], rules: KernelRules) -> Sentences:
+    """The file opens the declared ports, and the kernel has what the file says."""
+    what = "firewall table of the site"
+    if not enabled:
+        if rules.listed:
+            yield differs(what, "none, it is switched off", "one in the kernel")
+        return
+    if not rules.listed:
+        yield differs(what, "it in the kernel", "none")
+        return
+    opened = {rule for rule in rules.file if " sport " not in f" {rule} "}
+    for rule in sorted(set(wanted) - opened):
+        yield differs(RULES, f"the rule '{rule}'", "it missing")
+    for rule in sorted(opened - set(wanted)):
+        yield differs(RULES, "only the ports of the site open", f"also '{rule}'")
+    if rules.file_newer:
+        yield differs(RULES, "it loaded", "it changed since it was loaded")
+    if rules.differences:
+        shown = "; ".join(rules.differences[:SHOWN])
+        yield differs(what, "it in the kernel as it was loaded (<)", f"it changed (>): {shown}")
+
+
+def kernel(wanted: Mapping[str, str], found: Mapping[str, str]) -> Sentences:
+    """Each parameter that may be set on this host has its value; in a container some may not."""
+    for name, value in wanted.items():
+        if name in found and found[name] != value:
+            yield differs(f"kernel parameter {name}", value, found[name])
+
+
+def clock(facts: HostFacts) -> Sentences:
+    """The clock is synchronised (a container's by the machine below) and tells our time."""
+    if not facts.container and not facts.clock_synchronised:
+        yield differs("clock", "it synchronised", "it running free")
+    if abs(facts.clock_offset_s) > MOST_CLOCK_OFFSET_S:
+        shown = f"{facts.clock_offset_s:+.1f} s"
+        yield differs("clock against this machine's", f"within {MOST_CLOCK_OFFSET_S:g} s", shown)
+
+
+def current_files(unit: str, state: UnitState) -> Sentences:
+    """The process is younger than every file it reads."""
+    if not state.active:
+        yield differs(unit, "it running its current files", "it not running")
+    for path in (*state.to_restart, *state.to_reload):
+        yield differs(unit, "it running its current files", f"{path} newer than the process")
+
+
+def binary(found: RunningBinary, releases: str) -> Sentences:
+    """The server that runs is the one that ``current`` names.
+
+    A server that is a script runs in its interpreter's binary, outside of the release; then the
+    age of the process against the link tells (``current_files``).
+    """
+    if not found.release.startswith(f"{releases}/"):
+        yield differs("the link current", f"a release below {releases}", found.release or "none")
+    if not found.executable:
+        yield differs("the server", "it running", "no process")
+    elif found.executable.startswith(f"{releases}/") and not found.executable.startswith(
+        f"{found.release}/"
+    ):
+        yield differs("the server", f"a binary below {found.release}", found.executable)
+
+
+def open_files(name: str, processes: Iterable[Process], at_least: int) -> Sentences:
+    """Each process may really open that many files."""
+    found = list(processes)
+    if not found:
+        yield differs(name, "it running", "no process")
+    for one in found:
+        if one.open_files < at_least:
+            what = f"limit of open files of {name} (process {one.pid})"
+            yield differs(what, f"at least {at_least:,}", f"{one.open_files:,}")

@@ -1,0 +1,158 @@
+"""Judges what the proxy and the server answered."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from cryptography import x509
+from tests.host.judge import Sentences, differs
+from tests.host.outside import Answer, Handshake
+from tests.host.questions import ReleaseFiles
+
+from mattermost_host.certificate_check import covers
+from mattermost_host.certificates import canonical, names_of
+
+HSTS_S = 63_072_000
+"""Two years: what the preload list and Mozilla's profile ask for."""
+STATIC_CACHE_S = 31_536_000
+"""A year: names of static files change with their content."""
+LEAST_DAYS = timedelta(days=14)
+
+
+def ping(status: int, body: Mapping[str, Any]) -> Sentences:
+    """The server is well, so are its database and file store, and it is not root."""
+    if status != 200:
+        yield differs("ping with server status", "200", status or "no answer")
+    for key in ("status", "database_status", "filestore_status"):
+        if body.get(key) != "OK":
+            yield differs(f"{key} of the ping", "OK", body.get(key, "nothing"))
+    if body.get("root_status") not in {None, False, "false"}:
+        yield differs("user of the server", "an account of its own", "root (root_status)")
+
+
+def verified(handshake: Handshake) -> Sentences:
+    """The certificate chain holds for the site's name."""
+    if not handshake.accepted:
+        yield differs("certificate", "a chain that this site's clients trust", handshake.error)
+
+
+def names(certificate: x509.Certificate, server_name: str) -> Sentences:
+    """The certificate is for the site's name."""
+    found = names_of(certificate)
+    if not any(covers(pattern, canonical(server_name)) for pattern in found):
+        shown = ", ".join(sorted(found)) or "no name"
+        yield differs("name in the certificate", server_name, shown)
+
+
+def lasts(certificate: x509.Certificate, now: datetime) -> Sentences:
+    """Two weeks are left, or a quarter of a short life: renewal did not stop."""
+    end, life = (
+        certificate.not_valid_after_utc,
+        certificate.not_valid_after_utc - certificate.not_valid_before_utc,
+    )
+    least = min(LEAST_DAYS, life / 4)
+    if end - now < least:
+        hours = (end - now) // timedelta(hours=1)
+        found = f"{hours // 24} days" if abs(hours) >= 48 else f"{hours} hours"
+        yield differs("time left of the certificate", f"at least {_days(least)}", found)
+
+
+def _days(span: timedelta) -> str:
+    return f"{span / timedelta(days=1):.2g} days"
+
+
+def same_certificate(
+    served: x509.Certificate, wanted: x509.Certificate, whose: str
+) -> Sentences:
+    """The proxy serves this certificate, not an older one; ``whose`` says where it is from."""
+    if served != wanted:
+        expected = f"number {wanted.serial_number:x}, {whose}"
+        yield differs("certificate served", expected, f"number {served.serial_number:x}")
+
+
+def spoken(version: str, handshake: Handshake) -> Sentences:
+    """The proxy accepts this version of TLS."""
+    if not handshake.accepted:
+        yield differs(version, "it accepted", f"it refused ({handshake.error})")
+
+
+def refused(version: str, handshake: Handshake) -> Sentences:
+    """The proxy itself refuses this version of TLS."""
+    if handshake.accepted:
+        yield differs(version, "it refused", "it accepted")
+    elif not handshake.refused_by_server:
+        yield differs(
+            version, "it refused by the proxy", f"it could not be tried: {handshake.error}"
+        )
+
+
+def hsts(answer: Answer) -> Sentences:
+    """Browsers are told to come by TLS only, for two years."""
+    header = answer.headers.get("strict-transport-security", "")
+    age = re.search(r"max-age=(\d+)", header)
+    if not age or int(age[1]) < HSTS_S:
+        expected = f"max-age of at least {HSTS_S}"
+        yield differs("Strict-Transport-Security", expected, header or "no such header")
+
+
+def anonymous(answer: Answer) -> Sentences:
+    """The proxy does not tell its version."""
+    server = answer.headers.get("server", "")
+    if re.search(r"\d", server):
+        yield differs("header Server", "no version", server)
+
+
+def redirect(answer: Answer, target: str) -> Sentences:
+    """Plain HTTP leads to the same page over TLS."""
+    found = f"{answer.status} to {answer.headers.get('location', 'nowhere')}"
+    if found != f"301 to {target}":
+        yield differs("http://", f"301 to {target}", found)
+
+
+def status(what: str, expected: int, answer: Answer) -> Sentences:
+    """The answer has just this status."""
+    if answer.status != expected:
+        yield differs(what, expected, answer.status)
+
+
+def upgraded(answer: Answer, proven: bool) -> Sentences:
+    """The WebSocket opens, and whoever answers speaks the protocol."""
+    yield from status("WebSocket from the site's own pages", 101, answer)
+    if answer.status == 101 and not proven:
+        yield differs("Sec-WebSocket-Accept", "the proof of our key", "another value")
+
+
+def static(answer: Answer, files: ReleaseFiles) -> Sentences:
+    """A script of the web application comes compressed beforehand, to be kept for a year."""
+    what = f"/static/{files.static}"
+    yield from status(what, 200, answer)
+    encoding = answer.headers.get("content-encoding", "none")
+    if encoding != "gzip" or len(answer.body) != files.static_bytes:
+        expected = f"the {files.static_bytes:,} bytes of the release's compressed file"
+        yield differs(what, expected, f"{len(answer.body):,} bytes, encoding {encoding}")
+    header = answer.headers.get("cache-control", "")
+    age = re.search(r"max-age=(\d+)", header)
+    if not age or int(age[1]) < STATIC_CACHE_S:
+        expected = f"Cache-Control with max-age of at least {STATIC_CACHE_S}"
+        yield differs(what, expected, header or "no such header")
+
+
+CLIMBS = (
+    "/static/../{path}",
+    "/static/../../{path}",
+    "/static../{path}",
+    "/static//../{path}",
+    "/static/%2e%2e/{path}",
+    "/static/..%2f{path}",
+    "/static/files/..%2f..%2f{path}",
+)
+"""Ways up from the folder of the static files; {path} is a file of the release beside it."""
+
+
+def stays_inside(answers: Iterable[tuple[str, Answer]], files: ReleaseFiles) -> Sentences:
+    """No way up serves the file beside the web application."""
+    for path, answer in answers:
+        if hashlib.sha256(answer.body).hexdigest() == files.outside_sha256:
+            yield differs(path, "it refused", f"{files.outside} of the release")

@@ -1,0 +1,27 @@
+"""The way of two users, through the proxy."""
+
+from pathlib import Path
+from typing import Protocol
+
+from tests.host.asking import Seen
+from tests.host.outside import authorities, resolving
+
+from mattermost_host import journey
+
+
+class Recorder(Protocol):
+    """pytest's record_property."""
+
+    def __call__(self, name: str, value: object) -> None: ...
+
+
+def test_two_users_talk(seen: Seen, tmp_path: Path, record_property: Recorder) -> None:
+    bundle = tmp_path / "authorities.pem"
+    bundle.write_bytes(b"\n".join(file.read_bytes() for file in authorities(seen.site)))
+    administrator = seen.settings.mattermost.administrator
+    password = seen.site.secrets.admin_password.get_secret_value()
+    with resolving(seen.settings.name, seen.address):
+        report = journey.run(seen.settings.url, bundle, administrator.username, password)
+    for step in report.steps:
+        record_property(step.name, f"{step.seconds:.2f} s")
+    record_property("all of it", f"{report.total:.2f} s")

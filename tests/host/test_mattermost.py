@@ -1,0 +1,57 @@
+"""The server, on its own host."""
+
+import json
+from typing import Any
+
+from tests.host import asking, judge, judge_web
+from tests.host.asking import Seen
+from tests.host.questions import Process
+
+from mattermost_host.components import base, mattermost
+from mattermost_host.ops import release
+
+OPEN_FILES = 65_536
+"""A WebSocket is a file: enough for the largest site on one server."""
+
+
+def test_the_server_and_its_stores_are_well(seen: Seen) -> None:
+    ping = seen.answers[asking.PING]
+    judge.holds(judge_web.ping(ping.status, _object(ping.body)))
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def test_the_current_release_runs(seen: Seen) -> None:
+    judge.holds(judge.binary(seen.answers[asking.BINARY], release.RELEASES))
+
+
+def test_the_server_runs_its_current_files(seen: Seen) -> None:
+    judge.holds(judge.current_files(mattermost.UNIT, seen.answers[asking.SERVER_FILES]))
+
+
+def test_the_server_may_open_enough_files(seen: Seen) -> None:
+    judge.holds(judge.open_files("the server", _main_process(seen), OPEN_FILES))
+
+
+def _main_process(seen: Seen) -> list[Process]:
+    unit = seen.answers[asking.UNITS].get(mattermost.UNIT)
+    process = seen.answers[asking.PROCESSES].get(unit.main_pid) if unit else None
+    return [process] if process else []
+
+
+def test_folders_belong_to_their_owners(seen: Seen) -> None:
+    own = (mattermost.USER, mattermost.USER, "750")
+    root = ("root", "root", "755")
+    expected = {
+        base.FOLDER: root,
+        release.HOME: root,
+        mattermost.LOGS: own,
+        **{f"{mattermost.STATE}{part}": own for part in ("", *mattermost.STATE_FOLDERS)},
+    }
+    judge.holds(judge.folders(expected, seen.answers[asking.FOLDERS]))

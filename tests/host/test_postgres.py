@@ -1,0 +1,38 @@
+"""The site's own PostgreSQL."""
+
+from typing import cast
+
+from tests.host import asking
+from tests.host import judge_database as judge
+from tests.host.asking import Seen
+from tests.host.judge import holds
+from tests.host.questions import Cluster
+
+from mattermost_host.components import postgres
+
+
+def _cluster(seen: Seen) -> Cluster:
+    cluster = cast(Cluster, seen.answers[asking.CLUSTER])
+    holds(judge.answers(cluster))
+    return cluster
+
+
+def test_the_server_logs_in_without_a_password(seen: Seen) -> None:
+    holds(judge.peer(_cluster(seen), postgres.NAME))
+
+
+def test_the_role_may_only_log_in(seen: Seen) -> None:
+    holds(judge.role(_cluster(seen), postgres.NAME))
+
+
+def test_the_database_belongs_to_the_role(seen: Seen) -> None:
+    holds(judge.database(_cluster(seen), postgres.NAME, postgres.LOCALE))
+
+
+def test_nobody_comes_in_over_the_network(seen: Seen) -> None:
+    holds(judge.addresses(_cluster(seen)))
+
+
+def test_our_parameters_are_in_force(seen: Seen) -> None:
+    wanted = seen.site.postgres_parameters(seen.host.name, seen.facts)
+    holds(judge.parameters(_cluster(seen), wanted))

@@ -1,0 +1,130 @@
+"""Examples that tests share: a host's facts, a site's description, and a host that converged."""
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tests.unit.plan import Answer, Plan
+
+from mattermost_host.certificates import Pair, new_authority, new_leaf
+from mattermost_host.description import describe
+from mattermost_host.errors import SiteError
+from mattermost_host.facts.host import HostFacts
+from mattermost_host.ops import (
+    account,
+    acme,
+    administrator,
+    database,
+    files,
+    kernel,
+    locale,
+    packages,
+    release,
+    ruleset,
+    running,
+)
+from mattermost_host.ops.answers import Question
+
+DEBIAN_12 = HostFacts(
+    distribution="debian",
+    release="12",
+    architecture="amd64",
+    glibc="2.36",
+    cpus=2,
+    memory_mb=3900,
+    free_disk_mb=40_000,
+    opt_noexec=False,
+    addresses=("192.0.2.10",),
+    resolved=("192.0.2.10",),
+)
+IN_A_CONTAINER = replace(DEBIAN_12, container=True)
+URL = "https://chat.example.com"
+
+
+@cache
+def pair() -> Pair:
+    """A certificate for chat.example.com that has just been issued."""
+    now = datetime.now(UTC)
+    return new_leaf(new_authority("example", now), ["chat.example.com"], now)
+
+
+def mistakes_of(**site: Any) -> list[str]:
+    """The sentences with which a description of these keys is refused; none where it is right."""
+    try:
+        describe(Path("x.py"), {"url": URL, "users": 50, **site})
+    except SiteError as error:
+        return [str(mistake) for mistake in error.mistakes]
+    return []
+
+
+def state_of(entry: files.Entry) -> files.State | None:
+    """What stands on a host where ``entry`` is right."""
+    match entry:
+        case files.File():
+            digest = hashlib.sha256(entry.data).hexdigest()
+            mode = entry.mode.lstrip("0")
+            return files.State("regular file", mode, entry.user, entry.group, digest)
+        case files.Directory():
+            return files.State("directory", entry.mode, entry.user, entry.group)
+        case files.Link():
+            return files.State("symbolic link", "777", "root", "root", target=entry.target)
+        case files.Absent():
+            return None
+
+
+def converged(fresh: Plan) -> Answer:
+    """The answers of a host on which everything that ``fresh`` would do has been done."""
+    states = {entry.path: state_of(entry) for entry in fresh.entries}
+    answers: dict[type[Question], Callable[[Any], Any]] = {
+        files.FileStates: lambda asked: {
+            path: states[path] for path in asked.paths if states[path]
+        },
+        packages.PackageStates: lambda asked: dict.fromkeys(asked.packages, "1.0"),
+        locale.HasLocale: lambda _: True,
+        kernel.KernelParameters: lambda _: _kernel_parameters(fresh),
+        account.Account: lambda asked: (
+            _first(r"--home-dir (\S+)", fresh.shell),
+            account.NO_SHELL,
+            asked.user,
+        ),
+        release.ReleaseState: lambda _: _release(fresh),
+        running.AskUnit: lambda _: running.UnitState(active=True, enabled=True),
+        ruleset.RulesState: lambda _: True,
+        ruleset.TableExists: lambda _: False,
+        database.AskDatabase: lambda asked: database.DatabaseState(
+            "l", asked.name, "UTF8", asked.name
+        ),
+        administrator.AskUser: lambda _: ("id1", "system_user system_admin"),
+        acme.AskCertificate: lambda _: acme.CertificateState(
+            True, True, pair().leaf, _first(r"--server (\S+)", fresh.shell)
+        ),
+    }
+    return lambda question: answers[type(question)](question)
+
+
+def _release(fresh: Plan) -> dict[str, list[str]]:
+    folder = _first(r"ln -sfn releases/(\S+) ", fresh.shell)
+    return {"release": [folder], "current": [f"releases/{folder}"], "leftover": []}
+
+
+def _first(pattern: str, text: str) -> str:
+    found = re.search(pattern, text)
+    assert found, pattern
+    return found.group(1)
+
+
+def _kernel_parameters(fresh: Plan) -> Mapping[str, str]:
+    text = fresh.text("/etc/sysctl.d/60-mattermost-host.conf")
+    lines = (line.partition(" = ") for line in text.splitlines() if not line.startswith("#"))
+    return {name: value for name, _, value in lines}
+
+
+def files_that_differ(one: Plan, other: Plan) -> set[str]:
+    """Paths of the entries that two plans describe differently."""
+    first, second = ({entry.path: entry for entry in plan.entries} for plan in (one, other))
+    return {path for path in first | second if first.get(path) != second.get(path)}

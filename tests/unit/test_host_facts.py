@@ -1,0 +1,211 @@
+"""A host's facts: the shell's and psutil's agree, and what can't be read is said to be unread."""
+
+import shutil
+import socket
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from shlex import quote
+
+import pytest
+from pyinfra.api.exceptions import FactProcessError
+
+from mattermost_host.facts import this_machine
+from mattermost_host.facts.host import DISK_PATHS, HostFacts, Listener
+from mattermost_host.facts.over_shell import ReadHost
+from mattermost_host.facts.questions import QUESTIONS, answers, fields, script
+
+TOOLS_OF_EVERY_HOST = ("sh", "cat", "date", "awk", "sed", "uname", "dirname")
+MEGABYTES_WRITTEN_MEANWHILE = 500
+
+
+def over_shell(path: str | None = None) -> HostFacts:
+    fact = ReadHost()
+    command = fact.command("localhost")
+    environment = {"PATH": path} if path else None
+    asked = subprocess.run(
+        ["/bin/sh", "-c", command], capture_output=True, text=True, check=True, env=environment
+    )
+    return fact.process(asked.stdout.splitlines())
+
+
+def still(facts: HostFacts) -> HostFacts:
+    """Without what moves from one reading to the next, other tests' ports included."""
+    return replace(facts, clock_offset_s=0.0, disks=(), free_disk_mb=0, listeners=())
+
+
+def section(question: str, *lines: str) -> dict[str, object]:
+    found = fields([question], {question: list(lines)})
+    assert found.pop("unread") == frozenset()
+    return found
+
+
+def test_the_shell_and_psutil_say_the_same_of_this_machine() -> None:
+    shell, python = over_shell(), this_machine.read("localhost")
+    assert abs(shell.clock_offset_s) < 1
+    for one, other in zip(shell.disks, python.disks, strict=True):
+        assert abs(one.free_mb - other.free_mb) < MEGABYTES_WRITTEN_MEANWHILE
+    assert still(shell) == still(python)
+    assert shell.cpus > 0
+    assert shell.memory_mb > 0
+    assert {disk.path for disk in shell.disks} == set(DISK_PATHS)
+
+
+def test_a_listening_socket_is_seen_with_its_process_by_both() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_INET6) as six:
+        six.bind(("::1", 0))
+        six.listen()
+        name = Path("/proc/self/comm").read_text().strip()
+        wanted = {
+            Listener("tcp", "127.0.0.1", server.getsockname()[1], name),
+            Listener("tcp", "::1", six.getsockname()[1], name),
+        }
+        assert wanted <= set(over_shell().listeners)
+        assert wanted <= set(this_machine.read("localhost").listeners)
+
+
+def test_the_script_is_posix_shell() -> None:
+    subprocess.run(["sh", "-n", "-c", script(QUESTIONS, "x")], check=True)
+
+
+def test_a_host_without_tools_says_what_it_could_not_read(tmp_path: Path) -> None:
+    for tool in TOOLS_OF_EVERY_HOST:
+        (tmp_path / tool).symlink_to(str(shutil.which(tool)))
+    facts = over_shell(path=str(tmp_path))
+    assert facts.distribution
+    assert facts.memory_mb > 0
+    assert facts.unread >= {"glibc", "cpus", "disks", "addresses", "resolved", "packages"}
+    assert facts.unread >= {"units", "clock", "locales"}
+    assert (facts.cpus, facts.disks, facts.glibc) == (0, (), "")
+
+
+def test_the_name_of_the_site_is_no_shell(tmp_path: Path) -> None:
+    marker = tmp_path / "ran"
+    subprocess.run(["sh", "-c", script(["resolved"], f"x; touch {marker}")], check=True)
+    assert not marker.exists()
+
+
+def test_an_answer_that_is_cut_off_is_an_error_of_the_fact() -> None:
+    fact = ReadHost()
+    fact.command("localhost")
+    with pytest.raises(FactProcessError, match="cut off"):
+        fact.process(["1700000000.5", "=mattermost-host= system", "ID=debian"])
+
+
+def test_the_clock_is_compared_in_the_middle_of_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter([100.0, 104.0])
+    monkeypatch.setattr("mattermost_host.facts.over_shell.time.time", lambda: next(times))
+    fact = ReadHost()
+    fact.command("localhost")
+    facts = fact.process(["131.0", "=mattermost-host= end", "133.0"])
+    assert facts.clock_offset_s == 30.0
+    assert facts.unread == frozenset(QUESTIONS)
+
+
+def test_lines_of_a_login_banner_do_not_disturb() -> None:
+    sections = answers(["Welcome!", "100.5", "=mattermost-host= kernel", "6.1.0", ""])
+    assert sections == {"begin": ["Welcome!", "100.5"], "kernel": ["6.1.0"]}
+
+
+@pytest.mark.parametrize(
+    ("lines", "system"),
+    [
+        (["ID=debian", 'VERSION_ID="12"'], ("debian", "12")),
+        (["# a comment", "ID='ubuntu'", "VERSION_ID=24.04"], ("ubuntu", "24.04")),
+        (["ID=arch"], ("arch", "")),
+    ],
+)
+def test_os_release(lines: list[str], system: tuple[str, str]) -> None:
+    found = section("system", *lines)
+    assert (found["distribution"], found["release"]) == system
+
+
+def test_the_lower_limit_of_memory_counts() -> None:
+    kernel = str(2048 * 2**20)
+    assert section("memory", kernel) == {"memory_mb": 2048}
+    assert section("memory", kernel, "max") == {"memory_mb": 2048}
+    assert section("memory", kernel, str(512 * 2**20)) == {"memory_mb": 512}
+    assert section("memory", kernel, "9223372036854771712") == {"memory_mb": 2048}
+    assert section("memory", "2.14748e+09") == {"memory_mb": 2047}
+
+
+def test_disks_of_one_file_system_and_of_several() -> None:
+    found = fields(
+        ["disks"],
+        {
+            "disks": [
+                "/opt tmpfs 4194304 /opt rw,nosuid,noexec",
+                "/var/lib/postgresql /dev/sda1 1048576 / rw,relatime",
+                "/var/lib/mattermost /dev/sda1 1048576 / rw,relatime",
+            ]
+        },
+    )
+    assert found["opt_noexec"] is True
+    assert found["free_disk_mb"] == 4096
+    assert [disk.file_system for disk in found["disks"]] == ["/opt", "/dev/sda1", "/dev/sda1"]
+
+
+def test_listeners_of_both_families_and_their_oldest_process() -> None:
+    found = section(
+        "listeners",
+        "tcp 0100007F:1F90 11",
+        "tcp6 00000000000000000000000000000000:0050 12",
+        "tcp6 B80D0120000000000000000001000000:01BB 13",
+        "udp 00000000:0044 14",
+        "holder 12 901 nginx",
+        "holder 12 44 master of nginx",
+    )
+    assert found["listeners"] == (
+        Listener("udp", "0.0.0.0", 68, ""),
+        Listener("tcp", "::", 80, "master of nginx"),
+        Listener("tcp", "2001:db8::1", 443, ""),
+        Listener("tcp", "127.0.0.1", 8080, ""),
+    )
+
+
+def test_the_port_of_ssh_is_that_of_the_connection_else_that_of_sshd() -> None:
+    sections = {"listeners": ["tcp 00000000:08AE 7", "holder 7 1 sshd"], "ssh_port": ["22022"]}
+    assert fields(["listeners", "ssh_port"], sections)["ssh_port"] == 22022
+    sections["ssh_port"] = []
+    assert fields(["listeners", "ssh_port"], sections)["ssh_port"] == 2222
+
+
+def test_the_port_of_ssh_is_found_though_sudo_hides_it() -> None:
+    asked = subprocess.run(
+        ["sh", "-c", f"env -u SSH_CONNECTION sh -c {quote(script(['ssh_port'], 'x'))}; true"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PATH": "/usr/bin:/bin", "SSH_CONNECTION": "198.51.100.7 50000 192.0.2.1 2200"},
+    )
+    assert fields(["ssh_port"], answers(asked.stdout.splitlines()))["ssh_port"] == 2200
+
+
+@pytest.mark.parametrize(
+    ("question", "lines", "field", "value"),
+    [
+        ("architecture", ["aarch64"], "architecture", "arm64"),
+        ("architecture", ["riscv64"], "architecture", "riscv64"),
+        ("glibc", ["ldd (GNU libc) 2.34"], "glibc", "2.34"),
+        ("addresses", ["127.0.0.1", "::1", "fe80::1", "192.0.2.5"], "addresses", ("192.0.2.5",)),
+        ("ipv6", [], "has_ipv6", False),
+        ("packages", ["nginx 1.22.1-9"], "packages", (("nginx", "1.22.1-9"),)),
+        ("clusters", ["15 main 5433"], "clusters", (("15", "main", 5433),)),
+        ("units", ["ufw", "nginx"], "active_units", ("ufw", "nginx")),
+        ("clock", ["no"], "clock_synchronised", False),
+        ("container", ["none"], "container", False),
+        ("container", ["systemd-nspawn"], "container", True),
+        ("managed", ["yes"], "managed", True),
+        ("selinux", ["1"], "selinux", "enforcing"),
+        ("selinux", [], "selinux", "disabled"),
+    ],
+)
+def test_an_answer_becomes_a_field(
+    question: str, lines: list[str], field: str, value: object
+) -> None:
+    assert section(question, *lines)[field] == value
+
+
+@pytest.mark.parametrize("lines", [["?"], ["many"], []])
+def test_what_is_no_answer_is_unread(lines: list[str]) -> None:
+    assert fields(["cpus"], {"cpus": lines}) == {"unread": frozenset({"cpus"})}

@@ -1,0 +1,589 @@
+"""The stand-in server, run for real: it must be no kinder than the server it stands in for."""
+
+import base64
+import gzip
+import json
+import os
+import shutil
+import signal
+import socket
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import websocket
+from tests.standin.build import build
+from tests.standin.running import (
+    START,
+    Cluster,
+    Standin,
+    free_port,
+    give_away,
+    missing,
+    sign_up,
+    standin,
+    unpack,
+    wait_until,
+)
+
+PASSWORD = "Correct-horse-1"
+runs = pytest.mark.skipif(bool(missing()), reason=f"the stand-in was not run: {missing()}")
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    """A folder that other accounts can reach, unlike pytest's own."""
+    with tempfile.TemporaryDirectory(prefix="standin-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.fixture(scope="module")
+def tarball(home: Path) -> Path:
+    return build(home / "release")
+
+
+@pytest.fixture(scope="module")
+def tree(home: Path, tarball: Path) -> Path:
+    return unpack(tarball, home)
+
+
+@pytest.fixture(scope="module")
+def cluster(home: Path) -> Iterator[Cluster]:
+    cluster = Cluster.create(home / "postgresql")
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture
+def server(home: Path, tree: Path, cluster: Cluster) -> Iterator[Standin]:
+    """A server with a database of its own, not started yet."""
+    database = cluster.new_database()
+    with standin(tree, home / database, cluster.data_source(database)) as server:
+        yield server
+
+
+def write_config(server: Standin, text: str) -> None:
+    server.config.write_text(text)
+    give_away(server.config)
+
+
+def refused(server: Standin, **environment: str) -> str:
+    """The last line of the output of a server that does not start."""
+    server.launch(**environment)
+    assert server.exit_status() == 1
+    return server.output.splitlines()[-1]
+
+
+def first_user(server: Standin) -> dict[str, str]:
+    """The headers of an administrator who is logged in."""
+    assert sign_up(server, "admin", PASSWORD, {}).status_code == 201
+    answer = server.post("/api/v4/users/login", json={"login_id": "admin", "password": PASSWORD})
+    assert answer.status_code == 200
+    return {"Authorization": f"Bearer {answer.headers['Token']}"}
+
+
+def connect(server: Standin, **options: Any) -> websocket.WebSocket:
+    url = f"ws://127.0.0.1:{server.port}/api/v4/websocket"
+    return websocket.create_connection(url, timeout=START, **options)
+
+
+# The tarball
+
+
+def test_build_gives_the_same_bytes_each_time(tarball: Path, tmp_path: Path) -> None:
+    assert build(tmp_path).read_bytes() == tarball.read_bytes()
+
+
+def test_tarball_has_the_official_layout_and_nothing_compiled(tarball: Path) -> None:
+    with tarfile.open(tarball) as archive:
+        members = {member.name: member for member in archive}
+    folders = ("bin", "client", "config", "fonts", "i18n", "prepackaged_plugins", "templates")
+    assert tarball.name == "mattermost-standin-11.7.9-linux-amd64.tar.gz"
+    assert all(members[f"mattermost/{folder}"].isdir() for folder in folders)
+    assert members["mattermost/bin/mattermost"].mode == 0o755
+    assert members["mattermost/bin/mmctl"].mode == 0o755
+    assert {name.split("/")[0] for name in members} == {"mattermost"}
+    assert not [name for name in members if name.endswith((".so", ".pyc"))]
+    assert not [name for name in members if name.startswith("mattermost/client/") and ".gz" in name]
+
+
+def test_static_files_have_the_sizes_that_matter(tarball: Path) -> None:
+    with tarfile.open(tarball) as archive:
+        scripts = [member for member in archive if member.name.endswith(".js")]
+    assert len(scripts) >= 31
+    assert {2_000_000, 50_000} <= {script.size for script in scripts}
+
+
+# Start
+
+
+@runs
+def test_start_says_ready_only_when_the_port_answers(server: Standin) -> None:
+    place = server.state / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(place))
+        place.chmod(0o777)
+        systemd.settimeout(START)
+        server.launch(NOTIFY_SOCKET=str(place))
+        assert systemd.recv(100) == b"READY=1"
+        assert server.answers()
+        assert server.signal(signal.SIGTERM) == 0
+        systemd.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            systemd.recv(100)  # no STOPPING=1
+
+
+@runs
+def test_config_is_completed_and_keeps_no_override_and_no_unknown_key(server: Standin) -> None:
+    write_config(server, '{"ServiceSettings": {"Nonsense": 1}, "TeamSettings": {"SiteName": "A"}}')
+    server.start(MM_SERVICESETTINGS_SITEURL="https://chat.example.org/", MM_TEAMSETTINGS_NONE="1")
+    assert server.stored("TeamSettings.SiteName") == "A"
+    assert server.stored("ServiceSettings.SiteURL") == ""
+    assert server.stored("SqlSettings.DataSource").startswith("postgres://mmuser:mostest@")
+    assert "Nonsense" not in server.config.read_text()
+    shown = server.get("/api/v4/config/client?format=old").json()
+    assert shown["SiteURL"] == "https://chat.example.org"
+
+
+@runs
+def test_config_is_made_0600_where_it_is_missing(server: Standin) -> None:
+    server.start()
+    assert server.config.stat().st_mode & 0o777 == 0o600
+    assert len(server.stored("FileSettings.PublicLinkSalt")) == 32
+
+
+@runs
+def test_config_that_the_service_may_not_write_ends_the_start(server: Standin) -> None:
+    server.config.write_text("{}")
+    server.config.chmod(0o444)
+    line = refused(server)
+    assert "failed to persist" in line
+    assert "permission denied" in line
+
+
+@runs
+def test_number_that_is_none_is_ignored_in_silence(server: Standin) -> None:
+    server.start(MM_FILESETTINGS_MAXFILESIZE="lots", MM_TEAMSETTINGS_ENABLEOPENSERVER="perhaps")
+    shown = server.get("/api/v4/config/client?format=old").json()
+    assert shown["MaxFileSize"] == "104857600"
+    assert shown["EnableOpenServer"] == "false"
+
+
+@runs
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        ("MM_SERVICESETTINGS_SITEURL", "chat.example.org", "SiteURL must be a valid URL"),
+        ("MM_SQLSETTINGS_DRIVERNAME", "mysql", "DriverName must be postgres"),
+        ("MM_SQLSETTINGS_MAXOPENCONNS", "0", "MaxOpenConns must be a positive number"),
+        ("MM_TEAMSETTINGS_EXPERIMENTALVIEWARCHIVEDCHANNELS", "false", "can't be false"),
+        ("MM_CACHESETTINGS_CACHETYPE", "redis", "RedisAddress must not be empty"),
+        ("MM_EXPERIMENTALSETTINGS_CLIENTSIDECERTENABLE", "true", "was removed"),
+        ("MM_FILESETTINGS_PUBLICLINKSALT", "short", "must have 32 characters"),
+        ("MM_SERVICESETTINGS_ALLOWCOOKIESFORSUBDOMAINS", "true", "needs ServiceSettings.SiteURL"),
+        ("MM_CONFIG", "postgres://user:secret@host/db", "keeps its configuration in a file"),
+    ],
+)
+def test_setting_that_release_11_refuses(
+    server: Standin, variable: str, value: str, sentence: str
+) -> None:
+    line = refused(server, **{variable: value})
+    assert sentence in line
+    assert "secret" not in line
+
+
+@runs
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('{"SqlSettings": {"DataSource": "secret"', "is no JSON"),
+        ('{"SqlSettings": {"MaxOpenConns": "secret"}}', "cannot unmarshal"),
+        ('{"SqlSettings": []}', "no object around"),
+    ],
+)
+def test_config_that_can_not_be_read(server: Standin, text: str, sentence: str) -> None:
+    write_config(server, text)
+    line = refused(server)
+    assert sentence in line
+    assert "secret" not in line
+
+
+@runs
+@pytest.mark.parametrize("folder", ["i18n", "templates"])
+def test_folder_without_which_nothing_starts(server: Standin, tree: Path, folder: str) -> None:
+    server.tree = shutil.copytree(tree, server.state / "release", copy_function=os.link)
+    shutil.rmtree(server.tree / folder)
+    assert f"unable to find the folder {folder}/" in refused(server)
+
+
+@runs
+def test_client_may_be_missing(server: Standin, tree: Path) -> None:
+    server.tree = shutil.copytree(tree, server.state / "release", copy_function=os.link)
+    shutil.rmtree(server.tree / "client")
+    server.start()
+    assert server.get("/").status_code == 404
+
+
+@runs
+def test_relative_folders_fall_under_the_working_directory(server: Standin) -> None:
+    server.start(MM_PLUGINSETTINGS_CLIENTDIRECTORY="./client/plugins")
+    made = {"data", "plugins", "client", "logs"}
+    assert made <= {path.name for path in server.state.iterdir()}
+    assert (server.state / "logs" / "mattermost.log").stat().st_mode & 0o777 == 0o600
+
+
+# The database
+
+
+@runs
+def test_no_database_ends_the_start(server: Standin) -> None:
+    server.data_source = f"postgres://mm:hunter2@127.0.0.1:{free_port()}/mm?sslmode=disable"
+    line = refused(server)
+    assert "Failed to ping DB" in line
+    assert "connection refused" in line
+    assert "hunter2" not in server.output
+
+
+@runs
+def test_data_source_that_can_not_be_read_is_not_quoted(server: Standin) -> None:
+    server.data_source = "postgres://mm:hunter2#x@127.0.0.1:54/mm"
+    assert "percent-encode" in refused(server)
+    assert "hunter2" not in server.output
+
+
+@runs
+def test_database_that_comes_up_meanwhile_is_picked_up(server: Standin, cluster: Cluster) -> None:
+    cluster.stop()
+    try:
+        server.launch()
+        wait_until(lambda: "Failed to ping DB" in server.output, START)
+    finally:
+        cluster.start()
+    wait_until(server.answers, START, lambda: server.output)
+
+
+@runs
+def test_schema_public_must_be_ours(server: Standin, cluster: Cluster) -> None:
+    name = cluster.new_database()
+    cluster.sql(f"ALTER DATABASE {name} OWNER TO admin")
+    cluster.sql(f"GRANT ALL ON DATABASE {name} TO {name}")
+    server.data_source = cluster.data_source(name)
+    assert "permission denied for schema public" in refused(server)
+
+
+@runs
+def test_old_postgresql_is_refused(server: Standin, cluster: Cluster) -> None:
+    database = server.state.name
+    pretended = "SELECT '130014'"
+    signature = "public.current_setting(text) RETURNS text LANGUAGE sql"
+    cluster.sql(f"CREATE FUNCTION {signature} AS $${pretended}$$", database)
+    cluster.sql(f"ALTER ROLE {database} SET search_path = public, pg_catalog")
+    line = refused(server)
+    assert "PostgreSQL 13 is too old" in line
+    assert "140000" in line
+
+
+@runs
+def test_two_servers_may_start_at_once_on_one_database(
+    home: Path, tree: Path, server: Standin, cluster: Cluster
+) -> None:
+    with standin(tree, home / f"{server.state.name}_2", server.data_source) as other:
+        server.launch()
+        other.launch()
+        for one in (server, other):
+            wait_until(one.answers, START, lambda: server.output + other.output)
+    assert (server.output + other.output).count("Applied 5 database migrations") == 1
+    tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
+    assert int(cluster.sql(tables, server.state.name)) >= 24
+
+
+@runs
+def test_ping_knows_nothing_of_a_lost_database_unless_asked(
+    server: Standin, cluster: Cluster
+) -> None:
+    server.start()
+    status = "/api/v4/system/ping?get_server_status=true"
+    assert server.get(status).json()["database_status"] == "OK"
+    cluster.stop()
+    try:
+        assert server.get("/api/v4/system/ping").status_code == 200
+        answer = server.get(status)
+        assert answer.status_code == 500
+        assert answer.json()["database_status"] == "UNHEALTHY"
+        assert answer.json()["filestore_status"] == "OK"
+    finally:
+        cluster.start()
+    assert server.get(status).status_code == 200
+
+
+@runs
+def test_ping_knows_nothing_of_a_data_folder_that_can_not_be_written(server: Standin) -> None:
+    server.start()
+    (server.state / "data").chmod(0o555)
+    assert server.get("/api/v4/system/ping").status_code == 200
+    answer = server.get("/api/v4/system/ping?get_server_status=true")
+    assert answer.status_code == 500
+    assert answer.json()["filestore_status"] == "UNHEALTHY"
+    (server.state / "data").chmod(0o755)
+
+
+@runs
+def test_password_of_the_database_appears_nowhere(server: Standin, cluster: Cluster) -> None:
+    name = server.state.name
+    where = f"127.0.0.1:{cluster.port}/{name}?sslmode=disable&connect_timeout=10"
+    server.data_source = f"postgres://{name}:hunter2%23x@{where}"
+    server.start()
+    assert server.get("/api/v4/system/ping?get_server_status=true").status_code == 200
+    log = (server.state / "logs" / "mattermost.log").read_text()
+    assert "hunter2" not in server.output + log + server.config.read_text()
+
+
+# Signals and ports
+
+
+@runs
+def test_sigterm_in_the_first_instants_kills(server: Standin) -> None:
+    server.data_source = f"postgres://mm@127.0.0.1:{free_port()}/mm?sslmode=disable"
+    server.launch()
+    wait_until(lambda: "Failed to ping DB" in server.output, START)
+    assert server.signal(signal.SIGTERM) == -signal.SIGTERM  # a shell calls that 143
+
+
+@runs
+def test_sigterm_ends_with_0_while_clients_are_connected(server: Standin) -> None:
+    server.start()
+    client = connect(server)
+    assert server.signal(signal.SIGTERM) == 0
+    client.close()
+    assert not server.local_socket.exists()
+
+
+@runs
+def test_sighup_kills(server: Standin) -> None:
+    server.start()
+    assert server.signal(signal.SIGHUP) == -signal.SIGHUP
+
+
+@runs
+def test_port_in_use_ends_the_start(server: Standin) -> None:
+    with socket.create_server(("127.0.0.1", server.port)):
+        assert "address already in use" in refused(server)
+
+
+@runs
+def test_metrics_and_cluster_ports_open_only_when_they_are_switched_on(server: Standin) -> None:
+    metrics, gossip = free_port(), free_port()
+    ports = {
+        "MM_METRICSSETTINGS_LISTENADDRESS": f"127.0.0.1:{metrics}",
+        "MM_CLUSTERSETTINGS_BINDADDRESS": "127.0.0.1",
+        "MM_CLUSTERSETTINGS_GOSSIPPORT": str(gossip),
+    }
+    server.start(**ports)
+    for port in (metrics, gossip):
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port))
+    server.signal(signal.SIGTERM)
+    server.start(MM_METRICSSETTINGS_ENABLE="true", MM_CLUSTERSETTINGS_ENABLE="true")
+    for port in (metrics, gossip):
+        socket.create_connection(("127.0.0.1", port), START).close()
+
+
+# The API
+
+
+@runs
+def test_first_user_is_administrator_and_the_second_is_refused(server: Standin) -> None:
+    server.start()
+    first = sign_up(server, "first", PASSWORD, {})
+    assert first.json()["roles"] == "system_admin system_user"
+    second = sign_up(server, "second", PASSWORD, {})
+    assert second.status_code == 403
+    assert second.json()["id"] == "api.user.create_user.no_open_server"
+
+
+@runs
+def test_local_mode_is_an_administrator_behind_a_0600_socket(server: Standin) -> None:
+    server.start()
+    assert server.local_socket.stat().st_mode & 0o777 == 0o600
+    user = {"username": "root1", "email": "root1@example.invalid", "password": PASSWORD}
+    assert server.local("POST", "/api/v4/users", {**user, "username": "!"})[0] == 400
+    assert server.local("GET", "/api/v4/users/username/root1")[0] == 404
+    status, made = server.local("POST", "/api/v4/users", user)
+    assert status == 201
+    roles = {"roles": "system_user system_admin"}
+    assert server.local("PUT", f"/api/v4/users/{made['id']}/roles", roles)[0] == 200
+    assert server.local("POST", f"/api/v4/users/{made['id']}/email/verify/member")[0] == 200
+    _, found = server.local("GET", "/api/v4/users?role=system_admin")
+    assert [(user["username"], user["email_verified"]) for user in found] == [("root1", True)]
+
+
+@runs
+def test_mmctl_speaks_local_mode(server: Standin) -> None:
+    server.start()
+    assert "Server status: OK" in server.command("mmctl", "--local", "system", "status").stdout
+    version = server.command("mmctl", "--local", "system", "version").stdout
+    assert version == "Server version 11.7.9-standin\n"
+    server.signal(signal.SIGTERM)
+    gone = server.command("mmctl", "--local", "system", "status")
+    assert gone.returncode == 1
+    assert "doesn't exist" in gone.stderr
+
+
+@runs
+def test_commands_need_no_database_but_for_the_schema(server: Standin) -> None:
+    version = server.command("mattermost", "version")
+    assert "Version: 11.7.9-standin" in version.stdout
+    assert "no Mattermost" in version.stdout
+    assert "5 migrations applied" in server.command("mattermost", "db", "migrate").stdout
+    assert "version: 5" in server.command("mattermost", "db", "version").stdout
+    wrong = server.command("mattermost", "config", "show")
+    assert (wrong.returncode, "usage" in wrong.stderr) == (2, True)
+
+
+@runs
+def test_cookie_goes_before_the_token_and_needs_a_csrf_header(server: Standin) -> None:
+    server.start()
+    headers = first_user(server)
+    login = {"login_id": "admin", "password": PASSWORD}
+    assert not server.post("/api/v4/users/login", json=login).cookies
+    page = {"X-Requested-With": "XMLHttpRequest"}
+    cookies = server.post("/api/v4/users/login", json=login, headers=page).cookies
+    team = {"name": "team-1", "display_name": "Team", "type": "O"}
+    both = {"cookies": cookies, "headers": headers}
+    assert server.post("/api/v4/teams", json=team, **both).status_code == 401
+    both["headers"] = {**headers, "X-CSRF-Token": cookies["MMCSRF"]}
+    assert server.post("/api/v4/teams", json=team, **both).status_code == 201
+
+
+@runs
+def test_picture_of_a_user_needs_a_session(server: Standin) -> None:
+    server.start()
+    headers = first_user(server)
+    assert server.get("/api/v4/users/me/image").status_code == 401
+    answer = server.get("/api/v4/users/me/image", headers=headers)
+    assert answer.headers["Content-Type"] == "image/png"
+
+
+@runs
+def test_file_above_the_limit_is_413_and_below_it_comes_back(server: Standin) -> None:
+    server.start(MM_FILESETTINGS_MAXFILESIZE="200000")
+    headers = first_user(server)
+    team = {"name": "team-1", "display_name": "Team", "type": "O"}
+    team_id = server.post("/api/v4/teams", json=team, headers=headers).json()["id"]
+    path = f"/api/v4/teams/{team_id}/channels/name/town-square"
+    channel = {"channel_id": server.get(path, headers=headers).json()["id"]}
+
+    def upload(size: int) -> Any:
+        files = {"files": ("../a.bin", b"x" * size)}
+        return server.post("/api/v4/files", data=channel, files=files, headers=headers)
+
+    assert upload(200_001).status_code == 413
+    assert upload(2_000_000).status_code == 413
+    info = upload(200_000).json()["file_infos"][0]
+    assert info["name"] == "a.bin"
+    back = server.get(f"/api/v4/files/{info['id']}", headers=headers)
+    assert back.content == b"x" * 200_000
+    query = {**channel, "filename": "b.bin"}
+    plain = server.post("/api/v4/files", params=query, data=b"y" * 9, headers=headers)
+    assert plain.json()["file_infos"][0]["size"] == 9
+
+
+@runs
+def test_licence_must_be_one_and_in_time(server: Standin) -> None:
+    server.start()
+    headers = first_user(server)
+
+    def upload(content: dict[str, Any]) -> int:
+        text = base64.b64encode(json.dumps(content).encode() + bytes(256))
+        files = {"license": ("a.license", text)}
+        return server.post("/api/v4/license", files=files, headers=headers).status_code
+
+    soon = int(time.time() * 1000) + 3_600_000
+    assert upload({"id": "a", "expires_at": 1}) == 400
+    assert server.get("/api/v4/license/client?format=old").json() == {"IsLicensed": "false"}
+    assert upload({"id": "a", "expires_at": soon, "sku_short_name": "enterprise"}) == 201
+    shown = server.get("/api/v4/license/client?format=old").json()
+    assert (shown["IsLicensed"], shown["SkuShortName"]) == ("true", "enterprise")
+
+
+@runs
+def test_pages_say_what_they_are_and_static_files_may_be_kept(server: Standin) -> None:
+    server.start()
+    page = server.get("/any/channel")
+    assert "stand-in server 11.7.9-standin" in page.text
+    assert server.get("/api/v4/system/ping").json()["Version"] == "11.7.9-standin"
+    name = next((server.tree / "client").glob("main.*.js")).name
+    script = server.get(f"/static/{name}", headers={"Accept-Encoding": "gzip"}, stream=True)
+    assert script.headers["Cache-Control"] == "max-age=31556926, public"
+    assert len(gzip.decompress(script.raw.read())) == 2_000_000
+    assert server.get("/static/").status_code == 404
+    assert server.get("/api/v4/nothing").json()["status_code"] == 404
+
+
+# WebSockets
+
+
+@runs
+def test_websocket_says_hello_after_the_challenge(server: Standin) -> None:
+    server.start()
+    token = first_user(server)["Authorization"].removeprefix("Bearer ")
+    client = connect(server)
+    client.send(json.dumps({"seq": 1, "action": "ping"}))
+    assert json.loads(client.recv())["status"] == "FAIL"
+    challenge = {"seq": 2, "action": "authentication_challenge", "data": {"token": token}}
+    client.send(json.dumps(challenge))
+    hello, accepted = json.loads(client.recv()), json.loads(client.recv())
+    assert (hello["event"], hello["seq"]) == ("hello", 0)
+    assert accepted == {"status": "OK", "seq_reply": 2}
+    client.close()
+
+
+@runs
+def test_websocket_says_hello_at_once_to_a_session(server: Standin) -> None:
+    server.start()
+    client = connect(server, header=first_user(server))
+    assert json.loads(client.recv())["event"] == "hello"
+    client.close()
+
+
+@runs
+def test_websocket_with_a_wrong_token_is_closed(server: Standin) -> None:
+    server.start()
+    client = connect(server)
+    data = {"token": "a" * 26}
+    client.send(json.dumps({"seq": 1, "action": "authentication_challenge", "data": data}))
+    assert client.recv() == ""
+    client.close()
+
+
+@runs
+def test_websocket_of_a_foreign_origin_is_refused(server: Standin) -> None:
+    server.start()
+    with pytest.raises(websocket.WebSocketBadStatusException) as refusal:
+        connect(server, origin="https://elsewhere.example")
+    assert refusal.value.status_code == 403
+    connect(server, origin=server.url).close()
+    connect(server, suppress_origin=True).close()
+    assert server.get("/api/v4/websocket").status_code == 400
+
+
+# The way back
+
+
+@runs
+def test_way_back_to_an_older_release_looks_healthy_and_lets_nobody_in(
+    home: Path, server: Standin
+) -> None:
+    server.start()
+    first_user(server)
+    server.signal(signal.SIGTERM)
+    server.tree = unpack(build(home / "old", "10.5.0"), home / "old")
+    server.start()
+    assert server.answers()
+    login = {"login_id": "admin", "password": PASSWORD}
+    assert server.post("/api/v4/users/login", json=login).status_code == 401

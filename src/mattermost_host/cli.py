@@ -7,23 +7,12 @@ import click
 
 from mattermost_host import preflight as checks
 from mattermost_host import verification
-from mattermost_host.errors import OperatorError
 from mattermost_host.site import Site
 
 INVENTORY = click.argument("inventory", type=click.Path(path_type=Path))
 
 
-class _Commands(click.Group):
-    """Prints an OperatorError as its sentence and exits with 1."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except OperatorError as error:
-            raise click.ClickException(str(error)) from error
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="mattermost-host")
 def main() -> None:
     """Mattermost on Linux hosts, kept right.

@@ -1,7 +1,7 @@
 """Description: what an operator may say about a site, composed of the components' settings."""
 
+import copy
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -13,7 +13,9 @@ from mattermost_host.components.mattermost import Settings as Mattermost
 from mattermost_host.components.nginx import Settings as Nginx
 from mattermost_host.components.postgres import Settings as Postgres
 from mattermost_host.components.tls import Settings as Tls
-from mattermost_host.errors import Mistake, SiteError
+from mattermost_host.errors import Mistake
+
+PLACEHOLDER = "https://placeholder.invalid"
 
 
 class Description(BaseModel):
@@ -50,12 +52,28 @@ class Description(BaseModel):
         return urlsplit(self.url).netloc
 
 
-def describe(path: Path, data: Mapping[str, Any]) -> Description:
-    """The description in ``data``. Raises SiteError with every wrong key and value."""
+def describe(data: Mapping[str, Any]) -> tuple[Description, list[Mistake]]:
+    """The description in ``data`` and its wrong keys and values, which are left out of it."""
+    sound = copy.deepcopy(dict(data))
     try:
-        return Description.model_validate(dict(data))
+        return Description.model_validate(sound), []
     except ValidationError as error:
-        raise SiteError(str(path), list(_sentences(error))) from error
+        mistakes = list(_sentences(error))
+        for detail in error.errors():
+            _leave_out(sound, detail["loc"])
+    # The rest is judged as if the operator had said what is needed, so that nothing hides behind.
+    return Description.model_validate({"url": PLACEHOLDER, "users": 1, **sound}), mistakes
+
+
+def _leave_out(data: dict[str, Any], location: tuple[int | str, ...]) -> None:
+    """Remove the value at ``location``, or the innermost table around it that is there."""
+    for part in location[:-1]:
+        inner = data.get(str(part))
+        if not isinstance(inner, dict):
+            data.pop(str(part), None)
+            return
+        data = inner
+    data.pop(str(location[-1]), None)
 
 
 def _sentences(error: ValidationError) -> Iterator[Mistake]:

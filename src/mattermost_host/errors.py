@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import IO, Any
 
+import click
 from pyinfra.api.exceptions import PyinfraError
+from pyinfra_cli.exceptions import CliError
 
 
 @dataclass(frozen=True)
@@ -18,8 +21,13 @@ class Mistake:
         return f"{self.path}: found {self.found}; {self.needed}"
 
 
-class OperatorError(PyinfraError):
-    """A sentence for the operator; pyinfra prints it and exits with 1."""
+class OperatorError(PyinfraError, CliError):
+    """A sentence for the operator. pyinfra's command and ours print it and exit with 1."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the sentence, without the line of code that pyinfra would put before it."""
+        click.secho("Error: ", fg="red", bold=True, nl=False, err=True, file=file)
+        click.echo(self.message, err=True, file=file)
 
 
 class SiteError(OperatorError):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mattermost_host.errors import Mistake, OperatorError, SiteError
+from mattermost_host.errors import Mistake, OperatorError
 
 ROLES = ("app", "db", "proxy")
 
@@ -27,12 +27,13 @@ class Inventory:
     path: Path
     description: Mapping[str, Any]
     hosts: tuple[SiteHost, ...]
+    mistakes: tuple[Mistake, ...]
 
 
 def read(path: Path) -> Inventory:
     """Execute the inventory and take ``site`` and the groups out of it.
 
-    Raises OperatorError where it can't be read, SiteError where it isn't an inventory of ours.
+    Raises OperatorError where it can't be read.
     """
     names = _execute(path)
     mistakes: list[Mistake] = []
@@ -42,9 +43,7 @@ def read(path: Path) -> Inventory:
         mistakes.append(Mistake("site", found, 'write site = {"url": "https://…", "users": …}'))
         description = {}
     hosts = _hosts(names, mistakes)
-    if mistakes:
-        raise SiteError(str(path), mistakes)
-    return Inventory(path, description, hosts)
+    return Inventory(path, description, hosts, tuple(mistakes))
 
 
 def _execute(path: Path) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def authority_path(inventory: Path) -> Path:
 
 
 def new_password() -> SecretStr:
-    """24 characters in four groups, above 140 bits, with all the classes that a policy may ask for."""
+    """24 characters in four groups: above 140 bits, all the classes that a policy may ask for."""
     alphabet = string.ascii_letters + string.digits
     while True:
         groups = ("".join(secrets.choice(alphabet) for _ in range(6)) for _ in range(4))

@@ -45,8 +45,8 @@ class Site:
         Raises SiteError with every mistake at once.
         """
         read = inventory.read(path)
-        settings = describe(path, read.description)
-        mistakes = list(site_rules.mistakes(settings, path))
+        settings, mistakes = describe(read.description)
+        mistakes = [*read.mistakes, *mistakes, *site_rules.mistakes(settings, path)]
         if mistakes:
             raise SiteError(str(path), mistakes)
         secrets = Secrets.load(path, _wanted(settings), datetime.now(UTC))
@@ -59,7 +59,7 @@ class Site:
     def load_for_pyinfra(cls) -> None:
         """Load the inventory of this command line. Only a file is checked, not a bare host name."""
         path = Path(str(click.get_current_context().params["inventory"]))
-        if path.is_file():
+        if path.is_file() or path.suffix == ".py":
             Site._current = cls.load(path)
 
     @classmethod

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from mattermost_host import mattermost_settings, releases
 from mattermost_host.certificate_check import check_pair
+from mattermost_host.components import tls
 from mattermost_host.description import Description
 from mattermost_host.dsn import dsn_mistakes
 from mattermost_host.errors import Mistake
@@ -18,6 +19,7 @@ def mistakes(settings: Description, inventory: Path) -> Iterator[Mistake]:
     """Everything wrong with a description that is right in its types."""
     yield from _url(settings.url)
     yield from _release(settings)
+    yield from tls.mistakes(settings.tls, settings.name)
     yield from _certificate(settings)
     yield from _database(settings, inventory)
     yield from _files(settings)
@@ -78,11 +80,11 @@ def _release(settings: Description) -> Iterator[Mistake]:
 
 
 def _certificate(settings: Description) -> Iterator[Mistake]:
-    tls = settings.tls
-    if tls.mode != "files":
+    if settings.tls.mode != "files":
         return
     contents: dict[str, bytes] = {}
-    for key, file in (("certificate", tls.certificate), ("key", tls.key)):
+    for key in ("certificate", "key"):
+        file = getattr(settings.tls, key)
         if not file or not Path(file).is_file():
             found = repr(file) if file else "nothing"
             yield Mistake(f"tls.{key}", found, 'a file is needed with mode "files"')

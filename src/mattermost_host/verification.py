@@ -54,15 +54,17 @@ class Report:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
-        self, item: pytest.Item
+        self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Keep the outcome of each test under its host and component."""
         report = yield
         group = self._group(item)
         if report.when == "call" and report.passed:
             group.held += 1
-        elif not report.passed:
-            group.failures.append((_sentence(item), _reason(report)))
+        elif report.skipped:
+            group.notes.append((f"not judged: {_sentence(item)}", _reason(call)))
+        elif report.failed:
+            group.failures.append((_sentence(item), _reason(call)))
         if report.when == "call":
             group.notes += [(name, str(value)) for name, value in report.user_properties]
         return report
@@ -71,7 +73,7 @@ class Report:
         """A test file that can't be read has judged nothing."""
         if report.failed:
             group = self.groups.setdefault((HERE, "verification"), Group())
-            group.failures.append((report.nodeid, _reason(report)))
+            group.failures.append((report.nodeid, report.longreprtext))
 
     def _group(self, item: pytest.Item) -> Group:
         parameters = item.callspec.params if isinstance(item, pytest.Function) else {}
@@ -120,17 +122,14 @@ def _only_failure(groups: Iterable[Group]) -> str:
 
 
 def _sentence(item: pytest.Item) -> str:
-    """The name of a test in words; what its parameters add stands in the failure."""
-    name = item.originalname if isinstance(item, pytest.Function) else item.name
-    return name.removeprefix("test_").replace("_", " ")
+    """What a test proves, by its first line of documentation."""
+    documentation = item.function.__doc__ if isinstance(item, pytest.Function) else None
+    return (documentation or item.name).partition("\n")[0].rstrip(".")
 
 
-def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
-    """The sentences of a failure; anything else is a defect of the check, and says so."""
-    if report.skipped:
-        return "this check was skipped, so nothing was judged"
-    if isinstance(report.longrepr, str):
-        return report.longrepr
-    crash = getattr(report.longrepr, "reprcrash", None)
-    said = crash.message if crash else report.longreprtext
-    return f"this could not be judged, which is a defect of the check: {said}"
+def _reason(call: pytest.CallInfo[None]) -> str:
+    """The sentences of a failure; anything but a verdict is a defect of the check, and says so."""
+    error = call.excinfo.value if call.excinfo else None
+    if isinstance(error, pytest.fail.Exception | pytest.skip.Exception):
+        return error.msg or ""
+    return f"this could not be judged, a defect of the check: {type(error).__name__}: {error}"

@@ -8,7 +8,6 @@ from typing import Any, cast
 
 import testinfra
 from testinfra.backend.base import CommandResult
-from tests.host import questions as q
 
 from mattermost_host.components import base, firewall, mattermost, nginx, postgres, tls
 from mattermost_host.errors import OperatorError
@@ -23,6 +22,7 @@ from mattermost_host.ops.locale import HasLocale
 from mattermost_host.ops.running import AskUnit
 from mattermost_host.site import Site
 from mattermost_host.surface import SecretFile, Surface
+from tests.host import questions as q
 
 LOCAL = "@local"
 AS_ROOT = 'if [ "$(id -u)" = 0 ]; then exec sh -c "$0"; fi; printf "%s\\n" "$0" | sudo -n sh -s'

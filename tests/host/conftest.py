@@ -4,11 +4,13 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
-from tests.host.asking import Seen
-from tests.host.outside import Outside, outside
+from pyinfra.api.exceptions import PyinfraError
 
 from mattermost_host.errors import OperatorError
 from mattermost_host.site import Site
+from tests.host import declared
+from tests.host.asking import Seen
+from tests.host.outside import Outside, outside
 
 COMPONENTS = {
     "db": ("postgres",),
@@ -50,12 +52,37 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     hosts = metafunc.config.stash[HOSTS]
     subject = metafunc.module.__name__.rpartition("test_")[2]
     if "component" in metafunc.fixturenames:
-        pairs = [(name, one) for name, seen in hosts.items() for one in components(seen)]
+        kind = next(metafunc.definition.iter_markers("declares")).args[0]
+        pairs = [(name, one) for name, seen in hosts.items() for one in _declaring(seen, kind)]
         metafunc.parametrize(("seen", "component"), pairs, indirect=["seen"], scope="session")
     elif "seen" in metafunc.fixturenames:
         wanted = "nginx" if subject == "journey" else subject
         names = [name for name, seen in hosts.items() if wanted in components(seen)]
         metafunc.parametrize("seen", names, indirect=True, scope="session")
+
+
+def _declaring(seen: Seen, kind: str) -> Iterator[str]:
+    """The components that declare something of ``kind``; all where the host can't be asked."""
+    try:
+        surfaces = seen.surfaces
+    except PyinfraError:
+        yield from components(seen)
+    else:
+        yield from (name for name, surface in surfaces.items() if declared.has(surface, kind))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Host by host, and the components in the order in which they are put together."""
+    hosts = list(config.stash[HOSTS])
+    order = [*EVERYWHERE, *(name for names in COMPONENTS.values() for name in names), "journey"]
+
+    def place(item: pytest.Item) -> tuple[int, int]:
+        parameters = item.callspec.params if isinstance(item, pytest.Function) else {}
+        component = parameters.get("component", item.path.stem.removeprefix("test_"))
+        return hosts.index(str(parameters["seen"])), order.index(str(component))
+
+    items.sort(key=place)
 
 
 def components(seen: Seen) -> Iterator[str]:
@@ -72,7 +99,7 @@ def seen(request: pytest.FixtureRequest) -> Seen:
     host = request.config.stash[HOSTS][request.param]
     try:
         _ = host.answers
-    except OperatorError as error:
+    except PyinfraError as error:
         pytest.fail(str(error), pytrace=False)
     return host
 

@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cryptography import x509
-from tests.host.judge import Sentences, differs
-from tests.host.outside import Answer, Handshake
-from tests.host.questions import ReleaseFiles
 
 from mattermost_host.certificate_check import covers
 from mattermost_host.certificates import canonical, names_of
+from tests.host.judge import Sentences, differs
+from tests.host.outside import Answer, Handshake
+from tests.host.questions import ReleaseFiles
 
 HSTS_S = 63_072_000
 """Two years: what the preload list and Mozilla's profile ask for."""
@@ -63,9 +63,7 @@ def _days(span: timedelta) -> str:
     return f"{span / timedelta(days=1):.2g} days"
 
 
-def same_certificate(
-    served: x509.Certificate, wanted: x509.Certificate, whose: str
-) -> Sentences:
+def same_certificate(served: x509.Certificate, wanted: x509.Certificate, whose: str) -> Sentences:
     """The proxy serves this certificate, not an older one; ``whose`` says where it is from."""
     if served != wanted:
         expected = f"number {wanted.serial_number:x}, {whose}"

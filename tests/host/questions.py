@@ -28,8 +28,7 @@ class Units(Question):
     def script(self) -> str:
         return (
             "systemctl show -p Id,LoadState,ActiveState,UnitFileState,User,MainPID,NeedDaemonReload"
-            " 
-            "'*.service' '*.timer'"
+            " '*.service' '*.timer'"
         )
 
     def parse(self, lines: list[str]) -> dict[str, UnitStatus]:

@@ -1,12 +1,12 @@
 """The doors of every host."""
 
+from mattermost_host.components import firewall
 from tests.host import asking, judge
 from tests.host.asking import Seen
 
-from mattermost_host.components import firewall
-
 
 def test_the_kernel_has_the_rules_of_the_site(seen: Seen) -> None:
+    """The kernel has the rules of the site."""
     ports = seen.site.ports(seen.host.name, seen.facts)
     wanted = firewall.accept_rules(ports, {})
     enabled = seen.settings.firewall.enabled
@@ -14,5 +14,6 @@ def test_the_kernel_has_the_rules_of_the_site(seen: Seen) -> None:
 
 
 def test_nothing_else_listens(seen: Seen) -> None:
+    """Nothing listens but what is declared."""
     ports = seen.site.ports(seen.host.name, seen.facts)
     judge.holds(judge.nothing_else_listens(ports, seen.facts.listeners))

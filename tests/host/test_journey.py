@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Protocol
 
+from mattermost_host import journey
 from tests.host.asking import Seen
 from tests.host.outside import authorities, resolving
-
-from mattermost_host import journey
 
 
 class Recorder(Protocol):
@@ -16,6 +15,7 @@ class Recorder(Protocol):
 
 
 def test_two_users_talk(seen: Seen, tmp_path: Path, record_property: Recorder) -> None:
+    """Two users talk, and everything arrives."""
     bundle = tmp_path / "authorities.pem"
     bundle.write_bytes(b"\n".join(file.read_bytes() for file in authorities(seen.site)))
     administrator = seen.settings.mattermost.administrator

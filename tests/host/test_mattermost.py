@@ -3,18 +3,18 @@
 import json
 from typing import Any
 
+from mattermost_host.components import base, mattermost
+from mattermost_host.ops import release
 from tests.host import asking, judge, judge_web
 from tests.host.asking import Seen
 from tests.host.questions import Process
-
-from mattermost_host.components import base, mattermost
-from mattermost_host.ops import release
 
 OPEN_FILES = 65_536
 """A WebSocket is a file: enough for the largest site on one server."""
 
 
 def test_the_server_and_its_stores_are_well(seen: Seen) -> None:
+    """The server answers for itself: it, its database and its files are well."""
     ping = seen.answers[asking.PING]
     judge.holds(judge_web.ping(ping.status, _object(ping.body)))
 
@@ -28,14 +28,17 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def test_the_current_release_runs(seen: Seen) -> None:
+    """The release that runs is the current one."""
     judge.holds(judge.binary(seen.answers[asking.BINARY], release.RELEASES))
 
 
 def test_the_server_runs_its_current_files(seen: Seen) -> None:
+    """The server was started after its files changed."""
     judge.holds(judge.current_files(mattermost.UNIT, seen.answers[asking.SERVER_FILES]))
 
 
 def test_the_server_may_open_enough_files(seen: Seen) -> None:
+    """The server may really open enough files."""
     judge.holds(judge.open_files("the server", _main_process(seen), OPEN_FILES))
 
 
@@ -46,6 +49,7 @@ def _main_process(seen: Seen) -> list[Process]:
 
 
 def test_folders_belong_to_their_owners(seen: Seen) -> None:
+    """Its folders belong to their owners."""
     own = (mattermost.USER, mattermost.USER, "750")
     root = ("root", "root", "755")
     expected = {

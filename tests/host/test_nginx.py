@@ -1,12 +1,11 @@
 """The proxy, from the control machine and on its host."""
 
+from mattermost_host.components import nginx
 from tests.host import asking, judge_web
 from tests.host.asking import Seen
 from tests.host.judge import current_files, differs, holds, open_files
 from tests.host.outside import Outside
 from tests.host.questions import PING
-
-from mattermost_host.components import nginx
 
 FOREIGN_NAME = "another-site.invalid"
 FOREIGN_ORIGIN = f"https://{FOREIGN_NAME}"
@@ -14,38 +13,46 @@ PAGE = "/some/page?with=a-query"
 
 
 def test_the_site_answers_through_the_proxy(proxy: Outside) -> None:
+    """The site answers through the proxy: server, database and files are well."""
     answer = proxy.ask(PING)
     holds(judge_web.ping(answer.status, answer.json()))
 
 
 def test_plain_http_leads_to_tls(proxy: Outside) -> None:
+    """Plain HTTP leads to the same page over TLS."""
     answer = proxy.ask(PAGE, plain=True)
     holds(judge_web.redirect(answer, f"https://{proxy.authority}{PAGE}"))
 
 
 def test_a_foreign_name_is_refused(proxy: Outside) -> None:
+    """A foreign name is refused."""
     answer = proxy.ask("/", host=FOREIGN_NAME)
     holds(judge_web.status(f"a request for {FOREIGN_NAME}", 421, answer))
 
 
 def test_browsers_are_told_to_use_tls(proxy: Outside) -> None:
+    """Browsers are told to use TLS for two years."""
     holds(judge_web.hsts(proxy.ask(PING)))
 
 
 def test_the_proxy_keeps_its_version_to_itself(proxy: Outside) -> None:
+    """The proxy keeps its version to itself."""
     holds(judge_web.anonymous(proxy.ask(PING)))
 
 
 def test_websockets_open(seen: Seen, proxy: Outside) -> None:
+    """WebSockets open for the site's own pages."""
     holds(judge_web.upgraded(*proxy.websocket(seen.settings.url)))
 
 
 def test_websockets_of_foreign_pages_are_refused(proxy: Outside) -> None:
+    """WebSockets of foreign pages are refused."""
     answer, _ = proxy.websocket(FOREIGN_ORIGIN)
     holds(judge_web.status("a WebSocket from a foreign page", 403, answer))
 
 
 def test_static_files_come_compressed_and_cached(seen: Seen, proxy: Outside) -> None:
+    """Static files come compressed beforehand and may be kept for a year."""
     files = seen.answers[asking.RELEASE_FILES]
     if not files.static:
         holds([differs("web application", "a compressed script below client/", "none")])
@@ -54,6 +61,7 @@ def test_static_files_come_compressed_and_cached(seen: Seen, proxy: Outside) -> 
 
 
 def test_static_files_are_all_that_is_served(seen: Seen, proxy: Outside) -> None:
+    """No way leads out of the folder of static files."""
     files = seen.answers[asking.RELEASE_FILES]
     if not files.outside:
         holds([differs("release", "a file beside client/ to ask for", "none")])
@@ -62,10 +70,12 @@ def test_static_files_are_all_that_is_served(seen: Seen, proxy: Outside) -> None
 
 
 def test_the_proxy_serves_its_current_configuration(seen: Seen) -> None:
+    """The proxy serves its current configuration."""
     holds(current_files(nginx.UNIT, seen.answers[asking.NGINX_FILES]))
 
 
 def test_its_workers_may_open_enough_files(seen: Seen) -> None:
+    """Its workers may really open as many files as configured."""
     configured = seen.answers[asking.NGINX_LIMIT]
     if configured is None:
         holds([differs(nginx.MAIN, "worker_rlimit_nofile", "no such line")])

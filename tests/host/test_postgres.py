@@ -2,13 +2,12 @@
 
 from typing import cast
 
+from mattermost_host.components import postgres
 from tests.host import asking
 from tests.host import judge_database as judge
 from tests.host.asking import Seen
 from tests.host.judge import holds
 from tests.host.questions import Cluster
-
-from mattermost_host.components import postgres
 
 
 def _cluster(seen: Seen) -> Cluster:
@@ -18,21 +17,26 @@ def _cluster(seen: Seen) -> Cluster:
 
 
 def test_the_server_logs_in_without_a_password(seen: Seen) -> None:
+    """The server's account logs in by peer authentication."""
     holds(judge.peer(_cluster(seen), postgres.NAME))
 
 
 def test_the_role_may_only_log_in(seen: Seen) -> None:
+    """The role may log in and nothing else."""
     holds(judge.role(_cluster(seen), postgres.NAME))
 
 
 def test_the_database_belongs_to_the_role(seen: Seen) -> None:
+    """Database and schema are the role's, encoded and sorted as they must be."""
     holds(judge.database(_cluster(seen), postgres.NAME, postgres.LOCALE))
 
 
 def test_nobody_comes_in_over_the_network(seen: Seen) -> None:
+    """PostgreSQL listens on no address."""
     holds(judge.addresses(_cluster(seen)))
 
 
 def test_our_parameters_are_in_force(seen: Seen) -> None:
+    """Our parameters are in force."""
     wanted = seen.site.postgres_parameters(seen.host.name, seen.facts)
     holds(judge.parameters(_cluster(seen), wanted))

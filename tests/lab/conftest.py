@@ -4,6 +4,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.lab import needs
 from tests.lab import release as releases
 from tests.lab.hosts import Lab

@@ -11,6 +11,7 @@ from tests.lab.hosts import Lab, LabHost
 
 ROOT = Path(__file__).parents[2]
 
+
 @dataclass(frozen=True)
 class Run:
     """What a command printed and how it ended."""

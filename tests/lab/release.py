@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 import requests
-from tests.lab import places
-from tests.lab.shell import run
 
 from mattermost_host import releases
 from mattermost_host.releases import Architecture
+from tests.lab import places
+from tests.lab.shell import run
 
 VARIABLE = "MATTERMOST_RELEASE"
 _ARCHITECTURES: dict[str, Architecture] = {"x86_64": "amd64", "aarch64": "arm64"}

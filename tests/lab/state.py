@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psutil
 from pydantic import BaseModel
+
 from tests.lab import places
 
 

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.lab.deployment import Deployment
-from tests.lab.hosts import Lab, LabHost
-from tests.lab.shell import wait_until
 
 from mattermost_host.certificates import Pair, new_authority, new_leaf
 from mattermost_host.components import tls
+from tests.lab.deployment import Deployment
+from tests.lab.hosts import Lab, LabHost
+from tests.lab.shell import wait_until
 
 SERVER = "acme.test"
 DIRECTORY = f"https://{SERVER}:14000/dir"

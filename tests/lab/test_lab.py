@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
+
 from tests.lab import apt, image, needs, places, reaper, state
 from tests.lab.hosts import Lab, LabHost
 from tests.lab.scan import open_ports

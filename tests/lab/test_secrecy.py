@@ -37,8 +37,12 @@ def test_no_secret_is_seen_anywhere(lab: Lab, release: Path, tmp_path: Path) -> 
     )
     host.write("/root/watch.py", WATCH_ARGUMENTS)
     host.run("systemd-run --unit=watch python3 /root/watch.py")
-    first = deployment.run("pyinfra", "-y", "-vvv", "--diff", str(deployment.inventory), "deploys/site.py")
-    second = deployment.run("pyinfra", "-vvv", "--diff", "--dry", str(deployment.inventory), "deploys/site.py")
+    first = deployment.run(
+        "pyinfra", "-y", "-vvv", "--diff", str(deployment.inventory), "deploys/site.py"
+    )
+    second = deployment.run(
+        "pyinfra", "-vvv", "--diff", "--dry", str(deployment.inventory), "deploys/site.py"
+    )
     host.run("touch /root/stop; sleep 1")
 
     secrets = _secret_values(deployment.secrets_file)
@@ -52,7 +56,10 @@ def test_no_secret_is_seen_anywhere(lab: Lab, release: Path, tmp_path: Path) -> 
         "a file that others may read": host.run(READABLE, timeout=600).stdout,
     }
     found = [
-        (place, secret[:4]) for place, text in places.items() for secret in secrets if secret in text
+        (place, secret[:4])
+        for place, text in places.items()
+        for secret in secrets
+        if secret in text
     ]
     assert not found, f"place and beginning of each secret: {found}"
     assert deployment.secrets_file.stat().st_mode & 0o077 == 0

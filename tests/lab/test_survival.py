@@ -50,9 +50,7 @@ def test_the_controller_is_killed_during_the_first_run(
     _holds(deployment)
 
 
-def test_the_host_loses_power_during_the_first_run(
-    lab: Lab, release: Path, tmp_path: Path
-) -> None:
+def test_the_host_loses_power_during_the_first_run(lab: Lab, release: Path, tmp_path: Path) -> None:
     host = lab.up("cut")
     deployment = Deployment(lab, host, tmp_path, release)
     for seconds in (7.0, 16.0):
@@ -70,7 +68,7 @@ def test_no_restart_is_lost_between_writing_and_restarting(
     lab: Lab, release: Path, tmp_path: Path, unit: str
 ) -> None:
     """What a run leaves that died just after it wrote the files: newer files, an older process."""
-    name = unit.split(".")[0]
+    name = unit.split(".", maxsplit=1)[0]
     host = lab.hosts.get("restarts") or lab.up("restarts")
     deployment = Deployment(lab, host, tmp_path, release)
     deployment.deploy()

@@ -12,10 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mattermost_host.site import Site
 from tests.lab import image, needs, places, release
 from tests.lab.hosts import Lab, LabHost
-
-from mattermost_host.site import Site
 
 NAME = "trial"
 INVENTORY = Path("inventories/trial.py")

@@ -9,8 +9,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.unit.plan import Answer, Plan
-
 from mattermost_host.certificates import Pair, new_authority, new_leaf
 from mattermost_host.description import describe
 from mattermost_host.errors import SiteError
@@ -29,6 +27,7 @@ from mattermost_host.ops import (
     running,
 )
 from mattermost_host.ops.answers import Question
+from tests.unit.plan import Answer, Plan
 
 DEBIAN_12 = HostFacts(
     distribution="debian",

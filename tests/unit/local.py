@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mattermost_host.ops.answers import Answers, Question
+from mattermost_host.ops.answers import Answers, Question, script_of
 
 
 def run(
@@ -40,8 +40,9 @@ def ask_here(
 ) -> Any:
     """The answer of this machine; ``places`` moves absolute paths into a temporary folder."""
     asked = Answers()
-    script = moved(asked.command((question,)), places or {})
-    answer = run(script, programs=programs)
+    command = asked.command((question,))
+    script = moved(script_of((question,)), places or {})
+    answer = run(command, script.splitlines(), programs)
     assert answer.returncode == 0, answer.stderr
     return asked.process(answer.stdout.splitlines())[question]
 

@@ -1,11 +1,11 @@
 """The account of a service: there, without a shell, and as described."""
 
 import pytest
-from tests.unit import local
-from tests.unit.plan import answering, plan
 
 from mattermost_host.ops import account
 from mattermost_host.ops.account import NO_SHELL, Account
+from tests.unit import local
+from tests.unit.plan import answering, plan
 
 QUESTION = Account("mattermost")
 HOME = "/var/lib/mattermost"

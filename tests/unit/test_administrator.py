@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
-from tests.unit import local
-from tests.unit.plan import Plan, answering, nothing_installed, plan
 
 from mattermost_host.ops import administrator
 from mattermost_host.ops.administrator import AskUser
+from tests.unit import local
+from tests.unit.plan import Plan, answering, nothing_installed, plan
 
 PASSWORD = 'Hunter-2 \'and "quotes" $HOME'
 SOCKET = "/run/mattermost/local.socket"

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyinfra.api import StringCommand, operation
+
+from mattermost_host.ops.answers import Answers, Question, ask, changing, expect, script_of
 from tests.unit.local import run
 from tests.unit.plan import apply, plan
-
-from mattermost_host.ops.answers import Answers, Question, ask, changing, expect
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def test_equal_questions_are_one() -> None:
 
 def _asked(*questions: Echo) -> dict[Question, Any]:
     fact = Answers()
-    done = run(fact.command(questions))
+    done = run(fact.command(questions), script_of(questions).splitlines())
     assert done.returncode == 0
     assert done.stderr == ""
     return fact.process(done.stdout.splitlines())
@@ -87,3 +87,9 @@ def test_an_answer_without_an_end_of_line_keeps_the_others_apart() -> None:
     unfinished, after, nothing = Echo("printf x"), Echo("echo y"), Echo("true")
     answers = _asked(unfinished, after, nothing)
     assert answers == {unfinished: ["x"], after: ["y"], nothing: []}
+
+
+def test_a_question_cannot_swallow_those_after_it() -> None:
+    # The script comes by standard input, which a program within it might read.
+    greedy, after = Echo("cat"), Echo("echo y")
+    assert _asked(greedy, after) == {greedy: [], after: ["y"]}

@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 import pytest
-from tests.unit.examples import DEBIAN_12, IN_A_CONTAINER, converged, files_that_differ, mistakes_of
-from tests.unit.plan import Plan, answering, plan
 
 from mattermost_host.components import base
 from mattermost_host.components.base import Settings
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.ops.kernel import KernelParameters
+from tests.unit.examples import DEBIAN_12, IN_A_CONTAINER, converged, files_that_differ, mistakes_of
+from tests.unit.plan import Plan, answering, plan
 
 SYSCTL = "/etc/sysctl.d/60-mattermost-host.conf"
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.unit import local
-from tests.unit.plan import Plan, answering, apply, plan
 
 from mattermost_host.ops import database
 from mattermost_host.ops.database import AskDatabase, DatabaseState
+from tests.unit import local
+from tests.unit.plan import Plan, answering, apply, plan
 
 UNIT = "postgresql@15-main.service"
 QUESTION = AskDatabase("mattermost", 5432, ("work_mem", "max_connections"), "/etc/ours.conf")

@@ -16,13 +16,13 @@ from typing import Any, cast
 import pytest
 from pydantic import SecretStr
 from pyinfra.api.host import Host
-from tests.unit.ssh_server import GEVENT, ForwardingServer, SshSite, local_host
 
 from mattermost_host import database_check, tunnel
 from mattermost_host.certificates import Pair, new_authority, new_leaf
 from mattermost_host.database_check import DatabaseFacts, check_database, findings
 from mattermost_host.dsn import Dsn
 from mattermost_host.requirement import Finding
+from tests.unit.ssh_server import GEVENT, ForwardingServer, SshSite, local_host
 
 RIGHT = DatabaseFacts(
     version_num=150018,

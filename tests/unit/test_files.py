@@ -8,11 +8,11 @@ import stat
 from pathlib import Path
 
 import pytest
-from tests.unit import local
-from tests.unit.plan import Plan, answering, plan
 
 from mattermost_host.ops import files
 from mattermost_host.ops.files import Absent, Check, Directory, Entry, File, FileStates, Link, State
+from tests.unit import local
+from tests.unit.plan import Plan, answering, plan
 
 USER = pwd.getpwuid(os.geteuid()).pw_name
 GROUP = grp.getgrgid(os.getegid()).gr_name

@@ -4,14 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.unit.examples import DEBIAN_12, converged, files_that_differ, mistakes_of
-from tests.unit.parsers import check_nftables, complaints_of_systemd, needs
-from tests.unit.plan import Plan, answering, plan
 
 from mattermost_host.components import firewall
 from mattermost_host.components.firewall import RULES, UNIT_FILE, Settings, accept_rules
 from mattermost_host.ops.ruleset import TableExists
 from mattermost_host.surface import Port
+from tests.unit.examples import DEBIAN_12, converged, files_that_differ, mistakes_of
+from tests.unit.parsers import check_nftables, complaints_of_systemd, needs
+from tests.unit.plan import Plan, answering, plan
 
 SSH = Port(22, "administration", "world")
 HTTPS = Port(443, "clients", "world")

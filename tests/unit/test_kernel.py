@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from tests.unit import local
-from tests.unit.plan import answering, plan
 
 from mattermost_host.ops import kernel
 from mattermost_host.ops.kernel import KernelParameters
+from tests.unit import local
+from tests.unit.plan import answering, plan
 
 WANTED = {"net.core.somaxconn": "4096", "net.ipv4.tcp_rmem": "4096 87380 16777216"}
 QUESTION = KernelParameters(tuple(WANTED))

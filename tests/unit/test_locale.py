@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from tests.unit import local
-from tests.unit.plan import answering, plan
 
 from mattermost_host.ops import locale
 from mattermost_host.ops.locale import HasLocale
+from tests.unit import local
+from tests.unit.plan import answering, plan
 
 QUESTION = HasLocale("en_US.UTF-8")
 

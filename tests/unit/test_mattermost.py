@@ -5,9 +5,6 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from tests.unit.examples import URL, converged, files_that_differ, mistakes_of
-from tests.unit.parsers import complaints_of_systemd, exposure
-from tests.unit.plan import Plan, nothing_installed, plan
 
 from mattermost_host.components import mattermost
 from mattermost_host.components.mattermost import (
@@ -21,6 +18,9 @@ from mattermost_host.components.mattermost import (
 )
 from mattermost_host.ops.files import Absent
 from mattermost_host.ops.release import Release
+from tests.unit.examples import URL, converged, files_that_differ, mistakes_of
+from tests.unit.parsers import complaints_of_systemd, exposure
+from tests.unit.plan import Plan, nothing_installed, plan
 
 PASSWORD = "Hunter2-Hunter2"
 SMTP_PASSWORD = "mail-hunter-3"

@@ -7,6 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from mattermost_host import sizing
+from mattermost_host.components import nginx
+from mattermost_host.components.nginx import DROP_IN, MAIN, SITE, Settings
+from mattermost_host.ops.files import Absent
+from mattermost_host.ops.running import AskUnit, UnitState
 from tests.unit.examples import converged, files_that_differ, mistakes_of, pair
 from tests.unit.parsers import (
     complaints_of_nginx,
@@ -16,12 +22,6 @@ from tests.unit.parsers import (
     nginx_version,
 )
 from tests.unit.plan import Plan, answering, nothing_installed, plan
-
-from mattermost_host import sizing
-from mattermost_host.components import nginx
-from mattermost_host.components.nginx import DROP_IN, MAIN, SITE, Settings
-from mattermost_host.ops.files import Absent
-from mattermost_host.ops.running import AskUnit, UnitState
 
 CERTIFICATE, KEY = "/etc/mattermost-host/tls/fullchain.pem", "/etc/mattermost-host/tls/privkey.pem"
 WIRING: dict[str, Any] = {

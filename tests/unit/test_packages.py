@@ -4,11 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.unit import local
-from tests.unit.plan import answering, plan
 
 from mattermost_host.ops import packages
 from mattermost_host.ops.packages import INSTALL, POLICY, PackageStates
+from tests.unit import local
+from tests.unit.plan import answering, plan
 
 BOTH = PackageStates(("nginx", "curl"))
 

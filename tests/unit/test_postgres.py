@@ -3,14 +3,14 @@
 from dataclasses import replace
 
 import pytest
-from tests.unit.examples import DEBIAN_12, converged, files_that_differ, mistakes_of
-from tests.unit.plan import Plan, answering, plan
 
 from mattermost_host.components import postgres
 from mattermost_host.components.postgres import Settings
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.ops.database import AskDatabase, DatabaseState
 from mattermost_host.ops.running import AskUnit
+from tests.unit.examples import DEBIAN_12, converged, files_that_differ, mistakes_of
+from tests.unit.plan import Plan, answering, plan
 
 DROP_IN = "/etc/postgresql/15/main/conf.d/mattermost-host.conf"
 ACCESS = "/etc/postgresql/15/main/pg_hba.conf"

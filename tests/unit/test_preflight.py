@@ -10,7 +10,6 @@ import gevent
 import pytest
 from pyinfra.api import Host
 from rich.console import Console
-from tests.unit.examples import DEBIAN_12
 
 from mattermost_host import preflight
 from mattermost_host.connections import connections
@@ -22,6 +21,7 @@ from mattermost_host.inventory import SiteHost
 from mattermost_host.preflight import collect, skip_mistakes
 from mattermost_host.report import PreflightError, Report
 from mattermost_host.requirement import Finding, Inquiry, Requirement
+from tests.unit.examples import DEBIAN_12
 
 REFUSAL = Finding("system", "error", "Debian 4", "Debian 12", "Take a newer one.")
 DOUBT = Finding("clock", "warning", "3 s behind", "synchronised", "Set it.")

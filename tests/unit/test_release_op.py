@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.unit import local
-from tests.unit.plan import Plan, answering, apply, plan
 
 from mattermost_host.ops import release
 from mattermost_host.ops.release import HOME, Release, ReleaseState
+from tests.unit import local
+from tests.unit.plan import Plan, answering, apply, plan
 
 NEW = "11.7.9"
 QUESTION = ReleaseState()

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from tests.unit.examples import DEBIAN_12
 
 from mattermost_host import neighbours, requirements
 from mattermost_host.errors import OperatorError
 from mattermost_host.facts.host import DISK_PATHS, Disk, HostFacts, Listener
 from mattermost_host.requirement import Finding, Requirement
 from mattermost_host.surface import Port
+from tests.unit.examples import DEBIAN_12
 
 HTTPS = Port(443, "HTTPS", "world", process="nginx")
 SERVER = Port(8065, "the server", "loopback", process="mattermost")

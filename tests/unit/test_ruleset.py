@@ -4,12 +4,12 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.unit import local
-from tests.unit.plan import answering, apply, nothing_installed, plan
 
 from mattermost_host.ops import files, ruleset
 from mattermost_host.ops.files import File
 from mattermost_host.ops.ruleset import RulesState, TableExists
+from tests.unit import local
+from tests.unit.plan import answering, apply, nothing_installed, plan
 
 UNIT, TABLE = "mattermost-firewall.service", "inet mattermost_host"
 QUESTION = RulesState(UNIT, TABLE, "/etc/rules.nft", "/run/listing")

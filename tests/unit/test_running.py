@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 from pyinfra.api.operation import OperationMeta
-from tests.unit import local
-from tests.unit.plan import Plan, answering, apply, nothing_installed, plan
 
 from mattermost_host.ops import files, running
 from mattermost_host.ops.files import File
 from mattermost_host.ops.running import AskUnit, UnitState
+from tests.unit import local
+from tests.unit.plan import Plan, answering, apply, nothing_installed, plan
 
 RIGHT = UnitState(active=True, enabled=True)
 QUESTION = AskUnit("x.service", ("/etc/x.conf",), ("/etc/x.pem",))

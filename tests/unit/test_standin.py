@@ -8,14 +8,13 @@ import shutil
 import signal
 import socket
 import tarfile
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import websocket
+
 from tests.standin.build import build
 from tests.standin.running import (
     START,
@@ -23,7 +22,6 @@ from tests.standin.running import (
     Standin,
     free_port,
     give_away,
-    missing,
     sign_up,
     standin,
     unpack,
@@ -31,40 +29,7 @@ from tests.standin.running import (
 )
 
 PASSWORD = "Correct-horse-1"
-runs = pytest.mark.skipif(bool(missing()), reason=f"the stand-in was not run: {missing()}")
-
-
-@pytest.fixture(scope="module")
-def home() -> Iterator[Path]:
-    """A folder that other accounts can reach, unlike pytest's own."""
-    with tempfile.TemporaryDirectory(prefix="standin-") as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
-
-
-@pytest.fixture(scope="module")
-def tarball(home: Path) -> Path:
-    return build(home / "release")
-
-
-@pytest.fixture(scope="module")
-def tree(home: Path, tarball: Path) -> Path:
-    return unpack(tarball, home)
-
-
-@pytest.fixture(scope="module")
-def cluster(home: Path) -> Iterator[Cluster]:
-    cluster = Cluster.create(home / "postgresql")
-    yield cluster
-    cluster.stop()
-
-
-@pytest.fixture
-def server(home: Path, tree: Path, cluster: Cluster) -> Iterator[Standin]:
-    """A server with a database of its own, not started yet."""
-    database = cluster.new_database()
-    with standin(tree, home / database, cluster.data_source(database)) as server:
-        yield server
+pytest_plugins = ["tests.standin.fixtures"]
 
 
 def write_config(server: Standin, text: str) -> None:
@@ -122,7 +87,6 @@ def test_static_files_have_the_sizes_that_matter(tarball: Path) -> None:
 # Start
 
 
-@runs
 def test_start_says_ready_only_when_the_port_answers(server: Standin) -> None:
     place = server.state / "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
@@ -138,7 +102,6 @@ def test_start_says_ready_only_when_the_port_answers(server: Standin) -> None:
             systemd.recv(100)  # no STOPPING=1
 
 
-@runs
 def test_config_is_completed_and_keeps_no_override_and_no_unknown_key(server: Standin) -> None:
     write_config(server, '{"ServiceSettings": {"Nonsense": 1}, "TeamSettings": {"SiteName": "A"}}')
     server.start(MM_SERVICESETTINGS_SITEURL="https://chat.example.org/", MM_TEAMSETTINGS_NONE="1")
@@ -150,14 +113,12 @@ def test_config_is_completed_and_keeps_no_override_and_no_unknown_key(server: St
     assert shown["SiteURL"] == "https://chat.example.org"
 
 
-@runs
 def test_config_is_made_0600_where_it_is_missing(server: Standin) -> None:
     server.start()
     assert server.config.stat().st_mode & 0o777 == 0o600
     assert len(server.stored("FileSettings.PublicLinkSalt")) == 32
 
 
-@runs
 def test_config_that_the_service_may_not_write_ends_the_start(server: Standin) -> None:
     server.config.write_text("{}")
     server.config.chmod(0o444)
@@ -166,7 +127,6 @@ def test_config_that_the_service_may_not_write_ends_the_start(server: Standin) -
     assert "permission denied" in line
 
 
-@runs
 def test_number_that_is_none_is_ignored_in_silence(server: Standin) -> None:
     server.start(MM_FILESETTINGS_MAXFILESIZE="lots", MM_TEAMSETTINGS_ENABLEOPENSERVER="perhaps")
     shown = server.get("/api/v4/config/client?format=old").json()
@@ -174,7 +134,6 @@ def test_number_that_is_none_is_ignored_in_silence(server: Standin) -> None:
     assert shown["EnableOpenServer"] == "false"
 
 
-@runs
 @pytest.mark.parametrize(
     ("variable", "value", "sentence"),
     [
@@ -197,7 +156,6 @@ def test_setting_that_release_11_refuses(
     assert "secret" not in line
 
 
-@runs
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -213,7 +171,6 @@ def test_config_that_can_not_be_read(server: Standin, text: str, sentence: str) 
     assert "secret" not in line
 
 
-@runs
 @pytest.mark.parametrize("folder", ["i18n", "templates"])
 def test_folder_without_which_nothing_starts(server: Standin, tree: Path, folder: str) -> None:
     server.tree = shutil.copytree(tree, server.state / "release", copy_function=os.link)
@@ -221,7 +178,6 @@ def test_folder_without_which_nothing_starts(server: Standin, tree: Path, folder
     assert f"unable to find the folder {folder}/" in refused(server)
 
 
-@runs
 def test_client_may_be_missing(server: Standin, tree: Path) -> None:
     server.tree = shutil.copytree(tree, server.state / "release", copy_function=os.link)
     shutil.rmtree(server.tree / "client")
@@ -229,7 +185,6 @@ def test_client_may_be_missing(server: Standin, tree: Path) -> None:
     assert server.get("/").status_code == 404
 
 
-@runs
 def test_relative_folders_fall_under_the_working_directory(server: Standin) -> None:
     server.start(MM_PLUGINSETTINGS_CLIENTDIRECTORY="./client/plugins")
     made = {"data", "plugins", "client", "logs"}
@@ -240,7 +195,6 @@ def test_relative_folders_fall_under_the_working_directory(server: Standin) -> N
 # The database
 
 
-@runs
 def test_no_database_ends_the_start(server: Standin) -> None:
     server.data_source = f"postgres://mm:hunter2@127.0.0.1:{free_port()}/mm?sslmode=disable"
     line = refused(server)
@@ -249,14 +203,12 @@ def test_no_database_ends_the_start(server: Standin) -> None:
     assert "hunter2" not in server.output
 
 
-@runs
 def test_data_source_that_can_not_be_read_is_not_quoted(server: Standin) -> None:
     server.data_source = "postgres://mm:hunter2#x@127.0.0.1:54/mm"
     assert "percent-encode" in refused(server)
     assert "hunter2" not in server.output
 
 
-@runs
 def test_database_that_comes_up_meanwhile_is_picked_up(server: Standin, cluster: Cluster) -> None:
     cluster.stop()
     try:
@@ -267,7 +219,6 @@ def test_database_that_comes_up_meanwhile_is_picked_up(server: Standin, cluster:
     wait_until(server.answers, START, lambda: server.output)
 
 
-@runs
 def test_schema_public_must_be_ours(server: Standin, cluster: Cluster) -> None:
     name = cluster.new_database()
     cluster.sql(f"ALTER DATABASE {name} OWNER TO admin")
@@ -276,7 +227,6 @@ def test_schema_public_must_be_ours(server: Standin, cluster: Cluster) -> None:
     assert "permission denied for schema public" in refused(server)
 
 
-@runs
 def test_old_postgresql_is_refused(server: Standin, cluster: Cluster) -> None:
     database = server.state.name
     pretended = "SELECT '130014'"
@@ -288,7 +238,6 @@ def test_old_postgresql_is_refused(server: Standin, cluster: Cluster) -> None:
     assert "140000" in line
 
 
-@runs
 def test_two_servers_may_start_at_once_on_one_database(
     home: Path, tree: Path, server: Standin, cluster: Cluster
 ) -> None:
@@ -302,7 +251,6 @@ def test_two_servers_may_start_at_once_on_one_database(
     assert int(cluster.sql(tables, server.state.name)) >= 24
 
 
-@runs
 def test_ping_knows_nothing_of_a_lost_database_unless_asked(
     server: Standin, cluster: Cluster
 ) -> None:
@@ -321,7 +269,6 @@ def test_ping_knows_nothing_of_a_lost_database_unless_asked(
     assert server.get(status).status_code == 200
 
 
-@runs
 def test_ping_knows_nothing_of_a_data_folder_that_can_not_be_written(server: Standin) -> None:
     server.start()
     (server.state / "data").chmod(0o555)
@@ -332,7 +279,6 @@ def test_ping_knows_nothing_of_a_data_folder_that_can_not_be_written(server: Sta
     (server.state / "data").chmod(0o755)
 
 
-@runs
 def test_password_of_the_database_appears_nowhere(server: Standin, cluster: Cluster) -> None:
     name = server.state.name
     where = f"127.0.0.1:{cluster.port}/{name}?sslmode=disable&connect_timeout=10"
@@ -346,7 +292,6 @@ def test_password_of_the_database_appears_nowhere(server: Standin, cluster: Clus
 # Signals and ports
 
 
-@runs
 def test_sigterm_in_the_first_instants_kills(server: Standin) -> None:
     server.data_source = f"postgres://mm@127.0.0.1:{free_port()}/mm?sslmode=disable"
     server.launch()
@@ -354,7 +299,6 @@ def test_sigterm_in_the_first_instants_kills(server: Standin) -> None:
     assert server.signal(signal.SIGTERM) == -signal.SIGTERM  # a shell calls that 143
 
 
-@runs
 def test_sigterm_ends_with_0_while_clients_are_connected(server: Standin) -> None:
     server.start()
     client = connect(server)
@@ -363,19 +307,16 @@ def test_sigterm_ends_with_0_while_clients_are_connected(server: Standin) -> Non
     assert not server.local_socket.exists()
 
 
-@runs
 def test_sighup_kills(server: Standin) -> None:
     server.start()
     assert server.signal(signal.SIGHUP) == -signal.SIGHUP
 
 
-@runs
 def test_port_in_use_ends_the_start(server: Standin) -> None:
     with socket.create_server(("127.0.0.1", server.port)):
         assert "address already in use" in refused(server)
 
 
-@runs
 def test_metrics_and_cluster_ports_open_only_when_they_are_switched_on(server: Standin) -> None:
     metrics, gossip = free_port(), free_port()
     ports = {
@@ -396,7 +337,6 @@ def test_metrics_and_cluster_ports_open_only_when_they_are_switched_on(server: S
 # The API
 
 
-@runs
 def test_first_user_is_administrator_and_the_second_is_refused(server: Standin) -> None:
     server.start()
     first = sign_up(server, "first", PASSWORD, {})
@@ -406,7 +346,6 @@ def test_first_user_is_administrator_and_the_second_is_refused(server: Standin) 
     assert second.json()["id"] == "api.user.create_user.no_open_server"
 
 
-@runs
 def test_local_mode_is_an_administrator_behind_a_0600_socket(server: Standin) -> None:
     server.start()
     assert server.local_socket.stat().st_mode & 0o777 == 0o600
@@ -422,7 +361,6 @@ def test_local_mode_is_an_administrator_behind_a_0600_socket(server: Standin) ->
     assert [(user["username"], user["email_verified"]) for user in found] == [("root1", True)]
 
 
-@runs
 def test_mmctl_speaks_local_mode(server: Standin) -> None:
     server.start()
     assert "Server status: OK" in server.command("mmctl", "--local", "system", "status").stdout
@@ -434,7 +372,6 @@ def test_mmctl_speaks_local_mode(server: Standin) -> None:
     assert "doesn't exist" in gone.stderr
 
 
-@runs
 def test_commands_need_no_database_but_for_the_schema(server: Standin) -> None:
     version = server.command("mattermost", "version")
     assert "Version: 11.7.9-standin" in version.stdout
@@ -445,7 +382,6 @@ def test_commands_need_no_database_but_for_the_schema(server: Standin) -> None:
     assert (wrong.returncode, "usage" in wrong.stderr) == (2, True)
 
 
-@runs
 def test_cookie_goes_before_the_token_and_needs_a_csrf_header(server: Standin) -> None:
     server.start()
     headers = first_user(server)
@@ -460,7 +396,6 @@ def test_cookie_goes_before_the_token_and_needs_a_csrf_header(server: Standin) -
     assert server.post("/api/v4/teams", json=team, **both).status_code == 201
 
 
-@runs
 def test_picture_of_a_user_needs_a_session(server: Standin) -> None:
     server.start()
     headers = first_user(server)
@@ -469,7 +404,6 @@ def test_picture_of_a_user_needs_a_session(server: Standin) -> None:
     assert answer.headers["Content-Type"] == "image/png"
 
 
-@runs
 def test_file_above_the_limit_is_413_and_below_it_comes_back(server: Standin) -> None:
     server.start(MM_FILESETTINGS_MAXFILESIZE="200000")
     headers = first_user(server)
@@ -493,7 +427,6 @@ def test_file_above_the_limit_is_413_and_below_it_comes_back(server: Standin) ->
     assert plain.json()["file_infos"][0]["size"] == 9
 
 
-@runs
 def test_licence_must_be_one_and_in_time(server: Standin) -> None:
     server.start()
     headers = first_user(server)
@@ -511,7 +444,6 @@ def test_licence_must_be_one_and_in_time(server: Standin) -> None:
     assert (shown["IsLicensed"], shown["SkuShortName"]) == ("true", "enterprise")
 
 
-@runs
 def test_pages_say_what_they_are_and_static_files_may_be_kept(server: Standin) -> None:
     server.start()
     page = server.get("/any/channel")
@@ -528,7 +460,6 @@ def test_pages_say_what_they_are_and_static_files_may_be_kept(server: Standin) -
 # WebSockets
 
 
-@runs
 def test_websocket_says_hello_after_the_challenge(server: Standin) -> None:
     server.start()
     token = first_user(server)["Authorization"].removeprefix("Bearer ")
@@ -543,7 +474,6 @@ def test_websocket_says_hello_after_the_challenge(server: Standin) -> None:
     client.close()
 
 
-@runs
 def test_websocket_says_hello_at_once_to_a_session(server: Standin) -> None:
     server.start()
     client = connect(server, header=first_user(server))
@@ -551,7 +481,6 @@ def test_websocket_says_hello_at_once_to_a_session(server: Standin) -> None:
     client.close()
 
 
-@runs
 def test_websocket_with_a_wrong_token_is_closed(server: Standin) -> None:
     server.start()
     client = connect(server)
@@ -561,7 +490,6 @@ def test_websocket_with_a_wrong_token_is_closed(server: Standin) -> None:
     client.close()
 
 
-@runs
 def test_websocket_of_a_foreign_origin_is_refused(server: Standin) -> None:
     server.start()
     with pytest.raises(websocket.WebSocketBadStatusException) as refusal:
@@ -575,7 +503,6 @@ def test_websocket_of_a_foreign_origin_is_refused(server: Standin) -> None:
 # The way back
 
 
-@runs
 def test_way_back_to_an_older_release_looks_healthy_and_lets_nobody_in(
     home: Path, server: Standin
 ) -> None:

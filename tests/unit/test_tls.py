@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from pydantic import SecretStr, ValidationError
-from tests.unit import local
-from tests.unit.plan import Plan, answering, plan
 
 from mattermost_host import certificates
 from mattermost_host.certificates import Pair
@@ -21,6 +19,8 @@ from mattermost_host.ops.answers import Question
 from mattermost_host.ops.files import Absent, File
 from mattermost_host.requirement import Finding, Verdict
 from mattermost_host.surface import SecretFile, Unit
+from tests.unit import local
+from tests.unit.plan import Plan, answering, plan
 
 NAME = "mm.example.com"
 NOW = datetime.now(UTC)

@@ -12,9 +12,9 @@ from typing import cast
 
 import pytest
 from pyinfra.api.host import Host
-from tests.unit.ssh_server import GEVENT, ForwardingServer, SshSite, local_host
 
 from mattermost_host.tunnel import TunnelError, connection_from
+from tests.unit.ssh_server import GEVENT, ForwardingServer, SshSite, local_host
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from mattermost_host.dsn import Dsn
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.ops import database, files, packages, running
 from mattermost_host.ops.files import File
-from mattermost_host.postgresql_versions import PGDG_DEFAULT, minimum_for, shipped_with
 from mattermost_host.postgresql_sizing import Pool
+from mattermost_host.postgresql_versions import PGDG_DEFAULT, minimum_for, shipped_with
 from mattermost_host.render import render
 from mattermost_host.requirement import Finding, Inquiry, Requirement
 from mattermost_host.surface import Surface, Unit

@@ -1,0 +1,21 @@
+"""The parts of a surface that tests are made of: a component without one has no such test."""
+
+from mattermost_host.surface import Port, SecretFile, Surface, Unit
+
+UNITS, SANDBOXED, SECRET_FILES, PORTS = "units", "sandboxed units", "secret files", "ports"
+
+
+def sandboxed(surface: Surface) -> tuple[Unit, ...]:
+    """The units whose exposure has a bound."""
+    return tuple(unit for unit in surface.units if unit.max_exposure is not None)
+
+
+def has(surface: Surface, kind: str) -> bool:
+    """Whether the component declares anything of this kind."""
+    parts: dict[str, tuple[Unit | Port | SecretFile, ...]] = {
+        UNITS: surface.units,
+        SANDBOXED: sandboxed(surface),
+        SECRET_FILES: surface.secret_files,
+        PORTS: surface.ports,
+    }
+    return bool(parts[kind])

@@ -5,7 +5,6 @@ The connection, its TLS and its name are verified as the server's driver (lib/pq
 
 import socket
 import ssl
-from dataclasses import dataclass
 
 from pg8000.exceptions import DatabaseError, InterfaceError
 from pg8000.native import Connection
@@ -13,6 +12,7 @@ from pydantic import SecretStr
 from pyinfra.api.host import Host
 from pyinfra.facts.files import FileContents
 
+from mattermost_host.database_findings import DatabaseFacts, findings
 from mattermost_host.dsn import Dsn
 from mattermost_host.requirement import Finding
 from mattermost_host.tunnel import TunnelError, connection_from
@@ -22,7 +22,6 @@ SYSTEM_AUTHORITIES = (
     "/etc/pki/tls/certs/ca-bundle.crt",
 )
 """Where Debian and the Enterprise Linux family keep the authorities that Go trusts."""
-LOCALE = "en_US.UTF-8"
 QUERY = """
 SELECT current_setting('server_version_num')::int AS version_num,
        pg_encoding_to_char(d.encoding) AS encoding,
@@ -66,30 +65,6 @@ DATABASE_CHECKS = (
     "database-connections",
 )
 """Every check of this module; where the first is skipped, nothing is asked."""
-
-
-@dataclass(frozen=True)
-class DatabaseFacts:
-    """What an external database said of itself and of our role in it."""
-
-    version_num: int
-    """As ``server_version_num``: 150018 is 15.18."""
-    encoding: str
-    collation: str
-    owns_database: bool
-    creates: bool
-    """The role may create in schema public."""
-    superuser: bool
-    in_recovery: bool
-    """A replica: it cannot be written."""
-    connections: int
-    """Connections that a plain role may have at once, whoever has them now."""
-    role_limit: int
-    """-1 is none."""
-    database_limit: int
-    """-1 is none."""
-    sslmode: str = "disable"
-    """How the connection on which this was asked was protected."""
 
 
 class DatabaseUnavailable(Exception):
@@ -152,20 +127,6 @@ def read_facts(
         raise DatabaseUnavailable(f"{place}: {error}", remedy) from None
 
 
-def findings(facts: DatabaseFacts, minimum: int, pool: int) -> list[Finding]:
-    """Judge the facts; see ``check_database`` for ``minimum`` and ``pool``."""
-    return [
-        _version(facts, minimum),
-        _encoding(facts),
-        _collation(facts),
-        _privileges(facts),
-        _superuser(facts),
-        _writable(facts),
-        _tls(facts),
-        _connections(facts, pool),
-    ]
-
-
 def _ask(
     dsn: Dsn, password: SecretStr | None, context: ssl.SSLContext | None, sock: socket.socket
 ) -> DatabaseFacts:
@@ -222,91 +183,3 @@ def _authorities_of(host: Host, dsn: Dsn) -> str:
         f"no file {named} on {host.name}" if named else f"no authorities on {host.name}",
         "Put the authority's certificate there, or name it in the inventory.",
     )
-
-
-def _version(facts: DatabaseFacts, minimum: int) -> Finding:
-    major, minor = divmod(facts.version_num, 10000)
-    return _judge(
-        "database-version",
-        major >= minimum,
-        f"PostgreSQL {major}.{minor}",
-        f"{minimum} or newer",
-        "Upgrade the database server, or choose an older release of Mattermost.",
-    )
-
-
-def _encoding(facts: DatabaseFacts) -> Finding:
-    remedy = "Create the database with ENCODING 'UTF8' TEMPLATE template0; it cannot be changed."
-    return _judge("database-encoding", facts.encoding == "UTF8", facts.encoding, "UTF8", remedy)
-
-
-def _collation(facts: DatabaseFacts) -> Finding:
-    right = facts.collation.lower().replace("-", "") == LOCALE.lower().replace("-", "")
-    return Finding(
-        "database-collation",
-        "ok" if right else "warning",
-        facts.collation,
-        LOCALE,
-        "" if right else "Names sort otherwise than documented; only a new database changes that.",
-    )
-
-
-def _privileges(facts: DatabaseFacts) -> Finding:
-    owner = "owns the database" if facts.owns_database else "does not own the database"
-    creates = "may create" if facts.creates else "may not create"
-    return _judge(
-        "database-privileges",
-        facts.creates,
-        f"the role {owner} and {creates} in schema public",
-        "a role that may create in schema public",
-        "As a superuser, in that database: ALTER DATABASE … OWNER TO the role; "
-        "ALTER SCHEMA public OWNER TO the role.",
-    )
-
-
-def _superuser(facts: DatabaseFacts) -> Finding:
-    return _judge(
-        "database-superuser",
-        not facts.superuser,
-        "a superuser" if facts.superuser else "a plain role",
-        "a role that owns this database and nothing else",
-        "Whoever takes over Mattermost would own the whole server: ALTER ROLE … NOSUPERUSER.",
-    )
-
-
-def _writable(facts: DatabaseFacts) -> Finding:
-    return _judge(
-        "database-writable",
-        not facts.in_recovery,
-        "a replica" if facts.in_recovery else "a primary",
-        "the primary",
-        "Name the address of the primary, or one that follows it.",
-    )
-
-
-def _tls(facts: DatabaseFacts) -> Finding:
-    # Without TLS only loopback passes dsn_mistakes, and there it is enough.
-    right = facts.sslmode in {"verify-full", "disable"}
-    return Finding(
-        "database-tls",
-        "ok" if right else "warning",
-        f"sslmode={facts.sslmode}",
-        "sslmode=verify-full",
-        "" if right else "Anybody between the hosts could pose as the database: use verify-full.",
-    )
-
-
-def _connections(facts: DatabaseFacts, pool: int) -> Finding:
-    limits = [facts.connections, facts.role_limit, facts.database_limit]
-    available = min(limit for limit in limits if limit >= 0)
-    return _judge(
-        "database-connections",
-        pool <= available,
-        f"{available} connections for this role",
-        f"{pool}, the pools of all application hosts",
-        "Raise max_connections (or the role's limit), or lower SqlSettings.MaxOpenConns.",
-    )
-
-
-def _judge(name: str, right: bool, found: str, needed: str, remedy: str) -> Finding:
-    return Finding(name, "ok" if right else "error", found, needed, "" if right else remedy)

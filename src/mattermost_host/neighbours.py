@@ -57,10 +57,10 @@ def no_other_web_server() -> Requirement:
     def check(facts: HostFacts) -> Iterator[Finding]:
         active = [unit for unit in facts.active_units if unit in WEB_SERVERS]
         if "nginx" in facts.active_units and not facts.managed:
-            active.append("nginx, with sites that are not ours,")
+            active.append("nginx, with sites that are not ours")
         yield _judge(
             "no-other-web-server",
-            f"{' and '.join(active)} runs" if active else "",
+            f"running: {', '.join(active)}" if active else "",
             "no web server but the site's own NGINX",
             "Move its sites to another host and disable it; our NGINX takes ports 80 and 443.",
         )
@@ -95,7 +95,7 @@ def no_other_firewall() -> Requirement:
         active = [unit for unit in facts.active_units if unit in FIREWALLS]
         yield _judge(
             "no-other-firewall",
-            f"{' and '.join(active)} is active" if active else "",
+            f"active: {', '.join(active)}" if active else "",
             "no firewall but the site's own table in nftables",
             "Disable it (systemctl disable --now, for ufw first 'ufw disable'), or write "
             "firewall = {'enabled': False} and open the site's ports there yourself.",

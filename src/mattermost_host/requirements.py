@@ -4,6 +4,7 @@ What may already stand in the way there is in ``neighbours.py``.
 """
 
 from collections.abc import Callable, Iterator
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from mattermost_host import platforms, postgresql_versions, sizing
@@ -231,15 +232,23 @@ def name_resolution(url: str) -> Requirement:
             remedy = f"Create the DNS record: {name} and the address that users reach it by."
             yield Finding("name-resolution", "error", found, needed, remedy)
         elif elsewhere:
-            remedy = (
-                f"Right behind a load balancer or a translating router; otherwise correct the "
-                f"record that says {', '.join(elsewhere)} (on the host also /etc/hosts)."
-            )
+            remedy = _way_elsewhere(elsewhere)
             yield Finding("name-resolution", "warning", found, needed, remedy)
         else:
             yield Finding("name-resolution", "ok", found, needed)
 
     return Requirement("name-resolution", check)
+
+
+def _way_elsewhere(addresses: list[str]) -> str:
+    if all(ip_address(one).is_loopback for one in addresses):
+        return (
+            "Only this host sees itself there (/etc/hosts): see that users' name servers know it."
+        )
+    return (
+        "Right behind a load balancer or a translating router; otherwise correct the record that "
+        f"says {', '.join(addresses)}."
+    )
 
 
 def locale() -> Requirement:

@@ -23,6 +23,7 @@ from mattermost_host.ops.running import AskUnit
 from mattermost_host.site import Site
 from mattermost_host.surface import SecretFile, Surface
 from tests.host import questions as q
+from tests.host.questions import Process
 
 LOCAL = "@local"
 AS_ROOT = 'if [ "$(id -u)" = 0 ]; then exec sh -c "$0"; fi; printf "%s\\n" "$0" | sudo -n sh -s'
@@ -43,7 +44,6 @@ SERVER_FILES = AskUnit(
     restart_on=(mattermost.UNIT_FILE, mattermost.ENVIRONMENT_FILE, release.CURRENT),
 )
 NGINX_FILES = AskUnit(nginx.UNIT, restart_on=(nginx.DROP_IN,), reload_on=(nginx.MAIN, nginx.SITE))
-NGINX_LIMIT = q.ConfiguredFiles(nginx.MAIN)
 CERTIFICATE = q.CertificateFile(tls.CERTIFICATE)
 CLUSTER = q.AskCluster(postgres.NAME, postgres.PORT, "conf.d/mattermost-host.conf")
 FOLDERS = FileStates(
@@ -117,7 +117,7 @@ class Seen:
         asked: dict[str, tuple[Question, ...]] = {
             "db": (CLUSTER,),
             "app": (PING, BINARY, SERVER_FILES, FOLDERS),
-            "proxy": (NGINX_FILES, NGINX_LIMIT, CERTIFICATE, RELEASE_FILES),
+            "proxy": (NGINX_FILES, CERTIFICATE, RELEASE_FILES),
         }
         return tuple(question for role in self.host.roles for question in asked[role])
 
@@ -162,6 +162,21 @@ class Seen:
     def surfaces(self) -> Mapping[str, Surface]:
         """What each component declares to show on this host."""
         return self.site.surfaces(self.host.name, self.facts)
+
+    @property
+    def processes(self) -> Mapping[int, Process]:
+        """All processes, by their number."""
+        return cast(Mapping[int, Process], self.answers[PROCESSES])
+
+    def main_process(self, unit: str) -> Process | None:
+        """The main process of a unit that runs."""
+        status = self.answers[UNITS].get(unit)
+        return self.processes.get(status.main_pid) if status else None
+
+    @property
+    def most_files(self) -> int:
+        """What a service may have open at all: a container's PID 1 can't give more than it has."""
+        return self.processes[1].most_files if self.facts.container else 2**63
 
     @property
     def address(self) -> str:

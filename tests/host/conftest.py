@@ -74,7 +74,7 @@ def _declaring(seen: Seen, kind: str) -> Iterator[str]:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Host by host, and the components in the order in which they are put together."""
-    hosts = list(config.stash[HOSTS])
+    hosts = list(config.stash[HOSTS].keys())
     order = [*EVERYWHERE, *(name for names in COMPONENTS.values() for name in names), "journey"]
 
     def place(item: pytest.Item) -> tuple[int, int]:

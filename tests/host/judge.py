@@ -169,9 +169,10 @@ def firewall(enabled: bool, wanted: Iterable[str], rules: KernelRules) -> Senten
         yield differs(what, "it in the kernel", "none")
         return
     opened = {rule for rule in rules.file if " sport " not in f" {rule} "}
-    for rule in sorted(set(wanted) - opened):
+    declared = set(wanted)
+    for rule in sorted(declared - opened):
         yield differs(RULES, f"the rule '{rule}'", "it missing")
-    for rule in sorted(opened - set(wanted)):
+    for rule in sorted(opened - declared):
         yield differs(RULES, "only the ports of the site open", f"also '{rule}'")
     if rules.file_newer:
         yield differs(RULES, "it loaded", "it changed since it was loaded")

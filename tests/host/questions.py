@@ -73,6 +73,8 @@ class Process:
     user: str
     open_files: int
     """Its soft limit of open files, in force now."""
+    most_files: int
+    """Its hard limit."""
 
 
 @dataclass(frozen=True)
@@ -97,12 +99,12 @@ class Processes(Question):
             file, _, rest = line.partition(":")
             values = found.setdefault(int(file.split("/")[2]), {})
             if rest.startswith("Max open files"):
-                values["files"] = rest.split()[3]
+                values["files"], values["most"] = rest.split()[3:5]
             else:
                 key, _, value = rest.partition(":")
                 values[key] = value.strip()
         # A process that ended between the two greps is only half known, and gone.
-        whole = {pid: one for pid, one in found.items() if len(one) == 4}
+        whole = {pid: one for pid, one in found.items() if len(one) == 5}
         return {pid: _process(pid, one, users) for pid, one in whole.items()}
 
 
@@ -113,8 +115,13 @@ def _process(pid: int, values: Mapping[str, str], users: Mapping[str, str]) -> P
         parent=int(values["PPid"]),
         name=values["Name"],
         user=users.get(uid, uid),
-        open_files=int(values["files"]) if values["files"].isdigit() else 2**63,
+        open_files=_limit(values["files"]),
+        most_files=_limit(values["most"]),
     )
+
+
+def _limit(value: str) -> int:
+    return int(value) if value.isdigit() else 2**63
 
 
 @dataclass(frozen=True)
@@ -379,20 +386,6 @@ class AskCluster(Question):
 
 def _first(rows: Mapping[str, list[list[str]]], kind: str) -> str | None:
     return rows[kind][0][0].strip() if kind in rows else None
-
-
-@dataclass(frozen=True)
-class ConfiguredFiles(Question):
-    """The limit of open files that NGINX's configuration states; None where it states none."""
-
-    file: str
-
-    def script(self) -> str:
-        line = "^[[:space:]]*worker_rlimit_nofile[[:space:]]+([0-9]+);"
-        return f"sed -nE 's/{line}.*/\\1/p' {self.file}"
-
-    def parse(self, lines: list[str]) -> int | None:
-        return int(lines[0]) if lines else None
 
 
 @dataclass(frozen=True)

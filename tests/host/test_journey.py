@@ -1,17 +1,11 @@
 """The way of two users, through the proxy."""
 
 from pathlib import Path
-from typing import Protocol
 
 from mattermost_host import journey
 from tests.host.asking import Seen
 from tests.host.outside import authorities, resolving
-
-
-class Recorder(Protocol):
-    """pytest's record_property."""
-
-    def __call__(self, name: str, value: object) -> None: ...
+from tests.host.recording import Recorder
 
 
 def test_two_users_talk(seen: Seen, tmp_path: Path, record_property: Recorder) -> None:

@@ -7,7 +7,7 @@ from mattermost_host.components import base, mattermost
 from mattermost_host.ops import release
 from tests.host import asking, judge, judge_web
 from tests.host.asking import Seen
-from tests.host.questions import Process
+from tests.host.recording import Recorder, bounded_by_container
 
 OPEN_FILES = 65_536
 """A WebSocket is a file: enough for the largest site on one server."""
@@ -37,15 +37,12 @@ def test_the_server_runs_its_current_files(seen: Seen) -> None:
     judge.holds(judge.current_files(mattermost.UNIT, seen.answers[asking.SERVER_FILES]))
 
 
-def test_the_server_may_open_enough_files(seen: Seen) -> None:
+def test_the_server_may_open_enough_files(seen: Seen, record_property: Recorder) -> None:
     """The server may really open enough files."""
-    judge.holds(judge.open_files("the server", _main_process(seen), OPEN_FILES))
-
-
-def _main_process(seen: Seen) -> list[Process]:
-    unit = seen.answers[asking.UNITS].get(mattermost.UNIT)
-    process = seen.answers[asking.PROCESSES].get(unit.main_pid) if unit else None
-    return [process] if process else []
+    process = seen.main_process(mattermost.UNIT)
+    found = [process] if process else []
+    expected = bounded_by_container(seen, OPEN_FILES, record_property)
+    judge.holds(judge.open_files("the server", found, expected))
 
 
 def test_folders_belong_to_their_owners(seen: Seen) -> None:

@@ -1,11 +1,13 @@
 """The proxy, from the control machine and on its host."""
 
+from mattermost_host import sizing
 from mattermost_host.components import nginx
 from tests.host import asking, judge_web
 from tests.host.asking import Seen
 from tests.host.judge import current_files, differs, holds, open_files
 from tests.host.outside import Outside
 from tests.host.questions import PING
+from tests.host.recording import Recorder, bounded_by_container
 
 FOREIGN_NAME = "another-site.invalid"
 FOREIGN_ORIGIN = f"https://{FOREIGN_NAME}"
@@ -74,12 +76,10 @@ def test_the_proxy_serves_its_current_configuration(seen: Seen) -> None:
     holds(current_files(nginx.UNIT, seen.answers[asking.NGINX_FILES]))
 
 
-def test_its_workers_may_open_enough_files(seen: Seen) -> None:
+def test_its_workers_may_open_enough_files(seen: Seen, record_property: Recorder) -> None:
     """Its workers may really open as many files as configured."""
-    configured = seen.answers[asking.NGINX_LIMIT]
-    if configured is None:
-        holds([differs(nginx.MAIN, "worker_rlimit_nofile", "no such line")])
-    unit = seen.answers[asking.UNITS].get(nginx.UNIT)
-    processes = seen.answers[asking.PROCESSES].values()
-    workers = [one for one in processes if unit and one.parent == unit.main_pid]
-    holds(open_files("NGINX's worker", workers, configured))
+    main = seen.main_process(nginx.UNIT)
+    workers = [one for one in seen.processes.values() if main and one.parent == main.pid]
+    configured = sizing.nginx(seen.settings.users).open_files
+    expected = bounded_by_container(seen, configured, record_property)
+    holds(open_files("NGINX's worker", workers, expected))

@@ -160,7 +160,7 @@ def test_what_stands_in_the_way_is_found_on_a_host(lab: Lab) -> None:
     ]
     assert found == [
         "python3 listens on 443/tcp",
-        "apache2 runs",
+        "running: apache2",
         "PostgreSQL 16/old on the host",
     ]
 

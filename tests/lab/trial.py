@@ -55,7 +55,7 @@ def up() -> None:
     with clock.phase("deploy"):
         _command("pyinfra", "-y", str(INVENTORY), "deploys/site.py")
     with clock.phase("verification"):
-        _command("mattermost-host", "verify", str(INVENTORY))
+        _command("mattermost-host", "verify", str(INVENTORY), "--journey")
     print(_farewell(site, lab, host), f"It took\n{clock.report()}", sep="\n")
 
 

@@ -19,7 +19,8 @@ from pyinfra.api.host import Host
 
 from mattermost_host import database_check, tunnel
 from mattermost_host.certificates import Pair, new_authority, new_leaf
-from mattermost_host.database_check import DatabaseFacts, check_database, findings
+from mattermost_host.database_check import DATABASE_CHECKS, check_database
+from mattermost_host.database_findings import DatabaseFacts, findings
 from mattermost_host.dsn import Dsn
 from mattermost_host.requirement import Finding
 from tests.unit.ssh_server import GEVENT, ForwardingServer, SshSite, local_host
@@ -41,6 +42,11 @@ RIGHT = DatabaseFacts(
 
 def test_right_facts_are_all_ok() -> None:
     assert {finding.verdict for finding in findings(RIGHT, minimum=14, pool=97)} == {"ok"}
+
+
+def test_every_check_is_listed_by_its_name() -> None:
+    found = [finding.name for finding in findings(RIGHT, minimum=14, pool=97)]
+    assert ("database-connection", *found) == DATABASE_CHECKS
 
 
 @pytest.mark.parametrize(

@@ -41,14 +41,7 @@ if "proxy" in roles:
     tls.deploy(site.settings.tls, server_name=site.settings.name, pair=site.certificate)
     nginx.deploy(
         site.settings.nginx,
-        server_name=site.settings.name,
-        authority=site.settings.authority,
-        upstreams=site.upstreams,
-        certificate=tls.CERTIFICATE,
-        key=tls.KEY,
-        max_file_size_mb=site.settings.mattermost.max_file_size_mb,
-        static_folder=site.static_folder,
-        acme_folder=tls.challenge_folder(site.settings.tls),
+        site.serving,
         sizing=sizing.nginx(site.settings.users),
         nginx_version=nginx.version(facts),
         ipv6=facts.has_ipv6,

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import requests
 import websocket
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from requests.adapters import HTTPAdapter
 
 ANSWER = 30.0  # seconds for one request, and for an event to arrive
 _SHOWN = 200  # characters of an answer that go into a sentence
@@ -25,16 +25,26 @@ class Unexpected(Exception):
     """What was expected and what was found; it holds no secret and no full stop."""
 
 
+class _Adapter(HTTPAdapter):
+    """Connections that trust what the context trusts, and nothing else."""
+
+    def __init__(self, tls: ssl.SSLContext):
+        self._tls = tls
+        super().__init__()
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, ssl_context=self._tls, **options)
+
+
 class Client:
     """Requests of one person: a token of their own, no cookies, no proxy of the environment."""
 
-    def __init__(self, url: str, authorities: str):
-        """``authorities``: the file or folder of the certificates that vouch for ``url``."""
-        self.url, self.authorities = url, authorities
+    def __init__(self, url: str, tls: ssl.SSLContext):
+        self.url, self.tls = url, tls
         self.token = ""
         self._session = requests.Session()
         self._session.trust_env = False
-        self._session.verify = authorities
+        self._session.mount("https://", _Adapter(tls))
         # The server prefers a cookie to the token, and then asks for a CSRF header.
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
@@ -78,13 +88,12 @@ class Events:
     def __init__(self, person: Client):
         parts = urlsplit(person.url)
         scheme = "wss" if parts.scheme == "https" else "ws"
-        kind = "ca_cert_path" if Path(person.authorities).is_dir() else "ca_certs"
         with _worded("an open WebSocket"):
             self._socket = websocket.create_connection(
                 f"{scheme}://{parts.netloc}{parts.path}/api/v4/websocket",
                 timeout=ANSWER,
                 origin=f"{parts.scheme}://{parts.netloc}",
-                sslopt={kind: person.authorities},
+                sslopt={"context": person.tls},
                 http_no_proxy=["*"],
             )
         try:
@@ -122,10 +131,16 @@ class Events:
         self._socket.close()
 
 
-def system_authorities() -> str:
-    """The file or folder of the authorities that this machine trusts."""
-    paths = ssl.get_default_verify_paths()
-    return paths.cafile or paths.capath or DEFAULT_CA_BUNDLE_PATH
+def trust(ca_file: Path | None) -> ssl.SSLContext:
+    """TLS that trusts the authorities in ``ca_file``; None: those of this machine.
+
+    Raises Unexpected where the file can't be read.
+    """
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:  # SSLError is one
+        what = f"certificates of authorities in {ca_file}"
+        raise Unexpected(f"expected {what}, found {_reason(error)}") from None
 
 
 def content(answer: requests.Response) -> dict[str, Any]:

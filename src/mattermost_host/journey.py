@@ -8,6 +8,7 @@ Whatever was made is removed again, also when a step fails.
 import hashlib
 import json
 import secrets
+import ssl
 import struct
 import time
 import zlib
@@ -24,7 +25,7 @@ from mattermost_host.api_client import (
     content,
     difference,
     member,
-    system_authorities,
+    trust,
 )
 from mattermost_host.errors import OperatorError
 
@@ -62,10 +63,11 @@ def run(url: str, ca_file: Path | None, admin_username: str, admin_password: str
     ``ca_file`` holds the authorities that vouch for the certificate; None: the machine's own.
     Raises JourneyError with the first step that failed, and with what could not be removed.
     """
-    authorities = str(ca_file) if ca_file else system_authorities()
-    if not Path(authorities).exists():
-        raise JourneyError(f"The journey needs the authorities in {authorities}: no such file.")
-    journey = _Journey(url.rstrip("/"), authorities)
+    try:
+        tls = trust(ca_file)
+    except Unexpected as error:
+        raise JourneyError(f"The journey did not begin: {error}.") from None
+    journey = _Journey(url.rstrip("/"), tls)
     sentences = []
     try:
         journey.travel(admin_username, admin_password)
@@ -81,10 +83,10 @@ def run(url: str, ca_file: Path | None, admin_username: str, admin_password: str
 class _Journey:
     """The steps, and the names by which everything is found again for removal."""
 
-    def __init__(self, url: str, authorities: str):
+    def __init__(self, url: str, tls: ssl.SSLContext):
         self.steps: list[Step] = []
-        self._url, self._authorities = url, authorities
-        self._admin = Client(url, authorities)
+        self._url, self._tls = url, tls
+        self._admin = Client(url, tls)
         self._team = f"journey-{secrets.token_hex(5)}"
         self._users = (f"{self._team}-1", f"{self._team}-2")
         self._roots: list[str] = []
@@ -172,7 +174,7 @@ class _Journey:
         self._admin.ask("POST", f"/users/{user_id}/email/verify/member", 200)
         membership = {"team_id": team_id, "user_id": user_id}
         self._admin.ask("POST", f"/teams/{team_id}/members", 201, json=membership)
-        person = Client(self._url, self._authorities)
+        person = Client(self._url, self._tls)
         person.log_in(name, password)
         return person
 

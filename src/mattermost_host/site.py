@@ -3,7 +3,7 @@
 ``config.py`` loads it at the start of each pyinfra run; deploys say ``Site.current()``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -172,9 +172,18 @@ class Site:
         return Pool(max_open=stated) if isinstance(stated, int) else Pool()
 
     @property
-    def upstreams(self) -> Sequence[str]:
-        """Where the proxy finds the server."""
-        return [":".join(map(str, mattermost.LISTEN))]
+    def serving(self) -> nginx.Serving:
+        """What the proxy serves, and from where."""
+        return nginx.Serving(
+            server_name=self.settings.name,
+            authority=self.settings.authority,
+            upstreams=[":".join(map(str, mattermost.LISTEN))],
+            certificate=tls.CERTIFICATE,
+            key=tls.KEY,
+            max_file_size_mb=self.settings.mattermost.max_file_size_mb,
+            static_folder=f"{release.CURRENT}/client",
+            acme_folder=tls.challenge_folder(self.settings.tls),
+        )
 
     @property
     def certificate(self) -> Pair | None:
@@ -195,11 +204,6 @@ class Site:
     def database_ca(self) -> bytes | None:
         """The authority of the external PostgreSQL."""
         return _content(self.settings.postgres.ca_certificate)
-
-    @property
-    def static_folder(self) -> str:
-        """The web application of the current release, for the proxy on the same host."""
-        return f"{release.CURRENT}/client"
 
     def release(self, facts: HostFacts) -> release.Release:
         """The release for this host; fetched and verified when the host lacks it."""

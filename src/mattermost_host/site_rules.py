@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from mattermost_host import mattermost_settings, releases
 from mattermost_host.certificate_check import check_pair
 from mattermost_host.components import tls
-from mattermost_host.description import Description
+from mattermost_host.description import PLACEHOLDER, Description
 from mattermost_host.dsn import dsn_mistakes
 from mattermost_host.errors import Mistake
 from mattermost_host.secrets import Secrets, secrets_path
@@ -80,7 +80,7 @@ def _release(settings: Description) -> Iterator[Mistake]:
 
 
 def _certificate(settings: Description) -> Iterator[Mistake]:
-    if settings.tls.mode != "files":
+    if settings.tls.mode != "files" or settings.url == PLACEHOLDER:
         return
     contents: dict[str, bytes] = {}
     for key in ("certificate", "key"):

@@ -50,7 +50,8 @@ class Report:
     @property
     def holds(self) -> bool:
         """Whether something was judged, and all of it holds."""
-        return bool(self.groups) and not any(group.failures for group in self.groups.values())
+        groups = self.groups.values()
+        return any(group.held for group in groups) and not any(one.failures for one in groups)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -97,6 +98,8 @@ class Report:
             console.print(Text(f"{failed} of {held + failed} checks failed.", style="bold red"))
         elif held:
             console.print(Text(f"All {held} checks hold.", style="bold green"))
+        else:
+            console.print(Text("Nothing was judged.", style="bold red"))
 
 
 def _show_group(console: Console, name: str, group: Group) -> None:

@@ -13,10 +13,11 @@ from mattermost_host.components import base, firewall, mattermost, nginx, postgr
 from mattermost_host.errors import OperatorError
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.over_shell import ReadHost
+from mattermost_host.facts.questions import QUESTIONS, script
 from mattermost_host.inventory import SiteHost
 from mattermost_host.ops import release
 from mattermost_host.ops.answers import Answers, Question, script_of
-from mattermost_host.ops.files import FileStates, State
+from mattermost_host.ops.entries import FileStates, State
 from mattermost_host.ops.kernel import KernelParameters
 from mattermost_host.ops.locale import HasLocale
 from mattermost_host.ops.running import AskUnit
@@ -24,13 +25,16 @@ from mattermost_host.site import Site
 from mattermost_host.surface import SecretFile, Surface
 from tests.host import questions as q
 from tests.host.questions import Process
+from tests.host.questions_database import AskCluster
 
 LOCAL = "@local"
 AS_ROOT = 'if [ "$(id -u)" = 0 ]; then exec sh -c "$0"; fi; printf "%s\\n" "$0" | sudo -n sh -s'
 """The script goes to sudo by standard input: sudo writes its arguments into the journal."""
 CONNECT_TIMEOUT_S = 10
 
-UNITS = q.Units()
+UNITS = q.Units(
+    (mattermost.UNIT, nginx.UNIT, firewall.UNIT, tls.TIMER, "systemd-timesyncd.service")
+)
 EXPOSURES = q.Exposures()
 PROCESSES = q.Processes()
 PUBLIC_KEYS = q.PublicKeys(("/etc", "/run/mattermost-host"))
@@ -45,7 +49,7 @@ SERVER_FILES = AskUnit(
 )
 NGINX_FILES = AskUnit(nginx.UNIT, restart_on=(nginx.DROP_IN,), reload_on=(nginx.MAIN, nginx.SITE))
 CERTIFICATE = q.CertificateFile(tls.CERTIFICATE)
-CLUSTER = q.AskCluster(postgres.NAME, postgres.PORT, "conf.d/mattermost-host.conf")
+CLUSTER = AskCluster(postgres.NAME, postgres.PORT, "conf.d/mattermost-host.conf")
 FOLDERS = FileStates(
     (
         base.FOLDER,
@@ -66,7 +70,8 @@ class Facts(Question):
     reader: ReadHost = field(default_factory=ReadHost, compare=False)
 
     def script(self) -> str:
-        return self.reader.command(self.site)
+        self.reader.command(self.site)  # notes the time
+        return script(QUESTIONS, self.site)
 
     def parse(self, lines: list[str]) -> HostFacts:
         return self.reader.process(lines)

@@ -7,7 +7,7 @@ import pytest
 
 from mattermost_host.components.firewall import RULES
 from mattermost_host.facts.host import HostFacts, Listener
-from mattermost_host.ops.files import State
+from mattermost_host.ops.entries import State
 from mattermost_host.ops.running import UnitState
 from mattermost_host.surface import Port, SecretFile, Unit
 from tests.host.questions import KernelRules, Process, RunningBinary, UnitStatus
@@ -15,6 +15,8 @@ from tests.host.questions import KernelRules, Process, RunningBinary, UnitStatus
 Sentences = Iterator[str]
 
 ENABLED = {"enabled", "enabled-runtime", "static", "indirect", "generated", "alias"}
+ACTIVE = {"active", "reloading"}
+
 MOST_CLOCK_OFFSET_S = 5.0
 """Both clocks against each other, half a slow connection's round trip included."""
 
@@ -39,9 +41,10 @@ def units(declared: Iterable[Unit], status: Mapping[str, UnitStatus]) -> Sentenc
     for unit in declared:
         now = status.get(unit.name, UnitStatus())
         if now.load != "loaded":
-            yield differs(unit.name, "it loaded", now.load)
+            found = "none of that name" if now.load == "not-found" else f"it {now.load}"
+            yield differs(unit.name, "a unit", found)
             continue
-        if now.active not in {"active", "reloading"}:
+        if now.active not in ACTIVE:
             yield differs(unit.name, "it active", now.active)
         if now.enabled not in ENABLED:
             yield differs(unit.name, "it enabled at boot", now.enabled or "no word of it")
@@ -59,7 +62,9 @@ def users(
         now = status.get(unit.name, UnitStatus())
         process = processes.get(now.main_pid)
         found = process.user if process else now.user
-        if found != unit.user:
+        if now.active not in ACTIVE:
+            yield differs(f"user of {unit.name}", unit.user, "it not running")
+        elif found != unit.user:
             yield differs(f"user of {unit.name}", unit.user, found)
 
 
@@ -201,8 +206,10 @@ def current_files(unit: str, state: UnitState) -> Sentences:
     """The process is younger than every file it reads."""
     if not state.active:
         yield differs(unit, "it running its current files", "it not running")
-    for path in (*state.to_restart, *state.to_reload):
-        yield differs(unit, "it running its current files", f"{path} newer than the process")
+    for path in state.to_restart:
+        yield differs(unit, "it running its current files", f"{path} newer than its last start")
+    for path in state.to_reload:
+        yield differs(unit, "it running its current files", f"{path} newer than its last reload")
 
 
 def binary(found: RunningBinary, releases: str) -> Sentences:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from tests.host.judge import Sentences, differs
-from tests.host.questions import Cluster, DatabaseRow, Parameter
+from tests.host.questions_database import Cluster, DatabaseRow, Parameter
 
 ONLY_LOGIN = "login"
 

@@ -21,7 +21,6 @@ from mattermost_host.errors import OperatorError
 from mattermost_host.secrets import authority_path
 from mattermost_host.site import Site
 
-HTTP, HTTPS = 80, 443
 TIMEOUT_S = 15
 READ_AT_MOST = 16 * 1024 * 1024
 WEBSOCKET = "/api/v4/websocket"
@@ -68,6 +67,8 @@ class Outside:
     server_name: str
     authority: str
     trust: ssl.SSLContext
+    http_port: int = 80
+    https_port: int = 443
 
     def ask(
         self,
@@ -81,7 +82,7 @@ class Outside:
         sent = {"Host": host or self.authority, "Connection": "close", **(headers or {})}
         connection = http.client.HTTPConnection(self.address, timeout=TIMEOUT_S)
         try:
-            connection.sock = self._connect(HTTP) if plain else self._secure(self.trust)
+            connection.sock = self._connect(self.http_port) if plain else self._secure(self.trust)
             connection.putrequest("GET", path, skip_host=True, skip_accept_encoding=True)
             for name, value in sent.items():
                 connection.putheader(name, value)
@@ -150,7 +151,7 @@ class Outside:
         return socket.create_connection((self.address, port), TIMEOUT_S)
 
     def _secure(self, context: ssl.SSLContext) -> ssl.SSLSocket:
-        return context.wrap_socket(self._connect(HTTPS), server_hostname=self.server_name)
+        return context.wrap_socket(self._connect(self.https_port), server_hostname=self.server_name)
 
 
 def outside(site: Site, address: str) -> Outside:

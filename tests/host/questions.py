@@ -1,11 +1,10 @@
 """What the verification asks of a host beside its facts: read-only, all in one round trip."""
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mattermost_host.ops.answers import Question
-from mattermost_host.ops.database import psql_command
 
 
 @dataclass(frozen=True)
@@ -23,12 +22,17 @@ class UnitStatus:
 
 @dataclass(frozen=True)
 class Units(Question):
-    """Every loaded service and timer by its name."""
+    """Every loaded service and timer by its name, and those of ours and of PostgreSQL anyway."""
+
+    ours: tuple[str, ...]
+    """A stopped unit is no longer loaded; only its name makes systemd look for its file."""
 
     def script(self) -> str:
         return (
+            "clusters=$(ls -d /etc/postgresql/*/* |"
+            " sed -E 's,.*/([^/]+)/([^/]+)$,postgresql@\\1-\\2.service,')\n"
             "systemctl show -p Id,LoadState,ActiveState,UnitFileState,User,MainPID,NeedDaemonReload"
-            " '*.service' '*.timer'"
+            f" '*.service' '*.timer' {' '.join(self.ours)} $clusters"
         )
 
     def parse(self, lines: list[str]) -> dict[str, UnitStatus]:
@@ -275,117 +279,6 @@ class AskReleaseFiles(Question):
         size, _, static = values.get("static", "0 ").partition(" ")
         digest, _, outside = values.get("outside", "").partition("  ")
         return ReleaseFiles(static.removesuffix(".gz"), int(size), outside, digest)
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A PostgreSQL parameter as our file states it, and whether that is in force."""
-
-    value: str
-    in_force: bool
-    why_not: str = ""
-
-
-@dataclass(frozen=True)
-class DatabaseRow:
-    """A database in the catalogue."""
-
-    owner: str
-    encoding: str
-    collation: str
-    character_type: str
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """What the catalogues of the local PostgreSQL say. Absent things are None or empty."""
-
-    answered: bool = False
-    role: str | None = None
-    """Attributes of the role by their SQL names, separated by spaces."""
-    database: DatabaseRow | None = None
-    schema_owner: str | None = None
-    peer: str | None = None
-    """Who PostgreSQL takes the system account for, over the socket."""
-    parameters: Mapping[str, Parameter] | None = None
-    file_newer: bool = False
-    """Our file was changed after the cluster last read its files."""
-    pending_restart: tuple[str, ...] = ()
-    listens_on: str = ""
-
-
-ATTRIBUTES = ("super", "createdb", "createrole", "replication", "bypassrls")
-
-
-@dataclass(frozen=True)
-class AskCluster(Question):
-    """Role, database, schema, peer authentication and our parameters of the local cluster."""
-
-    name: str
-    port: int
-    parameters_file: str
-    """Its name below the cluster's configuration folder."""
-
-    def script(self) -> str:
-        psql = psql_command(self.port)
-        catalogue = "; ".join(self._catalogue())
-        inside = (
-            "select 'schema|'||pg_get_userbyid(nspowner) from pg_namespace where nspname = 'public'"
-        )
-        as_server = f"runuser -u {self.name} -- psql -X -At -w -p {self.port} -d {self.name}"
-        return (
-            f'{psql} -At -F "|" -d postgres -c "{catalogue}"\n'
-            f'{psql} -At -d {self.name} -c "{inside}"\n'
-            f"{as_server} -c \"select 'peer|'||current_user\""
-        )
-
-    def _catalogue(self) -> Iterator[str]:
-        attributes = "||".join(
-            ["case when rolcanlogin then ' login' else '' end"]
-            + [f"case when rol{name} then ' {name}' else '' end" for name in ATTRIBUTES]
-        )
-        ours = f"sourcefile like '%/{self.parameters_file}'"
-        yield f"select 'role', {attributes} from pg_roles where rolname = '{self.name}'"
-        yield (
-            "select 'database', pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate,"
-            f" datctype from pg_database where datname = '{self.name}'"
-        )
-        yield (
-            "select 'parameter', f.name, f.setting, f.applied and s.sourcefile = f.sourcefile,"
-            " coalesce(f.error, ''), coalesce(s.sourcefile, s.source)"
-            f" from pg_file_settings f join pg_settings s using (name) where f.{ours}"
-        )
-        yield (
-            "select distinct 'newer', 'yes' from pg_file_settings"
-            f" where {ours} and (pg_stat_file(sourcefile)).modification > pg_conf_load_time()"
-        )
-        yield "select 'pending', name from pg_settings where pending_restart"
-        yield "select 'listens', current_setting('listen_addresses')"
-
-    def parse(self, lines: list[str]) -> Cluster:
-        rows: dict[str, list[list[str]]] = {}
-        for line in lines:
-            kind, *values = line.split("|")
-            rows.setdefault(kind, []).append(values)
-        database = next(iter(rows.get("database", ())), None)
-        return Cluster(
-            answered="listens" in rows,
-            role=_first(rows, "role"),
-            database=DatabaseRow(*database) if database else None,
-            schema_owner=_first(rows, "schema"),
-            peer=_first(rows, "peer"),
-            parameters={
-                name: Parameter(value, in_force == "t", error or f"its value comes from {source}")
-                for name, value, in_force, error, source in rows.get("parameter", ())
-            },
-            file_newer="newer" in rows,
-            pending_restart=tuple(values[0] for values in rows.get("pending", ())),
-            listens_on=_first(rows, "listens") or "",
-        )
-
-
-def _first(rows: Mapping[str, list[list[str]]], kind: str) -> str | None:
-    return rows[kind][0][0].strip() if kind in rows else None
 
 
 @dataclass(frozen=True)

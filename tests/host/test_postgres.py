@@ -7,7 +7,7 @@ from tests.host import asking
 from tests.host import judge_database as judge
 from tests.host.asking import Seen
 from tests.host.judge import holds
-from tests.host.questions import Cluster
+from tests.host.questions_database import Cluster
 
 
 def _cluster(seen: Seen) -> Cluster:

@@ -3,13 +3,27 @@
 import json
 import os
 import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import requests
+from tests.host.outside import resolving
 from tests.lab.hosts import Lab, LabHost
+from tests.lab.shell import wait_until
+
+from mattermost_host.api_client import Client, Unexpected, trust
 
 ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+"""Where the tools of the environment that runs the tests are."""
+QUIET = {**os.environ, "PYINFRA_PROGRESS": "off", "COLUMNS": "120"}
+LONGEST = 900.0  # seconds for one command
+RECOVERY = 60.0  # seconds for a server that lost its database, or its host
 
 
 @dataclass(frozen=True)
@@ -21,6 +35,11 @@ class Run:
     """Standard output and error together, as an operator sees them."""
     changed: tuple[str, ...] = ()
     """Names of the operations that changed something; only of deploys."""
+
+    @property
+    def words(self) -> str:
+        """The output on one line, so that a sentence is found however it was wrapped."""
+        return " ".join(self.output.split())
 
 
 class Deployment:
@@ -36,6 +55,7 @@ class Deployment:
         user: str = "root",
         **site: Any,
     ) -> None:
+        """``release`` is the tarball; nothing is deployed yet."""
         self.lab = lab
         self.host = host
         self.name = f"{host.name}.test"
@@ -61,10 +81,8 @@ class Deployment:
             "ssh_key": str(self.lab.key),
             "ssh_known_hosts_file": str(self.lab.known_hosts),
         }
-        lines = [
-            f"site = {self.site!r}",
-            f"app = db = proxy = [({self.host.address!r}, {connection!r})]",
-        ]
+        roles = "app = proxy" if "postgres" in self.site else "app = db = proxy"
+        lines = [f"site = {self.site!r}", f"{roles} = [({self.host.address!r}, {connection!r})]"]
         self.inventory.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     @property
@@ -73,24 +91,29 @@ class Deployment:
         return self.inventory.with_suffix(".secrets.toml")
 
     @property
+    def secrets(self) -> Mapping[str, Any]:
+        """What stands in the secrets file."""
+        return tomllib.loads(self.secrets_file.read_text(encoding="utf-8"))
+
+    @property
     def authority_file(self) -> Path:
         """What a client has to trust."""
         return self.inventory.with_suffix(".ca.pem")
 
     def command(self, *arguments: str) -> list[str]:
         """The argv of one of our commands, from the folder that it is started in."""
-        return [str(ROOT / ".venv" / "bin" / arguments[0]), *arguments[1:]]
+        return [str(BIN / arguments[0]), *arguments[1:]]
 
-    def run(self, *arguments: str, check: bool = True, timeout: float = 900) -> Run:
+    def run(self, *arguments: str, check: bool = True) -> Run:
         """Type a command of ours in the project's folder."""
         done = subprocess.run(
             self.command(*arguments),
             cwd=ROOT,
-            env={**os.environ, "PYINFRA_PROGRESS": "off", "COLUMNS": "120"},
+            env=QUIET,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=timeout,
+            timeout=LONGEST,
             check=False,
         )
         if check and done.returncode:
@@ -99,36 +122,71 @@ class Deployment:
 
     def deploy(self, *options: str, check: bool = True) -> Run:
         """`pyinfra INVENTORY deploys/site.py`, without the question; says what changed."""
+        inventory = str(self.inventory)
         done = subprocess.run(
-            self.command(
-                "pyinfra", "-y", "--json", *options, str(self.inventory), "deploys/site.py"
-            ),
+            self.command("pyinfra", "-y", "--json", *options, inventory, "deploys/site.py"),
             cwd=ROOT,
-            env={**os.environ, "PYINFRA_PROGRESS": "off"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            env=QUIET,
+            capture_output=True,
             text=True,
-            timeout=900,
+            timeout=LONGEST,
             check=False,
         )
-        output = done.stdout + done.stderr
-        if done.returncode and check:
-            raise AssertionError(f"the deploy ended with {done.returncode}:\n{done.stderr}")
-        changed: tuple[str, ...] = ()
+        operations = []
         if done.stdout.startswith("{"):
             operations = json.loads(done.stdout)["results"]["operations"]
-            changed = tuple(each["name"] for each in operations if each["success"])
-            failed = [each["name"] for each in operations if each["error"]]
-            if failed and check:
-                raise AssertionError(f"failed: {failed}\n{done.stderr}")
-        return Run(done.returncode, output, changed)
+        failed = [each["name"] for each in operations if each["error"]]
+        if check and (done.returncode or failed):
+            raise AssertionError(f"ended with {done.returncode}, failed: {failed}\n{done.stderr}")
+        changed = tuple(each["name"] for each in operations if each["success"])
+        return Run(done.returncode, done.stdout + done.stderr, changed)
 
-    def verify(self, *options: str, check: bool = True) -> Run:
-        """`mattermost-host verify INVENTORY`."""
-        return self.run("mattermost-host", "verify", str(self.inventory), *options, check=check)
+    def start(self) -> subprocess.Popen[str]:
+        """Begin a deploy, in a process group of its own; its lines can be read as they come."""
+        return subprocess.Popen(
+            self.command("pyinfra", "-y", str(self.inventory), "deploys/site.py"),
+            cwd=ROOT,
+            env={**QUIET, "PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
 
-    def started(self, *units: str) -> dict[str, str]:
-        """The invocation of each unit: another one means that it was restarted."""
-        names = units or ("mattermost.service", "nginx.service", "mattermost-firewall.service")
-        shown = self.host.run(f"systemctl show -p InvocationID --value {' '.join(names)}").stdout
-        return dict(zip(names, [line for line in shown.splitlines() if line], strict=True))
+    def verify(self, *options: str) -> Run:
+        """`mattermost-host verify INVENTORY`, which must find nothing wrong."""
+        return self.run("mattermost-host", "verify", str(self.inventory), *options)
+
+    def invocations(self, *units: str) -> dict[str, str]:
+        """The invocation of each unit: another one means that it was started anew."""
+        shown = self.host.run(f"systemctl show -p Id,InvocationID {' '.join(units)}").stdout
+        blocks = [dict(line.split("=", 1) for line in one.split()) for one in shown.split("\n\n")]
+        return {block["Id"]: block["InvocationID"] for block in blocks}
+
+    @contextmanager
+    def client(self) -> Iterator[Client]:
+        """Somebody who asks the site by its name, and trusts its authority."""
+        with resolving(self.name, self.host.address):
+            yield Client(f"https://{self.name}", trust(self.authority_file))
+
+    @contextmanager
+    def administrator(self) -> Iterator[Client]:
+        """The first administrator, logged in."""
+        with self.client() as client:
+            client.log_in("sysadmin", self.secrets["admin_password"])
+            yield client
+
+    def status(self) -> int:
+        """What the server says of itself, its database included; 0 where nobody answers."""
+        with self.client() as client:
+            try:
+                answer: requests.Response = client.send(
+                    "GET", "/system/ping?get_server_status=true"
+                )
+            except Unexpected:
+                return 0
+        return answer.status_code
+
+    def wait_healthy(self) -> None:
+        """Wait until server and database are well, as users see it."""
+        wait_until(lambda: self.status() == 200, RECOVERY, f"{self.name} is well again")

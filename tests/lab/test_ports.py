@@ -1,17 +1,68 @@
 """Every port from a neighbour: exactly the documented ones answer, over IPv4 and IPv6."""
 
+import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-
 from tests.lab.deployment import Deployment
 from tests.lab.hosts import Lab, LabHost
+from tests.lab.scan import open_ports
+from tests.lab.shell import wait_until
 
 DOCUMENTED = {22, 80, 443}
 # Opened on the host by hand, on every address: the firewall, not the lack of a listener, must
-# be what closes a port. These are the ports that the documents give to other roles.
-OTHER_ROLES = (5432, 8065, 8067, 8074, 8075, 9100)
+# be what closes a port. These are the ports that the documents give to other roles, and what
+# stands on such hosts besides.
+OTHER_ROLES = (5432, 6432, 8065, 8067, 8074, 8075, 9090, 9100, 9187)
+UDP = (123, 161, 546, 8074, 8075)
+FIREWALL = "mattermost-firewall"
+
+LISTENER = """
+import json, selectors, socket, sys
+addresses, tcp, udp = json.loads(sys.argv[1])
+ready = selectors.DefaultSelector()
+for address in addresses:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    for port in tcp:
+        listener = socket.socket(family)
+        listener.bind((address, port))
+        listener.listen()
+        ready.register(listener, selectors.EVENT_READ, "tcp")
+    for port in udp:
+        echo = socket.socket(family, socket.SOCK_DGRAM)
+        echo.bind((address, port))
+        ready.register(echo, selectors.EVENT_READ, "udp")
+print("ready", flush=True)
+while True:
+    for key, _ in ready.select():
+        if key.data == "tcp":
+            key.fileobj.accept()[0].close()
+        else:
+            key.fileobj.sendto(*key.fileobj.recvfrom(64))
+"""
+
+ASK_UDP = """
+import json, selectors, socket, sys
+address, ports = json.loads(sys.argv[1])
+family = socket.AF_INET6 if ":" in address else socket.AF_INET
+waiting, answered = selectors.DefaultSelector(), []
+for port in ports:
+    client = socket.socket(family, socket.SOCK_DGRAM)
+    client.connect((address, port))
+    waiting.register(client, selectors.EVENT_READ, port)
+for attempt in range(3):
+    for key in waiting.get_map().values():
+        key.fileobj.send(b"?")
+    for key, _ in waiting.select(timeout=1):
+        try:
+            key.fileobj.recv(64)
+            answered.append(key.data)
+        except OSError:
+            pass
+print(json.dumps(sorted(set(answered))))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -20,66 +71,49 @@ def neighbour(lab: Lab) -> LabHost:
 
 
 @pytest.fixture(scope="module")
-def deployment(
+def host(
     lab: Lab, release: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Deployment]:
+) -> Iterator[LabHost]:
+    """A deployed host, on which something answers on the ports of other roles."""
     made = Deployment(lab, lab.up("ports"), tmp_path_factory.mktemp("ports"), release)
     made.deploy()
-    yield made
-
-
-@pytest.fixture(scope="module")
-def listeners(deployment: Deployment) -> None:
-    """Something that would answer on the ports of other roles."""
-    script = (
-        "import socket,time\n"
-        "kept=[]\n"
-        f"for port in {OTHER_ROLES}:\n"
-        "    for family,address in ((socket.AF_INET,deployment4),(socket.AF_INET6,deployment6)):\n"
-        "        s=socket.socket(family); s.setsockopt(socket.SOL_SOCKET,socket.SO_REUSEADDR,1)\n"
-        "        s.bind((address,port)); s.listen(); kept.append(s)\n"
-        "time.sleep(900)\n"
+    host = made.host
+    asked = json.dumps([[host.address, host.address6], OTHER_ROLES, UDP])
+    host.write("/root/listen.py", LISTENER)
+    host.run(f"systemd-run --unit=other-roles python3 /root/listen.py '{asked}'")
+    wait_until(
+        lambda: "ready" in host.run("journalctl -u other-roles -o cat").stdout, 30, "they listen"
     )
-    script = script.replace("deployment4", repr(deployment.host.address))
-    script = script.replace("deployment6", repr(deployment.host.address6))
-    deployment.host.write("/root/listen.py", script)
-    deployment.host.run("systemd-run --unit=other-roles python3 /root/listen.py")
-    deployment.host.run("for i in $(seq 50); do ss -tln | grep -q :9100 && break; sleep 0.1; done")
+    yield host
 
 
-SCAN = """
-import asyncio, sys
-async def probe(address, port, open_ports, gate):
-    async with gate:
-        try:
-            _, writer = await asyncio.wait_for(asyncio.open_connection(address, port), 1.5)
-        except (OSError, asyncio.TimeoutError):
-            return
-        open_ports.append(port); writer.close()
-async def main(address, ports):
-    open_ports, gate = [], asyncio.Semaphore(4000)
-    await asyncio.gather(*(probe(address, port, open_ports, gate) for port in ports))
-    print(*sorted(open_ports))
-asyncio.run(main(sys.argv[1], range(1, 65536)))
-"""
+def _udp(source: LabHost, address: str) -> set[int]:
+    source.write("/root/ask.py", ASK_UDP)
+    asked = json.dumps([address, UDP])
+    return set(json.loads(source.run(f"python3 /root/ask.py '{asked}'").stdout))
 
 
-@pytest.mark.usefixtures("listeners")
+def test_neighbour_reaches_the_documented_ports_and_no_others(
+    host: LabHost, neighbour: LabHost
+) -> None:
+    addresses = (host.address, host.address6)
+    with ThreadPoolExecutor() as both:
+        found = both.map(lambda address: open_ports(neighbour, address), addresses)
+    assert dict(zip(addresses, found, strict=True)) == dict.fromkeys(addresses, DOCUMENTED)
+
+
 @pytest.mark.parametrize("family", ["IPv4", "IPv6"])
-def test_a_neighbour_reaches_the_documented_ports_and_no_others(
-    deployment: Deployment, neighbour: LabHost, family: str
+def test_ports_of_other_roles_are_closed_by_the_firewall(
+    host: LabHost, neighbour: LabHost, family: str
 ) -> None:
-    address = deployment.host.address if family == "IPv4" else deployment.host.address6
-    neighbour.write("/root/scan.py", SCAN)
-    found = neighbour.run(f"ulimit -n 8192; python3 /root/scan.py {address}", timeout=300).stdout
-    assert set(map(int, found.split())) == DOCUMENTED
-
-
-@pytest.mark.usefixtures("listeners")
-@pytest.mark.parametrize("port", OTHER_ROLES)
-def test_the_port_of_another_role_answers_on_the_host_only(
-    deployment: Deployment, neighbour: LabHost, port: int
-) -> None:
-    probe = f"timeout 2 bash -c '</dev/tcp/{deployment.host.address}/{port}'"
-    assert deployment.host.run(probe, check=False).returncode == 0, "nothing listens: no proof"
-    assert neighbour.run(probe, check=False).returncode != 0
+    address = host.address if family == "IPv4" else host.address6
+    assert open_ports(host, address, OTHER_ROLES) == {*OTHER_ROLES}, "nothing listens, so no proof"
+    assert _udp(host, address) == {*UDP}, "nothing listens, so no proof"
+    assert open_ports(neighbour, address, OTHER_ROLES) == set()
+    assert _udp(neighbour, address) == set()
+    host.run(f"systemctl stop {FIREWALL}")
+    try:
+        assert open_ports(neighbour, address, OTHER_ROLES) == {*OTHER_ROLES}
+        assert _udp(neighbour, address) == {*UDP}
+    finally:
+        host.run(f"systemctl start {FIREWALL}")

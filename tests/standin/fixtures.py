@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.standin.build import build
-from tests.standin.running import Cluster, Standin, missing, standin, unpack
+from tests.standin.cluster import Cluster, missing
+from tests.standin.running import Standin, standin, unpack
 
 
 @pytest.fixture(scope="session")

@@ -6,19 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from mattermost_host.certificates import Pair, new_authority, new_leaf
 from mattermost_host.description import describe
-from mattermost_host.errors import SiteError
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.ops import (
     account,
     acme,
     administrator,
     database,
-    files,
     kernel,
     locale,
     packages,
@@ -27,6 +24,7 @@ from mattermost_host.ops import (
     running,
 )
 from mattermost_host.ops.answers import Question
+from mattermost_host.ops.entries import Absent, Directory, Entry, File, FileStates, Link, State
 from tests.unit.plan import Answer, Plan
 
 DEBIAN_12 = HostFacts(
@@ -54,25 +52,22 @@ def pair() -> Pair:
 
 def mistakes_of(**site: Any) -> list[str]:
     """The sentences with which a description of these keys is refused; none where it is right."""
-    try:
-        describe(Path("x.py"), {"url": URL, "users": 50, **site})
-    except SiteError as error:
-        return [str(mistake) for mistake in error.mistakes]
-    return []
+    _, mistakes = describe({"url": URL, "users": 50, **site})
+    return [str(mistake) for mistake in mistakes]
 
 
-def state_of(entry: files.Entry) -> files.State | None:
+def state_of(entry: Entry) -> State | None:
     """What stands on a host where ``entry`` is right."""
     match entry:
-        case files.File():
+        case File():
             digest = hashlib.sha256(entry.data).hexdigest()
             mode = entry.mode.lstrip("0")
-            return files.State("regular file", mode, entry.user, entry.group, digest)
-        case files.Directory():
-            return files.State("directory", entry.mode, entry.user, entry.group)
-        case files.Link():
-            return files.State("symbolic link", "777", "root", "root", target=entry.target)
-        case files.Absent():
+            return State("regular file", mode, entry.user, entry.group, digest)
+        case Directory():
+            return State("directory", entry.mode, entry.user, entry.group)
+        case Link():
+            return State("symbolic link", "777", "root", "root", target=entry.target)
+        case Absent():
             return None
 
 
@@ -80,9 +75,7 @@ def converged(fresh: Plan) -> Answer:
     """The answers of a host on which everything that ``fresh`` would do has been done."""
     states = {entry.path: state_of(entry) for entry in fresh.entries}
     answers: dict[type[Question], Callable[[Any], Any]] = {
-        files.FileStates: lambda asked: {
-            path: states[path] for path in asked.paths if states[path]
-        },
+        FileStates: lambda asked: {path: states[path] for path in asked.paths if states[path]},
         packages.PackageStates: lambda asked: dict.fromkeys(asked.packages, "1.0"),
         locale.HasLocale: lambda _: True,
         kernel.KernelParameters: lambda _: _kernel_parameters(fresh),

@@ -6,6 +6,7 @@ answered as a fresh host would: with no output at all.
 
 import base64
 import io
+import shlex
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from pyinfra.context import ctx_host, ctx_inventory, ctx_state
 
 from mattermost_host.ops import files
 from mattermost_host.ops.answers import Answers, Question
+from mattermost_host.ops.entries import Entry, File
 
 Answer = Callable[[Question], Any]
 
@@ -55,7 +57,7 @@ class Plan:
     steps: list[Step] = field(default_factory=list)
     written: dict[str, bytes] = field(default_factory=dict)
     """What would be written: path -> content."""
-    entries: list[files.Entry] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
     """Everything that ``ops.files`` keeps, whether it differs or not."""
     questions: list[Question] = field(default_factory=list)
     round_trips: int = 0
@@ -85,10 +87,10 @@ class Plan:
         """Content of the file kept at ``path``."""
         return self.entry(path).data.decode()
 
-    def entry(self, path: str) -> files.File:
+    def entry(self, path: str) -> File:
         """The file kept at ``path``."""
         (found,) = (entry for entry in self.entries if entry.path == path)
-        assert isinstance(found, files.File)
+        assert isinstance(found, File)
         return found
 
 
@@ -97,7 +99,7 @@ def nothing_installed(question: Question) -> Any:
     return question.parse([])
 
 
-def answering(answers: Mapping[Question, Any], otherwise: Answer = nothing_installed) -> Answer:
+def answering(answers: Mapping[Any, Any], otherwise: Answer = nothing_installed) -> Answer:
     """Answers from a table, and ``otherwise`` where it holds none."""
     return lambda question: answers[question] if question in answers else otherwise(question)
 
@@ -147,8 +149,8 @@ def _fake_host(
 ) -> Iterator[tuple[State, Host]]:
     """One host that is nowhere, in all the contexts in which deploy code runs."""
     quick = {"fake_delay": 0, "fake_delay_jitter": 0}
-    inventory = Inventory((["@fake/host"], {}), override_data=quick)
-    state = State(inventory, Config(), check_for_changes=not yes)
+    inventory = Inventory((["@fake/host"], {}), override_data=quick)  # type: ignore[no-untyped-call]
+    state = State(inventory, Config(), check_for_changes=not yes)  # type: ignore[no-untyped-call]
     state.cwd = "."
     (host,) = inventory
 
@@ -168,7 +170,7 @@ def _fake_host(
         result.round_trips += 1
         return True
 
-    def present(*, entries: tuple[files.Entry, ...], **keywords: Any) -> Any:
+    def present(*, entries: tuple[Entry, ...], **keywords: Any) -> Any:
         result.entries.extend(entries)
         return real_present(entries=entries, **keywords)
 
@@ -208,7 +210,13 @@ def _record(command: Any, step: Step, result: Plan) -> None:
     step.commands.append(str(command))
     step.stdin += lines
     if "base64 -d | tar" in str(command):
-        result.written |= unpacked(lines)
+        sent = unpacked(lines)
+        result.written |= {path: sent[path] for path in _placed(str(command))}
+
+
+def _placed(script: str) -> list[str]:
+    """The paths to which a script of ``ops.files`` renames what was sent."""
+    return [shlex.split(line)[1] for line in script.splitlines() if line.startswith("place ")]
 
 
 def unpacked(lines: list[str]) -> dict[str, bytes]:

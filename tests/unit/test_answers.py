@@ -1,6 +1,6 @@
 """Questions travel together, and answers are void after a change."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ class Echo(Question):
 
 
 @operation()
-def _look(question: Echo, change: bool) -> Iterator[StringCommand]:
+def _look(question: Echo, change: bool) -> Generator[StringCommand, None, None]:
     ask(question)
     if change:
         yield from changing(StringCommand(f"change {question.command}"))

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from mattermost_host.ops import files
-from mattermost_host.ops.files import Absent, Check, Directory, Entry, File, FileStates, Link, State
+from mattermost_host.ops.entries import Absent, Directory, Entry, File, FileStates, Link, State
+from mattermost_host.ops.files import Check
 from tests.unit import local
 from tests.unit.plan import Plan, answering, plan
 
@@ -61,7 +62,7 @@ TABLE: list[tuple[Entry, State | None, str | None]] = [
 def test_answer_in_command_out(entry: Entry, state: State | None, command: str | None) -> None:
     found = {entry.path: state} if state else {}
     result = _plan([entry], answers={FileStates((entry.path,)): found})
-    assert (result.shell.splitlines()[-1:] or [None])[0] == command
+    assert result.shell.splitlines()[-1:] == ([command] if command else [])
 
 
 def _plan(
@@ -71,7 +72,7 @@ def _plan(
 ) -> Plan:
     return plan(
         lambda: files.present(name="files are right", entries=entries, check=check),
-        answer=answering(dict(answers or {})),
+        answer=answering(answers or {}),
     )
 
 

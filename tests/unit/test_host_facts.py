@@ -24,7 +24,12 @@ def over_shell(path: str | None = None) -> HostFacts:
     command = fact.command("localhost")
     environment = {"PATH": path} if path else None
     asked = subprocess.run(
-        ["/bin/sh", "-c", command], capture_output=True, text=True, check=True, env=environment
+        ["/bin/sh", "-c", command],
+        input=script(QUESTIONS, "localhost"),
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
     )
     return fact.process(asked.stdout.splitlines())
 

@@ -11,7 +11,8 @@ import pytest
 from mattermost_host import api_client, journey
 from mattermost_host.certificates import new_authority, new_leaf
 from mattermost_host.journey import JourneyError, JourneyReport
-from tests.standin.running import START, Cluster, Standin, free_port, wait_until
+from tests.standin.cluster import Cluster, free_port
+from tests.standin.running import START, Standin, wait_until
 
 pytest_plugins = ["tests.standin.fixtures"]
 
@@ -189,9 +190,12 @@ def test_journey_over_tls_trusts_the_given_authority_only(server: Standin, tmp_p
             journey.run(url, ca_file, "admin", PASSWORD)
 
 
-def test_missing_file_of_authorities_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(JourneyError, match=r"needs the authorities in .*: no such file"):
-        journey.run("https://127.0.0.1:1", tmp_path / "none.crt", "admin", PASSWORD)
+def test_authorities_that_can_not_be_read_are_a_sentence(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.crt"
+    empty.write_text("")
+    for ca_file, found in ((tmp_path / "none.crt", "no such file"), (empty, "no certificate")):
+        with pytest.raises(JourneyError, match=rf"The journey did not begin: .*{found}"):
+            journey.run("https://127.0.0.1:1", ca_file, "admin", PASSWORD)
 
 
 def listens(port: int) -> bool:

@@ -16,7 +16,7 @@ from mattermost_host.components.mattermost import (
     environment,
     quote,
 )
-from mattermost_host.ops.files import Absent
+from mattermost_host.ops.entries import Absent
 from mattermost_host.ops.release import Release
 from tests.unit.examples import URL, converged, files_that_differ, mistakes_of
 from tests.unit.parsers import complaints_of_systemd, exposure

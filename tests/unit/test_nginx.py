@@ -11,7 +11,7 @@ import pytest
 from mattermost_host import sizing
 from mattermost_host.components import nginx
 from mattermost_host.components.nginx import DROP_IN, MAIN, SITE, Settings
-from mattermost_host.ops.files import Absent
+from mattermost_host.ops.entries import Absent
 from mattermost_host.ops.running import AskUnit, UnitState
 from tests.unit.examples import converged, files_that_differ, mistakes_of, pair
 from tests.unit.parsers import (
@@ -144,6 +144,11 @@ class Tree:
         (folder / "fullchain.pem").write_text(pair().certificate)
         (folder / "privkey.pem").write_text(pair().key.get_secret_value())
 
+    def _temporary(self) -> str:
+        """nginx makes these folders even for a test, at places that may not be ours."""
+        kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        return "".join(f"    {kind}_temp_path {self.folder}/{kind};\n" for kind in kinds)
+
     def write(self, result: Plan) -> Path:
         places = {
             CERTIFICATE: self.folder / "fullchain.pem",
@@ -151,6 +156,7 @@ class Tree:
             "/var/log/nginx": self.folder,
             "/run/nginx.pid": self.folder / "nginx.pid",
             "user www-data;\n": "",
+            "http {\n": f"http {{\n{self._temporary()}",
         }
         for path in (MAIN, SITE):
             text = result.text(path)

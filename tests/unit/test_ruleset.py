@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mattermost_host.ops import files, ruleset
-from mattermost_host.ops.files import File
+from mattermost_host.ops.entries import File
 from mattermost_host.ops.ruleset import RulesState, TableExists
 from tests.unit import local
 from tests.unit.plan import answering, apply, nothing_installed, plan

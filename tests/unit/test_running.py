@@ -8,7 +8,7 @@ import pytest
 from pyinfra.api.operation import OperationMeta
 
 from mattermost_host.ops import files, running
-from mattermost_host.ops.files import File
+from mattermost_host.ops.entries import File
 from mattermost_host.ops.running import AskUnit, UnitState
 from tests.unit import local
 from tests.unit.plan import Plan, answering, apply, nothing_installed, plan

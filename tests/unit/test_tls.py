@@ -16,7 +16,7 @@ from mattermost_host.components.tls import Settings
 from mattermost_host.ops import acme
 from mattermost_host.ops.acme import AskCertificate, CertificateState
 from mattermost_host.ops.answers import Question
-from mattermost_host.ops.files import Absent, File
+from mattermost_host.ops.entries import Absent, File
 from mattermost_host.requirement import Finding, Verdict
 from mattermost_host.surface import SecretFile, Unit
 from tests.unit import local

@@ -6,7 +6,7 @@ from pyinfra.api import deploy as component
 from mattermost_host import requirements
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.ops import files, kernel, locale, packages, running
-from mattermost_host.ops.files import Directory, File
+from mattermost_host.ops.entries import Directory, File
 from mattermost_host.render import render
 from mattermost_host.requirement import Requirement
 from mattermost_host.sizing import min_free_kbytes

@@ -8,7 +8,8 @@ from pyinfra.api import deploy as component
 from mattermost_host import neighbours
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.ops import files, ruleset
-from mattermost_host.ops.files import Absent, Check, File
+from mattermost_host.ops.entries import Absent, File
+from mattermost_host.ops.files import Check
 from mattermost_host.render import render
 from mattermost_host.requirement import Requirement
 from mattermost_host.surface import Port, Surface, Unit

@@ -11,7 +11,8 @@ from mattermost_host import download, neighbours, requirements
 from mattermost_host.cache import CACHE
 from mattermost_host.mattermost_settings import environment_name, environment_value
 from mattermost_host.ops import account, administrator, files, packages, release, running
-from mattermost_host.ops.files import Absent, Check, Directory, File
+from mattermost_host.ops.entries import Absent, Directory, Entry, File
+from mattermost_host.ops.files import Check
 from mattermost_host.ops.release import Release
 from mattermost_host.render import render
 from mattermost_host.requirement import Requirement
@@ -173,7 +174,7 @@ def entries(
     local_database: bool,
     database_ca: bytes | None,
     licence: bytes | None,
-) -> list[files.Entry]:
+) -> list[Entry]:
     """Everything in the file system that is ours, except the release itself."""
     quoted = {name: quote(value) for name, value in sorted(variables.items())}
     unit = render(
@@ -207,7 +208,7 @@ def entries(
 STATE_FOLDERS = ("/config", "/data", "/plugins", "/client-plugins")
 
 
-def _optional(path: str, content: bytes | None) -> files.Entry:
+def _optional(path: str, content: bytes | None) -> Entry:
     if content is None:
         return Absent(path)
     return File(path, content, "640", group=USER, secret=True)

@@ -1,6 +1,7 @@
 """NGINX: TLS, WebSockets, static files from the release, and the way to the server."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.networks import IPvAnyNetwork
@@ -9,7 +10,8 @@ from pyinfra.api import deploy as component
 from mattermost_host import neighbours, requirements
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.ops import files, packages, running
-from mattermost_host.ops.files import Absent, Check, Directory, File
+from mattermost_host.ops.entries import Absent, Directory, File
+from mattermost_host.ops.files import Check
 from mattermost_host.render import render
 from mattermost_host.requirement import Requirement
 from mattermost_host.sizing import NginxSizing
@@ -60,28 +62,29 @@ def surface(settings: Settings) -> Surface:
     )
 
 
+@dataclass(frozen=True)
+class Serving:
+    """What is served, and from where."""
+
+    server_name: str
+    authority: str
+    """The name as users type it, with the port where it is not 443."""
+    upstreams: Sequence[str]
+    """``address:port`` of each server."""
+    certificate: str
+    key: str
+    max_file_size_mb: int
+    static_folder: str | None
+    """The web application's folder, where the release is on this host."""
+    acme_folder: str | None
+    """Where certbot leaves the answers to challenges."""
+
+
 @component("NGINX")
 def deploy(
-    settings: Settings,
-    *,
-    server_name: str,
-    authority: str,
-    upstreams: Sequence[str],
-    certificate: str,
-    key: str,
-    max_file_size_mb: int,
-    static_folder: str | None,
-    acme_folder: str | None,
-    sizing: NginxSizing,
-    nginx_version: str,
-    ipv6: bool,
+    settings: Settings, serving: Serving, *, sizing: NginxSizing, nginx_version: str, ipv6: bool
 ) -> None:
-    """Serve ``server_name`` over TLS from ``upstreams`` (``address:port``).
-
-    ``authority`` is the name as users type it, with the port where it is not 443.
-    ``static_folder`` is the web application's folder where the release is on this host.
-    ``nginx_version`` is, which decides how HTTP/2 is spelled.
-    """
+    """Serve over TLS. ``nginx_version`` decides how HTTP/2 is spelled."""
     packages.installed(name="NGINX is installed", packages=["nginx"])
     service = files.present(
         name="its sandbox and limits are in place",
@@ -90,37 +93,49 @@ def deploy(
             File(DROP_IN, render("nginx/service.conf.j2", open_files=sizing.open_files)),
         ],
     )
-    site = render(
-        "nginx/site.conf.j2",
-        name=server_name,
-        authority=authority,
-        upstreams=upstreams,
-        certificate=certificate,
-        key=key,
-        body_mb=max_file_size_mb + UPLOAD_OVERHEAD_MB,
-        static_folder=static_folder,
-        acme_folder=acme_folder,
-        trusted_proxies=settings.trusted_proxies,
-        http2_directive=version_tuple(nginx_version) >= HTTP2_DIRECTIVE_SINCE,
-        ipv6=ipv6,
-    )
-    main = render(
-        "nginx/nginx.conf.j2",
-        open_files=sizing.open_files,
-        connections=sizing.worker_connections,
-    )
     written = files.present(
         name="the tested configuration is in place",
-        entries=[File(MAIN, main), File(SITE, site), Absent(DEFAULT_SITE)],
+        entries=[
+            File(MAIN, main_configuration(sizing)),
+            File(SITE, site_configuration(settings, serving, nginx_version, ipv6)),
+            Absent(DEFAULT_SITE),
+        ],
         check=Check(f'nginx -t -q -c "$stage{MAIN}"', tree=FOLDER),
     )
     running.running(
         name="NGINX serves it",
         unit=UNIT,
         restart_on=[DROP_IN_FOLDER],
-        reload_on=[MAIN, SITE, certificate, key],
+        reload_on=[MAIN, SITE, serving.certificate, serving.key],
         restart_after=[service],
         reload_after=[written],
+    )
+
+
+def main_configuration(sizing: NginxSizing) -> str:
+    """nginx.conf."""
+    return render(
+        "nginx/nginx.conf.j2",
+        open_files=sizing.open_files,
+        connections=sizing.worker_connections,
+    )
+
+
+def site_configuration(settings: Settings, serving: Serving, nginx_version: str, ipv6: bool) -> str:
+    """The site: redirect, TLS, WebSockets, uploads, static files."""
+    return render(
+        "nginx/site.conf.j2",
+        name=serving.server_name,
+        authority=serving.authority,
+        upstreams=serving.upstreams,
+        certificate=serving.certificate,
+        key=serving.key,
+        body_mb=serving.max_file_size_mb + UPLOAD_OVERHEAD_MB,
+        static_folder=serving.static_folder,
+        acme_folder=serving.acme_folder,
+        trusted_proxies=settings.trusted_proxies,
+        http2_directive=version_tuple(nginx_version) >= HTTP2_DIRECTIVE_SINCE,
+        ipv6=ipv6,
     )
 
 

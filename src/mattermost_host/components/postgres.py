@@ -11,7 +11,7 @@ from mattermost_host.database_check import DATABASE_CHECKS, check_database
 from mattermost_host.dsn import Dsn
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.ops import database, files, packages, running
-from mattermost_host.ops.files import File
+from mattermost_host.ops.entries import File
 from mattermost_host.postgresql_sizing import Pool
 from mattermost_host.postgresql_versions import PGDG_DEFAULT, minimum_for, shipped_with
 from mattermost_host.render import render
@@ -23,6 +23,15 @@ SOCKET_FOLDER = "/var/run/postgresql"
 NAME = "mattermost"
 """Role, database and system account share it, so peer authentication needs no map."""
 PORT = 5432
+PGDG_SOURCE = "/etc/apt/sources.list.d/pgdg.sources"
+CODENAMES = {
+    ("debian", "11"): "bullseye",
+    ("debian", "12"): "bookworm",
+    ("debian", "13"): "trixie",
+    ("ubuntu", "22.04"): "jammy",
+    ("ubuntu", "24.04"): "noble",
+}
+"""PGDG's repository is divided by the distributions' code names."""
 PGDG_KEY = "/usr/share/postgresql-common/pgdg/apt.postgresql.org.asc"
 
 
@@ -86,7 +95,7 @@ def deploy(settings: Settings, facts: HostFacts, parameters: Mapping[str, str]) 
     drop_in = f"{folder}/conf.d/mattermost-host.conf"
     access = f"{folder}/pg_hba.conf"
     if settings.pgdg:
-        _repository()
+        _repository(facts)
     packages.installed(
         name=f"PostgreSQL {version} is installed", packages=[f"postgresql-{version}"]
     )
@@ -113,13 +122,15 @@ def deploy(settings: Settings, facts: HostFacts, parameters: Mapping[str, str]) 
     )
 
 
-def _repository() -> None:
+def _repository(facts: HostFacts) -> None:
     """PGDG's packages, signed with the key that the distribution's own package brings."""
     packages.installed(name="the key of PGDG is installed", packages=["postgresql-common"])
-    files.present(
-        name="PGDG's repository is known",
-        entries=[File("/etc/apt/sources.list.d/pgdg.sources", "")],
+    source = render(
+        "postgres/pgdg.sources.j2",
+        codename=CODENAMES[facts.distribution, facts.release],
+        key=PGDG_KEY,
     )
+    files.present(name="PGDG's repository is known", entries=[File(PGDG_SOURCE, source)])
 
 
 def requires(settings: Settings, version: str) -> list[Requirement]:

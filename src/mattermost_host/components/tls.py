@@ -14,7 +14,7 @@ from mattermost_host.certificates import Pair
 from mattermost_host.errors import Mistake
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.ops import acme, files, packages, running
-from mattermost_host.ops.files import Absent, Directory, File
+from mattermost_host.ops.entries import Absent, Directory, File
 from mattermost_host.render import render
 from mattermost_host.requirement import Finding, Requirement
 from mattermost_host.surface import SecretFile, Surface, Unit

@@ -36,7 +36,8 @@ def script(questions: Iterable[str], site: str) -> str:
         "UNITS": units,
     }
     head = "\n".join(f"{name}={shlex.quote(value)}" for name, value in parameters.items())
-    return f"{head}\n{SCRIPT}"
+    # The braces: a shell that reads its script from standard input reads all of it first.
+    return f"{{\n{head}\n{SCRIPT}\n}} </dev/null"
 
 
 def answers(output: Iterable[str]) -> dict[str, list[str]]:

@@ -13,6 +13,7 @@ from pyinfra.context import ctx_host
 from mattermost_host.facts import this_machine
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.over_shell import ReadHost
+from mattermost_host.facts.questions import QUESTIONS, script
 
 PARALLEL = 30
 TIMEOUT_S = 120
@@ -50,7 +51,13 @@ def _ask(host: Host, site: str) -> HostFacts | str:
         with ctx_host.use(host):
             if not host.connected:
                 host.connect(show_errors=False, raise_exceptions=True)
-            facts = host.get_fact(ReadHost, site=site, _ignore_errors=True, _timeout=TIMEOUT_S)
+            facts = host.get_fact(
+                ReadHost,
+                site=site,
+                _stdin=script(QUESTIONS, site),
+                _ignore_errors=True,
+                _timeout=TIMEOUT_S,
+            )
     except PyinfraError as error:
         return str(error)
     return facts or "no answer as root; what the host said stands above"

@@ -8,6 +8,7 @@ from pyinfra.api import StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 
 from mattermost_host.ops.answers import Question, ask, changing, expect
+from mattermost_host.ops.changes import Change, explain
 
 NO_SHELL = "/usr/sbin/nologin"
 
@@ -40,6 +41,7 @@ def _system_account(user: str, home: str) -> Generator[StringCommand, None, None
     if found == (home, NO_SHELL, user):
         host.noop("the account is as described")
     elif found is None:
+        explain(Change(f"the account {user}", "is missing"))
         yield from changing(
             StringCommand(
                 f"getent group {user} >/dev/null || groupadd --system {user}; "
@@ -48,6 +50,8 @@ def _system_account(user: str, home: str) -> Generator[StringCommand, None, None
             )
         )
     else:
+        now = f"has home {found[0]}, shell {found[1]}, group {found[2]}"
+        explain(Change(f"the account {user}", now, severity="critical"))
         yield from changing(
             StringCommand(
                 f"getent group {user} >/dev/null || groupadd --system {user}; "

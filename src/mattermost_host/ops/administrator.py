@@ -14,6 +14,7 @@ from pyinfra.api import StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 
 from mattermost_host.ops.answers import Question, ask, changing, expect
+from mattermost_host.ops.changes import Change, explain
 
 CURL = "curl --silent --show-error --max-time 30 --unix-socket"
 
@@ -55,6 +56,8 @@ def _administrator(
     if found is not None and "system_admin" in found[1].split():
         host.noop("the administrator exists")
         return
+    what = "is missing" if found is None else "is no administrator"
+    explain(Change(f"the user {question.username}", what))
     user = {
         "username": question.username,
         "email": email,

@@ -65,10 +65,10 @@ class Answers(FactBase[dict[Question, Any]]):
 def script_of(questions: Sequence[Question]) -> str:
     """One script that answers all; the empty line ends an answer that does not end its last."""
     parts = [
-        f"({question.script()}\n) 2>/dev/null </dev/null; printf '\\n{MARKER}\\n'"
-        for question in questions
+        f"({question.script()}\n) 2>/dev/null; printf '\\n{MARKER}\\n'" for question in questions
     ]
-    return "\n".join(parts)
+    # The braces: a shell that reads its script from standard input reads all of it first.
+    return "\n".join(["{", *parts, "} </dev/null"])
 
 
 @dataclass

@@ -12,6 +12,7 @@ from pyinfra.api import StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 
 from mattermost_host.ops.answers import Question, ask, changing, expect
+from mattermost_host.ops.changes import Change, explain
 
 
 @dataclass(frozen=True)
@@ -106,10 +107,27 @@ def _present(question: AskDatabase, locale: str, unit: str) -> Generator[StringC
     if now.pending_restart or now.overridden:
         # Parameters that ALTER SYSTEM had changed may need more than a reload.
         steps.append(StringCommand(f"systemctl restart {unit}"))
+    explain(*_explained(question, now, unit))
     if not steps:
         host.noop("role, database and parameters are as described")
         return
     yield from changing(*steps)
+
+
+def _explained(question: AskDatabase, now: DatabaseState, unit: str) -> Iterator[Change]:
+    name = question.name
+    if now.role != ONLY_LOGIN:
+        found = "is missing" if now.role is None else "has other rights than to log in"
+        yield Change(f"the role {name}", found, severity="critical")
+    if now.owner != name:
+        found = "is missing" if now.owner is None else f"belongs to {now.owner}"
+        yield Change(f"the database {name}", found)
+    if now.schema_owner != name:
+        yield Change("the schema public", f"belongs to {now.schema_owner or 'nobody yet'}")
+    for parameter in now.overridden:
+        yield Change(f"the parameter {parameter}", "comes from elsewhere than our file")
+    if now.pending_restart or now.overridden:
+        yield Change(unit, "has parameters that wait for it", "restart")
 
 
 def _general(question: AskDatabase, now: DatabaseState, locale: str) -> Iterator[str]:

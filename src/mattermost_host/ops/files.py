@@ -6,104 +6,31 @@ travel by standard input and are never part of a command.
 """
 
 import base64
-import hashlib
 import io
 import shlex
 import tarfile
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pyinfra import host
 from pyinfra.api import StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 
-from mattermost_host.ops.answers import Question, ask, changing, expect
-
-
-@dataclass(frozen=True)
-class File:
-    """A file with just this content, mode and owner."""
-
-    path: str
-    content: str | bytes = field(repr=False)
-    mode: str = "644"
-    user: str = "root"
-    group: str = "root"
-    secret: bool = False
-    """Its content is never shown, not even as a difference."""
-
-    @property
-    def data(self) -> bytes:
-        return self.content.encode() if isinstance(self.content, str) else self.content
-
-
-@dataclass(frozen=True)
-class Directory:
-    """A directory with this mode and owner; what is in it is not ours to say."""
-
-    path: str
-    mode: str = "755"
-    user: str = "root"
-    group: str = "root"
-
-
-@dataclass(frozen=True)
-class Link:
-    """A symbolic link with this target."""
-
-    path: str
-    target: str
-
-
-@dataclass(frozen=True)
-class Absent:
-    """Nothing at this path."""
-
-    path: str
-
-
-Entry = File | Directory | Link | Absent
-
-
-@dataclass(frozen=True)
-class State:
-    """What stands at a path."""
-
-    kind: str
-    mode: str
-    user: str
-    group: str
-    sha256: str = ""
-    target: str = ""
-
-
-@dataclass(frozen=True)
-class FileStates(Question):
-    """Kind, mode, owner, digest and link target of each path that exists."""
-
-    paths: tuple[str, ...]
-
-    def script(self) -> str:
-        paths = " ".join(shlex.quote(path) for path in self.paths)
-        return (
-            f"stat -c '%F|%a|%U|%G|%n' -- {paths}\n"
-            f"find {paths} -maxdepth 0 -type l -printf 'link|%l|%p\\n'\n"
-            f"sha256sum -- {paths}"
-        )
-
-    def parse(self, lines: list[str]) -> dict[str, State]:
-        found: dict[str, dict[str, str]] = {}
-        for line in lines:
-            if line.startswith("link|"):
-                _, target, path = line.split("|", 2)
-                found[path]["target"] = target
-            elif "|" in line:
-                kind, mode, user, group, path = line.split("|", 4)
-                found[path] = {"kind": kind, "mode": mode, "user": user, "group": group}
-            else:
-                digest, path = line.split("  ", 1)
-                found[path]["sha256"] = digest
-        return {path: State(**values) for path, values in found.items()}
+from mattermost_host.ops import changes
+from mattermost_host.ops.answers import ask, changing, expect
+from mattermost_host.ops.changes import explain
+from mattermost_host.ops.differences import described
+from mattermost_host.ops.entries import (
+    Absent,
+    Directory,
+    Entry,
+    File,
+    FileStates,
+    Link,
+    State,
+    is_right,
+    rewritten,
+)
 
 
 @dataclass(frozen=True)
@@ -137,34 +64,14 @@ def _present(
     if not wrong:
         host.noop("all files are as described")
         return
+    if changes.wanted():
+        explain(*described(wrong, states, rewritten(wrong, states)))
     yield from changing(_put_right(entries, wrong, states, check))
-
-
-def is_right(entry: Entry, state: State | None) -> bool:
-    """Whether what stands at the path is what the entry describes."""
-    if isinstance(entry, Absent):
-        return state is None
-    if state is None:
-        return False
-    if isinstance(entry, Link):
-        return state.kind == "symbolic link" and state.target == entry.target
-    if isinstance(entry, File):
-        return _same_content(entry, state) and _same_owner(entry, state)
-    return state.kind == "directory" and _same_owner(entry, state)
-
-
-def _same_content(entry: File, state: State) -> bool:
-    regular = state.kind in {"regular file", "regular empty file"}
-    return regular and state.sha256 == hashlib.sha256(entry.data).hexdigest()
-
-
-def _same_owner(entry: File | Directory, state: State) -> bool:
-    wanted = (entry.mode.lstrip("0"), entry.user, entry.group)
-    return wanted == (state.mode, state.user, state.group)
 
 
 PLACE = """place() {
   new="$(dirname "$1")/.$(basename "$1").mattermost-host~"
+  trap 'rm -rf "$stage" "$new"' EXIT
   rm -rf "$new"; cp "$stage$1" "$new"; chown "$3:$4" "$new"; chmod "$2" "$new"
   sync "$new"; mv -fT "$new" "$1"
 }
@@ -175,7 +82,8 @@ def _put_right(
     entries: Sequence[Entry], wrong: list[Entry], states: dict[str, State], check: Check | None
 ) -> StringCommand:
     """One command for everything that is wrong: unpack aside, test, rename into place."""
-    written = [entry for entry in wrong if _needs_content(entry, states)]
+    written = rewritten(wrong, states)
+    staged: Sequence[File]
     staged = [entry for entry in entries if isinstance(entry, File)] if check else written
     script = ["set -eu", "umask 077"]
     if staged:
@@ -189,11 +97,6 @@ def _put_right(
         ]
     script += [_step(entry, entry in written) for entry in wrong]
     return StringCommand("\n".join(script), _stdin=_packed(staged))
-
-
-def _needs_content(entry: Entry, states: dict[str, State]) -> bool:
-    state = states.get(entry.path)
-    return isinstance(entry, File) and not (state and _same_content(entry, state))
 
 
 def _step(entry: Entry, written: bool) -> str:
@@ -222,12 +125,11 @@ def _tested(check: Check, wrong: list[Entry]) -> Iterator[str]:
     yield check.command
 
 
-def _packed(files: Sequence[Entry]) -> list[str]:
+def _packed(files: Sequence[File]) -> list[str]:
     """The files as lines of a base64 tar archive, for standard input."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for entry in files:
-            assert isinstance(entry, File)  # nothing else has content
             member = tarfile.TarInfo(entry.path.lstrip("/"))
             member.size = len(entry.data)
             member.mode = 0o600

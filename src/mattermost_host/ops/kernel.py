@@ -8,6 +8,7 @@ from pyinfra.api import StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 
 from mattermost_host.ops.answers import Question, ask, changing, expect
+from mattermost_host.ops.changes import Change, explain
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ def in_force(name: str, parameters: Mapping[str, str]) -> OperationMeta:
 def _in_force(parameters: dict[str, str]) -> Generator[StringCommand, None, None]:
     found = ask(KernelParameters(tuple(parameters)))
     wrong = {key: value for key, value in parameters.items() if found.get(key, value) != value}
+    explain(*(Change(key, f"is {found[key]} instead of {value}") for key, value in wrong.items()))
     if wrong:
         assignments = " ".join(f"{key}='{value}'" for key, value in wrong.items())
         yield from changing(StringCommand(f"modprobe -q tcp_bbr; sysctl -q -w {assignments}"))

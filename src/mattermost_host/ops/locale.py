@@ -8,6 +8,7 @@ from pyinfra.api import StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 
 from mattermost_host.ops.answers import Question, ask, changing, expect
+from mattermost_host.ops.changes import Change, explain
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ def _available(locale: str) -> Generator[StringCommand, None, None]:
     if ask(HasLocale(locale)):
         host.noop("the locale is generated")
         return
+    explain(Change(f"the locale {locale}", "is not generated"))
     line = f"{locale} UTF-8"
     yield from changing(
         StringCommand(

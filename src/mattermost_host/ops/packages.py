@@ -8,6 +8,7 @@ from pyinfra.api import StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 
 from mattermost_host.ops.answers import Question, ask, changing, expect
+from mattermost_host.ops.changes import Change, explain
 
 POLICY = "/usr/sbin/policy-rc.d"
 LISTS_MAX_AGE_MIN = 60
@@ -59,9 +60,11 @@ def installed(name: str, packages: Sequence[str]) -> OperationMeta:
 def _installed(packages: tuple[str, ...]) -> Generator[StringCommand, None, None]:
     found = ask(PackageStates(packages))
     missing = [package for package in packages if package not in found]
+    explain(*(Change(package, "is not installed") for package in missing))
     if missing:
         yield from changing(StringCommand(INSTALL, *missing))
     elif "policy" in found:
+        explain(Change(POLICY, "was left behind by a run that ended in the middle"))
         yield from changing(StringCommand(f"rm -f {POLICY}"))
     else:
         host.noop("all packages are installed")

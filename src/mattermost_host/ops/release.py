@@ -15,6 +15,7 @@ from pyinfra.api.operation import OperationMeta
 
 from mattermost_host.download import sha256_of
 from mattermost_host.ops.answers import Question, ask, changing, expect
+from mattermost_host.ops.changes import Change, explain
 
 HOME = "/opt/mattermost"
 RELEASES = f"{HOME}/releases"
@@ -68,6 +69,7 @@ def _current(release: Release) -> Generator[StringCommand | FileUploadCommand, N
     if not missing and now["current"] == [target] and not prunable and not now["leftover"]:
         host.noop("the release is current")
         return
+    explain(*_explained(now, release.folder, prunable))
     if missing:
         yield StringCommand(f"set -eu; mkdir -p {RELEASES}; rm -f {UPLOADED}")
         tarball = release.fetch()
@@ -80,6 +82,17 @@ def _current(release: Release) -> Generator[StringCommand | FileUploadCommand, N
     yield from changing(StringCommand("\n".join(steps)))
 
 
+def _explained(
+    now: dict[str, list[str]], folder: str, prunable: list[str]
+) -> Generator[Change, None, None]:
+    if folder not in now["release"]:
+        yield Change(f"release {folder}", "is not on the host")
+    if now["current"] != [f"releases/{folder}"]:
+        yield Change(CURRENT, f"leads to {''.join(now['current']) or 'nothing'}")
+    for old in (*prunable, *now["leftover"]):
+        yield Change(old, "is not needed any more", severity="info")
+
+
 def _prunable(newest_first: list[str], wanted: str) -> list[str]:
     """All but the wanted release and the newest others, ``KEPT`` in all."""
     others = [folder for folder in newest_first if folder != wanted]
@@ -90,10 +103,10 @@ def _unpack(folder: str, sha256: str) -> str:
     """Verify what arrived, unpack it aside, try the binary, compress, and name it last."""
     new = f"{RELEASES}/.new-{folder}"
     return f"""set -eu
+trap 'rm -rf {UPLOADED} {new}' EXIT
 echo '{sha256}  {UPLOADED}' | sha256sum -c --quiet
 rm -rf {new}; mkdir -m 755 {new}
 tar -xzf {UPLOADED} -C {new} --strip-components=1 --no-same-owner
-rm -f {UPLOADED}
 chown -R root:root {new}
 chmod -R u=rwX,go=rX {new}
 cd {new}

@@ -8,6 +8,7 @@ from pyinfra.api import StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 
 from mattermost_host.ops.answers import Question, ask, changing, expect
+from mattermost_host.ops.changes import Change, explain
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,13 @@ def _loaded(
     rules: RulesState, after: tuple[OperationMeta, ...]
 ) -> Generator[StringCommand, None, None]:
     foreseen = not state.is_executing and any(meta.will_change for meta in after)
-    if ask(rules) and not foreseen:
+    same = ask(rules)
+    if same and not foreseen:
         host.noop("the rules in the kernel are those of the file")
         return
+    if not same:
+        found = "in the kernel is not what the file says"
+        explain(Change(f"table {rules.table}", found, severity="critical"))
     yield from changing(
         StringCommand(
             "set -eu; systemctl daemon-reload; "
@@ -79,6 +84,7 @@ def _unloaded(unit: str, table: str) -> Generator[StringCommand, None, None]:
     if not ask(TableExists(unit, table)):
         host.noop("no rules of ours in the kernel")
         return
+    explain(Change(f"table {table}", "is in the kernel"))
     yield from changing(
         StringCommand(
             f"systemctl disable -q --now {unit} 2>/dev/null; systemctl daemon-reload; "

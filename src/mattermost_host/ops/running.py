@@ -14,6 +14,7 @@ from pyinfra.api import StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 
 from mattermost_host.ops.answers import Question, ask, changing, expect
+from mattermost_host.ops.changes import Change, explain
 
 STAMPS = "/run/mattermost-host"
 UNIT_FILES = "/etc/systemd/system"
@@ -116,7 +117,27 @@ def _running(wanted: _Wanted) -> Generator[StringCommand, None, None]:
     if not steps:
         host.noop(f"{unit} runs its current files")
         return
+    explain(*_explained(unit, now, wanted))
     yield from changing(StringCommand("\n".join(["set -eu", *steps])))
+
+
+def _explained(unit: str, now: UnitState, wanted: _Wanted) -> Iterator[Change]:
+    if now.masked:
+        yield Change(unit, "is masked", severity="critical")
+    elif not now.enabled:
+        yield Change(unit, "does not start at boot")
+    if now.needs_daemon_reload:
+        yield Change(unit, "has unit files that systemd has not read", "restart")
+    if not now.active:
+        yield Change(unit, "does not run", "restart", "critical")
+    for path in now.to_restart:
+        yield Change(unit, f"runs since before {path} changed", "restart")
+    for path in now.to_reload:
+        yield Change(unit, f"has not read {path} since it changed", "reload")
+    if now.active and not now.to_restart and _foreseen(wanted.restart_after):
+        yield Change(unit, "will have newer files", "restart")
+    elif now.active and not now.to_reload and _foreseen(wanted.reload_after):
+        yield Change(unit, "will have newer files", "reload")
 
 
 def _steps(unit: str, now: UnitState, wanted: _Wanted) -> Iterator[str]:

@@ -37,11 +37,11 @@ def main(arguments: Sequence[str]) -> int:
     words = [word for word in arguments if word != "--local"]
     local = len(words) < len(arguments) or os.environ.get("MMCTL_LOCAL", "").lower() in _TRUE
     commands = {
-        ("system", "status"): _status,
-        ("system", "version"): _version,
-        ("user", "list"): _users,
+        "system status": _status,
+        "system version": _version,
+        "user list": _users,
     }
-    command = commands.get(tuple(words))
+    command = commands.get(" ".join(words))
     if command is None:
         print(USAGE, file=sys.stderr)
         return 1

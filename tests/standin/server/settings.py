@@ -105,7 +105,7 @@ def _from_text(kind: str, text: str) -> Any:
     if kind == "list":
         return text.split()
     try:
-        value = {"int": int, "string": str, "map": json.loads}[kind](text)
+        value = int(text) if kind == "int" else json.loads(text) if kind == "map" else text
     except ValueError:
         return None
     return value if isinstance(value, _TYPES[kind]) else None

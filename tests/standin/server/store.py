@@ -16,7 +16,7 @@ from mattermost_standin.dsn import DataSource, parse
 from mattermost_standin.log import log
 from mattermost_standin.settings import Values
 
-Row = dict  # of column to value
+Row = dict[str, Any]  # by column
 PATIENCE = 8.5  # seconds that a start waits for the database, seen with release 11
 _PAUSE = 0.5  # seconds between two attempts
 

@@ -1,0 +1,63 @@
+"""What an operation would change, in words. A plan collects them; a deploy does not need them."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+from weakref import WeakKeyDictionary
+
+from pyinfra.api import Host
+from pyinfra.context import ctx_host
+
+Effect = Literal["change", "restart", "reload"]
+Severity = Literal["info", "warning", "critical"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that is not as described, and what a run would do about it."""
+
+    subject: str
+    """A path, a unit, a package, a role …"""
+    found: str
+    """What is wrong with it: completes the sentence that the subject begins."""
+    effect: Effect = "change"
+    severity: Severity = "warning"
+    """critical: open to somebody, or down; info: nothing depends on it."""
+    diff: tuple[str, ...] = ()
+    """Unified difference of a file that holds no secret, from the host's to ours."""
+
+    def __str__(self) -> str:
+        return f"{self.subject} {self.found}"
+
+
+_collected: WeakKeyDictionary[Host, dict[str, list[Change]]] = WeakKeyDictionary()
+_collecting = False
+
+
+@contextmanager
+def collecting() -> Iterator[None]:
+    """While this lasts, operations tell what they would change, with differences of files."""
+    global _collecting  # noqa: PLW0603 - one plan at a time is made in a process
+    _collecting = True
+    try:
+        yield
+    finally:
+        _collecting = False
+
+
+def wanted() -> bool:
+    """Whether somebody collects; where not, nothing has to be asked for the sake of words."""
+    return _collecting
+
+
+def explain(*changes: Change) -> None:
+    """Tell what the operation that is being evaluated would change."""
+    host: Host = ctx_host.get()  # type: ignore[no-untyped-call]
+    if _collecting and host.current_op_hash:
+        _collected.setdefault(host, {})[host.current_op_hash] = list(changes)
+
+
+def explained(host: Host, operation: str) -> Sequence[Change]:
+    """What the operation with this hash said it would change on ``host``."""
+    return _collected.get(host, {}).get(operation, ())

@@ -1,0 +1,132 @@
+"""What may stand at a path, what does, and whether that is the same."""
+
+import hashlib
+import shlex
+from dataclasses import dataclass, field
+
+from mattermost_host.ops.answers import Question
+
+
+@dataclass(frozen=True)
+class File:
+    """A file with just this content, mode and owner."""
+
+    path: str
+    content: str | bytes = field(repr=False)
+    mode: str = "644"
+    user: str = "root"
+    group: str = "root"
+    secret: bool = False
+    """Its content is never shown, not even as a difference."""
+
+    @property
+    def data(self) -> bytes:
+        """The content as bytes."""
+        return self.content.encode() if isinstance(self.content, str) else self.content
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the content."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
+@dataclass(frozen=True)
+class Directory:
+    """A directory with this mode and owner; what is in it is not ours to say."""
+
+    path: str
+    mode: str = "755"
+    user: str = "root"
+    group: str = "root"
+
+
+@dataclass(frozen=True)
+class Link:
+    """A symbolic link with this target."""
+
+    path: str
+    target: str
+
+
+@dataclass(frozen=True)
+class Absent:
+    """Nothing at this path."""
+
+    path: str
+
+
+Entry = File | Directory | Link | Absent
+
+
+@dataclass(frozen=True)
+class State:
+    """What stands at a path."""
+
+    kind: str
+    mode: str
+    user: str
+    group: str
+    sha256: str = ""
+    target: str = ""
+
+
+@dataclass(frozen=True)
+class FileStates(Question):
+    """Kind, mode, owner, digest and link target of each path that exists."""
+
+    paths: tuple[str, ...]
+
+    def script(self) -> str:
+        paths = " ".join(shlex.quote(path) for path in self.paths)
+        return (
+            f"stat -c '%F|%a|%U|%G|%n' -- {paths}\n"
+            f"find {paths} -maxdepth 0 -type l -printf 'link|%l|%p\\n'\n"
+            f"sha256sum -- {paths}"
+        )
+
+    def parse(self, lines: list[str]) -> dict[str, State]:
+        found: dict[str, dict[str, str]] = {}
+        for line in lines:
+            if line.startswith("link|"):
+                _, target, path = line.split("|", 2)
+                found[path]["target"] = target
+            elif "|" in line:
+                kind, mode, user, group, path = line.split("|", 4)
+                found[path] = {"kind": kind, "mode": mode, "user": user, "group": group}
+            else:
+                digest, path = line.split("  ", 1)
+                found[path]["sha256"] = digest
+        return {path: State(**values) for path, values in found.items()}
+
+
+def is_right(entry: Entry, state: State | None) -> bool:
+    """Whether what stands at the path is what the entry describes."""
+    if isinstance(entry, Absent):
+        return state is None
+    if state is None:
+        return False
+    if isinstance(entry, Link):
+        return state.kind == "symbolic link" and state.target == entry.target
+    if isinstance(entry, File):
+        return same_content(entry, state) and _same_owner(entry, state)
+    return state.kind == "directory" and _same_owner(entry, state)
+
+
+def same_content(entry: File, state: State) -> bool:
+    regular = state.kind in {"regular file", "regular empty file"}
+    return regular and state.sha256 == entry.sha256
+
+
+def _same_owner(entry: File | Directory, state: State) -> bool:
+    wanted = (entry.mode.lstrip("0"), entry.user, entry.group)
+    return wanted == (state.mode, state.user, state.group)
+
+
+def rewritten(wrong: list[Entry], states: dict[str, State]) -> list[File]:
+    """The files whose content differs, as against their mode or owner only."""
+    return [
+        entry
+        for entry in wrong
+        if isinstance(entry, File)
+        and not ((state := states.get(entry.path)) and same_content(entry, state))
+    ]

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import click
 
+from mattermost_host import application, plan_report, verification
+from mattermost_host import plan as planning
 from mattermost_host import preflight as checks
-from mattermost_host import verification
 from mattermost_host.site import Site
 
 INVENTORY = click.argument("inventory", type=click.Path(path_type=Path))
+OUTPUT = click.Path(dir_okay=False, allow_dash=True)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -34,12 +36,48 @@ def preflight(inventory: Path, as_json: bool, verbose: bool) -> None:
 
     Example: mattermost-host preflight inventories/single.py
     """
-    report = checks.run(Site.load(inventory))
+    report = checks.run(Site.use(inventory))
     if as_json:
         click.echo(report.to_json())
     else:
         report.show(verbose=verbose)
     sys.exit(1 if report.errors else 0)
+
+
+@main.command()
+@INVENTORY
+@click.option("--limit", "hosts", multiple=True, metavar="HOST", help="Only this host; repeatable.")
+@click.option("--json", "json_file", type=OUTPUT, help="Write the plan as JSON; - is the terminal.")
+@click.option("--junit", type=OUTPUT, help="Write the plan as a JUnit file.")
+def plan(inventory: Path, hosts: tuple[str, ...], json_file: str | None, junit: str | None) -> None:
+    """Say what a deploy would change, restart and reload; change nothing.
+
+    Exit status: 0 nothing would change, 2 something would, 1 it could not tell.
+
+    Example: mattermost-host plan inventories/single.py
+    """
+    made = planning.make(Site.use(inventory), hosts)
+    if json_file:
+        _write(json_file, made.to_json())
+    if junit:
+        _write(junit, plan_report.junit(made))
+    if "-" not in (json_file, junit):
+        plan_report.show(made)
+    sys.exit(made.status)
+
+
+@main.command()
+@INVENTORY
+@click.option("--limit", "hosts", multiple=True, metavar="HOST", help="Only this host; repeatable.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before changing anything.")
+def apply(inventory: Path, hosts: tuple[str, ...], yes: bool) -> None:
+    """Show the plan, ask, carry it out, and verify the hosts.
+
+    Exit status: 0 all is as described, 1 something is not.
+
+    Example: mattermost-host apply inventories/single.py --yes
+    """
+    sys.exit(application.run(Site.use(inventory), hosts, ask=not yes))
 
 
 @main.command()
@@ -54,3 +92,8 @@ def verify(inventory: Path, journey: bool, junit: Path | None) -> None:
     Example: mattermost-host verify inventories/single.py --journey
     """
     sys.exit(verification.run(inventory, journey=journey, junit=junit))
+
+
+def _write(file: str, text: str) -> None:
+    with click.open_file(file, "w", encoding="utf-8") as stream:
+        stream.write(text + "\n")

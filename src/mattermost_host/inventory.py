@@ -89,12 +89,15 @@ def _role_mistakes(names: Mapping[str, Any], roles: Mapping[str, list[str]]) -> 
         members = [name for name, held in roles.items() if role in held]
         if not members and not (role == "db" and _external_database(names)):
             mistakes.append(Mistake(role, "no host", f'write {role} = ["name-of-a-host"]'))
-    if len(roles) > 1:
+    partly = {name: held for name, held in roles.items() if held and len(held) < len(ROLES)}
+    if len(roles) > 1 and partly:
+        spread = ", ".join(f"{name} ({' and '.join(held)})" for name, held in partly.items())
         mistakes.append(
             Mistake(
                 "hosts",
-                f"{len(roles)} hosts ({', '.join(roles)})",
-                "write one host into all roles; this version deploys sites of one host",
+                f"roles spread over hosts: {spread}",
+                "put each host into all roles; this version deploys whole hosts only, of which "
+                "each is a server of its own",
             )
         )
     return mistakes

@@ -56,11 +56,20 @@ class Site:
         return cls(path, settings, read.hosts, secrets)
 
     @classmethod
+    def use(cls, path: Path) -> "Site":
+        """Load the inventory at ``path`` and make it the site of this run."""
+        Site._current = cls.load(path)
+        return Site._current
+
+    @classmethod
     def load_for_pyinfra(cls) -> None:
-        """Load the inventory of this command line. Only a file is checked, not a bare host name."""
+        """Load the inventory of pyinfra's command line, if it is a file and not a host's name.
+
+        Does nothing where a command of ours has loaded its inventory before it reads config.py.
+        """
         path = Path(str(click.get_current_context().params["inventory"]))
-        if path.is_file() or path.suffix == ".py":
-            Site._current = cls.load(path)
+        if Site._current is None and (path.is_file() or path.suffix == ".py"):
+            cls.use(path)
 
     @classmethod
     def current(cls) -> "Site":

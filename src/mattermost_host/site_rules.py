@@ -116,8 +116,13 @@ def _database(settings: Description, inventory: Path) -> Iterator[Mistake]:
 def _files(settings: Description) -> Iterator[Mistake]:
     for path, file in (
         ("mattermost.licence", settings.mattermost.licence),
+        ("mattermost.release.file", _local(settings.mattermost.release.file)),
         ("mattermost.release.signature_key", settings.mattermost.release.signature_key),
         ("postgres.ca_certificate", settings.postgres.ca_certificate),
     ):
         if file and not Path(file).is_file():
             yield Mistake(path, repr(file), "there is no such file on this machine")
+
+
+def _local(location: str | None) -> str | None:
+    return None if location and location.startswith(("https://", "http://")) else location

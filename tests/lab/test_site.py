@@ -225,11 +225,13 @@ def test_postgresql_restarts_and_stops_without_us(deployment: Deployment) -> Non
 
 
 def test_server_started_without_database_waits_for_it(deployment: Deployment) -> None:
-    host = deployment.host
-    host.run("systemctl stop postgresql; systemctl kill -s KILL mattermost")
+    """It gives up after seconds, and systemd starts it again until there is a database."""
+    host, cluster = deployment.host, POSTGRESQL[deployment.host.suite]
+    host.run(f"systemctl stop {cluster}; systemctl mask --runtime {cluster}")
+    host.run("systemctl kill -s KILL mattermost")
     wait_until(lambda: _restarts(deployment) > 1, 60, "systemd tries more than once")
     assert deployment.status() != 200
-    host.run("systemctl start postgresql")
+    host.run(f"systemctl unmask --runtime {cluster}; systemctl start {cluster}")
     deployment.wait_healthy()
     assert deployment.deploy().changed == ()
 

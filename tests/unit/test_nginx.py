@@ -3,6 +3,7 @@
 import itertools
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from mattermost_host import sizing
 from mattermost_host.components import nginx
-from mattermost_host.components.nginx import DROP_IN, MAIN, SITE, Settings
+from mattermost_host.components.nginx import DROP_IN, MAIN, SITE, Serving, Settings
 from mattermost_host.ops.entries import Absent
 from mattermost_host.ops.running import AskUnit, UnitState
 from tests.unit.examples import converged, files_that_differ, mistakes_of, pair
@@ -21,27 +22,26 @@ from tests.unit.parsers import (
     findings_of_gixy,
     nginx_version,
 )
-from tests.unit.plan import Plan, answering, nothing_installed, plan
+from tests.unit.plan import Answer, Plan, answering, nothing_installed, plan
 
 CERTIFICATE, KEY = "/etc/mattermost-host/tls/fullchain.pem", "/etc/mattermost-host/tls/privkey.pem"
-WIRING: dict[str, Any] = {
-    "server_name": "chat.example.com",
-    "authority": "chat.example.com",
-    "upstreams": ["127.0.0.1:8065"],
-    "certificate": CERTIFICATE,
-    "key": KEY,
-    "max_file_size_mb": 100,
-    "static_folder": "/opt/mattermost/current/client",
-    "acme_folder": None,
-    "sizing": sizing.nginx(50),
-    "nginx_version": "1.22.1-9+deb12u2",
-    "ipv6": True,
-}
+SERVING = Serving(
+    server_name="chat.example.com",
+    authority="chat.example.com",
+    upstreams=("127.0.0.1:8065",),
+    certificate=CERTIFICATE,
+    key=KEY,
+    max_file_size_mb=100,
+    static_folder="/opt/mattermost/current/client",
+    acme_folder=None,
+)
+HOST = {"sizing": sizing.nginx(50), "nginx_version": "1.22.1-9+deb12u2", "ipv6": True}
 
 
-def _plan(answer: Any = nothing_installed, **changed: Any) -> Plan:
+def _plan(answer: Answer = nothing_installed, **changed: Any) -> Plan:
     settings = Settings(**changed.pop("settings", {}))
-    return plan(nginx.deploy, settings, answer=answer, **{**WIRING, **changed})
+    of_the_host = {name: changed.pop(name, value) for name, value in HOST.items()}
+    return plan(nginx.deploy, settings, replace(SERVING, **changed), answer=answer, **of_the_host)
 
 
 def test_a_fresh_host() -> None:
@@ -155,7 +155,7 @@ class Tree:
             KEY: self.folder / "privkey.pem",
             "/var/log/nginx": self.folder,
             "/run/nginx.pid": self.folder / "nginx.pid",
-            "user www-data;\n": "",
+            "user www-data;\n": "user root;\n",  # the only one there is in the namespace
             "http {\n": f"http {{\n{self._temporary()}",
         }
         for path in (MAIN, SITE):

@@ -41,4 +41,4 @@ lab:
 endif
 
 docs: setup  ## generate the references in docs/
-	@.venv/bin/mattermost-host docs
+	@$(PYTHON) -m mattermost_host.docs

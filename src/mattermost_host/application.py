@@ -10,8 +10,8 @@ from pyinfra.api.operations import run_ops
 from pyinfra.api.state import StateStage
 from pyinfra_cli.log import setup_logging
 
+from mattermost_host import lock, plan_report, verification
 from mattermost_host import plan as planning
-from mattermost_host import plan_report, verification
 from mattermost_host.errors import OperatorError
 from mattermost_host.site import Site
 
@@ -19,7 +19,7 @@ from mattermost_host.site import Site
 def run(site: Site, limit: Sequence[str], *, ask: bool) -> int:
     """Carry out the plan of ``site``; exit status 0 where everything then holds, otherwise 1."""
     start = time.monotonic()
-    with planning.prepared(site, limit) as state:
+    with lock.held(site.path), planning.prepared(site, limit) as state:
         plan = planning.evaluate(state)
         plan_report.show(plan)
         changes = plan.verdict == "changes"

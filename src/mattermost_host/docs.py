@@ -48,7 +48,7 @@ WORDS: Mapping[Any, str] = {
     str: "text",
     object: "anything",
     IPvAnyNetwork: "network such as `10.0.0.0/8`",
-    mattermost.SettingValue: "value of the setting's own type",
+    Any: "value of the setting's own type",
 }
 EXTERNAL = "Asked of an external PostgreSQL, as the server will reach it."
 PEERS = {"world": "everybody", "loopback": "this host only"}

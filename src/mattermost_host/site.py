@@ -3,16 +3,17 @@
 ``config.py`` loads it at the start of each pyinfra run; deploys say ``Site.current()``.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import ClassVar
+from typing import IO, ClassVar
 
 import click
 from pydantic import SecretStr
 
-from mattermost_host import inventory, postgresql_sizing, site_rules
+from mattermost_host import inventory, lock, postgresql_sizing, site_rules
 from mattermost_host.certificates import Pair
 from mattermost_host.components import base, firewall, mattermost, nginx, postgres, tls
 from mattermost_host.description import Description, describe
@@ -26,6 +27,9 @@ from mattermost_host.requirement import Inquiry, Requirement
 from mattermost_host.secrets import Secrets, Wanted
 from mattermost_host.surface import Port, Surface
 
+CHANGING = frozenset({"deploys/site.py"})
+"""Deploys that change hosts; only one run of them at a time."""
+
 
 @dataclass(frozen=True)
 class Site:
@@ -37,6 +41,8 @@ class Site:
     secrets: Secrets
 
     _current: ClassVar["Site | None"] = None
+    _lock: ClassVar[IO[str] | None] = None
+    """Held until pyinfra's process ends."""
 
     @classmethod
     def load(cls, path: Path) -> "Site":
@@ -67,9 +73,12 @@ class Site:
 
         Does nothing where a command of ours has loaded its inventory before it reads config.py.
         """
-        path = Path(str(click.get_current_context().params["inventory"]))
+        said = click.get_current_context().params
+        path = Path(str(said["inventory"]))
         if Site._current is None and (path.is_file() or path.suffix == ".py"):
             cls.use(path)
+            if CHANGING.intersection(map(os.path.normpath, said["operations"])) and not said["dry"]:
+                Site._lock = lock.take(path)
 
     @classmethod
     def current(cls) -> "Site":

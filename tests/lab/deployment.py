@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import requests
+
+from mattermost_host.api_client import Client, Unexpected, trust
 from tests.host.outside import resolving
 from tests.lab.hosts import Lab, LabHost
 from tests.lab.shell import wait_until
-
-from mattermost_host.api_client import Client, Unexpected, trust
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 """Where the tools of the environment that runs the tests are."""
 QUIET = {**os.environ, "PYINFRA_PROGRESS": "off", "COLUMNS": "120"}
+OURS = ("mattermost.service", "nginx.service", "mattermost-firewall.service")
 LONGEST = 900.0  # seconds for one command
 RECOVERY = 60.0  # seconds for a server that lost its database, or its host
 
@@ -157,9 +158,10 @@ class Deployment:
         """`mattermost-host verify INVENTORY`, which must find nothing wrong."""
         return self.run("mattermost-host", "verify", str(self.inventory), *options)
 
-    def invocations(self, *units: str) -> dict[str, str]:
-        """The invocation of each unit: another one means that it was started anew."""
-        shown = self.host.run(f"systemctl show -p Id,InvocationID {' '.join(units)}").stdout
+    def started(self, *units: str) -> dict[str, str]:
+        """The invocation of each unit, of ours without names: another one is another start."""
+        wanted = " ".join(units or OURS)
+        shown = self.host.run(f"systemctl show -p Id,InvocationID {wanted}").stdout
         blocks = [dict(line.split("=", 1) for line in one.split()) for one in shown.split("\n\n")]
         return {block["Id"]: block["InvocationID"] for block in blocks}
 

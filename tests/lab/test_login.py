@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.lab.deployment import Deployment
 from tests.lab.hosts import Lab, LabHost
 from tests.lab.scan import open_ports

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
 from tests.lab.deployment import Deployment
 from tests.lab.hosts import Lab, LabHost
 from tests.lab.scan import open_ports
@@ -44,7 +45,7 @@ while True:
 """
 
 ASK_UDP = """
-import json, selectors, socket, sys
+import json, selectors, socket, sys, time
 address, ports = json.loads(sys.argv[1])
 family = socket.AF_INET6 if ":" in address else socket.AF_INET
 waiting, answered = selectors.DefaultSelector(), []
@@ -55,12 +56,11 @@ for port in ports:
 for attempt in range(3):
     for key in waiting.get_map().values():
         key.fileobj.send(b"?")
-    for key, _ in waiting.select(timeout=1):
-        try:
+    end = time.monotonic() + 0.5
+    while (left := end - time.monotonic()) > 0:
+        for key, _ in waiting.select(timeout=left):
             key.fileobj.recv(64)
             answered.append(key.data)
-        except OSError:
-            pass
 print(json.dumps(sorted(set(answered))))
 """
 
@@ -71,9 +71,7 @@ def neighbour(lab: Lab) -> LabHost:
 
 
 @pytest.fixture(scope="module")
-def host(
-    lab: Lab, release: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[LabHost]:
+def host(lab: Lab, release: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabHost]:
     """A deployed host, on which something answers on the ports of other roles."""
     made = Deployment(lab, lab.up("ports"), tmp_path_factory.mktemp("ports"), release)
     made.deploy()

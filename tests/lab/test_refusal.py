@@ -1,4 +1,4 @@
-"""What is refused: a host that will not do, a release that is not what it should be, a broken NGINX.
+"""What is refused: a host that will not do, a wrong release, a configuration that is broken.
 
 Each refusal is a sentence, and what was there goes on.
 """
@@ -8,20 +8,21 @@ import io
 import shutil
 import tarfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
+from mattermost_host.cache import CACHE
 from tests.lab.deployment import Deployment
 from tests.lab.hosts import Lab, LabHost
 
-from mattermost_host.cache import CACHE
-
 STATE_OF_A_HOST = """
 find /etc /opt /usr/local /usr/sbin /root /home /srv /var/lib/dpkg /var/spool /var/tmp /tmp \
-  -not -path '*/.ssh*' -not -path /tmp -not -path '*/systemd-private-*' -printf '%p %m %u %g %s %T@\\n' | sort
+  -not -path '*/.ssh*' -not -path /tmp -not -path '*/systemd-private-*' \
+  -printf '%p %m %u %g %s %T@\\n' | sort
 dpkg-query -W
 systemctl list-unit-files --no-legend --no-pager
 systemctl list-units --no-legend --no-pager --plain --state=active --type=service,socket,timer |
@@ -32,15 +33,15 @@ cat /proc/sys/net/ipv4/ip_local_port_range /proc/sys/net/core/somaxconn
 BROKEN = "/etc/nginx/sites-enabled/of-somebody-else"
 
 
-def test_debian_11_is_refused_and_nothing_touched(
-    lab: Lab, release: Path, tmp_path: Path
-) -> None:
+def test_debian_11_is_refused_and_nothing_touched(lab: Lab, release: Path, tmp_path: Path) -> None:
     host = lab.up("eleven", suite="bullseye")
     deployment = Deployment(lab, host, tmp_path, release)
     before = host.run(STATE_OF_A_HOST).stdout
     for refused in (
         deployment.deploy(check=False),
-        deployment.run("pyinfra", "-y", str(deployment.inventory), "deploys/preflight.py", check=False),
+        deployment.run(
+            "pyinfra", "-y", str(deployment.inventory), "deploys/preflight.py", check=False
+        ),
         deployment.run("mattermost-host", "preflight", str(deployment.inventory), check=False),
     ):
         assert refused.status != 0
@@ -122,13 +123,13 @@ def test_release_that_is_not_right_is_refused(
     deployment: Deployment,
     release: Path,
     web: Path,
-    make: "object",
+    make: Callable[[Path, Path], None],
     source: dict[str, object],
     sentence: str,
     by: str,
 ) -> None:
     tarball = web / "mattermost-11.8.1-linux-amd64.tar.gz"
-    make(release, tarball)  # type: ignore[operator]
+    make(release, tarball)
     place = str(tarball) if by == "file" else f"{(web / '.url').read_text()}/{tarball.name}"
     working = deployment.site["mattermost"]["release"]
     before = _what_stands(deployment)
@@ -155,7 +156,7 @@ def _what_stands(deployment: Deployment) -> tuple[str, dict[str, str], list[str]
     hidden = sorted(path.name for path in releases.glob(".*")) if releases.is_dir() else []
     return (
         deployment.host.run(folder).stdout,
-        deployment.invocations("mattermost.service"),
+        deployment.started("mattermost.service"),
         kept + hidden,
     )
 

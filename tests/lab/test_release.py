@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from mattermost_host.api_client import Client, member
 from tests.lab.deployment import Deployment
 from tests.lab.hosts import Lab
 from tests.standin.build import build
-
-from mattermost_host.api_client import Client, member
 
 FIRST, SECOND, THIRD = "11.7.9", "11.10.0", "11.11.1"
 USER = {"username": "lasting", "email": "lasting@example.com", "password": "Lasting-1-lasting"}
@@ -37,13 +37,13 @@ def deployment(
 def _switch(deployment: Deployment, tarball: Path) -> None:
     """Deploy another tarball: one restart of the server and of nothing else."""
     units = ("mattermost.service", "nginx.service", "postgresql@15-main.service")
-    before = deployment.invocations(*units)
+    before = deployment.started(*units)
     starts = _starts(deployment)
     deployment.site["mattermost"]["release"]["file"] = str(tarball)
     deployment.write()
     changed = deployment.deploy().changed
     assert [name.partition("|")[0].strip() for name in changed] == ["Mattermost"] * 2
-    after = deployment.invocations(*units)
+    after = deployment.started(*units)
     assert [unit for unit in units if after[unit] != before[unit]] == ["mattermost.service"]
     assert _starts(deployment) == starts + 1
     assert deployment.deploy().changed == ()

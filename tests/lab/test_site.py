@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
 from tests.lab.deployment import Deployment
 from tests.lab.hosts import Lab
 from tests.lab.shell import wait_until
@@ -37,7 +38,7 @@ class Day:
 FILES_AND_ACCOUNTS = Day(
     (
         Edit(
-            f"sed -i 's/^MM_LOG_PATH=.*/MM_LOG_PATH=\"\\/tmp\"/' {ENVIRONMENT}; chmod 644 {ENVIRONMENT}",
+            f"sed -i 's/^MM_LOG_PATH=.*/MM_LOG_PATH=/' {ENVIRONMENT}; chmod 644 {ENVIRONMENT}",
             "Mattermost | folders, settings and unit are in place",
             "tr '\\0' '\\n' < /proc/$(systemctl show -p MainPID --value mattermost)/environ "
             f"| grep -qx MM_LOG_PATH=/var/log/mattermost && [ $(stat -c %a {ENVIRONMENT}) = 640 ]",
@@ -214,14 +215,14 @@ def test_edits_by_hand_are_named_and_repaired(deployment: Deployment, day: Day) 
 
 
 def test_postgresql_restarts_and_stops_without_us(deployment: Deployment) -> None:
-    host, before = deployment.host, deployment.invocations(SERVER)
+    host, before = deployment.host, deployment.started(SERVER)
     host.run("systemctl restart postgresql")
     deployment.wait_healthy()
     host.run("systemctl stop postgresql")
     wait_until(lambda: deployment.status() == 500, 30, "the server tells that its database is gone")
     host.run("systemctl start postgresql")
     deployment.wait_healthy()
-    assert deployment.invocations(SERVER) == before, "the server outlives its database"
+    assert deployment.started(SERVER) == before, "the server outlives its database"
 
 
 def test_server_started_without_database_waits_for_it(deployment: Deployment) -> None:
@@ -254,7 +255,7 @@ def _restarts(deployment: Deployment) -> int:
 
 def _invocations(deployment: Deployment) -> dict[str, str]:
     units = (POSTGRESQL[deployment.host.suite], SERVER, PROXY, FIREWALL, "ssh.service")
-    return deployment.invocations(*units)
+    return deployment.started(*units)
 
 
 def _restarted(deployment: Deployment, day: Day) -> set[str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.lab.deployment import Deployment
 from tests.lab.hosts import Lab
 from tests.lab.shell import wait_until
@@ -95,13 +96,13 @@ def test_no_restart_is_lost_between_writing_and_restarting(
 ) -> None:
     """New files, an older process, and nobody left who knew: the next run sees it."""
     killed.deploy()
-    before = killed.invocations("mattermost.service")
+    before = killed.started("mattermost.service")
     wanted = 20 + attempt
     killed.site["mattermost"]["settings"] = {"TeamSettings.MaxUsersPerTeam": wanted}
     killed.write()
     assert strike(killed, "Mattermost | the server runs it", 0.0)
     assert f'MAXUSERSPERTEAM="{wanted}"' in killed.host.read(ENVIRONMENT), "killed too early"
-    assert killed.invocations("mattermost.service") == before, "killed too late: no proof"
+    assert killed.started("mattermost.service") == before, "killed too late: no proof"
     assert "Mattermost | the server runs it" in killed.deploy().changed
     running = "tr '\\0' '\\n' < /proc/$(systemctl show -p MainPID --value mattermost)/environ"
     assert f"MAXUSERSPERTEAM={wanted}" in killed.host.run(running).stdout
@@ -110,11 +111,11 @@ def test_no_restart_is_lost_between_writing_and_restarting(
 
 @pytest.mark.parametrize("unit", ["postgresql@15-main.service", "nginx.service"])
 def test_drop_in_by_others_reaches_the_process(killed: Deployment, unit: str) -> None:
-    before = killed.invocations(unit)
+    before = killed.started(unit)
     folder = f"/etc/systemd/system/{unit}.d"
     killed.host.run(f"mkdir -p {folder}; printf '[Service]\\nNice=1\\n' > {folder}/by-hand.conf")
     assert killed.deploy().changed
-    assert killed.invocations(unit) != before
+    assert killed.started(unit) != before
     assert killed.deploy().changed == ()
 
 

@@ -45,7 +45,7 @@ class Settings(BaseModel):
         description=(
             "An external PostgreSQL, e.g. `postgres://mattermost@db.example.com:5432/mattermost"
             "?sslmode=verify-full`. Nothing is installed then. Its password is in the secrets "
-            "file (`postgres_password`)."
+            "file (`database_password`)."
         ),
     )
     ca_certificate: str | None = Field(

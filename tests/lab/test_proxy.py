@@ -51,7 +51,6 @@ def deployment(
     made = Deployment(lab, host, tmp_path_factory.mktemp(request.param), release)
     made.deploy()
     yield made
-    lab.down(host)
 
 
 @pytest.fixture
@@ -236,7 +235,9 @@ def _request(
     deployment: Deployment, client: Client, path: str, size: int
 ) -> Iterator[http.client.HTTPSConnection]:
     """The head of a request whose body has `size` bytes."""
-    connection = http.client.HTTPSConnection(deployment.name, context=client.tls, timeout=60)
+    connection = http.client.HTTPSConnection(deployment.name)
+    reached = socket.create_connection((deployment.host.address, 443), timeout=60)
+    connection.sock = client.tls.wrap_socket(reached, server_hostname=deployment.name)
     try:
         connection.putrequest("POST", path)
         connection.putheader("Authorization", f"Bearer {client.token}")

@@ -177,7 +177,6 @@ def deployment(
     made = Deployment(lab, host, tmp_path_factory.mktemp(request.param), release)
     made.deploy()
     yield made
-    lab.down(host)
 
 
 def test_second_run_changes_nothing(deployment: Deployment) -> None:

@@ -64,10 +64,14 @@ def test_helpers_with_an_underscore_are_no_groups(tmp_path: Path) -> None:
         ),
         (
             SITE + 'app = db = proxy = ["h1"]\nweb = ["h2"]',
+            ['host "h2": found no role; put it into at least one of the lists app, db, proxy'],
+        ),
+        (
+            SITE + 'app = proxy = ["h1"]\ndb = ["h2"]',
             [
-                'host "h2": found no role; put it into at least one of the lists app, db, proxy',
-                "hosts: found 2 hosts (h1, h2); write one host into all roles; "
-                "this version deploys sites of one host",
+                "hosts: found roles spread over hosts: h1 (app and proxy), h2 (db); put each host "
+                "into all roles; this version deploys whole hosts only, of which each is a server "
+                "of its own",
             ],
         ),
         (

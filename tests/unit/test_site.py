@@ -177,7 +177,7 @@ WRONG_PATHS = {
 
 
 def test_all_mistakes_come_at_once(tmp_path: Path) -> None:
-    hosts = 'app = db = proxy = ["127.0.0.1"]\nweb = ["127.0.0.2"]'
+    hosts = 'app = db = proxy = ["127.0.0.1"]\ndb = ["127.0.0.1", "127.0.0.3"]\nweb = ["127.0.0.2"]'
     found = _mistakes(tmp_path, EVERYTHING_WRONG, hosts)
     assert {sentence.partition(": found ")[0] for sentence in found} == WRONG_PATHS
     assert len(found) == len(WRONG_PATHS)
@@ -307,7 +307,7 @@ def test_pyinfra_itself_says_it_all_and_connects_to_nobody(
     tmp_path: Path, listening: Listening, options: tuple[str, ...]
 ) -> None:
     here = f'("127.0.0.1", {{"ssh_port": {listening.port}}})'
-    hosts = f'app = db = proxy = [{here}]\nweb = ["127.0.0.2"]'
+    hosts = f'app = db = proxy = [{here}]\ndb = [{here}, "127.0.0.3"]\nweb = ["127.0.0.2"]'
     done = _pyinfra(_write(tmp_path, EVERYTHING_WRONG, hosts), *options)
     said = done.stdout + done.stderr
     assert done.returncode != 0

@@ -44,8 +44,10 @@ class Settings(BaseModel):
 
 def surface(settings: Settings, facts: HostFacts) -> Surface:
     """The unit that loads the rules, and ssh, which the rules must never lock out."""
-    ssh = Port(settings.ssh_port or facts.ssh_port, "administration", "world", process="sshd")
-    return Surface(units=(Unit(UNIT),) * settings.enabled, ports=(ssh,))
+    # Until a run has come in by the stated port, the one it came in by stays open too.
+    numbers = dict.fromkeys((settings.ssh_port or facts.ssh_port, facts.ssh_port))
+    ssh = tuple(Port(number, "administration", "world", process="sshd") for number in numbers)
+    return Surface(units=(Unit(UNIT),) * settings.enabled, ports=ssh)
 
 
 @component("Firewall")

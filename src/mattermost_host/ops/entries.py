@@ -113,6 +113,7 @@ def is_right(entry: Entry, state: State | None) -> bool:
 
 
 def same_content(entry: File, state: State) -> bool:
+    """Whether a regular file stands there with the entry's content."""
     regular = state.kind in {"regular file", "regular empty file"}
     return regular and state.sha256 == entry.sha256
 

@@ -1,0 +1,218 @@
+"""Everything that a no-change run looks at on a host, as single items, for the rivals.
+
+The items are what our own run asks: the questions of deploys/site.py, taken apart. Nothing is
+described a second time, and a question that this module does not know ends the bench.
+"""
+
+import runpy
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mattermost_host.components import base, mattermost
+from mattermost_host.components.postgres import LOCALE
+from mattermost_host.facts.over_shell import ReadHost
+from mattermost_host.facts.questions import QUESTIONS, script
+from mattermost_host.ops import (
+    account,
+    administrator,
+    database,
+    kernel,
+    locale,
+    packages,
+    release,
+    ruleset,
+    running,
+)
+from mattermost_host.ops.answers import Answers, Question, script_of
+from mattermost_host.ops.entries import Directory, Entry, FileStates, Link
+from mattermost_host.site import Site
+from tests.lab.hosts import LabHost
+from tests.unit.plan import Plan, plan
+
+DEPLOY = Path("deploys/site.py")
+FAKE = "@fake/host"
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package that is installed."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A kernel parameter that is in force."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Account:
+    """A system account with a group of its own."""
+
+    user: str
+    home: str
+    shell: str
+
+
+@dataclass(frozen=True)
+class UnitUp:
+    """A unit that is enabled and active."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Fact:
+    """Anything that no module of the rivals speaks of: a shell question and its right answer."""
+
+    name: str
+    query: str
+    right: str
+    repair: str
+
+
+Item = Package | Parameter | Account | UnitUp | Fact | Entry
+
+
+def of_site(inventory: Path, host: LabHost) -> list[Item]:
+    """The items of the site at ``inventory`` on ``host``, in the order of the deploy, each once."""
+    site = Site.use(inventory)
+    planned = _planned(site, host)
+    context = _Context(site, host, planned)
+    items = [item for question in planned.questions for item in context.items(question)]
+    return list(dict.fromkeys(items))
+
+
+def _planned(site: Site, host: LabHost) -> Plan:
+    """The deploy on a host that is nowhere, with the facts of ``host``."""
+    asked = ReadHost()
+    asked.command(site.name)
+    told = host.run("sh -s", stdin=script(QUESTIONS, site.name)).stdout.splitlines()
+    facts = {ReadHost: asked.process(told)}
+    return plan(lambda: runpy.run_path(str(DEPLOY)), facts=facts)
+
+
+@dataclass(frozen=True)
+class _Context:
+    """What it takes to turn a question into items."""
+
+    site: Site
+    host: LabHost
+    planned: Plan
+
+    def items(self, question: Question) -> Iterator[Item]:
+        """The items that one question looks at. TypeError where nobody knows it."""
+        known: Mapping[type[Question], Callable[[Any], Iterator[Item]]] = {
+            FileStates: self._files,
+            packages.PackageStates: lambda asked: map(Package, asked.packages),
+            locale.HasLocale: _locale,
+            kernel.KernelParameters: self._parameters,
+            ruleset.RulesState: _rules,
+            running.AskUnit: lambda asked: iter([UnitUp(asked.unit)]),
+            database.AskDatabase: _database,
+            account.Account: _account,
+            release.ReleaseState: self._release,
+            administrator.AskUser: self._administrator,
+        }
+        if type(question) not in known:
+            raise TypeError(f"the bench does not know how rivals ask {question}; teach it")
+        yield from known[type(question)](question)
+
+    def _files(self, asked: FileStates) -> Iterator[Item]:
+        entries = {entry.path: entry for entry in self.planned.entries}
+        # A folder before what is in it; ours makes them in one go.
+        yield from (entries[path] for path in sorted(asked.paths))
+
+    def _parameters(self, asked: kernel.KernelParameters) -> Iterator[Item]:
+        asking = Answers()
+        asking.command((asked,))
+        told = self.host.run("sh -s", stdin=script_of((asked,))).stdout.splitlines()
+        settable = asking.process(told)[asked]
+        # Their values do not differ between hosts, but for the reserve of memory.
+        wanted = base.kernel_parameters(_memory_mb(self.host))
+        yield from (Parameter(name, wanted[name]) for name in asked.names if name in settable)
+
+    def _release(self, _: release.ReleaseState) -> Iterator[Item]:
+        folder = next(
+            line.split("releases/")[1].split()[0]
+            for line in self.planned.shell.splitlines()
+            if line.startswith("ln -sfn releases/")
+        )
+        yield Directory(f"{release.RELEASES}/{folder}")
+        yield Link(release.CURRENT, f"releases/{folder}")
+
+    def _administrator(self, asked: administrator.AskUser) -> Iterator[Item]:
+        yield Fact(
+            f"the administrator {asked.username} exists",
+            f"{asked.script()} | grep -o system_admin",
+            "system_admin",
+            "false",
+        )
+
+
+def _memory_mb(host: LabHost) -> int:
+    return int(host.run("awk '/^MemTotal:/ { print int($2 / 1024) }' /proc/meminfo").stdout)
+
+
+def _locale(asked: locale.HasLocale) -> Iterator[Item]:
+    line = shlex.quote(f"{asked.locale} UTF-8")
+    repair = f"echo {line} >> /etc/locale.gen; locale-gen"
+    yield Fact(f"the locale {asked.locale} is generated", asked.script(), "yes", repair)
+
+
+def _rules(asked: ruleset.RulesState) -> Iterator[Item]:
+    yield UnitUp(asked.unit)
+    repair = f"systemctl reload-or-restart {asked.unit}"
+    yield Fact("the firewall's rules are in force", asked.script(), "same", repair)
+
+
+def _account(asked: account.Account) -> Iterator[Item]:
+    yield Account(asked.user, mattermost.STATE, account.NO_SHELL)
+
+
+def _database(asked: database.AskDatabase) -> Iterator[Item]:
+    name = asked.name
+    psql = f"{database.psql_command(asked.port)} -At"
+    role = f"select {database.ROLE_ATTRIBUTES} from pg_roles where rolname='{name}'"
+    rights = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
+    owner = f"select pg_get_userbyid(datdba) from pg_database where datname='{name}'"
+    encoding = f"select pg_encoding_to_char(encoding) from pg_database where datname='{name}'"
+    schema = "select pg_get_userbyid(nspowner) from pg_namespace where nspname='public'"
+    create = (
+        f"CREATE DATABASE {name} OWNER {name} ENCODING 'UTF8' LC_COLLATE '{LOCALE}' "
+        f"LC_CTYPE '{LOCALE}' TEMPLATE template0"
+    )
+
+    def fact(what: str, query: str, right: str, repair: str, database: str = "postgres") -> Fact:
+        return Fact(what, f'{psql} -d {database} -c "{query}"', right, repair)
+
+    yield fact(
+        f"the role {name} may only log in",
+        role,
+        database.ONLY_LOGIN,
+        f'{psql} -c "CREATE ROLE {name}" || true; {psql} -c "ALTER ROLE {name} {rights}"',
+    )
+    yield fact(
+        f"the database {name} belongs to it",
+        owner,
+        name,
+        f'{psql} -c "{create}" || {psql} -c "ALTER DATABASE {name} OWNER TO {name}"',
+    )
+    yield fact(f"the database {name} is in UTF8", encoding, "UTF8", "false")
+    alter = f'{psql} -d {name} -c "ALTER SCHEMA public OWNER TO {name}"'
+    yield fact("the schema public belongs to it", schema, name, alter, database=name)
+    for parameter in asked.parameters:
+        yield fact(
+            f"the parameter {parameter} is the file's",
+            f"select sourcefile from pg_settings where name='{parameter}'",
+            asked.parameters_file,
+            f'{psql} -c "ALTER SYSTEM RESET {parameter}" -c "select pg_reload_conf()"',
+        )
+    pending = "select count(*) from pg_settings where pending_restart"
+    yield fact("no parameter waits for a restart", pending, "0", "systemctl restart postgresql")

@@ -1,0 +1,88 @@
+"""Timing commands, in turns, and keeping the best time of each."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryFile
+
+QUIET = {**os.environ, "PYINFRA_PROGRESS": "off", "COLUMNS": "120"}
+
+
+class Failed(RuntimeError):
+    """A measured command did not do what it is measured for."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """One run of a command."""
+
+    seconds: float
+    memory_mb: float
+    """The most that its process had in memory; processes that it started are not in it."""
+    output: str
+    """Standard output and error together."""
+
+
+@dataclass
+class Taken:
+    """All runs of one work; the best one counts, because the others shared the machine."""
+
+    runs: list[Ran] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        """Of the quickest run."""
+        return min(run.seconds for run in self.runs)
+
+    @property
+    def memory_mb(self) -> float:
+        """Of the largest run."""
+        return max(run.memory_mb for run in self.runs)
+
+
+def say(text: str) -> None:
+    """A line of progress."""
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] = QUIET,
+    stdin: str = "",
+    statuses: Sequence[int] = (0,),
+) -> Ran:
+    """Run a command once. Failed, with what it said, where it ends with another status."""
+    with TemporaryFile() as output, TemporaryFile() as given:
+        given.write(stdin.encode())
+        given.seek(0)
+        start = time.monotonic()
+        process = subprocess.Popen(
+            argv, cwd=cwd, env=env, stdin=given, stdout=output, stderr=subprocess.STDOUT
+        )
+        # wait4 alone tells the memory of just this process.
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.monotonic() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        said = output.read().decode(errors="replace")
+    if process.returncode not in statuses:
+        raise Failed(f"{' '.join(argv)} ended with {process.returncode}:\n{said[-4000:]}")
+    return Ran(seconds, usage.ru_maxrss / 1024, said)
+
+
+def in_turns(works: Mapping[str, tuple[int, Callable[[], Ran]]]) -> dict[str, Taken]:
+    """Each work as often as its number says, A B C A B C …, so that all share the same moods."""
+    taken = {name: Taken() for name in works}
+    for turn in range(max(times for times, _ in works.values())):
+        for name, (times, work) in works.items():
+            if turn < times:
+                done = work()
+                taken[name].runs.append(done)
+                say(f"  {name}, {turn + 1} of {times}: {done.seconds:.2f} s")
+    return taken

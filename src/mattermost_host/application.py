@@ -27,7 +27,7 @@ def run(site: Site, limit: Sequence[str], *, ask: bool) -> int:
             if ask and not click.confirm("Carry this out?"):
                 click.echo("Nothing was changed.")
                 return 1
-            _execute(state)
+            execute(state)
     click.echo("Verification:")
     status = verification.run(site.path, journey=False, junit=None)
     done = "The plan was carried out" if changes else "Nothing had to change"
@@ -36,8 +36,11 @@ def run(site: Site, limit: Sequence[str], *, ask: bool) -> int:
     return status
 
 
-def _execute(state: State) -> None:
-    """Run the prepared operations, with pyinfra's own lines of progress."""
+def execute(state: State) -> None:
+    """Run the prepared operations, with pyinfra's own lines of progress.
+
+    Raises OperatorError that names the hosts on which it failed.
+    """
     setup_logging(logging.INFO)
     state.set_stage(StateStage.Execute)
     run_ops(state)

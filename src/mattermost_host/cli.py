@@ -8,6 +8,7 @@ import click
 from mattermost_host import application, plan_report, verification
 from mattermost_host import plan as planning
 from mattermost_host import preflight as checks
+from mattermost_host.drift_commands import drift, schedule_command
 from mattermost_host.site import Site
 
 INVENTORY = click.argument("inventory", type=click.Path(path_type=Path))
@@ -92,6 +93,10 @@ def verify(inventory: Path, journey: bool, junit: Path | None) -> None:
     Example: mattermost-host verify inventories/single.py --journey
     """
     sys.exit(verification.run(inventory, journey=journey, junit=junit))
+
+
+main.add_command(drift)
+main.add_command(schedule_command)
 
 
 def _write(file: str, text: str) -> None:

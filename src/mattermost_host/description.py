@@ -13,6 +13,7 @@ from mattermost_host.components.mattermost import Settings as Mattermost
 from mattermost_host.components.nginx import Settings as Nginx
 from mattermost_host.components.postgres import Settings as Postgres
 from mattermost_host.components.tls import Settings as Tls
+from mattermost_host.drift_settings import Settings as Drift
 from mattermost_host.errors import Mistake
 
 PLACEHOLDER = "https://placeholder.invalid"
@@ -40,6 +41,7 @@ class Description(BaseModel):
     postgres: Postgres = Field(default=Postgres(), description="The database.")
     mattermost: Mattermost = Field(default=Mattermost(), description="The server.")
     nginx: Nginx = Field(default=Nginx(), description="The reverse proxy.")
+    drift: Drift = Field(default=Drift(), description="Where drift is told.")
 
     @property
     def name(self) -> str:

@@ -6,6 +6,8 @@ written to it:
 
 - ``MATTERMOST_HOST_ADMIN_PASSWORD``: password of the first administrator
 - ``MATTERMOST_HOST_DATABASE_PASSWORD``: password of the database role
+- ``MATTERMOST_HOST_DRIFT_WEBHOOK``: address of the incoming webhook that is told of drift
+- ``MATTERMOST_HOST_DRIFT_MAIL_PASSWORD``: password of the mail server that is told of drift
 
 Values are wrapped (``SecretStr``), so that printing, formatting or logging shows no more than
 asterisks.
@@ -30,6 +32,8 @@ from mattermost_host.private_file import locked, read_private, write_private, wr
 
 ADMIN_VARIABLE = "MATTERMOST_HOST_ADMIN_PASSWORD"
 DATABASE_VARIABLE = "MATTERMOST_HOST_DATABASE_PASSWORD"
+WEBHOOK_VARIABLE = "MATTERMOST_HOST_DRIFT_WEBHOOK"
+MAIL_VARIABLE = "MATTERMOST_HOST_DRIFT_MAIL_PASSWORD"
 HEADER = """\
 # Secrets of the site {site}: generated once, yours to keep. Whoever reads this file owns the site.
 # To have one generated anew, remove it from here and deploy.
@@ -57,6 +61,8 @@ class Stored(BaseModel):
 
     admin_password: Secret | None = None
     database_password: Secret | None = None
+    drift_webhook: Secret | None = None
+    drift_mail_password: Secret | None = None
     settings: dict[str, SecretStr] = Field(default_factory=dict)
     authority: Pair | None = None
     certificates: dict[str, Pair] = Field(default_factory=dict)
@@ -72,6 +78,9 @@ class Secrets:
     """Mattermost's own secret settings by their documented names, as the operator wrote them."""
     authority: Pair | None
     certificates: Mapping[str, Pair]
+    drift_webhook: SecretStr | None = None
+    """Address of an incoming webhook: whoever knows it may post there."""
+    drift_mail_password: SecretStr | None = None
 
     @classmethod
     def load(cls, inventory: Path, wanted: Wanted, now: datetime) -> "Secrets":
@@ -97,6 +106,8 @@ class Secrets:
             settings=stored.settings,
             authority=stored.authority,
             certificates=stored.certificates,
+            drift_webhook=_from_environment(WEBHOOK_VARIABLE) or stored.drift_webhook,
+            drift_mail_password=_from_environment(MAIL_VARIABLE) or stored.drift_mail_password,
         )
 
 
@@ -199,6 +210,8 @@ def _rendered(stored: Stored, site: str) -> str:
     content = {
         "admin_password": _reveal(stored.admin_password),
         "database_password": _reveal(stored.database_password),
+        "drift_webhook": _reveal(stored.drift_webhook),
+        "drift_mail_password": _reveal(stored.drift_mail_password),
         "settings": {name: value.get_secret_value() for name, value in stored.settings.items()},
         "authority": stored.authority and _plain(stored.authority),
         "certificates": pairs,

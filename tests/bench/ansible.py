@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mattermost_host.ops.entries import Absent, Directory, File, Link
-from tests.bench.items import Account, Fact, Item, Package, Parameter, UnitUp
+from tests.bench.items import Account, Fact, Item, Packages, Parameter, UnitUp
 from tests.bench.measure import QUIET, Failed, Ran, run, say
 from tests.lab import places
 from tests.lab.hosts import Lab, LabHost
@@ -52,8 +52,8 @@ class Ansible:
         self.folder = folder
         self.environment = installed()
         tasks = [task for item in items for task in _tasks(item, folder)]
-        # Facts are not gathered: no task needs them, and that saves Ansible a second.
-        play = {"hosts": "all", "gather_facts": False, "tasks": tasks}
+        # The values in the files follow from the host's facts, in ours as in any such playbook.
+        play = {"hosts": "all", "gather_facts": True, "tasks": tasks}
         # JSON is YAML.
         (folder / "playbook.yml").write_text(json.dumps([play], indent=2), encoding="utf-8")
         (folder / "hosts").write_text("".join(f"{host.address}\n" for host in hosts))
@@ -115,20 +115,20 @@ def _tasks(item: Item, folder: Path) -> Iterator[Task]:
     """The tasks for one item."""
     match item:
         case File():
-            module = "ansible.builtin.copy"
-            yield _task(item.path, module, _owned(item) | {"src": _source(item, folder)})
+            copied = {"dest": item.path, "src": _source(item, folder)}
+            yield _task(item.path, "ansible.builtin.copy", _owned(item) | copied)
         case Directory():
-            yield _task(
-                item.path, "ansible.builtin.file", _owned(item) | {"state": "directory"}
-            )
+            made = {"path": item.path, "state": "directory"}
+            yield _task(item.path, "ansible.builtin.file", _owned(item) | made)
         case Link():
             link = {"path": item.path, "src": item.target, "state": "link", "force": True}
             yield _task(item.path, "ansible.builtin.file", link)
         case Absent():
             gone = {"path": item.path, "state": "absent"}
             yield _task(f"no {item.path}", "ansible.builtin.file", gone)
-        case Package():
-            yield _task(item.name, "ansible.builtin.apt", {"name": item.name})
+        case Packages():
+            names = list(item.names)
+            yield _task(", ".join(names), "ansible.builtin.apt", {"name": names})
         case UnitUp():
             unit = {"name": item.name, "enabled": True, "state": "started"}
             yield _task(item.name, "ansible.builtin.systemd_service", unit)
@@ -144,7 +144,7 @@ def _tasks(item: Item, folder: Path) -> Iterator[Task]:
 
 def _owned(item: File | Directory) -> Task:
     mode = item.mode.zfill(4)
-    return {"path": item.path, "mode": mode, "owner": item.user, "group": item.group}
+    return {"mode": mode, "owner": item.user, "group": item.group}
 
 
 def _source(item: File, folder: Path) -> str:

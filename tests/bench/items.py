@@ -27,7 +27,7 @@ from mattermost_host.ops import (
     running,
 )
 from mattermost_host.ops.answers import Answers, Question, script_of
-from mattermost_host.ops.entries import Directory, Entry, FileStates, Link
+from mattermost_host.ops.entries import Absent, Directory, Entry, FileStates, Link
 from mattermost_host.site import Site
 from tests.lab.hosts import LabHost
 from tests.unit.plan import Plan, plan
@@ -37,10 +37,10 @@ FAKE = "@fake/host"
 
 
 @dataclass(frozen=True)
-class Package:
-    """A package that is installed."""
+class Packages:
+    """Packages that are installed; all those of one component."""
 
-    name: str
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Fact:
     repair: str
 
 
-Item = Package | Parameter | Account | UnitUp | Fact | Entry
+Item = Packages | Parameter | Account | UnitUp | Fact | Entry
 
 
 def of_site(inventory: Path, host: LabHost) -> list[Item]:
@@ -110,11 +110,11 @@ class _Context:
         """The items that one question looks at. TypeError where nobody knows it."""
         known: Mapping[type[Question], Callable[[Any], Iterator[Item]]] = {
             FileStates: self._files,
-            packages.PackageStates: lambda asked: map(Package, asked.packages),
+            packages.PackageStates: lambda asked: iter([Packages(asked.packages)]),
             locale.HasLocale: _locale,
             kernel.KernelParameters: self._parameters,
             ruleset.RulesState: _rules,
-            running.AskUnit: lambda asked: iter([UnitUp(asked.unit)]),
+            running.AskUnit: _unit,
             database.AskDatabase: _database,
             account.Account: _account,
             release.ReleaseState: self._release,
@@ -146,6 +146,7 @@ class _Context:
         )
         yield Directory(f"{release.RELEASES}/{folder}")
         yield Link(release.CURRENT, f"releases/{folder}")
+        yield Absent(release.UPLOADED)
 
     def _administrator(self, asked: administrator.AskUser) -> Iterator[Item]:
         yield Fact(
@@ -170,6 +171,24 @@ def _rules(asked: ruleset.RulesState) -> Iterator[Item]:
     yield UnitUp(asked.unit)
     repair = f"systemctl reload-or-restart {asked.unit}"
     yield Fact("the firewall's rules are in force", asked.script(), "same", repair)
+
+
+def _unit(asked: running.AskUnit) -> Iterator[Item]:
+    """Rivals restart by events; that a process is current is asked as ours asks it."""
+    unit = asked.unit
+    yield UnitUp(unit)
+    lines = asked.script().splitlines()
+    show = f"systemctl show -p NeedDaemonReload --value {unit}"
+    yield Fact(f"systemd has read the files of {unit}", show, "no", "systemctl daemon-reload")
+    for key, verb in (("Restart", "restart"), ("Reload", "reload")):
+        stale = [line for line in lines if line.endswith(f"| sed s/^/{key}=/")]
+        if stale:
+            given = [line for line in lines if line.startswith(("newer=", "[ -e "))]
+            query = "\n".join([*(given if verb == "reload" else ()), *stale])
+            repair = f"systemctl {verb} {unit}"
+            yield Fact(f"{unit} needs no {verb}", query, "", repair)
+    deleted = next(line for line in lines if line.startswith("readlink "))
+    yield Fact(f"the binary of {unit} is there", deleted, "", f"systemctl restart {unit}")
 
 
 def _account(asked: account.Account) -> Iterator[Item]:

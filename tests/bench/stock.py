@@ -5,13 +5,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mattermost_host.ops.entries import Absent, Directory, File, Link
-from tests.bench.items import Account, Fact, Item, Package, Parameter, UnitUp
+from tests.bench.items import Account, Fact, Item, Packages, Parameter, UnitUp
 from tests.bench.measure import Failed, Ran, run
 from tests.bench.sites import BIN, changes
 
 HEAD = """from pyinfra import host
-from pyinfra.facts.server import Command
+from pyinfra.facts.hardware import Memory
+from pyinfra.facts.server import Command, LinuxDistribution
 from pyinfra.operations import apt, files, server, systemd
+
+# The values in the files follow from these, as in ours.
+host.get_fact(LinuxDistribution)
+host.get_fact(Memory)
 """
 
 
@@ -56,8 +61,8 @@ def _lines(item: Item, folder: Path) -> Iterator[str]:
             yield f"files.link(path={item.path!r}, target={item.target!r})"
         case Absent():
             yield f"files.file(path={item.path!r}, present=False)"
-        case Package():
-            yield f"apt.packages(packages=[{item.name!r}])"
+        case Packages():
+            yield from (f"apt.packages(packages=[{name!r}])" for name in item.names)
         case UnitUp():
             yield f"systemd.service(service={item.name!r}, running=True, enabled=True)"
         case Account():
@@ -70,7 +75,8 @@ def _lines(item: Item, folder: Path) -> Iterator[str]:
             yield f"server.sysctl(key={item.name!r}, value={item.value!r})"
         case Fact():
             # server.shell changes always; a fact decides whether it is needed.
-            yield f"if host.get_fact(Command, command={item.query!r}) != {item.right!r}:"
+            asked = f"host.get_fact(Command, command={item.query!r}, _ignore_errors=True)"
+            yield f"if ({asked} or '') != {item.right!r}:"
             yield f"    server.shell(commands=[{item.repair!r}])"
 
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 import testinfra
 from testinfra.backend.base import CommandResult
 
+from mattermost_host import openssh
 from mattermost_host.components import base, firewall, mattermost, nginx, postgres, tls
 from mattermost_host.errors import OperatorError
 from mattermost_host.facts.host import HostFacts
@@ -227,18 +228,7 @@ def connection(host: SiteHost) -> Any:
         connection="ssh",
         ssh_identity_file=data.get("ssh_key"),
         ssh_config=data.get("ssh_config_file"),
-        ssh_extra_args=" ".join(_options(data)),
+        ssh_extra_args=shlex.join(openssh.options(data)),
         timeout=CONNECT_TIMEOUT_S,
         controlpersist=0,
     )
-
-
-def _options(data: Mapping[str, Any]) -> list[str]:
-    options = {
-        "BatchMode": "yes",
-        "LogLevel": "ERROR",
-        "StrictHostKeyChecking": data.get("ssh_strict_host_key_checking") or "accept-new",
-    }
-    if data.get("ssh_known_hosts_file"):
-        options["UserKnownHostsFile"] = data["ssh_known_hosts_file"]
-    return [f"-o {name}={shlex.quote(str(value))}" for name, value in options.items()]

@@ -183,6 +183,7 @@ class Lab:
         machine.remove(self._state, self._state.hosts.pop(host.name))
         self._state.save()
         del self.hosts[host.name]
+        self._distrust(host)
 
     def cut(self, one: LabHost, other: LabHost) -> None:
         """Let nothing through between two hosts, in both directions, until `heal`."""
@@ -212,9 +213,20 @@ class Lab:
             else:
                 machine.put(self._state, self._state.hosts[host.name], "/etc/hosts", text)
 
+    def _distrust(self, host: LabHost) -> None:
+        """Forget its key: the next host may get its address."""
+        lines = self.known_hosts.read_text().splitlines(keepends=True)
+        gone = tuple(f"{name} " for name in _ssh_names(host))
+        self.known_hosts.write_text("".join(line for line in lines if not line.startswith(gone)))
+
     def _trust(self, host: LabHost, public_key: str) -> None:
         key = " ".join(public_key.split()[:2])
-        port = host.ssh_port
         with self.known_hosts.open("a") as known:
-            for address in (host.address, host.address6):
-                known.write(f"{address if port == 22 else f'[{address}]:{port}'} {key}\n")
+            for name in _ssh_names(host):
+                known.write(f"{name} {key}\n")
+
+
+def _ssh_names(host: LabHost) -> list[str]:
+    """How known_hosts names a host: by address, and by port where it is not ssh's own."""
+    addresses = (host.address, host.address6)
+    return [one if host.ssh_port == 22 else f"[{one}]:{host.ssh_port}" for one in addresses]

@@ -32,7 +32,7 @@ while not (folder / "stop").exists():
 READABLE = """
 find /etc /var /opt/mattermost /run /tmp /home /usr/local /srv /root -xdev -type f -perm -o=r \
   -size -4M ! -path '/opt/mattermost/releases/*' ! -path '/var/lib/apt/*' ! -path '/var/cache/*' \
-  ! -path '/var/lib/dpkg/*' ! -path '/tmp/watch/*' -exec cat {} + | tr -d '\\0'
+  ! -path '/var/lib/dpkg/*' ! -path '/tmp/watch/*' -exec cat {} + | tr -cd '\\11\\12\\40-\\176'
 """
 ENVIRONMENT = "/etc/mattermost-host/mattermost.env"
 SMTP, SMTP_LATER = "an-smtp-password-nobody-may-see", "the-smtp-password-of-next-month"
@@ -74,7 +74,7 @@ def seen(lab: Lab, release: Path, tmp_path_factory: pytest.TempPathFactory) -> S
     places = said | {
         "the arguments on the host": host.read("/tmp/watch/arguments"),
         "the arguments on this machine": (watch / "arguments").read_text(errors="replace"),
-        "the journal": host.run("journalctl --no-pager --all").stdout,
+        "the journal": host.run("journalctl --no-pager --all | tr -cd '\\11\\12\\40-\\176'").stdout,
         "the log of the server": host.run("cat /var/log/mattermost/*").stdout,
         "files that others may read": host.run(READABLE, timeout=600).stdout,
         "files of this machine": _files_here(deployment),

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pyinfra import host
-from pyinfra.api import FileUploadCommand, StringCommand, operation
+from pyinfra.api import FunctionCommand, StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 
 from mattermost_host.download import sha256_of
 from mattermost_host.ops.answers import Question, ask, changing, expect
 from mattermost_host.ops.changes import Change, explain
+from mattermost_host.ops.push import push
 
 HOME = "/opt/mattermost"
 RELEASES = f"{HOME}/releases"
@@ -61,7 +62,7 @@ def current(name: str, release: Release) -> OperationMeta:
 
 
 @operation()
-def _current(release: Release) -> Generator[StringCommand | FileUploadCommand, None, None]:
+def _current(release: Release) -> Generator[StringCommand | FunctionCommand, None, None]:
     now = ask(ReleaseState())
     target = f"releases/{release.folder}"
     prunable = _prunable(now["release"], release.folder)
@@ -73,7 +74,7 @@ def _current(release: Release) -> Generator[StringCommand | FileUploadCommand, N
     if missing:
         yield StringCommand(f"set -eu; mkdir -p {RELEASES}; rm -f {UPLOADED}")
         tarball = release.fetch()
-        yield FileUploadCommand(str(tarball), UPLOADED)
+        yield push(tarball, UPLOADED)
         yield StringCommand(_unpack(release.folder, sha256_of(tarball)))
     steps = ["set -eu", f"rm -rf {RELEASES}/.new-* {UPLOADED}"]
     if now["current"] != [target]:

@@ -46,7 +46,9 @@ def _loaded(
     if same and not foreseen:
         host.noop("the rules in the kernel are those of the file")
         return
-    if not same:
+    if same:
+        explain(Change(f"table {rules.table}", "will have newer rules"))
+    else:
         found = "in the kernel is not what the file says"
         explain(Change(f"table {rules.table}", found, severity="critical"))
     yield from changing(

@@ -15,6 +15,7 @@ from pyinfra.api.operation import OperationMeta
 
 from mattermost_host.ops.answers import Question, ask, changing, expect
 from mattermost_host.ops.changes import Change, explain
+from mattermost_host.ops.consequences import announce
 
 STAMPS = "/run/mattermost-host"
 UNIT_FILES = "/etc/systemd/system"
@@ -105,6 +106,7 @@ def running(
     """
     question = AskUnit(unit, tuple(restart_on), tuple(reload_on))
     expect(question)
+    announce(unit, [*restart_on, *reload_on], [*restart_after, *reload_after])
     wanted = _Wanted(question, tuple(restart_after), tuple(reload_after))
     return _running(name=name, wanted=wanted)
 

@@ -1,0 +1,65 @@
+"""What an operator may say about drift: where it is told."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+PORTS = {"starttls": 587, "tls": 465, "none": 25}
+
+
+class Mail(BaseModel):
+    """Mail, for the time when Mattermost can't tell anything."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    recipients: list[str] = Field(
+        default=[],
+        description="Who is written to when the webhook fails or the server is down. "
+        "Empty: nobody.",
+    )
+    sender: str | None = Field(
+        default=None, description="Without it `mattermost-host@` and the control machine's name."
+    )
+    server: str | None = Field(
+        default=None,
+        description="Name of the mail server. Without it that of the control machine, port 25.",
+    )
+    port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65535,
+        description="Without it 587 with `starttls`, 465 with `tls`, 25 with `none`.",
+    )
+    security: Literal["starttls", "tls", "none"] = Field(
+        default="starttls", description="How the connection to `server` is kept private."
+    )
+    username: str | None = Field(
+        default=None,
+        description="For a mail server that wants a login. The password is in the secrets file "
+        "(`drift_mail_password`).",
+    )
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Name and port of the server."""
+        if self.server is None:
+            return "localhost", self.port or PORTS["none"]
+        return self.server, self.port or PORTS[self.security]
+
+    @property
+    def private(self) -> bool:
+        """Whether nobody else reads along."""
+        return self.server is not None and self.security != "none"
+
+
+class Settings(BaseModel):
+    """Where drift is told, beside the journal. The webhook is in the secrets file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    metrics_directory: str | None = Field(
+        default=None,
+        description="Folder of the control machine from which node_exporter reads `.prom` files. "
+        "Without it `/var/lib/prometheus/node-exporter`, where that exists.",
+    )
+    mail: Mail = Field(default=Mail(), description="Mail.")

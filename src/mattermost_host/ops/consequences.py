@@ -1,0 +1,41 @@
+"""What would restart or reload a unit, told by those who keep units running, for those who heal.
+
+A plan foresees a restart from the host's state. Whether an operation may run at any hour needs the
+opposite direction, too: whose files does it write?
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+from pyinfra.api import Host
+from pyinfra.api.operation import OperationMeta
+from pyinfra.context import ctx_host
+
+
+@dataclass(frozen=True)
+class Consequence:
+    """A unit, and what it would be restarted or reloaded for."""
+
+    unit: str
+    paths: tuple[str, ...]
+    """Files, and folders with everything below."""
+    operations: tuple[OperationMeta, ...]
+
+    def follows_a_change_of(self, path: str) -> bool:
+        """Whether the unit reads ``path``."""
+        return any(path == read or path.startswith(f"{read}/") for read in self.paths)
+
+
+_announced: WeakKeyDictionary[Host, list[Consequence]] = WeakKeyDictionary()
+
+
+def announce(unit: str, paths: Sequence[str], operations: Sequence[OperationMeta]) -> None:
+    """Tell what ``unit`` of the host that is being prepared would be restarted or reloaded for."""
+    host: Host = ctx_host.get()  # type: ignore[no-untyped-call]
+    _announced.setdefault(host, []).append(Consequence(unit, tuple(paths), tuple(operations)))
+
+
+def announced(host: Host) -> Sequence[Consequence]:
+    """All that was told of ``host``."""
+    return _announced.get(host, ())

@@ -1,7 +1,7 @@
 """Rules of a site that no single component can hold: each broken one is a mistake."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -23,6 +23,7 @@ def mistakes(settings: Description, inventory: Path) -> Iterator[Mistake]:
     yield from _certificate(settings)
     yield from _database(settings, inventory)
     yield from _files(settings)
+    yield from _environment(settings.mattermost.environment)
     yield from mattermost_settings.mistakes(
         settings.mattermost.settings, version(settings), site_url=settings.url
     )
@@ -126,3 +127,15 @@ def _files(settings: Description) -> Iterator[Mistake]:
 
 def _local(location: str | None) -> str | None:
     return None if location and location.startswith(("https://", "http://")) else location
+
+
+def _environment(variables: Mapping[str, str]) -> Iterator[Mistake]:
+    for name, value in variables.items():
+        path = f'mattermost.environment."{name}"'
+        if name.startswith("MM_"):
+            needed = "write it under mattermost.settings, by its documented name"
+            yield Mistake(path, "a setting of Mattermost", needed)
+        elif not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            yield Mistake(path, "no name of a variable", "use letters, digits and underscores")
+        elif "\n" in value:
+            yield Mistake(path, "a value of several lines", "write it in one")

@@ -13,6 +13,7 @@ from typing import Any
 
 from mattermost_host.components import base, mattermost
 from mattermost_host.components.postgres import LOCALE
+from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.over_shell import ReadHost
 from mattermost_host.facts.questions import QUESTIONS, script
 from mattermost_host.ops import (
@@ -77,25 +78,30 @@ class Fact:
     repair: str
 
 
+@dataclass(frozen=True)
+class Lasting(Fact):
+    """A fact that an installation brings about by itself, and that only later drift breaks."""
+
+
+ADMINISTRATOR = "the administrator exists"
 Item = Packages | Parameter | Account | UnitUp | Fact | Entry
 
 
 def of_site(inventory: Path, host: LabHost) -> list[Item]:
     """The items of the site at ``inventory`` on ``host``, in the order of the deploy, each once."""
     site = Site.use(inventory)
-    planned = _planned(site, host)
-    context = _Context(site, host, planned)
+    asked = ReadHost()
+    asked.command(site.name)
+    facts = asked.process(_told(host, script(QUESTIONS, site.name)))
+    # The deploy on a host that is nowhere, with the facts of one that is there.
+    planned = plan(lambda: runpy.run_path(str(DEPLOY)), facts={ReadHost: facts})
+    context = _Context(site, host, facts, planned)
     items = [item for question in planned.questions for item in context.items(question)]
     return list(dict.fromkeys(items))
 
 
-def _planned(site: Site, host: LabHost) -> Plan:
-    """The deploy on a host that is nowhere, with the facts of ``host``."""
-    asked = ReadHost()
-    asked.command(site.name)
-    told = host.run("sh -s", stdin=script(QUESTIONS, site.name)).stdout.splitlines()
-    facts = {ReadHost: asked.process(told)}
-    return plan(lambda: runpy.run_path(str(DEPLOY)), facts=facts)
+def _told(host: LabHost, script: str) -> list[str]:
+    return host.run("sh -s", stdin=script).stdout.splitlines()
 
 
 @dataclass(frozen=True)
@@ -104,6 +110,7 @@ class _Context:
 
     site: Site
     host: LabHost
+    facts: HostFacts
     planned: Plan
 
     def items(self, question: Question) -> Iterator[Item]:
@@ -126,39 +133,25 @@ class _Context:
 
     def _files(self, asked: FileStates) -> Iterator[Item]:
         entries = {entry.path: entry for entry in self.planned.entries}
-        # A folder before what is in it; ours makes them in one go.
         yield from (entries[path] for path in sorted(asked.paths))
 
     def _parameters(self, asked: kernel.KernelParameters) -> Iterator[Item]:
         asking = Answers()
         asking.command((asked,))
-        told = self.host.run("sh -s", stdin=script_of((asked,))).stdout.splitlines()
-        settable = asking.process(told)[asked]
-        # Their values do not differ between hosts, but for the reserve of memory.
-        wanted = base.kernel_parameters(_memory_mb(self.host))
+        settable = asking.process(_told(self.host, script_of((asked,))))[asked]
+        wanted = base.kernel_parameters(self.facts.memory_mb)
         yield from (Parameter(name, wanted[name]) for name in asked.names if name in settable)
 
     def _release(self, _: release.ReleaseState) -> Iterator[Item]:
-        folder = next(
-            line.split("releases/")[1].split()[0]
-            for line in self.planned.shell.splitlines()
-            if line.startswith("ln -sfn releases/")
-        )
+        folder = self.site.release(self.facts).folder
         yield Directory(f"{release.RELEASES}/{folder}")
         yield Link(release.CURRENT, f"releases/{folder}")
         yield Absent(release.UPLOADED)
 
     def _administrator(self, asked: administrator.AskUser) -> Iterator[Item]:
         yield Fact(
-            f"the administrator {asked.username} exists",
-            f"{asked.script()} | grep -o system_admin",
-            "system_admin",
-            "false",
+            ADMINISTRATOR, f"{asked.script()} | grep -o system_admin", "system_admin", "false"
         )
-
-
-def _memory_mb(host: LabHost) -> int:
-    return int(host.run("awk '/^MemTotal:/ { print int($2 / 1024) }' /proc/meminfo").stdout)
 
 
 def _locale(asked: locale.HasLocale) -> Iterator[Item]:
@@ -179,16 +172,16 @@ def _unit(asked: running.AskUnit) -> Iterator[Item]:
     yield UnitUp(unit)
     lines = asked.script().splitlines()
     show = f"systemctl show -p NeedDaemonReload --value {unit}"
-    yield Fact(f"systemd has read the files of {unit}", show, "no", "systemctl daemon-reload")
+    yield Lasting(f"systemd has read the files of {unit}", show, "no", "systemctl daemon-reload")
     for key, verb in (("Restart", "restart"), ("Reload", "reload")):
         stale = [line for line in lines if line.endswith(f"| sed s/^/{key}=/")]
         if stale:
             given = [line for line in lines if line.startswith(("newer=", "[ -e "))]
             query = "\n".join([*(given if verb == "reload" else ()), *stale])
             repair = f"systemctl {verb} {unit}"
-            yield Fact(f"{unit} needs no {verb}", query, "", repair)
+            yield Lasting(f"{unit} needs no {verb}", query, "", repair)
     deleted = next(line for line in lines if line.startswith("readlink "))
-    yield Fact(f"the binary of {unit} is there", deleted, "", f"systemctl restart {unit}")
+    yield Lasting(f"the binary of {unit} is there", deleted, "", f"systemctl restart {unit}")
 
 
 def _account(asked: account.Account) -> Iterator[Item]:
@@ -208,8 +201,15 @@ def _database(asked: database.AskDatabase) -> Iterator[Item]:
         f"LC_CTYPE '{LOCALE}' TEMPLATE template0"
     )
 
-    def fact(what: str, query: str, right: str, repair: str, database: str = "postgres") -> Fact:
-        return Fact(what, f'{psql} -d {database} -c "{query}"', right, repair)
+    def fact(
+        what: str,
+        query: str,
+        right: str,
+        repair: str,
+        kind: type[Fact] = Fact,
+        database: str = "postgres",
+    ) -> Fact:
+        return kind(what, f'{psql} -d {database} -c "{query}"', right, repair)
 
     yield fact(
         f"the role {name} may only log in",
@@ -223,7 +223,7 @@ def _database(asked: database.AskDatabase) -> Iterator[Item]:
         name,
         f'{psql} -c "{create}" || {psql} -c "ALTER DATABASE {name} OWNER TO {name}"',
     )
-    yield fact(f"the database {name} is in UTF8", encoding, "UTF8", "false")
+    yield fact(f"the database {name} is in UTF8", encoding, "UTF8", "false", Lasting)
     alter = f'{psql} -d {name} -c "ALTER SCHEMA public OWNER TO {name}"'
     yield fact("the schema public belongs to it", schema, name, alter, database=name)
     for parameter in asked.parameters:
@@ -232,6 +232,8 @@ def _database(asked: database.AskDatabase) -> Iterator[Item]:
             f"select sourcefile from pg_settings where name='{parameter}'",
             asked.parameters_file,
             f'{psql} -c "ALTER SYSTEM RESET {parameter}" -c "select pg_reload_conf()"',
+            Lasting,
         )
     pending = "select count(*) from pg_settings where pending_restart"
-    yield fact("no parameter waits for a restart", pending, "0", "systemctl restart postgresql")
+    restart = "systemctl restart postgresql"
+    yield fact("no parameter waits for a restart", pending, "0", restart, Lasting)

@@ -2,12 +2,12 @@
 
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.bench.items import FAKE
-from tests.bench.measure import Failed, Ran, run
+from tests.bench.measure import QUIET, Failed, Ran, run
 from tests.lab.hosts import Lab, LabHost
 
 ROOT = Path(__file__).parents[2]
@@ -58,9 +58,9 @@ class BenchSite:
         return path
 
 
-def pyinfra(*arguments: str) -> Ran:
+def pyinfra(*arguments: str, env: Mapping[str, str] = QUIET) -> Ran:
     """Our deploys by pyinfra's own command."""
-    return run([str(BIN / "pyinfra"), "-y", *arguments], cwd=ROOT)
+    return run([str(BIN / "pyinfra"), "-y", *arguments], cwd=ROOT, env=env)
 
 
 def deploy(inventory: Path) -> Ran:

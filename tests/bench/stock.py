@@ -33,9 +33,7 @@ class Stock:
 
     def run(self) -> tuple[int, Ran]:
         """Deploy; the number of operations that changed something, and what it took."""
-        done = run(
-            [str(BIN / "pyinfra"), "-y", "inventory.py", "deploy.py"], cwd=self.folder
-        )
+        done = run([str(BIN / "pyinfra"), "-y", "inventory.py", "deploy.py"], cwd=self.folder)
         return changes(done), done
 
     def unchanged(self) -> Ran:

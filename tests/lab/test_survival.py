@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,21 +36,29 @@ def strike(deployment: Deployment, operation: str, seconds: float, power: bool =
 
     False where the run had nothing left to do there, and came to its end.
     """
+    said = []
     with deployment.start() as running:
         assert running.stdout
         for line in running.stdout:
+            said.append(line)
             if f"Starting operation: {operation}" in line:
                 time.sleep(seconds)
-                break
-        else:
-            return False
-        if power:
-            deployment.lab.crash(deployment.host)
-        os.killpg(running.pid, signal.SIGKILL)
+                _kill(deployment, running, power)
+                return True
+    assert running.returncode == 0, "".join(said)
+    return False
+
+
+def _kill(deployment: Deployment, running: subprocess.Popen[str], power: bool) -> None:
     if power:
+        deployment.lab.crash(deployment.host)
+        running.communicate()  # the controller sees by itself that the host is gone
         deployment.lab.start(deployment.host)
-    assert running.returncode == -signal.SIGKILL, "it had ended by itself, so nothing was killed"
-    return True
+        assert running.returncode == 1
+    else:
+        os.killpg(running.pid, signal.SIGKILL)
+        running.communicate()
+        assert running.returncode == -signal.SIGKILL, "it had ended by itself before"
 
 
 def _converges(deployment: Deployment) -> None:

@@ -24,7 +24,16 @@ from mattermost_host.ops import (
     running,
 )
 from mattermost_host.ops.answers import Question
-from mattermost_host.ops.entries import Absent, Directory, Entry, File, FileStates, Link, State
+from mattermost_host.ops.entries import (
+    Absent,
+    Alone,
+    Directory,
+    Entry,
+    File,
+    FileStates,
+    Link,
+    State,
+)
 from tests.unit.plan import Answer, Plan
 
 DEBIAN_12 = HostFacts(
@@ -67,13 +76,17 @@ def state_of(entry: Entry) -> State | None:
             return State("directory", entry.mode, entry.user, entry.group)
         case Link():
             return State("symbolic link", "777", "root", "root", target=entry.target)
-        case Absent():
+        case Absent() | Alone():
             return None
 
 
 def converged(fresh: Plan) -> Answer:
     """The answers of a host on which everything that ``fresh`` would do has been done."""
-    states = {entry.path: state_of(entry) for entry in fresh.entries}
+    # A folder that is said to hold nothing else may be described itself, too.
+    states = {
+        entry.path: state_of(entry)
+        for entry in sorted(fresh.entries, key=lambda entry: not isinstance(entry, Alone))
+    }
     answers: dict[type[Question], Callable[[Any], Any]] = {
         FileStates: lambda asked: {path: states[path] for path in asked.paths if states[path]},
         packages.PackageStates: lambda asked: dict.fromkeys(asked.packages, "1.0"),

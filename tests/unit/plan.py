@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from unittest import mock
 
-from pyinfra.api import Config, FactBase, FileUploadCommand, Host, Inventory, State, StringCommand
+from pyinfra.api import Config, FactBase, FunctionCommand, Host, Inventory, State, StringCommand
 from pyinfra.api.connect import connect_all
 from pyinfra.api.operations import run_ops
 from pyinfra.api.state import StateStage
@@ -202,8 +202,9 @@ def _planned(state: State, host: Host, digest: str, result: Plan) -> Step:
 
 
 def _record(command: Any, step: Step, result: Plan) -> None:
-    if isinstance(command, FileUploadCommand):
-        step.uploads[str(command.dest)] = str(command.src)
+    if isinstance(command, FunctionCommand):
+        source, destination = command.args
+        step.uploads[destination] = str(source)
         return
     assert isinstance(command, StringCommand), command
     lines = list(command.connector_arguments.get("_stdin") or [])

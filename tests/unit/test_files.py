@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 
 from mattermost_host.ops import files
-from mattermost_host.ops.entries import Absent, Directory, Entry, File, FileStates, Link, State
+from mattermost_host.ops.entries import (
+    Absent,
+    Alone,
+    Directory,
+    Entry,
+    File,
+    FileStates,
+    Link,
+    State,
+)
 from mattermost_host.ops.files import Check
 from tests.unit import local
 from tests.unit.plan import Plan, answering, plan
@@ -266,3 +275,14 @@ def test_what_a_killed_run_left_beside_a_file_is_overwritten(here: Here) -> None
     (here.kept / ".x.mattermost-host~").write_text("half")
     assert here.put_right([here.file("x", "new\n")]) == DONE
     assert here.names() == {"x"}
+
+
+def test_a_folder_that_must_hold_nothing_else(here: Here) -> None:
+    folder = here.folder / "unit.d"
+    folder.mkdir()
+    (folder / "ours.conf").touch()
+    (folder / "theirs.conf").touch()
+    entries: list[Entry] = [Alone(str(folder), ("ours.conf",)), Alone(str(here.folder / "none"))]
+    assert here.put_right(entries) == DONE
+    assert [path.name for path in folder.iterdir()] == ["ours.conf"]
+    assert here.put_right(entries) == NOTHING_TO_DO

@@ -68,7 +68,7 @@ MIGRATION = (
 MISTAKES: list[tuple[dict[str, Any], str]] = [
     (
         {"urls": "x"},
-        "urls: found a key that means nothing here; known are: base, file_use, firewall, "
+        "urls: found a key that means nothing here; known are: base, drift, file_use, firewall, "
         "mattermost, nginx, postgres, skip, tls, url, users",
     ),
     (

@@ -11,7 +11,7 @@ from mattermost_host import download, neighbours, requirements
 from mattermost_host.cache import CACHE
 from mattermost_host.mattermost_settings import environment_name, environment_value
 from mattermost_host.ops import account, administrator, files, packages, release, running
-from mattermost_host.ops.entries import Absent, Directory, Entry, File
+from mattermost_host.ops.entries import Absent, Alone, Directory, Entry, File
 from mattermost_host.ops.files import Check
 from mattermost_host.ops.release import Release
 from mattermost_host.render import render
@@ -100,6 +100,13 @@ class Settings(BaseModel):
             '`{"EmailSettings.SMTPServer": "smtp.example.com"}`. What stands here is locked in '
             "the System Console; the rest stays the console's. Secret settings belong into the "
             "secrets file, under `settings`."
+        ),
+    )
+    environment: dict[str, str] = Field(
+        default={},
+        description=(
+            "Further variables of the server's process, such as `HTTPS_PROXY` and `NO_PROXY`. "
+            "Mattermost's own settings belong into `settings`."
         ),
     )
     max_file_size_mb: int = Field(
@@ -201,6 +208,7 @@ def entries(
         _optional(LICENCE_FILE, licence),
         _optional(DATABASE_CA_FILE, database_ca),
         File(UNIT_FILE, unit),
+        Alone(f"{UNIT_FILE}.d"),
         File(
             "/etc/tmpfiles.d/mattermost-host.conf",
             render("mattermost/tmpfiles.conf.j2", days=settings.log_days),
@@ -242,6 +250,7 @@ def environment(
         **{name: value.get_secret_value() for name, value in secret_settings.items()},
     }
     return {
+        **settings.environment,
         "MM_CONFIG": str(PurePosixPath(STATE, "config", "config.json")),
         "MM_LOG_PATH": LOGS,
         **{environment_name(name): environment_value(value) for name, value in stated.items()},

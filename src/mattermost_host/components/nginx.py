@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.networks import IPvAnyNetwork
@@ -10,7 +11,7 @@ from pyinfra.api import deploy as component
 from mattermost_host import neighbours, requirements
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.ops import files, packages, running
-from mattermost_host.ops.entries import Absent, Directory, File
+from mattermost_host.ops.entries import Absent, Alone, Directory, File
 from mattermost_host.ops.files import Check
 from mattermost_host.render import render
 from mattermost_host.requirement import Requirement
@@ -90,6 +91,7 @@ def deploy(
         name="its sandbox and limits are in place",
         entries=[
             Directory(DROP_IN_FOLDER),
+            Alone(DROP_IN_FOLDER, (Path(DROP_IN).name,)),
             File(DROP_IN, render("nginx/service.conf.j2", open_files=sizing.open_files)),
         ],
     )

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 
 from mattermost_host.ops.answers import Question, ask
 from mattermost_host.ops.changes import Change, Severity
-from mattermost_host.ops.entries import Absent, Directory, Entry, File, Link, State
+from mattermost_host.ops.entries import (
+    Absent,
+    Alone,
+    Directory,
+    Entry,
+    File,
+    Link,
+    State,
+    strangers,
+)
 
 COMMENTS = ("#", ";", "//")
 
@@ -46,6 +55,8 @@ def described(
 def _found(entry: Entry, state: State | None) -> str:
     if isinstance(entry, Absent):
         return "is there, and must not be"
+    if isinstance(entry, Alone):
+        return f"holds {', '.join(strangers(entry, state))}, which must not be there"
     if state is None:
         return "is missing"
     if isinstance(entry, Link):

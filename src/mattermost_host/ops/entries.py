@@ -3,6 +3,7 @@
 import hashlib
 import shlex
 from dataclasses import dataclass, field
+from typing import Any
 
 from mattermost_host.ops.answers import Question
 
@@ -55,7 +56,15 @@ class Absent:
     path: str
 
 
-Entry = File | Directory | Link | Absent
+@dataclass(frozen=True)
+class Alone:
+    """In this folder, which may be missing, nothing but ``names``."""
+
+    path: str
+    names: tuple[str, ...] = ()
+
+
+Entry = File | Directory | Link | Absent | Alone
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,8 @@ class State:
     group: str
     sha256: str = ""
     target: str = ""
+    members: tuple[str, ...] = ()
+    """What is in a folder, where that was asked."""
 
 
 @dataclass(frozen=True)
@@ -75,19 +86,28 @@ class FileStates(Question):
     """Kind, mode, owner, digest and link target of each path that exists."""
 
     paths: tuple[str, ...]
+    listed: tuple[str, ...] = ()
+    """Folders whose members are asked, too."""
 
     def script(self) -> str:
         paths = " ".join(shlex.quote(path) for path in self.paths)
         return (
             f"stat -c '%F|%a|%U|%G|%n' -- {paths}\n"
             f"find {paths} -maxdepth 0 -type l -printf 'link|%l|%p\\n'\n"
-            f"sha256sum -- {paths}"
+            f"sha256sum -- {paths}\n"
+            + "".join(
+                f"find {shlex.quote(folder)} -mindepth 1 -maxdepth 1 -printf 'member|%f|%h\\n'\n"
+                for folder in self.listed
+            )
         )
 
     def parse(self, lines: list[str]) -> dict[str, State]:
-        found: dict[str, dict[str, str]] = {}
+        found: dict[str, dict[str, Any]] = {}
         for line in lines:
-            if line.startswith("link|"):
+            if line.startswith("member|"):
+                _, name, folder = line.split("|", 2)
+                found[folder]["members"] = (*found[folder].get("members", ()), name)
+            elif line.startswith("link|"):
                 _, target, path = line.split("|", 2)
                 found[path]["target"] = target
             elif "|" in line:
@@ -103,6 +123,8 @@ def is_right(entry: Entry, state: State | None) -> bool:
     """Whether what stands at the path is what the entry describes."""
     if isinstance(entry, Absent):
         return state is None
+    if isinstance(entry, Alone):
+        return not strangers(entry, state)
     if state is None:
         return False
     if isinstance(entry, Link):
@@ -110,6 +132,11 @@ def is_right(entry: Entry, state: State | None) -> bool:
     if isinstance(entry, File):
         return same_content(entry, state) and _same_owner(entry, state)
     return state.kind == "directory" and _same_owner(entry, state)
+
+
+def strangers(entry: Alone, state: State | None) -> list[str]:
+    """What is in the folder and must not be."""
+    return sorted(set(state.members) - set(entry.names)) if state else []
 
 
 def same_content(entry: File, state: State) -> bool:

@@ -22,6 +22,7 @@ from mattermost_host.ops.changes import explain
 from mattermost_host.ops.differences import described
 from mattermost_host.ops.entries import (
     Absent,
+    Alone,
     Directory,
     Entry,
     File,
@@ -30,6 +31,7 @@ from mattermost_host.ops.entries import (
     State,
     is_right,
     rewritten,
+    strangers,
 )
 
 
@@ -52,7 +54,10 @@ def present(name: str, entries: Sequence[Entry], check: Check | None = None) -> 
 
 
 def _question(entries: Sequence[Entry]) -> FileStates:
-    return FileStates(tuple(sorted(entry.path for entry in entries)))
+    return FileStates(
+        paths=tuple(sorted({entry.path for entry in entries})),
+        listed=tuple(sorted(entry.path for entry in entries if isinstance(entry, Alone))),
+    )
 
 
 @operation()
@@ -95,12 +100,14 @@ def _put_right(
             *(_tested(check, wrong) if check else ()),
             PLACE,
         ]
-    script += [_step(entry, entry in written) for entry in wrong]
+    script += [_step(entry, states.get(entry.path), entry in written) for entry in wrong]
     return StringCommand("\n".join(script), _stdin=_packed(staged))
 
 
-def _step(entry: Entry, written: bool) -> str:
+def _step(entry: Entry, state: State | None, written: bool) -> str:
     path = shlex.quote(entry.path)
+    if isinstance(entry, Alone):
+        return f"cd {path} && rm -rf -- {shlex.join(strangers(entry, state))}"
     if isinstance(entry, Absent):
         return f"rm -rf {path}"
     if isinstance(entry, Link):

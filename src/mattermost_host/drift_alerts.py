@@ -145,8 +145,8 @@ def _fingerprint(one: Found) -> str:
 def _remembered(memory: Path) -> frozenset[str]:
     try:
         return frozenset(json.loads(read_private(memory) or "[]"))
-    except (ValueError, TypeError):
-        return frozenset()  # then people are told once more
+    except (ValueError, TypeError, OperatorError):
+        return frozenset()  # people are rather told once more than never
 
 
 def _remember(memory: Path, known: frozenset[str]) -> None:

@@ -31,8 +31,8 @@ def post(webhook: SecretStr, text: str, authority: Path | None) -> None:
     Raises Undelivered.
     """
     url = webhook.get_secret_value()
-    if urlsplit(url).scheme != "https" and not _stays_here(url):
-        raise Undelivered("the webhook's address does not begin with https://")
+    if not _is_private(url):
+        raise Undelivered("the webhook's address is none that begins with https://")
     with requests.Session() as session:
         session.trust_env = False
         session.mount("https://", _Trusting(_tls(authority)))
@@ -54,7 +54,7 @@ def mail(settings: Mail, password: SecretStr | None, subject: str, text: str) ->
     message["Date"] = formatdate(localtime=True)
     message["Message-ID"] = make_msgid()
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(text)
+    message.set_content(text, cte="quoted-printable")
     where = "{}:{}".format(*settings.address)
     if settings.username and not settings.private:
         raise Undelivered(f"{where} would get the password in the clear; write security = starttls")
@@ -97,10 +97,11 @@ def _tls(authority: Path | None) -> ssl.SSLContext:
     return context
 
 
-def _stays_here(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
+def _is_private(url: str) -> bool:
+    """Whether nobody else reads what goes to ``url``: by TLS, or on this machine."""
     try:
-        return host == "localhost" or ip_address(host).is_loopback
+        parts = urlsplit(url)
+        return parts.scheme == "https" or ip_address(parts.hostname or "").is_loopback
     except ValueError:
         return False
 

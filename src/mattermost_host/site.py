@@ -23,6 +23,7 @@ from mattermost_host.facts.host import HostFacts
 from mattermost_host.inventory import SiteHost
 from mattermost_host.ops import release
 from mattermost_host.postgresql_sizing import Pool
+from mattermost_host.release_choice import release_to_run
 from mattermost_host.requirement import Inquiry, Requirement
 from mattermost_host.secrets import Secrets, Wanted
 from mattermost_host.surface import Port, Surface
@@ -224,10 +225,15 @@ class Site:
         return _content(self.settings.postgres.ca_certificate)
 
     def release(self, facts: HostFacts) -> release.Release:
-        """The release for this host; fetched and verified when the host lacks it."""
-        return mattermost.release_to_run(
-            self.settings.mattermost.release, self.version, facts.architecture
-        )
+        """The release for this host.
+
+        Where the host lacks it, it is fetched and verified now: a tarball that is not right is to
+        be heard of before anything is touched. Raises ReleaseError.
+        """
+        wanted = release_to_run(self.settings.mattermost.release, self.version, facts.architecture)
+        if wanted.folder not in facts.releases:
+            wanted.fetch()
+        return wanted
 
     def ports(self, host_name: str, facts: HostFacts) -> list[Port]:
         """Every port that something on this host listens on."""

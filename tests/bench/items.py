@@ -4,9 +4,11 @@ The items are what our own run asks: the questions of deploys/site.py, taken apa
 described a second time, and a question that this module does not know ends the bench.
 """
 
+import io
 import runpy
 import shlex
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,7 +96,8 @@ def of_site(inventory: Path, host: LabHost) -> list[Item]:
     asked.command(site.name)
     facts = asked.process(_told(host, script(QUESTIONS, site.name)))
     # The deploy on a host that is nowhere, with the facts of one that is there.
-    planned = plan(lambda: runpy.run_path(str(DEPLOY)), facts={ReadHost: facts})
+    with redirect_stderr(io.StringIO()):  # the preflight's table
+        planned = plan(lambda: runpy.run_path(str(DEPLOY)), facts={ReadHost: facts})
     context = _Context(site, host, facts, planned)
     items = [item for question in planned.questions for item in context.items(question)]
     return list(dict.fromkeys(items))

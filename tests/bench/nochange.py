@@ -14,7 +14,7 @@ TAMPERING = (
     "echo '# by hand' >> /etc/tmpfiles.d/mattermost-host.conf",
     "chmod 600 /etc/modules-load.d/mattermost-host.conf",
     "chown root:root /var/lib/mattermost/data",
-    "touch /etc/mattermost-host/database-ca.pem",
+    "touch /etc/mattermost-host/tls/acme-authorities.pem",
     "apt-get -q -y remove logrotate",
     "systemctl disable -q nginx",
     "sysctl -q -w net.core.somaxconn=1024",

@@ -1,5 +1,6 @@
 """Runs that end in the middle: the controller killed, the host without power."""
 
+import json
 import os
 import random
 import signal
@@ -29,6 +30,29 @@ POINTS = (
 )
 CUTS = (POINTS[1], POINTS[3], POINTS[6])
 ENVIRONMENT = "/etc/mattermost-host/mattermost.env"
+PROCESSES = {
+    "server": "systemctl show -p MainPID --value mattermost",
+    "database": "systemctl show -p MainPID --value postgresql@15-main",
+    "proxy": "pgrep -n -f 'nginx: worker'",  # a reload leaves the master, and has new workers
+}
+READ_BY = {
+    ENVIRONMENT: "server",
+    "/etc/systemd/system/mattermost.service": "server",
+    "/opt/mattermost/current": "server",
+    "/etc/postgresql/15/main/conf.d/mattermost-host.conf": "database",
+    "/etc/nginx/nginx.conf": "proxy",
+    "/etc/nginx/conf.d/mattermost.conf": "proxy",
+    "/etc/mattermost-host/tls/fullchain.pem": "proxy",
+}
+YOUNGER = """
+import json, os, sys, time
+ticks, up = os.sysconf("SC_CLK_TCK"), float(open("/proc/uptime").read().split()[0])
+def started(pid):
+    fields = open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()
+    return time.time() - up + int(fields[19]) / ticks
+pairs = json.load(sys.stdin)
+print(json.dumps([path for pid, path in pairs if os.lstat(path).st_ctime > started(pid) + 0.1]))
+"""
 
 
 def strike(deployment: Deployment, operation: str, seconds: float, power: bool = False) -> bool:
@@ -65,22 +89,20 @@ def _converges(deployment: Deployment) -> None:
     """The next run puts all right, the one after it changes nothing, and nothing runs old files."""
     deployment.deploy()
     assert deployment.deploy().changed == ()
-    assert not _lost_restarts(deployment)
+    assert _lost_restarts(deployment) == []
     deployment.verify()
 
 
-def _lost_restarts(deployment: Deployment) -> str:
+def _lost_restarts(deployment: Deployment) -> list[str]:
     """Files that are younger than the process that reads them, found without the product."""
-    script = """
-started() { stat -c %Y /proc/$1; }
-later() { for file in $2; do [ $(stat -c %Z $file) -le $(started $1) ] || echo $file; done; }
-main() { systemctl show -p MainPID --value $1; }
-later $(main mattermost) "/etc/mattermost-host/mattermost.env /etc/systemd/system/mattermost.service
-  /opt/mattermost/current"
-later $(main postgresql@15-main) /etc/postgresql/15/main/conf.d/mattermost-host.conf
-later $(pgrep -n -f 'nginx: worker') "/etc/nginx/nginx.conf /etc/nginx/conf.d/mattermost.conf"
-"""
-    return deployment.host.run(script).stdout
+    pids = {
+        unit: deployment.host.run(command).stdout.strip() for unit, command in PROCESSES.items()
+    }
+    asked = json.dumps([(pids[unit], path) for path, unit in READ_BY.items()])
+    found: list[str] = json.loads(
+        deployment.host.run(f"python3 -c '{YOUNGER}'", stdin=asked).stdout
+    )
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -112,20 +134,42 @@ def test_no_restart_is_lost_between_writing_and_restarting(
     assert strike(killed, "Mattermost | the server runs it", 0.0)
     assert f'MAXUSERSPERTEAM="{wanted}"' in killed.host.read(ENVIRONMENT), "killed too early"
     assert killed.started("mattermost.service") == before, "killed too late: no proof"
+    assert _lost_restarts(killed) == [ENVIRONMENT]
     assert "Mattermost | the server runs it" in killed.deploy().changed
     running = "tr '\\0' '\\n' < /proc/$(systemctl show -p MainPID --value mattermost)/environ"
     assert f"MAXUSERSPERTEAM={wanted}" in killed.host.run(running).stdout
     assert killed.deploy().changed == ()
 
 
-@pytest.mark.parametrize("unit", ["postgresql@15-main.service", "nginx.service"])
-def test_drop_in_by_others_reaches_the_process(killed: Deployment, unit: str) -> None:
+@pytest.mark.parametrize(
+    ("unit", "stays"),
+    [
+        ("postgresql@15-main.service", True),
+        ("mattermost.service", False),
+        ("nginx.service", False),
+    ],
+)
+def test_drop_in_by_hand_reaches_the_process_or_is_gone(
+    killed: Deployment, unit: str, stays: bool
+) -> None:
+    """A unit of the distribution may have drop-ins of others; of ours we know every line."""
     before = killed.started(unit)
     folder = f"/etc/systemd/system/{unit}.d"
     killed.host.run(f"mkdir -p {folder}; printf '[Service]\\nNice=1\\n' > {folder}/by-hand.conf")
+    if not stays:
+        killed.host.run(f"systemctl daemon-reload; systemctl restart {unit}")
+        assert _nice(killed, unit) == 1
+        before = killed.started(unit)
     assert killed.deploy().changed
     assert killed.started(unit) != before
+    assert _nice(killed, unit) == (1 if stays else 0)
     assert killed.deploy().changed == ()
+
+
+def _nice(deployment: Deployment, unit: str) -> int:
+    """Of the running process, not of the unit's files."""
+    script = f"ps -o ni= -p $(systemctl show -p MainPID --value {unit})"
+    return int(deployment.host.run(script).stdout)
 
 
 def test_next_run_converges_after_power_cuts(lab: Lab, release: Path, tmp_path: Path) -> None:

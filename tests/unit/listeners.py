@@ -78,13 +78,15 @@ def mail_server() -> Iterator[Box]:
                     return
 
         def _answer(self, line: str) -> bool:
-            verb = line.split(":")[0].split()[0].upper()
+            verb = line.partition(":")[0].partition(" ")[0].upper()
             if verb == "RCPT":
                 box.to.append(line.partition("<")[2].partition(">")[0])
                 self._say(box.refuse or "250 ok")
             elif verb == "DATA":
                 self._say("354 go on")
-                box.mails.append("".join(iter(lambda: self.rfile.readline().decode(), ".\r\n")))
+                lines = iter(lambda: self.rfile.readline().decode(), ".\r\n")
+                # A dot at the beginning of a line travels as two.
+                box.mails.append("".join(line.removeprefix(".") for line in lines))
                 self._say("250 taken")
             else:
                 self._say("221 bye" if verb == "QUIT" else "250 ok")

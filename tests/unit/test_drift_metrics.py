@@ -1,5 +1,6 @@
 """Metrics: in Prometheus' own format, never half a file."""
 
+import os
 import re
 import stat
 from dataclasses import replace
@@ -12,9 +13,10 @@ from mattermost_host import drift_metrics
 from mattermost_host.drift_outcome import Found, Outcome
 from mattermost_host.errors import OperatorError
 
-DRIFT = tuple(
-    Found("h1", f"/etc/{number}", "is missing", severity, "change")
-    for number, severity in enumerate(("critical", "warning", "warning"))
+DRIFT = (
+    Found("h1", "/etc/a", "is missing", "critical", "change"),
+    Found("h1", "/etc/b", "is missing", "warning", "change"),
+    Found("h1", "/etc/c", "is missing", "warning", "change"),
 )
 OUTCOME = Outcome("chat", datetime(2026, 3, 1, 3, tzinfo=UTC), 1.26, drift=DRIFT)
 SAMPLE = re.compile(r'^(\w+)\{((?:\w+="(?:[^"\\]|\\.)*",?)*)\} (-?[0-9.]+)$')
@@ -79,7 +81,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_aside(
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(drift_metrics.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OperatorError, match="No space left"):
         drift_metrics.write(tmp_path, "chat-1", replace(OUTCOME, drift=()))
     (path,) = tmp_path.iterdir()

@@ -60,9 +60,9 @@ def test_a_post_that_is_not_taken(hook: Hook, status: int) -> None:
     ("url", "says"),
     [
         ("http://127.0.0.1:{port}/hooks/c0ffee", "Connection refused"),
-        ("http://mattermost.example.com/hooks/c0ffee", "does not begin with https"),
+        ("http://mattermost.example.com/hooks/c0ffee", "none that begins with https"),
         ("https://no.such.name.invalid/hooks/c0ffee", "gave no answer"),
-        ("https://[bad/hooks/c0ffee", "webhook"),
+        ("https://[bad/hooks/c0ffee", "none that begins with https"),
     ],
 )
 def test_a_failure_never_shows_the_address(url: str, says: str) -> None:
@@ -96,17 +96,15 @@ def test_the_authority_of_the_site_is_trusted_and_no_other(tmp_path: Path) -> No
 
 
 def test_a_mail_arrives(box: Box) -> None:
-    messengers.mail(_mail(box), None, "chat: drift – 1", "Zeile ä\n.\nend")
+    messengers.mail(_mail(box), None, "chat: ärger 1", "Zeile ä\n.\nend")
     assert box.to == ["a@test", "b@test"]
     (text,) = box.mails
     message = email.message_from_string(text, policy=email.policy.default)
-    assert message["Subject"] == "chat: drift – 1"
+    assert message["Subject"] == "chat: ärger 1"
     assert (message["From"], message["To"]) == ("us@test", "a@test, b@test")
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["Date"] and message["Message-ID"]
-    # A line with a dot alone travels as two dots, and the server takes one away.
-    body = message.get_content().replace("..", ".")
-    assert body.splitlines() == ["Zeile ä", ".", "end"]
+    assert message.get_content().splitlines() == ["Zeile ä", ".", "end"]
 
 
 def test_a_mail_that_is_refused(box: Box) -> None:

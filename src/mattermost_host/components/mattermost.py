@@ -1,19 +1,19 @@
 """The Mattermost server: release, account, settings, service, first administrator."""
 
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pyinfra.api import deploy as component
 
-from mattermost_host import download, neighbours, requirements
-from mattermost_host.cache import CACHE
+from mattermost_host import neighbours, requirements
 from mattermost_host.mattermost_settings import environment_name, environment_value
 from mattermost_host.ops import account, administrator, files, packages, release, running
 from mattermost_host.ops.entries import Absent, Alone, Directory, Entry, File
 from mattermost_host.ops.files import Check
 from mattermost_host.ops.release import Release
+from mattermost_host.release_choice import ReleaseSettings
 from mattermost_host.render import render
 from mattermost_host.requirement import Requirement
 from mattermost_host.sizing import Usage
@@ -34,41 +34,6 @@ UNIT_CHECK = (
     f'if systemd-analyze verify --man=no "$stage{UNIT_FILE}" 2>&1 | grep -F {UNIT} >&2; '
     "then exit 1; fi"
 )
-
-
-class ReleaseSettings(BaseModel):
-    """Which release, and where it comes from."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    version: str | None = Field(
-        default=None,
-        pattern=r"^\d+\.\d+\.\d+$",
-        description="For example `11.7.9`. Without it the newest extended support release.",
-    )
-    edition: Literal["enterprise", "team"] = Field(
-        default="enterprise",
-        description="Enterprise without a licence is free and can be licensed later.",
-    )
-    mirror: str | None = Field(
-        default=None,
-        description="Base URL that holds the vendor's files under the vendor's names.",
-    )
-    file: str | None = Field(
-        default=None, description="Tarball on the control machine, or its URL."
-    )
-    sha256: str | None = Field(
-        default=None,
-        pattern=r"^[0-9a-f]{64}$",
-        description="Digest of the tarball, where it is not in the table of releases.",
-    )
-    signature_key: str | None = Field(
-        default=None,
-        description="Public GPG key file; the signature beside the tarball is then checked too.",
-    )
-    unverified: bool = Field(
-        default=False, description="Deploy a tarball whose digest nobody has stated."
-    )
 
 
 class Administrator(BaseModel):
@@ -264,25 +229,6 @@ def quote(value: str) -> str:
         f"\\{character}" if character in '\\"`$' else character for character in value
     )
     return f'"{escaped}"'
-
-
-def release_to_run(settings: ReleaseSettings, version: str, architecture: str) -> Release:
-    """The release of ``settings``, named by version and digest, so that no two share a folder."""
-    source = download.source(
-        version,
-        settings.edition,
-        "arm64" if architecture == "arm64" else "amd64",
-        mirror=settings.mirror,
-        file=settings.file,
-        sha256=settings.sha256,
-        signature_key=Path(settings.signature_key) if settings.signature_key else None,
-        unverified=settings.unverified,
-    )
-    digest = source.sha256
-    if digest is None and not source.is_url:
-        digest = download.sha256_of(Path(source.location))
-    folder = f"{version}-{digest[:8]}" if digest else version
-    return Release(folder, fetch=lambda: download.fetch(source, CACHE / "releases"))
 
 
 def requires(settings: Settings, version: str, users: int, usage: Usage) -> list[Requirement]:

@@ -66,6 +66,8 @@ class HostFacts:
     clock_offset_s: float = 0.0
     """Clock of the host minus the clock of the control machine, seconds."""
     locales: tuple[str, ...] = ()
+    releases: tuple[str, ...] = ()
+    """Folders of the server's releases that are complete on the host."""
     container: bool = False
     """Inside a container: clock and some sysctls belong to the machine below."""
     ssh_port: int = 22

@@ -127,6 +127,8 @@ units() {
 
 clock() { timeout 10 timedatectl show -p NTPSynchronized --value || echo '?'; }
 
+releases() { ls /opt/mattermost/releases 2>/dev/null; }
+
 locales() { locale -a || echo '?'; }
 
 container() {

@@ -165,6 +165,7 @@ QUESTIONS: Mapping[str, Callable[[list[str]], Fields]] = {
     "units": _words("active_units"),
     "clock": lambda lines: {"clock_synchronised": lines == ["yes"]},
     "locales": _words("locales"),
+    "releases": _words("releases"),
     "container": lambda lines: {"container": lines not in ([], ["none"])},
     "ssh_port": lambda lines: {"ssh_port": int(lines[0])} if lines else {},
     "managed": lambda lines: {"managed": bool(lines)},

@@ -21,7 +21,16 @@ from mattermost_host.facts.host import (
 )
 from mattermost_host.facts.questions import answers, fields, script
 
-BY_SHELL = ("packages", "candidates", "clusters", "units", "clock", "locales", "container")
+BY_SHELL = (
+    "packages",
+    "candidates",
+    "clusters",
+    "units",
+    "clock",
+    "locales",
+    "releases",
+    "container",
+)
 CGROUP_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),

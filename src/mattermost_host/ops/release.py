@@ -48,11 +48,11 @@ class ReleaseState(Question):
 
 @dataclass(frozen=True)
 class Release:
-    """A verified tarball on the control machine and the folder it becomes."""
+    """A release by the folder it becomes, and the way to its verified tarball."""
 
     folder: str
     fetch: Callable[[], Path] = field(compare=False)
-    """Gives the verified tarball; called only when the host lacks the release."""
+    """Gives the tarball on the control machine; needed only where the host lacks the release."""
 
 
 def current(name: str, release: Release) -> OperationMeta:

@@ -161,7 +161,7 @@ def test_ssh_gets_the_inventory_s_connection_data(programs: Path) -> None:
         *("-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "LogLevel=ERROR"),
         *("-o", "StrictHostKeyChecking=accept-new", "-o", "UserKnownHostsFile=/keys/known hosts"),
         *("-o", "User=admin", "-o", "Port=2222", "-i", "/keys/my key"),
-        *("-o", "ConnectTimeout=10", "fd00::5", "true"),
+        *("fd00::5", "true"),
     ]
 
 

@@ -37,7 +37,9 @@ def test_a_fresh_host_gets_the_tarball_and_the_link(tmp_path: Path) -> None:
     tarball = tmp_path / "x.tar.gz"
     tarball.touch()
     step = _plan({}, lambda: tarball).step("it is current")
-    assert step.uploads == {release.UPLOADED: str(tarball)}
+    ((destination, source),) = step.uploads.items()
+    assert destination.startswith(release.UPLOADS)
+    assert source == str(tarball)
     assert f"ln -sfn releases/{NEW}" in step.shell
     assert step.shell.index("sha256sum -c") < step.shell.index("tar -xzf")
 
@@ -67,8 +69,8 @@ def test_the_last_two_stay(newest_first: list[str], pruned: list[str]) -> None:
 
 
 def test_leftovers_of_a_killed_run_are_removed() -> None:
-    found = {"release": [NEW], "current": [f"releases/{NEW}"], "leftover": [release.UPLOADED]}
-    assert f"rm -rf {release.RELEASES}/.new-* {release.UPLOADED}" in _plan(found).shell
+    found = {"release": [NEW], "current": [f"releases/{NEW}"], "leftover": [release.UPLOADS + "1"]}
+    assert f"rm -rf {release.UNFINISHED}* {release.UPLOADS}*" in _plan(found).shell
 
 
 class Host:
@@ -114,9 +116,9 @@ class Host:
         (step,) = done.steps
         for at, command in enumerate(step.commands):
             if at == 1 and step.uploads:
-                (source,) = step.uploads.values()
+                ((destination, source),) = step.uploads.items()
                 arrived = on_the_way(Path(source).read_bytes())
-                (self.home / ".incoming.tar.gz").write_bytes(arrived)
+                (self.home / Path(destination).name).write_bytes(arrived)
             ran = local.run(command.replace(HOME, str(self.home)), programs=self.programs)
             if ran.returncode:
                 return ran.returncode, ran.stderr

@@ -13,10 +13,13 @@ from mattermost_host.ops.changes import Change, explain
 POLICY = "/usr/sbin/policy-rc.d"
 LISTS_MAX_AGE_MIN = 60
 
+# A killed run leaves its apt behind, at work: the next one waits for it. apt waits for dpkg's lock
+# by itself, dpkg does not and ends with 2. No child may inherit our lock (9>&-).
 # Services must not start before they are configured; exit status 101 is "not allowed".
 # The script names us, so that one left behind by a killed run is recognised and removed.
 INSTALL = f"""set -eu
 export DEBIAN_FRONTEND=noninteractive
+exec 9>/run/lock/mattermost-host.packages; flock -w 600 9
 apt="apt-get -y -q -o DPkg::Lock::Timeout=300 --no-install-recommends"
 lists=/var/lib/apt/lists
 fresh=$(find $lists -maxdepth 1 -name '*Packages*' -mmin -{LISTS_MAX_AGE_MIN} | head -n 1)
@@ -27,9 +30,13 @@ if [ ! -e {POLICY} ]; then
   printf '#!/bin/sh\\n# mattermost-host: removed after the installation\\nexit 101\\n' > {POLICY}
   chmod 755 {POLICY}
 fi
-dpkg --configure -a
-[ -n "$fresh" ] || $apt update
-$apt -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold install"""
+tries=60
+until dpkg --configure -a 9>&-; do
+  [ $? -eq 2 ] && [ $tries -gt 0 ] || exit 1
+  tries=$((tries - 1)); sleep 5
+done
+[ -n "$fresh" ] || $apt update 9>&-
+$apt -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold 9>&- install"""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import token_hex
 
 from pyinfra import host
 from pyinfra.api import FunctionCommand, StringCommand, operation
@@ -24,7 +25,10 @@ CURRENT = f"{HOME}/current"
 KEPT = 2
 COMPRESSED = "js|css|svg|json|wasm|html"
 """Static files of the web application that gain from compression."""
-UPLOADED = f"{HOME}/.incoming.tar.gz"
+UPLOADS = f"{HOME}/.incoming-"
+UNFINISHED = f"{RELEASES}/.new-"
+LOCK = "/run/lock/mattermost-host.release"
+"""Held while a release is unpacked: a killed run leaves its shell behind, at work."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class ReleaseState(Question):
         return (
             f"ls -1t {RELEASES} | sed s/^/release=/\n"
             f"readlink {CURRENT} | sed s/^/current=/\n"
-            f"ls -d {RELEASES}/.new-* {UPLOADED} | sed s/^/leftover=/"
+            f"ls -d {UNFINISHED}* {UPLOADS}* | sed s/^/leftover=/"
         )
 
     def parse(self, lines: list[str]) -> dict[str, list[str]]:
@@ -72,11 +76,11 @@ def _current(release: Release) -> Generator[StringCommand | FunctionCommand, Non
         return
     explain(*_explained(now, release.folder, prunable))
     if missing:
-        yield StringCommand(f"set -eu; mkdir -p {RELEASES}; rm -f {UPLOADED}")
-        tarball = release.fetch()
-        yield push(tarball, UPLOADED)
-        yield StringCommand(_unpack(release.folder, sha256_of(tarball)))
-    steps = ["set -eu", f"rm -rf {RELEASES}/.new-* {UPLOADED}"]
+        tarball, run = release.fetch(), token_hex(4)
+        yield StringCommand(f"mkdir -p {RELEASES}")
+        yield push(tarball, UPLOADS + run)
+        yield StringCommand(_unpack(release.folder, run, sha256_of(tarball)))
+    steps = ["set -eu", f"exec 9>{LOCK}; flock -w 600 9", f"rm -rf {UNFINISHED}* {UPLOADS}*"]
     if now["current"] != [target]:
         steps.append(f"ln -sfn {target} {CURRENT}~; mv -fT {CURRENT}~ {CURRENT}")
     steps += [f"rm -rf {RELEASES}/{shlex.quote(old)}" for old in prunable]
@@ -100,14 +104,16 @@ def _prunable(newest_first: list[str], wanted: str) -> list[str]:
     return others[KEPT - 1 :]
 
 
-def _unpack(folder: str, sha256: str) -> str:
+def _unpack(folder: str, run: str, sha256: str) -> str:
     """Verify what arrived, unpack it aside, try the binary, compress, and name it last."""
-    new = f"{RELEASES}/.new-{folder}"
+    new, uploaded = UNFINISHED + run, UPLOADS + run
     return f"""set -eu
-trap 'rm -rf {UPLOADED} {new}' EXIT
-echo '{sha256}  {UPLOADED}' | sha256sum -c --quiet
-rm -rf {new}; mkdir -m 755 {new}
-tar -xzf {UPLOADED} -C {new} --strip-components=1 --no-same-owner
+trap 'rm -rf {uploaded} {new}' EXIT
+exec 9>{LOCK}; flock -w 600 9
+[ ! -d {RELEASES}/{folder} ] || exit 0
+echo '{sha256}  {uploaded}' | sha256sum -c --quiet
+mkdir -m 755 {new}
+tar -xzf {uploaded} -C {new} --strip-components=1 --no-same-owner
 chown -R root:root {new}
 chmod -R u=rwX,go=rX {new}
 cd {new}

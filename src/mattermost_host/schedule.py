@@ -81,8 +81,8 @@ def install(inventory: Path, on_calendar: str, heal: Heal | None) -> None:
             "restarts a service would ever be put right; change one of them"
         )
     _refuse_secrets_of_the_environment(inventory)
-    _require_systemd()
     places, name = Places.mine(), unit_name(inventory)
+    _require_systemd(places)
     for path, text in files(site, on_calendar, heal, places).items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
@@ -94,8 +94,8 @@ def install(inventory: Path, on_calendar: str, heal: Heal | None) -> None:
 
 def remove(inventory: Path) -> None:
     """Stop the timer and remove what ``install`` wrote; the history stays."""
-    _require_systemd()
     places, name = Places.mine(), unit_name(inventory)
+    _require_systemd(places)
     written = [path for path in _paths(inventory, places) if path.exists()]
     if not written:
         raise OperatorError(f"no look for drift of {inventory} is scheduled by this user here")
@@ -193,9 +193,17 @@ def _refuse_secrets_of_the_environment(inventory: Path) -> None:
             )
 
 
-def _require_systemd() -> None:
+def _require_systemd(places: Places) -> None:
     if not Path("/run/systemd/system").is_dir():
         raise OperatorError("this machine is not run by systemd, so it has no timers")
+    argv = places.systemctl("show-environment")
+    asked = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if asked.returncode:
+        raise OperatorError(
+            f"systemd does not answer {getpass.getuser()} ({asked.stderr.strip()}); log in as that "
+            "user, not by su or sudo, or schedule as root (on Debian the package libpam-systemd "
+            "gives each user a systemd of their own)"
+        )
 
 
 def _environment() -> Iterator[str]:

@@ -158,7 +158,7 @@ def test_we_looked_where_secrets_would_be(seen: Seen) -> None:
     known = {
         "a run with another password": "folders, settings and unit are in place",
         "a run that fails": "in-the-way",
-        "the arguments on the host": "/opt/mattermost/current/bin/mattermost",
+        "the arguments on the host": "--data-binary @-",
         "the arguments on this machine": "deploys/site.py",
         "the journal": "COMMAND=",
         "the log of the server": "Server is listening",

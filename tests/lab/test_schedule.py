@@ -1,0 +1,396 @@
+"""Drift on schedule: a control machine with systemd looks after a site on another host."""
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.lab.control import CHECKOUT, COMMAND, INVENTORY, Control
+from tests.lab.deployment import ROOT, Deployment
+from tests.lab.hosts import Lab
+from tests.lab.shell import wait_until
+
+from mattermost_host import schedule
+from mattermost_host.schedule import Places
+from mattermost_host.site import Site
+
+METRICS = "/var/lib/prometheus/node-exporter"
+POSTED, MAILED = "/tmp/posted", "/tmp/mailed"
+ENVIRONMENT = "/etc/mattermost-host/mattermost.env"
+SYSCTL = "/etc/sysctl.d/60-mattermost-host.conf"
+OPENED = "nft add rule inet mattermost_host input tcp dport 5432 accept"
+# Takes posts and mails on loopback; a file in its way makes the webhook fail.
+LISTENERS = f"""
+import http.server, os, socketserver, threading
+class Hook(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        text = self.rfile.read(int(self.headers["Content-Length"]))
+        if not os.path.exists("/tmp/broken"):
+            open("{POSTED}", "ab").write(text + b"\\n")
+        self.send_response(502 if os.path.exists("/tmp/broken") else 200)
+        self.end_headers()
+class Mail(socketserver.StreamRequestHandler):
+    def handle(self):
+        self.wfile.write(b"220 sink\\r\\n")
+        for line in self.rfile:
+            verb = line[:4].upper()
+            self.wfile.write(b"354 go on\\r\\n" if verb == b"DATA" else b"250 ok\\r\\n")
+            if verb == b"DATA":
+                mail = b"".join(iter(self.rfile.readline, b".\\r\\n"))
+                open("{MAILED}", "ab").write(mail + b"\\n")
+                self.wfile.write(b"250 taken\\r\\n")
+            elif verb == b"QUIT":
+                return
+mail = socketserver.ThreadingTCPServer(("127.0.0.1", 25), Mail)
+threading.Thread(target=mail.serve_forever, daemon=True).start()
+http.server.HTTPServer(("127.0.0.1", 8080), Hook).serve_forever()
+"""
+
+
+@dataclass
+class Seen:
+    """What the service did at one start."""
+
+    status: int
+    """systemd's own record of how the command ended."""
+    result: str
+    journal: list[tuple[int, str]]
+    """Priority and text."""
+
+    def said(self, priority: int, text: str) -> bool:
+        return any(number == priority and text in line for number, line in self.journal)
+
+
+class Watch:
+    """The control machine with its timer."""
+
+    def __init__(self, control: Control) -> None:
+        self.control = control
+        self.host = control.host
+        self.unit = ""
+
+    def schedule(self, *options: str, when: str = "*-*-* 03:00") -> str:
+        said = self.control.run("schedule", "--on-calendar", when, *options).output
+        found = re.search(r"(mattermost-host-drift-chat-\w+)\.timer is installed", said)
+        assert found, said
+        self.unit = found[1]
+        return said
+
+    def look(self) -> Seen:
+        """Start the service as the timer does, and wait for its end."""
+        cursor = self.host.run("journalctl -n 0 --show-cursor").stdout.partition("-- cursor: ")[2]
+        self.host.run(f"systemctl start {self.unit}.service", check=False)
+        shown = self.host.run(f"systemctl show -p ExecMainStatus,Result {self.unit}.service")
+        values = dict(line.split("=", 1) for line in shown.stdout.split())
+        after = shlex.quote(cursor.strip())
+        lines = self.host.run(f"journalctl -u {self.unit} -o json --after-cursor {after}").stdout
+        entries = [json.loads(line) for line in lines.splitlines()]
+        journal = [(int(one["PRIORITY"]), str(one["MESSAGE"])) for one in entries]
+        return Seen(int(values["ExecMainStatus"]), values["Result"], journal)
+
+    def posts(self) -> list[str]:
+        lines = self.host.run(f"cat {POSTED} 2>/dev/null", check=False).stdout.splitlines()
+        return [json.loads(line)["text"] for line in lines]
+
+    def metrics(self) -> dict[str, str]:
+        text = self.host.read(f"{METRICS}/{self.unit}.prom")
+        samples = (line.rpartition(" ") for line in text.splitlines() if line[0] != "#")
+        return {name.removeprefix("mattermost_host_drift_"): value for name, _, value in samples}
+
+    def history(self) -> list[dict[str, Any]]:
+        found = self.host.run("cat /var/lib/mattermost-host/drift/chat-*/history.jsonl").stdout
+        return [json.loads(line) for line in found.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def deployment(
+    lab: Lab, release: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Deployment]:
+    """A site that works, and tells of drift."""
+    folder = tmp_path_factory.mktemp("schedule")
+    mail = {"recipients": ["ops@example.com"]}
+    made = Deployment(lab, lab.up("drifting"), folder, release, drift={"mail": mail})
+    made.deploy()
+    yield made
+
+
+@pytest.fixture(scope="module")
+def watch(lab: Lab, deployment: Deployment) -> Iterator[Watch]:
+    """A control machine that is told of the site, with a timer."""
+    control = Control(lab.up("control"), deployment)
+    host = control.host
+    secret = 'drift_webhook = "http://127.0.0.1:8080/hooks/c0ffee"\n'
+    control.write("chat.secrets.toml", secret + control.read("chat.secrets.toml"))
+    host.write("/srv/listeners.py", LISTENERS)
+    host.run(f"mkdir -p {METRICS}; systemd-run --quiet --unit listeners python3 /srv/listeners.py")
+    made = Watch(control)
+    made.schedule("--heal", "safe")
+    yield made
+
+
+@pytest.fixture(autouse=True)
+def _quiet(watch: Watch) -> None:
+    """What was told before is not this test's."""
+    watch.host.run(f"rm -f {POSTED} {MAILED} /tmp/broken")
+
+
+def test_the_timer_waits_for_its_hour(watch: Watch) -> None:
+    listed = watch.host.run(f"systemctl list-timers --no-legend {watch.unit}.timer").stdout
+    assert re.search(r" 03:0\d:\d\d ", listed), listed
+    assert watch.host.run(f"systemctl is-enabled {watch.unit}.timer").stdout.strip() == "enabled"
+    mode = watch.host.run("stat -c %a:%U /var/lib/mattermost-host/drift/chat-*/").stdout
+    assert mode.strip() in {"", "700:root"}
+
+
+def test_no_drift(watch: Watch) -> None:
+    seen = watch.look()
+    assert (seen.status, seen.result) == (0, "success"), seen.journal
+    assert seen.said(6, "chat: everything is as described")
+    assert watch.metrics()['status{site="chat"}'] == "0"
+    assert watch.history()[-1]["status"] == 0
+    assert watch.posts() == []
+    modes = watch.host.run("stat -c %a /var/lib/mattermost-host/drift/chat-*/history.jsonl").stdout
+    assert modes.strip() == "600"
+
+
+def test_safe_healing_restarts_nothing_and_tells_the_rest_once(
+    watch: Watch, deployment: Deployment
+) -> None:
+    host, units = deployment.host, ("mattermost.service", "nginx.service")
+    before = deployment.invocations(*units)
+    host.run(f"{OPENED}; chmod 777 /var/lib/mattermost/data; echo '# hello' >> {SYSCTL}")
+    host.run(f"chmod 644 {ENVIRONMENT}; usermod --shell /bin/bash mattermost")
+    seen = watch.look()
+    assert (seen.status, seen.result) == (2, "success"), seen.journal
+    assert seen.said(5, "put right: "), seen.journal
+    assert seen.said(2, ENVIRONMENT), "a secret that others may read"
+    assert host.run("nft list table inet mattermost_host").stdout.count("5432") == 0
+    assert "nologin" in host.run("getent passwd mattermost").stdout
+    assert "# hello" not in host.read(SYSCTL)
+    # In one operation with a file that the server reads, so it waits with it.
+    assert host.run(f"stat -c %a {ENVIRONMENT}").stdout.strip() == "644"
+    assert deployment.invocations(*units) == before
+    (text,) = watch.posts()
+    assert "table inet mattermost_host" in text and ENVIRONMENT in text
+    assert watch.metrics()['changes{site="chat",severity="critical"}'] != "0"
+    assert watch.look().status == 2
+    assert len(watch.posts()) == 1, "the same drift is told once"
+
+
+def test_everything_is_put_right_in_the_window(watch: Watch, deployment: Deployment) -> None:
+    before = deployment.invocations("mattermost.service", "nginx.service")
+    watch.schedule("--heal", "all", "--window", "00:00-23:59", when="*-*-* 03:00")
+    seen = watch.look()
+    assert (seen.status, seen.result) == (0, "success"), seen.journal
+    after = deployment.invocations("mattermost.service", "nginx.service")
+    assert {unit for unit in before if before[unit] != after[unit]} == {"mattermost.service"}
+    assert deployment.host.run(f"stat -c %a {ENVIRONMENT}").stdout.strip() == "640"
+    (text,) = watch.posts()
+    assert "What was told before has ended." in text
+    assert deployment.deploy().changed == ()
+    deployment.verify()
+    watch.schedule("--heal", "safe")
+
+
+def test_mail_when_the_server_is_down(watch: Watch, deployment: Deployment) -> None:
+    deployment.host.run("systemctl stop mattermost")
+    watch.host.run("touch /tmp/broken")
+    seen = watch.look()
+    assert seen.status == 2
+    assert seen.said(2, "mattermost.service does not run")
+    assert seen.said(4, "the webhook answered with status 502")
+    mail = watch.host.read(MAILED)
+    assert "To: ops@example.com" in mail and "mattermost.service does not run" in mail
+    assert "c0ffee" not in mail + str(seen.journal) + str(watch.history())
+    deployment.host.run("systemctl start mattermost")
+    watch.host.run("rm /tmp/broken")
+    assert watch.look().status == 0
+    assert "has ended" in watch.posts()[0]
+
+
+def test_a_host_that_is_off_is_no_host_without_drift(
+    watch: Watch, lab: Lab, deployment: Deployment
+) -> None:
+    lab.cut(watch.host, deployment.host)
+    try:
+        seen = watch.look()
+    finally:
+        lab.heal()
+    assert (seen.status, seen.result) == (1, "exit-code"), seen.journal
+    assert seen.said(3, "it could not be told whether everything is as described")
+    assert watch.metrics()['status{site="chat"}'] == "1"
+    assert watch.look().status == 0
+
+
+def test_a_dead_environment_is_built_anew_before_the_run(watch: Watch) -> None:
+    """The interpreter that it was made with is gone; the sandbox lets it be built nevertheless."""
+    host = watch.host
+    host.run(f"ln -sfn /usr/bin/python3.0 {CHECKOUT}/.venv/bin/python3")
+    assert host.run(f"{COMMAND} --version", check=False).returncode != 0
+    seen = watch.look()
+    assert (seen.status, seen.result) == (0, "success"), seen.journal
+    assert seen.said(4, "does not work any more")
+    assert seen.said(5, "works again, with Python 3.11")
+    assert seen.said(6, "everything is as described")
+
+
+def test_an_environment_that_cannot_be_built_is_told(watch: Watch) -> None:
+    host = watch.host
+    host.run(f"touch {CHECKOUT}/refuse; mv {CHECKOUT}/.venv/lib/python3.11 /srv/aside")
+    seen = watch.look()
+    assert seen.result == "exit-code"
+    assert seen.said(2, "could not be built anew, so drift of chat is not watched")
+    host.run(f"rm {CHECKOUT}/refuse")
+    assert watch.look().status == 0
+
+
+def test_the_run_can_write_nothing_but_its_own(watch: Watch) -> None:
+    """The sandbox of the service, asked by a command in the place of ours."""
+    folder = f"/run/systemd/system/{watch.unit}.service.d"
+    tried = " ".join((f"{CHECKOUT}/src/x", "/etc/x", "/root/x", "/usr/x"))
+    script = f'for path in {tried}; do echo > "$path" && echo "wrote $path"; done; true'
+    lines = [
+        "[Service]",
+        "ExecStart=",
+        f"ExecStart=/bin/sh -c {shlex.quote(script)}".replace("$", "$$"),
+    ]
+    watch.host.run(f"mkdir -p {folder}")
+    watch.host.write(f"{folder}/asked.conf", "\n".join(lines) + "\n")
+    watch.host.run("systemctl daemon-reload")
+    seen = watch.look()
+    watch.host.run(f"rm -r {folder}; systemctl daemon-reload")
+    assert seen.result == "success"
+    said = "\n".join(line for _, line in seen.journal)
+    assert said.count("Read-only file system") == 4, said
+    assert "wrote" not in said
+
+
+def test_the_timer_starts_it(watch: Watch) -> None:
+    """Every three seconds, for once without the delay that keeps many machines apart."""
+    folder = f"/etc/systemd/system/{watch.unit}.timer.d"
+    watch.host.run(f"mkdir -p {folder}")
+    watch.host.write(f"{folder}/soon.conf", "[Timer]\nRandomizedDelaySec=0\nAccuracySec=100ms\n")
+    before = len(watch.history())
+    watch.schedule(when="*:*:0/3")
+    wait_until(lambda: len(watch.history()) > before, 60, "the timer looked for drift")
+    watch.host.run(f"rm -r {folder}")
+    watch.schedule("--heal", "safe")
+
+
+def test_history(watch: Watch) -> None:
+    shown = watch.control.run("drift", "--history")
+    assert "The chain holds" in shown.output
+    assert "could not tell" in shown.output and "put right" in shown.output
+    watch.host.run(
+        'sed -i \'2s/"status": [0-9]/"status": 0/\' '
+        "/var/lib/mattermost-host/drift/chat-*/history.jsonl"
+    )
+    tampered = watch.control.run("drift", "--history", check=False)
+    assert tampered.status == 1
+    assert "does not follow from line 2" in tampered.words
+
+
+def test_remove(watch: Watch) -> None:
+    assert "The history stays" in watch.control.run("schedule", "--remove").output
+    left = watch.host.run(
+        "find /etc/systemd /usr/local/lib/mattermost-host -name '*drift*'", check=False
+    )
+    assert left.stdout == ""
+    loaded = watch.host.run(f"systemctl show -p LoadState --value {watch.unit}.timer").stdout
+    assert loaded.strip() == "not-found"
+    assert watch.history()
+    again = watch.control.run("schedule", "--remove", check=False)
+    assert (again.status, "is scheduled by this user" in again.words) == (1, True)
+
+
+def test_units_of_a_user(watch: Watch) -> None:
+    """Somebody without root, with a systemd of their own that is there without a session."""
+    host, folder = watch.host, "/home/admin/sites"
+    host.run("apt-get -qq update && apt-get -qq install libpam-systemd dbus-user-session")
+    host.run(f"cp -r {shlex.quote(watch.control.folder)} {folder}; chown -R admin: {folder}")
+    host.run(f"sed -i 's!{watch.control.folder}!{folder}!g' {folder}/chat.py")
+    argv = f"cd {CHECKOUT} && {COMMAND} schedule {folder}/chat.py --on-calendar daily 2>&1"
+    said = host.run(argv, user="admin").stdout
+    assert "loginctl enable-linger admin" in said
+    host.run("loginctl enable-linger admin")
+    assert "enable-linger" not in host.run(argv, user="admin").stdout
+    found = re.search(r"(mattermost-host-drift-chat-\w+)\.timer is installed", said)
+    assert found
+    host.run(f"rm -f {POSTED}")
+    done = host.run(f"systemctl --user start {found[1]}", user="admin", check=False)
+    journal = host.run(f"journalctl _SYSTEMD_USER_UNIT={found[1]}.service -o cat").stdout
+    assert done.returncode == 0, journal
+    assert "chat: everything is as described" in journal
+    history = f"/home/admin/.local/state/mattermost-host/drift/{found[1][22:]}/history.jsonl"
+    assert host.run(f"stat -c %U:%a {history}").stdout.strip() == "admin:600"
+    removed = argv.replace("--on-calendar daily", "--remove")
+    assert "is removed" in host.run(removed, user="admin").stdout
+
+
+def _other_python() -> str | None:
+    """A Python of another minor version on this machine."""
+    mine = f"{sys.version_info.major}.{sys.version_info.minor}"
+    near = Path(sys.base_prefix).parent.glob("3.1[1-9]*/bin/python3.1[1-9]")
+    for path in [*sorted(map(str, near)), *(f"python3.{minor}" for minor in range(11, 20))]:
+        found = shutil.which(path)
+        script = "import sys, venv; print('%d.%d' % sys.version_info[:2])"
+        if found:
+            done = subprocess.run(
+                [found, "-c", script], capture_output=True, text=True, check=False
+            )
+            if done.returncode == 0 and done.stdout.strip() not in {"", mine}:
+                return found
+    return None
+
+
+def test_the_real_setup_brings_back_an_environment_of_another_python(tmp_path: Path) -> None:
+    """On this machine, with a checkout of its own: an upgrade from one minor version to the next."""
+    other = _other_python()
+    if other is None:
+        pytest.skip("this machine has no second Python that is new enough")
+    checkout = tmp_path / "checkout"
+    parts = ("pyproject.toml", "README.md", "config.py", "src", "deploys", "templates", "scripts")
+    for part in parts:
+        source = ROOT / part
+        copy = shutil.copytree if source.is_dir() else shutil.copy2
+        copy(source, checkout / part) if source.is_dir() else _copy_file(source, checkout / part)
+    inventory = tmp_path / "chat.py"
+    inventory.write_text(
+        "site = {'url': 'https://chat.example.com', 'users': 9}\napp = db = proxy = ['h1']\n"
+    )
+    subprocess.run([other, "-m", "venv", "--without-pip", str(checkout / ".venv")], check=True)
+    _to_this_python(checkout / ".venv")
+    launcher = tmp_path / "launcher.sh"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(schedule, "CHECKOUT", checkout)
+        patch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+        places = Places(tmp_path, tmp_path, True)
+        launcher.write_text(
+            next(iter(schedule.files(Site.load(inventory), "daily", None, places).values()))
+        )
+        patch.setenv("PYTHON", sys._base_executable)  # type: ignore[attr-defined]
+        done = subprocess.run(["/bin/sh", str(launcher)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "<4>The virtual environment" in done.stdout and "<5>" in done.stdout
+    command = [str(checkout / ".venv/bin/mattermost-host"), "--version"]
+    assert subprocess.run(command, capture_output=True, check=True).stdout
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(source, target)
+
+
+def _to_this_python(environment: Path) -> None:
+    """The machine's python3 is another one now: the same links lead to it."""
+    for link in (environment / "bin").glob("python*"):
+        if link.is_symlink() and link.readlink().is_absolute():
+            link.unlink()
+            link.symlink_to(sys._base_executable)  # type: ignore[attr-defined]

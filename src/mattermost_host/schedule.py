@@ -144,7 +144,8 @@ def files(site: Site, on_calendar: str, heal: Heal | None, places: Places) -> Ma
             command=" ".join(_word(word) for word in argv),
             environment=[_word(each, dollar="$") for each in _environment()],
             local=any(host.name.startswith("@") for host in site.hosts),
-            writable=[_word(path, dollar="$") for path in _writable(site)],
+            # -: the launcher makes what is missing, and needs these mounted nevertheless.
+            writable=[_word(f"-{path}", dollar="$") for path in _writable(site)],
         ),
         render("schedule/drift.timer.j2", site=_literal(inventory.stem), on_calendar=on_calendar),
     )
@@ -219,14 +220,14 @@ def _without_venv(path: str) -> str:
     return ":".join(one for one in path.split(":") if not one.startswith(inside))
 
 
-def _writable(site: Site) -> Iterator[str]:
-    """The only folders that a run writes to; - where they may be missing."""
-    yield str(drift.folder(site.path))
-    yield str(site.path.resolve().parent)  # a certificate that is due is renewed in the secrets
-    yield f"-{CACHE}"
+def _writable(site: Site) -> Iterator[Path]:
+    """The only folders that a run writes to."""
+    yield drift.folder(site.path)
+    yield site.path.resolve().parent  # the lock; and a certificate that is due, in the secrets
+    yield CACHE
     metrics = drift_metrics.directory(site.settings.drift.metrics_directory)
     if metrics is not None:
-        yield f"-{metrics.resolve()}"
+        yield metrics.resolve()
 
 
 def _literal(text: str) -> str:

@@ -74,9 +74,11 @@ class Site:
 
         Does nothing where a command of ours has loaded its inventory before it reads config.py.
         """
+        if Site._current is not None:
+            return
         said = click.get_current_context().params
         path = Path(str(said["inventory"]))
-        if Site._current is None and (path.is_file() or path.suffix == ".py"):
+        if path.is_file() or path.suffix == ".py":
             cls.use(path)
             if CHANGING.intersection(map(os.path.normpath, said["operations"])) and not said["dry"]:
                 Site._lock = lock.take(path)

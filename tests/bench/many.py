@@ -16,7 +16,7 @@ def measure(place: Place) -> Outcome:
     """Boot copies of the deployed host and deploy to them."""
     model = place.deployed
     say("copying the deployed host")
-    with clones.image_of(place.lab, model, place.scratch("root")) as root:
+    with clones.room_for_many(), clones.image_of(place.lab, model, place.scratch("root")) as root:
         most = max(GOALS)
         names = [f"copy{number}" for number in range(most)]
         hosts = clones.up(place.lab, names, root)

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
 
-QUIET = {**os.environ, "PYINFRA_PROGRESS": "off", "COLUMNS": "120"}
+# As an operator types it: Python keeps what it compiled, for ours and for the rivals.
+OPERATOR = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+QUIET = {**OPERATOR, "PYINFRA_PROGRESS": "off", "COLUMNS": "120"}
 
 
 class Failed(RuntimeError):

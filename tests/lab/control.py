@@ -53,7 +53,7 @@ class Control:
         self.deployment = deployment
         host.run(f"mkdir -p {CHECKOUT}/scripts {PACKAGES} {shlex.quote(self.folder)}")
         _copy(host, ROOT, CHECKOUT, PARTS)
-        _copy(host, Path(sysconfig.get_path("purelib")), PACKAGES, ("."))
+        _copy(host, Path(sysconfig.get_path("purelib")), PACKAGES, (".",))
         host.write(f"{CHECKOUT}/scripts/setup", SETUP)
         host.run(f"chmod 755 {CHECKOUT}/scripts/setup && {CHECKOUT}/scripts/setup")
         self._take_over_site()

@@ -193,7 +193,8 @@ def test_password_is_seen_by_nobody(deployment: Deployment) -> None:
     said = deployment.deploy("-vvv", "--diff").output + deployment.verify().output
     readable = deployment.host.run(
         "find /etc /var/lib /var/log /opt/mattermost /run /tmp -xdev -type f -perm -o=r -size -1M "
-        "! -path '/var/lib/apt/*' ! -path '/var/lib/dpkg/*' -exec cat {} + | tr -cd '\\11\\12\\40-\\176'"
+        "! -path '/var/lib/apt/*' ! -path '/var/lib/dpkg/*' -exec cat {} + "
+        "| tr -cd '\\11\\12\\40-\\176'"
     ).stdout
     journal = deployment.host.run("journalctl --no-pager").stdout
     arguments = deployment.host.run("cat /proc/[0-9]*/cmdline | tr '\\0' ' '").stdout

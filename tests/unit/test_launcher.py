@@ -44,6 +44,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(schedule, "CHECKOUT", made)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     _setup(made)
+    _write_launcher(made)
     return made
 
 
@@ -53,23 +54,25 @@ def _setup(checkout: Path) -> None:
     (checkout / "setup.log").unlink()
 
 
-def _launch(checkout: Path) -> tuple[int, list[str]]:
-    """Exit status and lines of the rendered launcher."""
+def _write_launcher(checkout: Path) -> None:
+    """Put what `schedule` would install beside the checkout."""
     inventory = checkout / "chat.py"
-    text = "site = {'url': 'https://chat.example.com', 'users': 9}\napp = db = proxy = ['h1']\n"
-    if checkout.exists():
-        inventory.write_text(text)
-        _launch.site = Site.load(inventory)  # type: ignore[attr-defined]
-    site: Site = _launch.site  # type: ignore[attr-defined]
-    places = Places(checkout.parent / "units", checkout.parent / "programs", True)
-    launcher, script = next(iter(schedule.files(site, "daily", None, places).items()))
-    launcher.parent.mkdir(exist_ok=True)
-    launcher.write_text(script)
+    inventory.write_text(
+        "site = {'url': 'https://chat.example.com', 'users': 9}\napp = db = proxy = ['h1']\n"
+    )
+    places = Places(checkout.parent, checkout.parent, True)
+    launcher, *_ = schedule.files(Site.load(inventory), "daily", None, places).values()
+    (checkout.parent / "launcher").write_text(launcher)
+
+
+def _launch(checkout: Path) -> tuple[int, list[str]]:
+    """Exit status and lines of the launcher, run as the service does."""
     done = subprocess.run(
-        ["/bin/sh", str(launcher)],
+        ["/bin/sh", str(checkout.parent / "launcher")],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env={"PYTHON": sys.executable, "PATH": "/usr/bin:/bin"},
+        umask=0o077,
         text=True,
         check=False,
     )
@@ -129,6 +132,7 @@ def test_an_environment_that_died_is_built_anew(checkout: Path, die) -> None:  #
     assert not _works(checkout)
     status, lines = _launch(checkout)
     assert status == 0, lines
+    assert (checkout / ".venv/bin").stat().st_mode & 0o777 == 0o755
     assert lines[0].startswith("<4>The virtual environment ") and "built anew" in lines[0]
     assert re.search(r"^<5>The virtual environment works again, with Python 3\.", lines[-1])
     assert _works(checkout)
@@ -167,7 +171,6 @@ def test_a_checkout_that_is_broken_keeps_its_environment(checkout: Path) -> None
 
 
 def test_a_checkout_that_is_gone(checkout: Path) -> None:
-    _launch(checkout)
     shutil.rmtree(checkout)
     status, lines = _launch(checkout)
     assert status == 1

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 from mattermost_host.ops.entries import Absent, Directory, File, Link
 from tests.bench.items import Account, Fact, Item, Packages, Parameter, UnitUp
@@ -140,6 +140,8 @@ def _tasks(item: Item, folder: Path) -> Iterator[Task]:
             yield _asked(item.name, query, item.value, f"sysctl -w {item.name}='{item.value}'")
         case Fact():
             yield _asked(item.name, item.query, item.right, item.repair)
+        case _:
+            assert_never(item)
 
 
 def _owned(item: File | Directory) -> Task:

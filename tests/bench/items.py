@@ -30,7 +30,7 @@ from mattermost_host.ops import (
     running,
 )
 from mattermost_host.ops.answers import Answers, Question, script_of
-from mattermost_host.ops.entries import Absent, Directory, Entry, FileStates, Link
+from mattermost_host.ops.entries import Absent, Alone, Directory, File, FileStates, Link
 from mattermost_host.site import Site
 from tests.lab.hosts import LabHost
 from tests.unit.plan import Plan, plan
@@ -86,7 +86,7 @@ class Lasting(Fact):
 
 
 ADMINISTRATOR = "the administrator exists"
-Item = Packages | Parameter | Account | UnitUp | Fact | Entry
+Item = Packages | Parameter | Account | UnitUp | Fact | File | Directory | Link | Absent
 
 
 def of_site(inventory: Path, host: LabHost) -> list[Item]:
@@ -135,8 +135,9 @@ class _Context:
         yield from known[type(question)](question)
 
     def _files(self, asked: FileStates) -> Iterator[Item]:
-        entries = {entry.path: entry for entry in self.planned.entries}
-        yield from (entries[path] for path in sorted(asked.paths))
+        found = [entry for entry in self.planned.entries if entry.path in asked.paths]
+        for entry in sorted(found, key=lambda entry: entry.path):
+            yield _alone(entry) if isinstance(entry, Alone) else entry
 
     def _parameters(self, asked: kernel.KernelParameters) -> Iterator[Item]:
         asking = Answers()
@@ -149,12 +150,18 @@ class _Context:
         folder = self.site.release(self.facts).folder
         yield Directory(f"{release.RELEASES}/{folder}")
         yield Link(release.CURRENT, f"releases/{folder}")
-        yield Absent(release.UPLOADED)
 
     def _administrator(self, asked: administrator.AskUser) -> Iterator[Item]:
         yield Fact(
             ADMINISTRATOR, f"{asked.script()} | grep -o system_admin", "system_admin", "false"
         )
+
+
+def _alone(entry: Alone) -> Item:
+    names = " ".join(f"! -name {shlex.quote(name)}" for name in entry.names)
+    strangers = f"find {entry.path} -mindepth 1 -maxdepth 1 {names}"
+    what = f"nothing but ours is in {entry.path}"
+    return Lasting(what, f"{strangers} 2>/dev/null", "", f"{strangers} -delete")
 
 
 def _locale(asked: locale.HasLocale) -> Iterator[Item]:

@@ -50,8 +50,10 @@ def measure(place: Place) -> Outcome:
             f"Best of {place.times} runs in turns. Each host is whole, in all roles, a copy of "
             "one that was deployed. Hosts and control machine share the processors, so much of "
             "this time is the hosts' own work, which real hosts do side by side.",
-            "Memory of the control machine: "
-            + ", ".join(f"{name} {one.memory_mb:.0f} MB" for name, one in taken.items())
+            "Processor time and memory of the control machine: "
+            + ", ".join(
+                f"{name} {one.cpu:.1f} s and {one.memory_mb:.0f} MB" for name, one in taken.items()
+            )
             + ".",
         ],
     )

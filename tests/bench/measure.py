@@ -23,6 +23,8 @@ class Ran:
     """One run of a command."""
 
     seconds: float
+    cpu: float
+    """Seconds of a processor that it used on the control machine."""
     memory_mb: float
     """The most that its process had in memory; processes that it started are not in it."""
     output: str
@@ -39,6 +41,11 @@ class Taken:
     def seconds(self) -> float:
         """Of the quickest run."""
         return min(run.seconds for run in self.runs)
+
+    @property
+    def cpu(self) -> float:
+        """Of the run that used least."""
+        return min(run.cpu for run in self.runs)
 
     @property
     def memory_mb(self) -> float:
@@ -75,7 +82,7 @@ def run(
         said = output.read().decode(errors="replace")
     if process.returncode not in statuses:
         raise Failed(f"{' '.join(argv)} ended with {process.returncode}:\n{said[-4000:]}")
-    return Ran(seconds, usage.ru_maxrss / 1024, said)
+    return Ran(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, said)
 
 
 def in_turns(works: Mapping[str, tuple[int, Callable[[], Ran]]]) -> dict[str, Taken]:

@@ -3,6 +3,7 @@
 import subprocess
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -81,7 +82,7 @@ def _pushed(place: Place, hosts: Sequence[LabHost], file: Path) -> Ran:
         raise Failed(f"{len(rows)} of {len(hosts)} hosts got the file:\n{done.output}")
     _arrived(hosts, file)
     seconds = max(end for _, end in rows) - min(start for start, _ in rows)
-    return Ran(seconds, done.memory_mb, done.output)
+    return replace(done, seconds=seconds)
 
 
 def _copied(place: Place, hosts: Sequence[LabHost], file: Path) -> Ran:
@@ -92,7 +93,7 @@ def _copied(place: Place, hosts: Sequence[LabHost], file: Path) -> Ran:
         raise Failed("scp failed; what it said is above")
     seconds = time.monotonic() - start
     _arrived(hosts, file)
-    return Ran(seconds, 0, "")
+    return Ran(seconds, cpu=0, memory_mb=0, output="")
 
 
 def _arrived(hosts: Sequence[LabHost], file: Path) -> None:

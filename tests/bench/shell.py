@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterator, Sequence
+from typing import assert_never
 
 from mattermost_host.ops import release
 from mattermost_host.ops.administrator import CURL
@@ -69,6 +70,8 @@ def _lines(item: Item) -> Iterator[str]:
             return
         case Fact():
             yield item.repair
+        case _:
+            assert_never(item)
 
 
 def _unpack(folder: str) -> str:

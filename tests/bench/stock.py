@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import assert_never
 
 from mattermost_host.ops.entries import Absent, Directory, File, Link
 from tests.bench.items import Account, Fact, Item, Packages, Parameter, UnitUp
@@ -76,6 +77,8 @@ def _lines(item: Item, folder: Path) -> Iterator[str]:
             asked = f"host.get_fact(Command, command={item.query!r}, _ignore_errors=True)"
             yield f"if ({asked} or '') != {item.right!r}:"
             yield f"    server.shell(commands=[{item.repair!r}])"
+        case _:
+            assert_never(item)
 
 
 def _owned(item: File | Directory) -> str:

@@ -64,17 +64,19 @@ class Control:
         return INVENTORY.rpartition("/")[0]
 
     def _take_over_site(self) -> None:
-        lab, tarball = self.deployment.lab, self.deployment.site["mattermost"]["release"]["file"]
+        lab = self.deployment.lab
+        tarball = Path(self.deployment.site["mattermost"]["release"]["file"])
         private = {lab.key: "key", self.deployment.secrets_file: "chat.secrets.toml"}
         for path, name in private.items():
             self.write(name, path.read_text(encoding="utf-8"))
             self.host.run(f"chmod 600 {shlex.quote(f'{self.folder}/{name}')}")
         self.write("known_hosts", lab.known_hosts.read_text(encoding="utf-8"))
         text = self.deployment.inventory.read_text(encoding="utf-8")
-        for old, name in ((lab.key, "key"), (lab.known_hosts, "known_hosts")):
+        moved = {lab.key: "key", lab.known_hosts: "known_hosts", tarball: tarball.name}
+        for old, name in moved.items():
             text = text.replace(str(old), f"{self.folder}/{name}")
         self.write("chat.py", text)
-        _copy(self.host, Path("/"), "/", (str(tarball).lstrip("/"),))
+        _copy(self.host, tarball.parent, self.folder, (tarball.name,))
 
     def write(self, name: str, text: str) -> None:
         """Replace a file beside the inventory."""

@@ -39,9 +39,10 @@ class Hook(http.server.BaseHTTPRequestHandler):
 class Mail(socketserver.StreamRequestHandler):
     def handle(self):
         self.wfile.write(b"220 sink\\r\\n")
+        answers = {{b"DATA": b"354 go on", b"QUIT": b"221 bye"}}
         for line in self.rfile:
             verb = line[:4].upper()
-            self.wfile.write(b"354 go on\\r\\n" if verb == b"DATA" else b"250 ok\\r\\n")
+            self.wfile.write(answers.get(verb, b"250 ok") + b"\\r\\n")
             if verb == b"DATA":
                 mail = b"".join(iter(self.rfile.readline, b".\\r\\n"))
                 open("{MAILED}", "ab").write(mail + b"\\n")

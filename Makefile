@@ -4,7 +4,7 @@ ROOT := $(filter 0,$(shell id -u))
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup trial trial-down test lint unit lab docs
+.PHONY: help setup trial trial-down test lint unit lab bench docs
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1\t\2/p' Makefile | expand -t 20
@@ -19,7 +19,7 @@ trial-down:  ## stop that host and remove it
 	@$(PYTHON) -m tests.lab.trial down
 
 test: setup  ## every test; without root, those that need none
-	@start=$$(date +%s); $(MAKE) lint unit lab; status=$$?; \
+	@start=$$(date +%s); $(MAKE) lint && $(MAKE) --jobs=2 unit lab; status=$$?; \
 	echo "make test: $$(( $$(date +%s) - start )) s"; exit $$status
 
 lint: setup  ## format, lint and types
@@ -33,12 +33,14 @@ unit: setup  ## tests without a host
 
 ifdef ROOT
 lab: setup  ## tests on real hosts; they need root
-	@$(PYTHON) -m tests.lab.image
-	@$(PYTEST) -vv -rs --durations=5 tests/lab
+	@$(PYTHON) -m tests.lab.suite
 else
 lab:
 	@echo "lab: left out, because it boots real hosts and that needs root."
 endif
+
+bench: setup  ## measure our speed against others, side by side (PARTS="nochange many"); needs root
+	@$(PYTHON) -m tests.bench.bench $(PARTS)
 
 docs: setup  ## generate the references in docs/
 	@$(PYTHON) -m mattermost_host.docs

@@ -23,6 +23,7 @@ from mattermost_host import drift, drift_metrics
 from mattermost_host.cache import CACHE
 from mattermost_host.errors import OperatorError
 from mattermost_host.healing import Heal
+from mattermost_host.inventory import read
 from mattermost_host.render import render
 from mattermost_host.secrets import (
     ADMIN_VARIABLE,
@@ -178,7 +179,8 @@ def next_times(on_calendar: str) -> list[time]:
 
 
 def _refuse_ops_hosts(inventory: Path) -> None:
-    if inventory.is_file() and "ops" in runpy.run_path(str(inventory)):
+    read(inventory)  # its sentence, where it is no inventory at all
+    if "ops" in runpy.run_path(str(inventory)):
         raise OperatorError(
             f"{inventory} has a group `ops`, and this version can't install the timer on a host of "
             "it; take the group out, and schedule on the machine that you deploy from"

@@ -224,18 +224,6 @@ def test_postgresql_restarts_and_stops_without_us(deployment: Deployment) -> Non
     assert deployment.started(SERVER) == before, "the server outlives its database"
 
 
-def test_server_started_without_database_waits_for_it(deployment: Deployment) -> None:
-    """It gives up after seconds, and systemd starts it again until there is a database."""
-    host, cluster = deployment.host, POSTGRESQL[deployment.host.suite]
-    host.run(f"systemctl stop {cluster}; systemctl mask --runtime {cluster}")
-    host.run("systemctl kill -s KILL mattermost")
-    wait_until(lambda: _restarts(deployment) > 1, 60, "systemd tries more than once")
-    assert deployment.status() != 200
-    host.run(f"systemctl unmask --runtime {cluster}; systemctl start {cluster}")
-    deployment.wait_healthy()
-    assert deployment.deploy().changed == ()
-
-
 def test_host_comes_back_after_a_reboot(deployment: Deployment) -> None:
     assert deployment.host.reboot() == "running"
     deployment.wait_healthy()
@@ -246,10 +234,6 @@ def test_host_comes_back_after_a_reboot(deployment: Deployment) -> None:
 def _holds(deployment: Deployment, edit: Edit) -> bool:
     command = edit.holds.replace("{name}", deployment.name)
     return deployment.host.run(command, check=False).returncode == 0
-
-
-def _restarts(deployment: Deployment) -> int:
-    return int(deployment.host.run("systemctl show -p NRestarts --value mattermost").stdout)
 
 
 def _invocations(deployment: Deployment) -> dict[str, str]:

@@ -121,7 +121,7 @@ def test_next_run_converges_after_the_controller_was_killed(killed: Deployment) 
     _converges(killed)
 
 
-@pytest.mark.parametrize("attempt", range(3))
+@pytest.mark.parametrize("attempt", range(2))
 def test_no_restart_is_lost_between_writing_and_restarting(
     killed: Deployment, attempt: int
 ) -> None:
@@ -170,6 +170,22 @@ def _nice(deployment: Deployment, unit: str) -> int:
     """Of the running process, not of the unit's files."""
     script = f"ps -o ni= -p $(systemctl show -p MainPID --value {unit})"
     return int(deployment.host.run(script).stdout)
+
+
+def test_server_started_without_database_waits_for_it(killed: Deployment) -> None:
+    """It gives up after seconds, and systemd starts it again until there is a database."""
+    host, cluster = killed.host, "postgresql@15-main"
+    host.run(f"systemctl stop {cluster}; systemctl mask --runtime {cluster}")
+    host.run("systemctl kill -s KILL mattermost")
+    wait_until(lambda: _restarts(killed) > 1, 60, "systemd tries more than once")
+    assert killed.status() != 200
+    host.run(f"systemctl unmask --runtime {cluster}; systemctl start {cluster}")
+    killed.wait_healthy()
+    assert killed.deploy().changed == ()
+
+
+def _restarts(deployment: Deployment) -> int:
+    return int(deployment.host.run("systemctl show -p NRestarts --value mattermost").stdout)
 
 
 def test_next_run_converges_after_power_cuts(lab: Lab, release: Path, tmp_path: Path) -> None:

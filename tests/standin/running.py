@@ -5,6 +5,7 @@ import json
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tarfile
@@ -93,6 +94,8 @@ class Standin:
                 env=self.variables(),
                 stdout=output,
                 stderr=output,
+                # Whoever runs the tests under nohup ignores SIGHUP, and so would the server.
+                preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
             )
 
     def start(self, **environment: str) -> None:

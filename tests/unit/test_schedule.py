@@ -230,6 +230,14 @@ class TestRefusals:
         (folder / "chat.py").write_text("site = {}\napp = db = proxy = ['h1']\n")
         assert "nothing was touched" in self._refused(folder, "--on-calendar", "daily")
 
+    @pytest.mark.parametrize(
+        ("text", "says"), [("nonsense(", "can't be read"), (None, "there is no inventory")]
+    )
+    def test_no_inventory(self, folder: Path, text: str | None, says: str) -> None:
+        if text:
+            (folder / "chat.py").write_text(text)
+        assert says in self._refused(folder, "--on-calendar", "daily")
+
     def test_an_expression_outside_of_the_window(self, folder: Path) -> None:
         _site(folder)
         options = ["--on-calendar", "*-*-* 05:00", "--heal", "all", "--window", "02:00-04:00"]

@@ -1,0 +1,84 @@
+"""All lab tests, several files at once: they wait for hosts far more than they compute.
+
+python -m tests.lab.suite [pytest arguments]
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from tests.lab import image, needs
+
+AT_ONCE = 3
+"""Files under way at the same time; with two processors about a third of one was used by each."""
+LONGEST_FIRST = ("test_truth.py", "test_site.py", "test_survival.py", "test_lab.py", "test_acme.py")
+FOLDER = Path(__file__).parent
+
+
+@dataclass
+class Running:
+    """A pytest process for one file."""
+
+    file: Path
+    process: subprocess.Popen[bytes]
+    output: IO[bytes]
+    start: float
+
+
+def _begin(file: Path, arguments: Sequence[str]) -> Running:
+    output = tempfile.TemporaryFile()  # noqa: SIM115 - read and closed by _end
+    command = [sys.executable, "-m", "pytest", "-rs", "--tb=short", *arguments, str(file)]
+    process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+    return Running(file, process, output, time.monotonic())
+
+
+def _end(running: Running) -> bool:
+    """Say how a file went; all it printed where something failed or was left out."""
+    running.output.seek(0)
+    printed = running.output.read().decode(errors="replace")
+    running.output.close()
+    lines = printed.strip().splitlines() or ["nothing was printed"]
+    took = f"{time.monotonic() - running.start:4.0f} s"
+    held = running.process.returncode == 0
+    print(f"{'ok    ' if held else 'FAILED'} {took}  {running.file.name}: {lines[-1]}", flush=True)
+    if not held:
+        print(printed, flush=True)
+    else:
+        print(*(line for line in lines if line.startswith("SKIPPED")), sep="\n", end="", flush=True)
+    return held
+
+
+def main() -> int:
+    """Run every file; 0 where all hold."""
+    reason = needs.missing()
+    if reason:
+        print(f"lab: left out, because {reason}.")
+        return 0
+    for suite in image.SUITES:
+        image.ensure(suite)
+    files = sorted(FOLDER.glob("test_*.py"), key=_place)
+    under_way: list[Running] = []
+    held = True
+    while files or under_way:
+        while files and len(under_way) < AT_ONCE:
+            under_way.append(_begin(files.pop(0), sys.argv[1:]))
+        time.sleep(0.5)
+        ended = [one for one in under_way if one.process.poll() is not None]
+        for one in ended:
+            under_way.remove(one)
+            held = _end(one) and held
+    return 0 if held else 1
+
+
+def _place(file: Path) -> tuple[int, str]:
+    first = LONGEST_FIRST.index(file.name) if file.name in LONGEST_FIRST else len(LONGEST_FIRST)
+    return first, file.name
+
+
+if __name__ == "__main__":
+    sys.exit(main())

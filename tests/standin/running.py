@@ -95,7 +95,7 @@ class Standin:
                 stdout=output,
                 stderr=output,
                 # Whoever runs the tests under nohup ignores SIGHUP, and so would the server.
-                preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+                preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # noqa: PLW1509
             )
 
     def start(self, **environment: str) -> None:

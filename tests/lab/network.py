@@ -5,12 +5,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.lab import places
+from tests.lab import kernel
 from tests.lab.shell import run
 
 MTU = 1400  # bytes; fits through the tunnels that build machines often sit behind
-_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
-_FORWARD_WAS_OFF = "ip_forward-was-off"
 
 
 class NoNetwork(RuntimeError):
@@ -49,7 +47,7 @@ def raise_bridge(bridge: str, index: int) -> None:
     run(["ip", "address", "add", f"{subnet(index)[1]}/24", "dev", bridge])
     run(["ip", "-6", "address", "add", f"{subnet6(index)[1]}/64", "dev", bridge, "nodad"])
     run(["ip", "link", "set", bridge, "mtu", str(MTU), "up"])
-    _forward()
+    kernel.prepare()
     run(["nft", "-f", "-"], stdin=_rules(bridge, index))
     pass_firewalls(bridge)
 
@@ -116,14 +114,6 @@ def resolvers() -> list[str]:
     )
 
 
-def restore_forwarding() -> None:
-    """Switch ip_forward off again, if a lab switched it on. For when no lab is left."""
-    mark = places.STATE / _FORWARD_WAS_OFF
-    if mark.exists():
-        _FORWARD.write_text("0")
-        mark.unlink()
-
-
 def _listed(what: str, kind: str) -> list[dict[str, Any]]:
     """The objects of a `kind` that nft lists."""
     found = json.loads(run(["nft", "--json", "--handle", "list", what]).stdout)["nftables"]
@@ -133,12 +123,6 @@ def _listed(what: str, kind: str) -> list[dict[str, Any]]:
 def _is_reachable(server: str) -> bool:
     address = ipaddress.ip_address(server)
     return address.version == 4 and not address.is_loopback
-
-
-def _forward() -> None:
-    if _FORWARD.read_text().strip() == "0":
-        (places.STATE / _FORWARD_WAS_OFF).touch()
-        _FORWARD.write_text("1")
 
 
 def _rules(bridge: str, index: int) -> str:

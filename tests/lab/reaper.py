@@ -2,7 +2,7 @@
 
 import shutil
 
-from tests.lab import machine, network, places, state
+from tests.lab import kernel, machine, network, places, state
 from tests.lab.state import LabState
 
 LOCK = places.STATE / "lock"
@@ -67,4 +67,4 @@ def _remove(lab: LabState) -> None:
 
 def _after_the_last() -> None:
     if not state.known():
-        network.restore_forwarding()
+        kernel.restore()

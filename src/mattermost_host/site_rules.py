@@ -86,7 +86,7 @@ def _certificate(settings: Description) -> Iterator[Mistake]:
     contents: dict[str, bytes] = {}
     for key in ("certificate", "key"):
         file = getattr(settings.tls, key)
-        if not file or not Path(file).is_file():
+        if not file or not _is_file(file):
             found = repr(file) if file else "nothing"
             yield Mistake(f"tls.{key}", found, 'a file is needed with mode "files"')
         else:
@@ -121,7 +121,7 @@ def _files(settings: Description) -> Iterator[Mistake]:
         ("mattermost.release.signature_key", settings.mattermost.release.signature_key),
         ("postgres.ca_certificate", settings.postgres.ca_certificate),
     ):
-        if file and not Path(file).is_file():
+        if file and not _is_file(file):
             yield Mistake(path, repr(file), "there is no such file on this machine")
 
 
@@ -139,3 +139,11 @@ def _environment(variables: Mapping[str, str]) -> Iterator[Mistake]:
             yield Mistake(path, "no name of a variable", "use letters, digits and underscores")
         elif "\n" in value:
             yield Mistake(path, "a value of several lines", "write it in one")
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).is_file()
+    except OSError:
+        # A folder on the way that may not be entered.
+        return False

@@ -104,7 +104,7 @@ def converged(fresh: Plan) -> Answer:
         database.AskDatabase: lambda asked: database.DatabaseState(
             "l", asked.name, "UTF8", asked.name
         ),
-        administrator.AskUser: lambda _: ("id1", "system_user system_admin"),
+        administrator.AskUser: lambda _: administrator.Found(True, "system_user system_admin"),
         acme.AskCertificate: lambda _: acme.CertificateState(
             True, True, pair().leaf, _first(r"--server (\S+)", fresh.shell)
         ),

@@ -7,15 +7,17 @@ import pytest
 from pydantic import SecretStr
 
 from mattermost_host.ops import administrator
-from mattermost_host.ops.administrator import AskUser
+from mattermost_host.ops.administrator import AskUser, Found
 from tests.unit import local
 from tests.unit.plan import Plan, answering, nothing_installed, plan
 
 PASSWORD = 'Hunter-2 \'and "quotes" $HOME'
 SOCKET = "/run/mattermost/local.socket"
 QUESTION = AskUser(SOCKET, "sysadmin")
-ADMIN = ("id1", "system_user system_admin")
-MEMBER = ("id1", "system_user")
+ADMIN = Found(answered=True, roles="system_user system_admin")
+MEMBER = Found(answered=True, roles="system_user")
+NOBODY = Found(answered=True)
+SILENT = Found(answered=False)
 
 
 def _deploy() -> None:
@@ -28,7 +30,7 @@ def _deploy() -> None:
     )
 
 
-def _plan(found: tuple[str, str] | None) -> Plan:
+def _plan(found: Found) -> Plan:
     return plan(_deploy, answer=answering({QUESTION: found}, nothing_installed))
 
 
@@ -44,7 +46,7 @@ def test_a_person_who_exists_keeps_the_password_and_gets_the_role() -> None:
 
 
 def test_the_password_is_on_standard_input_and_nowhere_else() -> None:
-    result = _plan(None)
+    result = _plan(NOBODY)
     (line,) = result.steps[0].stdin
     assert json.loads(line) == {
         "username": "sysadmin",
@@ -58,15 +60,27 @@ def test_the_password_is_on_standard_input_and_nowhere_else() -> None:
 @pytest.mark.parametrize(
     ("lines", "answer"),
     [
-        ([], None),
-        (["<html>502 Bad Gateway</html>"], None),
-        (['{"id":"app.user.missing_account.const","status_code":404}'], None),
+        ([], SILENT),
+        (["<html>502 Bad Gateway</html>"], SILENT),
+        (['{"id":"app.user.missing_account.const","status_code":404}'], NOBODY),
         (['{"id":"id1","roles":"system_user system_admin"}'], ADMIN),
         (['{"id":"id1",', '"roles":"system_user"}'], MEMBER),
     ],
 )
-def test_reading(lines: list[str], answer: tuple[str, str] | None) -> None:
+def test_reading(lines: list[str], answer: Found) -> None:
     assert QUESTION.parse(lines) == answer
+
+
+@pytest.mark.parametrize(
+    ("found", "sentence"),
+    [
+        (NOBODY, "is missing"),
+        (MEMBER, "is no administrator"),
+        (SILENT, "can't be looked for while the server does not answer"),
+    ],
+)
+def test_what_is_wrong_is_a_sentence(found: Found, sentence: str) -> None:
+    assert found.sentence == sentence
 
 
 def test_the_real_shell_creates_promotes_and_verifies(tmp_path: Path) -> None:
@@ -80,7 +94,7 @@ case "$*" in
   *username/sysadmin) echo '{{"id": "abc123", "create_at": 1, "roles": "system_user"}}' ;;
 esac""",
     )
-    step = _plan(None).steps[0]
+    step = _plan(NOBODY).steps[0]
     done = local.run(step.shell, step.stdin, tmp_path / "programs")
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(body.read_text())["password"] == PASSWORD
@@ -95,7 +109,7 @@ esac""",
 def test_a_refusal_of_the_server_is_told_and_ends_the_run(tmp_path: Path) -> None:
     refused = "curl: (22) The requested URL returned error: 400"
     local.program(tmp_path / "programs", "curl", f"cat >/dev/null; echo '{refused}' >&2; exit 22")
-    step = _plan(None).steps[0]
+    step = _plan(NOBODY).steps[0]
     done = local.run(step.shell, step.stdin, tmp_path / "programs")
     assert done.returncode != 0
     assert refused in done.stderr

@@ -65,7 +65,11 @@ def deploy(
     written = files.present(
         name="the rules of the site's ports are in place",
         entries=[
-            File(RULES, render("firewall/firewall.nft.j2", rules=rules, forwards=settings.forward)),
+            File(
+                RULES,
+                render("firewall/firewall.nft.j2", rules=rules, forwards=settings.forward),
+                guards=True,
+            ),
             File(
                 UNIT_FILE,
                 render(

@@ -104,7 +104,14 @@ def deploy(settings: Settings, facts: HostFacts, parameters: Mapping[str, str]) 
         name="settings and access rules are in place",
         entries=[
             File(drop_in, render("postgres/postgresql.conf.j2", parameters=wanted)),
-            File(access, render("postgres/pg_hba.conf.j2"), "640", "postgres", "postgres"),
+            File(
+                access,
+                render("postgres/pg_hba.conf.j2"),
+                "640",
+                "postgres",
+                "postgres",
+                guards=True,
+            ),
         ],
     )
     running.running(

@@ -21,7 +21,7 @@ CURL = "curl --silent --show-error --max-time 30 --unix-socket"
 
 @dataclass(frozen=True)
 class AskUser(Question):
-    """Id and roles of the user ``username``, by the server's local socket."""
+    """The user ``username``, by the server's local socket."""
 
     socket: str
     username: str
@@ -31,12 +31,28 @@ class AskUser(Question):
             f"{CURL} {self.socket} http://local/api/v4/users/username/{shlex.quote(self.username)}"
         )
 
-    def parse(self, lines: list[str]) -> tuple[str, str] | None:
+    def parse(self, lines: list[str]) -> "Found":
         try:
             answer = json.loads("\n".join(lines))
-            return answer["id"], answer["roles"]
-        except (ValueError, KeyError):
-            return None
+        except ValueError:
+            return Found(answered=False)
+        return Found(answered=True, roles=answer.get("roles"))
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the server says of a user."""
+
+    answered: bool
+    roles: str | None = None
+    """None where there is no such user."""
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong with the user."""
+        if not self.answered:
+            return "can't be looked for while the server does not answer"
+        return "is missing" if self.roles is None else "is no administrator"
 
 
 def administrator(
@@ -52,18 +68,17 @@ def administrator(
 def _administrator(
     question: AskUser, email: str, password: SecretStr
 ) -> Generator[StringCommand, None, None]:
-    found = ask(question)
-    if found is not None and "system_admin" in found[1].split():
+    found: Found = ask(question)
+    if found.roles is not None and "system_admin" in found.roles.split():
         host.noop("the administrator exists")
         return
-    what = "is missing" if found is None else "is no administrator"
-    explain(Change(f"the user {question.username}", what))
+    explain(Change(f"the user {question.username}", found.sentence))
     user = {
         "username": question.username,
         "email": email,
         "password": password.get_secret_value(),
     }
-    created = found is None
+    created = found.roles is None
     yield from changing(
         StringCommand(_script(question, created), _stdin=[json.dumps(user)] if created else [])
     )

@@ -69,16 +69,29 @@ def _flaws(entry: File | Directory, state: State) -> Iterator[str]:
         yield "has another content" if state.sha256 else f"is a {state.kind}"
     if entry.mode.lstrip("0") != state.mode:
         yield f"has mode {state.mode} instead of {entry.mode}"
-    if (entry.user, entry.group) != (state.user, state.group):
+    if _is_somebody_elses(entry, state):
         yield f"belongs to {state.user}:{state.group} instead of {entry.user}:{entry.group}"
 
 
 def _severity(entry: Entry, state: State | None, diff: tuple[str, ...]) -> Severity:
-    if isinstance(entry, File) and entry.secret and state and int(state.mode, 8) & 0o007:
+    if isinstance(entry, File | Directory) and state and _is_open(entry, state):
         return "critical"
     edited = [line[1:].strip() for line in diff[2:] if line[:1] in "+-"]
     only_comments = edited and all(not line or line.startswith(COMMENTS) for line in edited)
-    return "info" if only_comments else "warning"
+    if only_comments and isinstance(entry, File) and state and not _is_somebody_elses(entry, state):
+        return "info" if entry.mode.lstrip("0") == state.mode else "warning"
+    return "critical" if isinstance(entry, File) and entry.guards else "warning"
+
+
+def _is_open(entry: File | Directory, state: State) -> bool:
+    """Whether somebody who should not may write it, or read a secret in it."""
+    others = int(state.mode, 8) & ~int(entry.mode, 8) & 0o007
+    secret = isinstance(entry, File) and entry.secret
+    return bool(others & 0o002) or (secret and (bool(others) or _is_somebody_elses(entry, state)))
+
+
+def _is_somebody_elses(entry: File | Directory, state: State) -> bool:
+    return (entry.user, entry.group) != (state.user, state.group)
 
 
 def _diff(entry: File, now: str) -> tuple[str, ...]:

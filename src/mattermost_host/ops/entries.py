@@ -19,6 +19,8 @@ class File:
     group: str = "root"
     secret: bool = False
     """Its content is never shown, not even as a difference."""
+    guards: bool = False
+    """It says who may come in: another content is as grave as an open door."""
 
     @property
     def data(self) -> bytes:

@@ -5,6 +5,7 @@ Each refusal is a sentence, and what was there goes on.
 
 import gzip
 import io
+import re
 import shutil
 import tarfile
 import threading
@@ -31,6 +32,7 @@ systemctl list-units --no-legend --no-pager --plain --state=active --type=servic
 getent passwd
 cat /proc/sys/net/ipv4/ip_local_port_range /proc/sys/net/core/somaxconn
 """
+FETCHED = re.compile(r"[0-9a-f]{64}\.tar\.gz|\.fetching-")
 BROKEN = "/etc/nginx/sites-enabled/of-somebody-else"
 
 
@@ -153,13 +155,12 @@ def test_release_that_is_not_right_is_refused(
 def _what_stands(deployment: Deployment) -> tuple[str, dict[str, str], list[str]]:
     """The releases on the host, the running server, and what the control machine keeps."""
     folder = "find /opt/mattermost /etc/cron.d -printf '%p %y %l %s %T@\\n' | sort"
-    releases = CACHE / "releases"
-    kept = sorted(path.name for path in releases.glob("*")) if releases.is_dir() else []
-    hidden = sorted(path.name for path in releases.glob(".*")) if releases.is_dir() else []
+    # What a fetch keeps, or leaves; tests beside this one put tarballs of their own there.
+    kept = sorted(path.name for path in CACHE.glob("releases/*") if FETCHED.match(path.name))
     return (
         deployment.host.run(folder).stdout,
         deployment.started("mattermost.service"),
-        kept + hidden,
+        kept,
     )
 
 

@@ -11,7 +11,7 @@ import json, resource, selectors, socket, sys, time
 address, ports = json.load(sys.stdin)
 family = socket.AF_INET6 if ":" in address else socket.AF_INET
 hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
+resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 16384), hard))
 
 def accepting(ports):
     waiting, found = selectors.DefaultSelector(), []
@@ -32,7 +32,7 @@ def accepting(ports):
     waiting.close()
     return found
 
-batch = 4000
+batch = 15000
 json.dump([p for i in range(0, len(ports), batch) for p in accepting(ports[i:i+batch])], sys.stdout)
 """
 

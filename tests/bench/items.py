@@ -199,51 +199,45 @@ def _account(asked: account.Account) -> Iterator[Item]:
 
 
 def _database(asked: database.AskDatabase) -> Iterator[Item]:
-    name = asked.name
-    psql = f"{database.psql_command(asked.port)} -At"
-    role = f"select {database.ROLE_ATTRIBUTES} from pg_roles where rolname='{name}'"
+    name, psql = asked.name, f"{database.psql_command(asked.port)} -At"
     rights = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
-    owner = f"select pg_get_userbyid(datdba) from pg_database where datname='{name}'"
-    encoding = f"select pg_encoding_to_char(encoding) from pg_database where datname='{name}'"
-    schema = "select pg_get_userbyid(nspowner) from pg_namespace where nspname='public'"
     create = (
         f"CREATE DATABASE {name} OWNER {name} ENCODING 'UTF8' LC_COLLATE '{LOCALE}' "
         f"LC_CTYPE '{LOCALE}' TEMPLATE template0"
     )
-
-    def fact(
-        what: str,
-        query: str,
-        right: str,
-        repair: str,
-        kind: type[Fact] = Fact,
-        database: str = "postgres",
-    ) -> Fact:
-        return kind(what, f'{psql} -d {database} -c "{query}"', right, repair)
-
-    yield fact(
+    yield Fact(
         f"the role {name} may only log in",
-        role,
+        f"""{psql} -c "select {database.ROLE_ATTRIBUTES} from pg_roles where rolname='{name}'\"""",
         database.ONLY_LOGIN,
         f'{psql} -c "CREATE ROLE {name}" || true; {psql} -c "ALTER ROLE {name} {rights}"',
     )
-    yield fact(
+    of_database = f"from pg_database where datname='{name}'"
+    yield Fact(
         f"the database {name} belongs to it",
-        owner,
+        f'{psql} -c "select pg_get_userbyid(datdba) {of_database}"',
         name,
         f'{psql} -c "{create}" || {psql} -c "ALTER DATABASE {name} OWNER TO {name}"',
     )
-    yield fact(f"the database {name} is in UTF8", encoding, "UTF8", "false", Lasting)
-    alter = f'{psql} -d {name} -c "ALTER SCHEMA public OWNER TO {name}"'
-    yield fact("the schema public belongs to it", schema, name, alter, database=name)
+    encoding = f'{psql} -c "select pg_encoding_to_char(encoding) {of_database}"'
+    yield Lasting(f"the database {name} is in UTF8", encoding, "UTF8", "false")
+    owner = "select pg_get_userbyid(nspowner) from pg_namespace where nspname='public'"
+    yield Fact(
+        "the schema public belongs to it",
+        f'{psql} -d {name} -c "{owner}"',
+        name,
+        f'{psql} -d {name} -c "ALTER SCHEMA public OWNER TO {name}"',
+    )
+    yield from _database_parameters(asked, psql)
+
+
+def _database_parameters(asked: database.AskDatabase, psql: str) -> Iterator[Item]:
     for parameter in asked.parameters:
-        yield fact(
+        yield Lasting(
             f"the parameter {parameter} is the file's",
-            f"select sourcefile from pg_settings where name='{parameter}'",
+            f"""{psql} -c "select sourcefile from pg_settings where name='{parameter}'\"""",
             asked.parameters_file,
             f'{psql} -c "ALTER SYSTEM RESET {parameter}" -c "select pg_reload_conf()"',
-            Lasting,
         )
-    pending = "select count(*) from pg_settings where pending_restart"
+    pending = f'{psql} -c "select count(*) from pg_settings where pending_restart"'
     restart = "systemctl restart postgresql"
-    yield fact("no parameter waits for a restart", pending, "0", restart, Lasting)
+    yield Lasting("no parameter waits for a restart", pending, "0", restart)

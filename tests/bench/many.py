@@ -1,11 +1,13 @@
 """A run that changes nothing on 1, 10 and 30 hosts, and the control machine's memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from tests.bench import clones, sites
-from tests.bench.measure import Ran, in_turns, say
+from tests.bench.measure import Ran, Taken, in_turns, say
 from tests.bench.place import Place
 from tests.bench.report import Bar, Figure, Outcome
+from tests.lab.hosts import LabHost
 
 GOALS = {10: 2.0, 30: 4.0}
 """Number of hosts -> how many times as long as one host it may take."""
@@ -17,31 +19,47 @@ def measure(place: Place) -> Outcome:
     model = place.deployed
     say("copying the deployed host")
     with clones.room_for_many(), clones.image_of(place.lab, model, place.scratch("root")) as root:
-        most = max(GOALS)
-        names = [f"copy{number}" for number in range(most)]
-        hosts = clones.up(place.lab, names, root)
+        hosts = clones.up(place.lab, [f"copy{number}" for number in range(max(GOALS))], root)
         try:
-            inventories = {count: place.site.inventory(hosts[:count]) for count in (1, *GOALS)}
-            sites.deploy(inventories[most])
-            works: dict[str, tuple[int, Callable[[], Ran]]] = {
-                f"{count} hosts" if count > 1 else "1 host": (
-                    place.times,
-                    lambda inventory=inventory: sites.unchanged(inventory),  # type: ignore[misc]
-                )
-                for count, inventory in inventories.items()
-            }
-            taken = in_turns(works)
+            taken = in_turns(_works(place, hosts))
         finally:
             for host in hosts:
                 place.lab.down(host)
-    one = taken["1 host"].seconds
-    work = "no-change run, {} hosts"
+    return _outcome(place, taken)
+
+
+def _works(place: Place, hosts: Sequence[LabHost]) -> dict[str, tuple[int, Callable[[], Ran]]]:
+    """A run on the first hosts, on more, and on all; those have been deployed to before."""
+    sites.deploy(place.site.inventory(hosts))
+    return {
+        _name(count): (
+            place.times,
+            partial(sites.unchanged, place.site.inventory(hosts[:count])),
+        )
+        for count in (1, *GOALS)
+    }
+
+
+def _name(count: int) -> str:
+    return "1 host" if count == 1 else f"{count} hosts"
+
+
+def _outcome(place: Place, taken: dict[str, Taken]) -> Outcome:
+    one = taken[_name(1)].seconds
     figures = [
-        Figure(work.format(count), "1 host", goal, taken[f"{count} hosts"].seconds / one, False)
+        Figure(
+            f"no-change run, {_name(count)}",
+            "1 host",
+            goal,
+            taken[_name(count)].seconds / one,
+            False,
+        )
         for count, goal in GOALS.items()
     ]
-    memory = taken[f"{most} hosts"].memory_mb
-    figures.append(Figure(work.format(most), "memory", MEMORY_MB, memory, False, " MB"))
+    most = _name(max(GOALS))
+    memory = taken[most].memory_mb
+    figures.append(Figure(f"no-change run, {most}", "memory", MEMORY_MB, memory, False, " MB"))
+    used = [f"{name} {one.cpu:.1f} s and {one.memory_mb:.0f} MB" for name, one in taken.items()]
     return Outcome(
         title="A run that changes nothing, many hosts",
         figures=figures,
@@ -50,10 +68,6 @@ def measure(place: Place) -> Outcome:
             f"Best of {place.times} runs in turns. Each host is whole, in all roles, a copy of "
             "one that was deployed. Hosts and control machine share the processors, so much of "
             "this time is the hosts' own work, which real hosts do side by side.",
-            "Processor time and memory of the control machine: "
-            + ", ".join(
-                f"{name} {one.cpu:.1f} s and {one.memory_mb:.0f} MB" for name, one in taken.items()
-            )
-            + ".",
+            f"Processor time and memory of the control machine: {', '.join(used)}.",
         ],
     )

@@ -46,22 +46,6 @@ rm -f var/cache/apt/archives/*.deb"""
         shutil.rmtree(target, ignore_errors=True)
 
 
-INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
-ENOUGH = 1024
-"""Each host's systemd takes several; all hosts are one user's, and 128 is the usual limit."""
-
-
-@contextmanager
-def room_for_many() -> Iterator[None]:
-    """Raise this machine's limit of inotify instances for the time of a block."""
-    before = int(INOTIFY.read_text())
-    INOTIFY.write_text(str(max(before, ENOUGH)))
-    try:
-        yield
-    finally:
-        INOTIFY.write_text(str(before))
-
-
 def up(lab: Lab, names: list[str], root: Path) -> list[LabHost]:
     """Boot hosts from the copied root instead of from a suite's image.
 

@@ -18,7 +18,7 @@ def measure(place: Place) -> Outcome:
     """Boot copies of the deployed host and deploy to them."""
     model = place.deployed
     say("copying the deployed host")
-    with clones.room_for_many(), clones.image_of(place.lab, model, place.scratch("root")) as root:
+    with clones.image_of(place.lab, model, place.scratch("root")) as root:
         hosts = clones.up(place.lab, [f"copy{number}" for number in range(max(GOALS))], root)
         try:
             taken = in_turns(_works(place, hosts))

@@ -16,7 +16,7 @@ CHECKOUT = "/srv/mattermost-host"
 PACKAGES = "/srv/packages"
 INVENTORY = "/srv/sites of ours/chat.py"
 COMMAND = f"{CHECKOUT}/.venv/bin/mattermost-host"
-PARTS = ("config.py", "deploys", "src", "templates")
+PARTS = ("config.py", "deploys", "inventories", "src", "templates", "tests/host")
 # Tools of developers, and large.
 LEFT_OUT = (
     "mypy",
@@ -51,11 +51,8 @@ class Control:
         """Give ``host`` what a person has who deploys ``deployment``."""
         self.host = host
         self.deployment = deployment
-        host.run(f"mkdir -p {CHECKOUT}/scripts {PACKAGES} {shlex.quote(self.folder)}")
-        _copy(host, ROOT, CHECKOUT, PARTS)
-        _copy(host, Path(sysconfig.get_path("purelib")), PACKAGES, (".",))
-        host.write(f"{CHECKOUT}/scripts/setup", SETUP)
-        host.run(f"chmod 755 {CHECKOUT}/scripts/setup && {CHECKOUT}/scripts/setup")
+        host.run(f"mkdir -p {shlex.quote(self.folder)}")
+        check_out(host)
         self._take_over_site()
 
     @property
@@ -76,7 +73,7 @@ class Control:
         for old, name in moved.items():
             text = text.replace(str(old), f"{self.folder}/{name}")
         self.write("chat.py", text)
-        _copy(self.host, tarball.parent, self.folder, (tarball.name,))
+        copy(self.host, tarball.parent, self.folder, (tarball.name,))
 
     def write(self, name: str, text: str) -> None:
         """Replace a file beside the inventory."""
@@ -93,7 +90,17 @@ class Control:
         return Run(done.returncode, done.stdout)
 
 
-def _copy(host: LabHost, source: Path, target: str, parts: tuple[str, ...]) -> None:
+def check_out(host: LabHost) -> None:
+    """Put a checkout on ``host``, with an environment in which its commands run."""
+    host.run(f"mkdir -p {CHECKOUT}/scripts {PACKAGES}")
+    copy(host, ROOT, CHECKOUT, PARTS)
+    copy(host, Path(sysconfig.get_path("purelib")), PACKAGES, (".",))
+    host.write(f"{CHECKOUT}/scripts/setup", SETUP)
+    host.run(f"chmod 755 {CHECKOUT}/scripts/setup && {CHECKOUT}/scripts/setup")
+
+
+def copy(host: LabHost, source: Path, target: str, parts: tuple[str, ...]) -> None:
+    """Put ``parts`` of the folder ``source`` into the folder ``target`` of ``host``."""
     excluded = [f"--exclude={name}" for name in (*LEFT_OUT, "__pycache__") if source != ROOT]
     pack = ["tar", "-C", str(source), *excluded, "-cf", "-", *parts]
     with subprocess.Popen(pack, stdout=subprocess.PIPE) as packing:

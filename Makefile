@@ -1,5 +1,5 @@
-PYTHON := .venv/bin/python
-PYTEST := $(PYTHON) -m pytest
+PY := .venv/bin/python
+PYTEST := $(PY) -m pytest
 ROOT := $(filter 0,$(shell id -u))
 MAKEFLAGS += --no-print-directory
 
@@ -13,10 +13,10 @@ setup:
 	@scripts/setup
 
 trial: setup  ## Mattermost on a real host on this machine (MATTERMOST_RELEASE= a tarball or its URL)
-	@$(PYTHON) -m tests.lab.trial
+	@$(PY) -m tests.lab.trial
 
 trial-down:  ## stop that host and remove it
-	@$(PYTHON) -m tests.lab.trial down
+	@$(PY) -m tests.lab.trial down
 
 test: setup  ## every test; without root, those that need none
 	@start=$$(date +%s); $(MAKE) lint && $(MAKE) --jobs=2 unit lab; status=$$?; \
@@ -33,14 +33,14 @@ unit: setup  ## tests without a host
 
 ifdef ROOT
 lab: setup  ## tests on real hosts; they need root
-	@$(PYTHON) -m tests.lab.suite
+	@$(PY) -m tests.lab.suite
 else
 lab:
 	@echo "lab: left out, because it boots real hosts and that needs root."
 endif
 
 bench: setup  ## measure our speed against others, side by side (PARTS="nochange many"); needs root
-	@$(PYTHON) -m tests.bench.bench $(PARTS)
+	@$(PY) -m tests.bench.bench $(PARTS)
 
 docs: setup  ## generate the references in docs/
-	@$(PYTHON) -m mattermost_host.docs
+	@$(PY) -m mattermost_host.docs

@@ -67,6 +67,7 @@ class Apt:
             f"{INSTALL} nginx",
             {
                 POLICY: self.policy,
+                "/run/lock": self.policy.parent,
                 "/var/lib/apt/lists": self.lists,
                 "/etc/apt/sources.list.d": self.sources,
             },

@@ -119,7 +119,8 @@ class Host:
                 ((destination, source),) = step.uploads.items()
                 arrived = on_the_way(Path(source).read_bytes())
                 (self.home / Path(destination).name).write_bytes(arrived)
-            ran = local.run(command.replace(HOME, str(self.home)), programs=self.programs)
+            here = command.replace(HOME, str(self.home)).replace("/run/lock", str(self.folder))
+            ran = local.run(here, programs=self.programs)
             if ran.returncode:
                 return ran.returncode, ran.stderr
         return (0, "") if step.changes else (-1, "")

@@ -48,9 +48,6 @@ SHIPPED = {
 }
 """Major version in each distribution's own repository, without module streams."""
 
-MODULE_STREAMS = {"rhel": (15, 16), "almalinux": (15, 16), "rocky": (15, 16), "ol": (15, 16)}
-"""Newer major versions that Enterprise Linux 9 ships as module streams of ``postgresql``."""
-
 
 def minimum_for(release: str) -> int:
     """Lowest PostgreSQL major version that Mattermost ``release`` (``11.7.9``) starts with."""

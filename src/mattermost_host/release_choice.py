@@ -75,7 +75,7 @@ def _tell() -> download.Progress:
 
     def progress(done: int, total: int | None) -> None:
         nonlocal told
-        tenths = 10 * done // total if total else 0
+        tenths = 10 * done // total if total and total > LONG_DOWNLOAD else 0
         if tenths > told:
             told = tenths
             logger.info(f"--> Release: {done // 2**20} of {(total or 0) // 2**20} MB")

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from mattermost_host.postgresql_versions import minimum_for
-
 Edition = Literal["enterprise", "team"]
 Architecture = Literal["amd64", "arm64"]
 
@@ -157,11 +155,6 @@ def official_url(version: str, edition: Edition, architecture: Architecture) -> 
 def mirror_url(base: str, version: str, edition: Edition, architecture: Architecture) -> str:
     """The tarball under ``base``, where a mirror holds the vendor's files by their names."""
     return f"{base.rstrip('/')}/{file_name(version, edition, architecture)}"
-
-
-def minimum_postgresql(version: str) -> int:
-    """Lowest PostgreSQL major version for ``version``."""
-    return minimum_for(version)
 
 
 def minimum_glibc(version: str) -> tuple[int, int]:

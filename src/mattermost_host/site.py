@@ -214,7 +214,8 @@ class Site:
             assert settings.certificate and settings.key  # a rule of the site
             key = SecretStr(Path(settings.key).read_text(encoding="utf-8"))
             return Pair(certificate=Path(settings.certificate).read_text(encoding="utf-8"), key=key)
-        return self.secrets.certificates.get("site")
+        # What an earlier mode left in the secrets file is not the site's any more.
+        return self.secrets.certificates["site"] if settings.mode == "internal-ca" else None
 
     @property
     def licence(self) -> bytes | None:

@@ -118,7 +118,3 @@ def test_the_upgrade_that_breaks_the_database_is_known(
 )
 def test_the_lowest_glibc(version: str, lowest: tuple[int, int]) -> None:
     assert releases.minimum_glibc(version) == lowest
-
-
-def test_the_lowest_postgresql() -> None:
-    assert releases.minimum_postgresql("11.7.9") == 14

@@ -4,26 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from mattermost_host.facts.host import HostFacts, Listener
+from mattermost_host.facts.host import Listener
 from mattermost_host.ops.entries import State
 from mattermost_host.ops.running import UnitState
 from mattermost_host.surface import Port, SecretFile, Unit
 from tests.host import judge
 from tests.host import questions as q
 from tests.host.questions import KernelRules, Process, UnitStatus
+from tests.unit.examples import DEBIAN_12
 
 UP = UnitStatus("loaded", "active", "enabled", "root", 10)
 NGINX = Unit("nginx.service", max_exposure=3.0)
-FACTS = HostFacts(
-    distribution="debian",
-    release="12",
-    architecture="amd64",
-    glibc="2.36",
-    cpus=2,
-    memory_mb=2048,
-    free_disk_mb=20_000,
-    opt_noexec=False,
-)
 
 
 def test_a_good_unit_holds() -> None:
@@ -228,11 +219,11 @@ def test_a_kernel_parameter_with_another_value_is_named() -> None:
 
 
 def test_a_clock_that_is_wrong_or_free_is_named() -> None:
-    free = replace(FACTS, clock_synchronised=False)
-    assert not [*judge.clock(FACTS)]
+    free = replace(DEBIAN_12, clock_synchronised=False)
+    assert not [*judge.clock(DEBIAN_12)]
     assert not [*judge.clock(replace(free, container=True))]
     assert [*judge.clock(free)] == ["clock: expected it synchronised, found it running free"]
-    assert [*judge.clock(replace(FACTS, clock_offset_s=-61))] == [
+    assert [*judge.clock(replace(DEBIAN_12, clock_offset_s=-61))] == [
         "clock against this machine's: expected within 5 s, found -61.0 s"
     ]
 

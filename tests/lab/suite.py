@@ -16,7 +16,13 @@ from tests.lab import image, needs
 
 AT_ONCE = 3
 """Files under way at the same time; with two processors about a third of one was used by each."""
-LONGEST_FIRST = ("test_truth.py", "test_site.py", "test_survival.py", "test_lab.py", "test_acme.py")
+LONGEST_FIRST = (
+    "test_survival_install.py",
+    "test_truth.py",
+    "test_survival_upgrade.py",
+    "test_site.py",
+    "test_survival.py",
+)
 FOLDER = Path(__file__).parent
 
 

@@ -38,12 +38,13 @@ if "app" in roles:
 checkpoint(name="the server is there")
 
 if "proxy" in roles:
-    tls.deploy(site.settings.tls, server_name=site.settings.name, pair=site.certificate)
+    pair = tls.deploy(site.settings.tls, server_name=site.settings.name, pair=site.certificate)
     nginx.deploy(
         site.settings.nginx,
         site.serving,
         sizing=sizing.nginx(site.settings.users),
         nginx_version=nginx.version(facts),
         ipv6=facts.has_ipv6,
+        pair=pair,
     )
     tls.issue(site.settings.tls, server_name=site.settings.name)

@@ -12,6 +12,7 @@ import pytest
 from mattermost_host import sizing
 from mattermost_host.components import nginx
 from mattermost_host.components.nginx import DROP_IN, MAIN, SITE, Serving, Settings
+from mattermost_host.ops import files
 from mattermost_host.ops.entries import Absent
 from mattermost_host.ops.running import AskUnit, UnitState
 from tests.unit.examples import converged, files_that_differ, mistakes_of, pair
@@ -41,7 +42,15 @@ HOST = {"sizing": sizing.nginx(50), "nginx_version": "1.22.1-9+deb12u2", "ipv6":
 def _plan(answer: Answer = nothing_installed, **changed: Any) -> Plan:
     settings = Settings(**changed.pop("settings", {}))
     of_the_host = {name: changed.pop(name, value) for name, value in HOST.items()}
-    return plan(nginx.deploy, settings, replace(SERVING, **changed), answer=answer, **of_the_host)
+    gone = changed.pop("gone", "/gone")
+    serving = replace(SERVING, **changed)
+    return plan(_deploy, settings, serving, answer=answer, gone=gone, **of_the_host)
+
+
+def _deploy(*arguments: Any, gone: str = "/gone", **of_the_host: Any) -> None:
+    """As deploys/site.py does it; the pair is new where ``gone`` is still there."""
+    written = files.present(name="the pair is in place", entries=[Absent(gone)])
+    nginx.deploy(*arguments, pair=written, **of_the_host)
 
 
 def test_a_fresh_host() -> None:
@@ -83,6 +92,12 @@ def test_one_change_is_one_file_and_a_reload(changed: dict[str, Any], path: str,
         "NGINX | NGINX serves it",
     ]
     assert f"systemctl {verb} nginx.service" in result.shell
+
+
+def test_a_plan_foresees_the_reload_of_a_new_pair() -> None:
+    result = _plan(answer=converged(_plan()), gone=MAIN)
+    assert result.changed == ["the pair is in place", "NGINX | NGINX serves it"]
+    assert "systemctl reload nginx.service" in result.shell
 
 
 def test_a_renewed_certificate_is_reloaded() -> None:

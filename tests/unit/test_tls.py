@@ -59,7 +59,10 @@ def test_pair_is_put_in_place_and_its_key_only_by_standard_input() -> None:
     assert key.data.decode() == PAIR.key.get_secret_value()
     assert "PRIVATE KEY" not in result.shell
     assert "PRIVATE KEY" not in repr(result.entries)
-    assert [step.name for step in result.steps] == ["TLS | certificate and key are in place"]
+    assert [step.name for step in result.steps] == [
+        "TLS | their folder is there, and nothing of ACME",
+        "TLS | certificate and key are in place",
+    ]
 
 
 def test_without_acme_everything_of_it_is_removed() -> None:
@@ -164,6 +167,22 @@ def test_acme_converged_changes_nothing() -> None:
 def test_acme_issues_again(changes: dict[str, object]) -> None:
     state = CertificateState(**{**_right().__dict__, **changes})
     assert "certbot certonly" in _planned(ACME, state).step(ISSUED).shell
+
+
+@pytest.mark.parametrize(
+    ("logged", "times"), [("urn:ietf:params:acme:error:badNonce", 2), ("unauthorized", 1)]
+)
+def test_only_an_order_that_was_refused_for_its_nonce_is_sent_again(
+    tmp_path: Path, logged: str, times: int
+) -> None:
+    """Each failed validation counts with the authority; a refused nonce says nothing of us."""
+    log, programs = tmp_path / "log", tmp_path / "programs"
+    local.program(programs, "certbot", f"echo {logged} >>{log}; exit 1")
+    shell = _planned(ACME, CertificateState()).step(ISSUED).shell
+    done = local.run(local.moved(shell, {acme.LOG: log, "rm -rf /etc": ": /etc"}), (), programs)
+    assert done.returncode == 1
+    assert "gave no certificate" in done.stderr
+    assert len(log.read_text().splitlines()) == times
 
 
 def test_remains_that_stop_certbot_are_cleared_away_first() -> None:

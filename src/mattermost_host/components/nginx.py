@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.networks import IPvAnyNetwork
 from pyinfra.api import deploy as component
+from pyinfra.api.operation import OperationMeta
 
 from mattermost_host import neighbours, requirements
 from mattermost_host.facts.host import HostFacts
@@ -83,9 +84,15 @@ class Serving:
 
 @component("NGINX")
 def deploy(
-    settings: Settings, serving: Serving, *, sizing: NginxSizing, nginx_version: str, ipv6: bool
+    settings: Settings,
+    serving: Serving,
+    *,
+    sizing: NginxSizing,
+    nginx_version: str,
+    ipv6: bool,
+    pair: OperationMeta,
 ) -> None:
-    """Serve over TLS. ``nginx_version`` decides how HTTP/2 is spelled."""
+    """Serve over TLS. ``nginx_version`` decides how HTTP/2 is spelled, ``pair`` wrote the key."""
     packages.installed(name="NGINX is installed", packages=["nginx"])
     service = files.present(
         name="its sandbox and limits are in place",
@@ -110,7 +117,7 @@ def deploy(
         restart_on=[DROP_IN_FOLDER],
         reload_on=[MAIN, SITE, serving.certificate, serving.key],
         restart_after=[service],
-        reload_after=[written],
+        reload_after=[written, pair],
     )
 
 

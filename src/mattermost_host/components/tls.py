@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pyinfra.api import deploy as component
+from pyinfra.api.operation import OperationMeta
 
 from mattermost_host.certificate_check import days_left
 from mattermost_host.certificates import Pair
@@ -86,21 +87,26 @@ def surface(settings: Settings) -> Surface:
 
 
 @component("TLS")
-def deploy(settings: Settings, *, server_name: str, pair: Pair | None) -> None:
-    """Put a pair where the proxy reads it. With ACME it is certbot's, and until there is one a
-    placeholder with which the proxy can start and answer the challenge."""
+def deploy(settings: Settings, *, server_name: str, pair: Pair | None) -> OperationMeta:
+    """Put a pair where the proxy reads it; what is returned tells whether there is a new one.
+
+    With ACME it is certbot's, and until there is one a placeholder with which the proxy can start
+    and answer the challenge.
+    """
     if settings.mode != "acme":
         assert pair is not None
         files.present(
-            name="certificate and key are in place",
-            entries=[*_folders(), *_pair_files(pair), *_nothing_of_acme()],
+            name="their folder is there, and nothing of ACME",
+            entries=[*_folders(), *_nothing_of_acme()],
         )
-        return
+        return files.present(
+            name="certificate and key are in place", entries=list(_pair_files(pair))
+        )
     packages.installed(name="certbot is installed", packages=["certbot"])
     files.present(
         name="certbot finds its way to the proxy", entries=[*_folders(), *_acme_files(settings)]
     )
-    acme.standing(
+    return acme.standing(
         name="a certificate stands until the first one is issued",
         place=PLACE,
         server_name=server_name,

@@ -6,7 +6,7 @@ names, its time, the authority it came from. certbot's own timer renews it.
 
 import base64
 import shlex
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -17,11 +17,15 @@ from pyinfra.api.operation import OperationMeta
 
 from mattermost_host.certificates import canonical, names_of, needs_renewal, new_placeholder
 from mattermost_host.ops.answers import Question, ask, changing, expect
+from mattermost_host.ops.changes import Change, explain
 
 LINEAGE = "mattermost-host"
 """certbot's name for the certificate; it stays when the site changes its name."""
 LIVE = f"/etc/letsencrypt/live/{LINEAGE}"
 RENEWAL = f"/etc/letsencrypt/renewal/{LINEAGE}.conf"
+LOG = "/var/log/letsencrypt/letsencrypt.log"
+"""certbot's log of its last run."""
+BAD_NONCE = "urn:ietf:params:acme:error:badNonce"
 REMAINS = (LIVE, f"/etc/letsencrypt/archive/{LINEAGE}", RENEWAL)
 """All that certbot keeps of a certificate. With one of them gone it refuses to go on."""
 
@@ -112,8 +116,10 @@ def standing(name: str, place: Place, server_name: str) -> OperationMeta:
 def _standing(place: Place, server_name: str) -> Generator[StringCommand, None, None]:
     now: CertificateState = ask(AskCertificate(place))
     if now.issued is not None and not (now.installed and now.fits):
+        explain(Change(place.certificate, "and its key are not certbot's", severity="critical"))
         yield from changing(StringCommand(f"RENEWED_LINEAGE={LIVE} {place.hook}"))
     elif not now.fits:
+        explain(Change(place.certificate, "and its key are missing", severity="critical"))
         yield from changing(_put_placeholder(place, server_name))
     else:
         host.noop("certificate and key are in place")
@@ -146,23 +152,32 @@ def issued(name: str, place: Place, order: Order) -> OperationMeta:
 def _issued(place: Place, order: Order) -> Generator[StringCommand, None, None]:
     now: CertificateState = ask(AskCertificate(place))
     steps = ["systemctl daemon-reload"] if now.unread_drop_in else []
-    if not _is_right(now, order):
+    wrong = list(_wrong(now, order))
+    if wrong:
         if not now.directory:
             steps.append(f"rm -rf {' '.join(REMAINS)}")
         steps.append(_certbot(place, order))
     if not steps:
         host.noop("the certificate is the authority's and not due for renewal")
         return
+    explain(
+        *([Change(place.drop_in, "was not read by systemd")] if now.unread_drop_in else ()),
+        *(Change("certbot's certificate", found, "reload") for found in wrong),
+    )
     yield from changing(StringCommand("\n".join(["set -eu", *steps])))
 
 
-def _is_right(now: CertificateState, order: Order) -> bool:
-    return (
-        now.issued is not None
-        and names_of(now.issued) == {canonical(order.server_name)}
-        and not needs_renewal(now.issued, datetime.now(UTC))
-        and now.directory == order.directory
-    )
+def _wrong(now: CertificateState, order: Order) -> Iterator[str]:
+    """What is not right with the certificate that certbot keeps."""
+    if now.issued is None:
+        yield "is missing"
+        return
+    if names_of(now.issued) != {canonical(order.server_name)}:
+        yield f"is not for {order.server_name}"
+    if needs_renewal(now.issued, datetime.now(UTC)):
+        yield "is due for renewal"
+    if now.directory != order.directory:
+        yield f"does not come from {order.directory}"
 
 
 def _certbot(place: Place, order: Order) -> str:
@@ -170,10 +185,14 @@ def _certbot(place: Place, order: Order) -> str:
     account = f"--email {shlex.quote(order.email)}" if order.email else ""
     trust = f"REQUESTS_CA_BUNDLE={order.authorities} " if order.authorities else ""
     directory, name = shlex.quote(order.directory), shlex.quote(canonical(order.server_name))
-    return f"""{trust}certbot certonly --non-interactive --agree-tos --no-eff-email \\
-  {account or "--register-unsafely-without-email"} --server {directory} \\
-  --cert-name {LINEAGE} --domain {name} --renew-with-new-domains --force-renewal \\
-  --key-type ecdsa --webroot --webroot-path {order.webroot} --deploy-hook {place.hook} || {{
+    return f"""order() {{
+  {trust}certbot certonly --non-interactive --agree-tos --no-eff-email \\
+    {account or "--register-unsafely-without-email"} --server {directory} \\
+    --cert-name {LINEAGE} --domain {name} --renew-with-new-domains --force-renewal \\
+    --key-type ecdsa --webroot --webroot-path {order.webroot} --deploy-hook {place.hook}
+}}
+# An ACME server may refuse any request for its nonce; certbot asks twice, and then breaks down.
+order || {{ grep -qs {BAD_NONCE} {LOG} && order; }} || {{
   echo {directory} gave no certificate for {name}, see above. >&2
   echo It must reach this host at http://{name}/, port 80: see to the name and to firewalls. >&2
   exit 1

@@ -1,8 +1,13 @@
 """Read by pyinfra before each run, from the folder it is started in."""
 
+import sys
+
 from pyinfra import config
 
-from mattermost_host.site import Site
+# pyinfra switches this off for its own reasons; our modules are not to be compiled at every run.
+sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
+
+from mattermost_host.site import Site  # noqa: E402 - compiled from here on
 
 # With pyinfra's default the other hosts go on after one has failed.
 config.FAIL_PERCENT = 0

@@ -53,20 +53,6 @@ REMEDIES = {
 """What to do about an SQLSTATE that the server answers a log-in with."""
 
 
-DATABASE_CHECKS = (
-    "database-connection",
-    "database-version",
-    "database-encoding",
-    "database-collation",
-    "database-privileges",
-    "database-superuser",
-    "database-writable",
-    "database-tls",
-    "database-connections",
-)
-"""Every check of this module; where the first is skipped, nothing is asked."""
-
-
 class DatabaseUnavailable(Exception):
     """No answer; ``finding`` says why and what to do."""
 

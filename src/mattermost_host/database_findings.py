@@ -5,6 +5,18 @@ from dataclasses import dataclass
 from mattermost_host.requirement import Finding
 
 LOCALE = "en_US.UTF-8"
+DATABASE_CHECKS = (
+    "database-connection",
+    "database-version",
+    "database-encoding",
+    "database-collation",
+    "database-privileges",
+    "database-superuser",
+    "database-writable",
+    "database-tls",
+    "database-connections",
+)
+"""Every check of an external database; where the first is skipped, nothing is asked."""
 
 
 @dataclass(frozen=True)

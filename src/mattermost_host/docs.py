@@ -14,7 +14,7 @@ from pydantic.networks import IPvAnyNetwork
 from mattermost_host import releases
 from mattermost_host.certificates import Pair
 from mattermost_host.components import base, firewall, mattermost, nginx, postgres, tls
-from mattermost_host.database_check import DATABASE_CHECKS
+from mattermost_host.database_findings import DATABASE_CHECKS
 from mattermost_host.description import Description
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.mattermost_settings import OWNED

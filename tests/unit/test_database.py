@@ -87,7 +87,7 @@ class Cluster:
         self.programs = folder / "programs"
         # As the superuser, in our folder; both pass peer authentication on a real host.
         reach = f"PGHOST={folder} PGUSER=postgres PATH={binaries}:$PATH"
-        local.program(self.programs, "runuser", f'shift 3; {reach} exec "$@"')
+        local.program(self.programs, "setpriv", f'shift 3; {reach} exec "$@"')
         self.restarts = folder / "restarts"
         local.program(self.programs, "systemctl", f'echo "$*" >>{self.restarts}')
 

@@ -19,8 +19,8 @@ from pyinfra.api.host import Host
 
 from mattermost_host import database_check, tunnel
 from mattermost_host.certificates import Pair, new_authority, new_leaf
-from mattermost_host.database_check import DATABASE_CHECKS, check_database
-from mattermost_host.database_findings import DatabaseFacts, findings
+from mattermost_host.database_check import check_database
+from mattermost_host.database_findings import DATABASE_CHECKS, DatabaseFacts, findings
 from mattermost_host.dsn import Dsn
 from mattermost_host.requirement import Finding
 from tests.unit.ssh_server import GEVENT, ForwardingServer, SshSite, local_host

@@ -95,6 +95,7 @@ def test_a_unit_that_is_not_there() -> None:
 
 SHOWN = (
     "ActiveState=active\nUnitFileState=enabled\nLoadState=loaded\nNeedDaemonReload=no\nMainPID=0"
+    "\nMainPID=99999999"  # nobody's
 )
 
 

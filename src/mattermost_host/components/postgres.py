@@ -7,7 +7,7 @@ from pyinfra.api import Host
 from pyinfra.api import deploy as component
 
 from mattermost_host import neighbours, requirements
-from mattermost_host.database_check import DATABASE_CHECKS, check_database
+from mattermost_host.database_findings import DATABASE_CHECKS
 from mattermost_host.dsn import Dsn
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.ops import database, files, packages, running
@@ -104,14 +104,7 @@ def deploy(settings: Settings, facts: HostFacts, parameters: Mapping[str, str]) 
         name="settings and access rules are in place",
         entries=[
             File(drop_in, render("postgres/postgresql.conf.j2", parameters=wanted)),
-            File(
-                access,
-                render("postgres/pg_hba.conf.j2"),
-                "640",
-                "postgres",
-                "postgres",
-                guards=True,
-            ),
+            _access_rules(access),
         ],
     )
     running.running(
@@ -123,10 +116,17 @@ def deploy(settings: Settings, facts: HostFacts, parameters: Mapping[str, str]) 
     )
     database.present(
         name="role, database and schema belong to Mattermost",
-        question=database.AskDatabase(NAME, PORT, tuple(wanted), drop_in),
+        question=database.AskDatabase(
+            NAME, PORT, tuple(wanted), drop_in, psql=f"/usr/lib/postgresql/{version}/bin/psql"
+        ),
         locale=LOCALE,
         unit=unit(settings, facts),
     )
+
+
+def _access_rules(path: str) -> File:
+    rules = render("postgres/pg_hba.conf.j2")
+    return File(path, rules, "640", "postgres", "postgres", guards=True)
 
 
 def _repository(facts: HostFacts) -> None:
@@ -154,6 +154,9 @@ def requires_of_external(
     """What an external server must be; asked from the application host, as the server will."""
 
     def ask(host: Host) -> list[Finding]:
+        # Only a site with an external database needs a driver.
+        from mattermost_host.database_check import check_database  # noqa: PLC0415
+
         return check_database(
             host,
             dsn,

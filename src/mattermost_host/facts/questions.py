@@ -17,9 +17,11 @@ from mattermost_host.facts.host import (
     is_global,
     sshd_port,
 )
+from mattermost_host.side_by_side import side_by_side
 
 SCRIPT = files(__package__).joinpath("host.sh").read_text(encoding="utf-8")
 MARKER = "=mattermost-host="
+CLOCK = "date +%s.%N"
 UNREADABLE = "?"
 Fields = dict[str, Any]
 
@@ -28,7 +30,6 @@ def script(questions: Iterable[str], site: str) -> str:
     """The shell script that asks ``questions``."""
     units = " ".join(f"{unit}.service" for unit in UNITS)
     parameters = {
-        "QUESTIONS": " ".join(questions),
         "SITE": site,
         "DISKS": " ".join(DISK_PATHS),
         "PACKAGES": " ".join(PACKAGES),
@@ -36,8 +37,9 @@ def script(questions: Iterable[str], site: str) -> str:
         "UNITS": units,
     }
     head = "\n".join(f"{name}={shlex.quote(value)}" for name, value in parameters.items())
-    # The braces: a shell that reads its script from standard input reads all of it first.
-    return f"{{\n{head}\n{SCRIPT}\n}} </dev/null"
+    asked = side_by_side([f"echo '{MARKER} {question}'; {question}" for question in questions])
+    end = f"echo '{MARKER} end'; {CLOCK}"
+    return f"{head}\n{SCRIPT}\n{CLOCK}\n{asked} 2>/dev/null\n{end}"
 
 
 def answers(output: Iterable[str]) -> dict[str, list[str]]:

@@ -10,7 +10,6 @@ from pyinfra.api.host import Host
 from pyinfra.connectors.local import LocalConnector
 from pyinfra.context import ctx_host
 
-from mattermost_host.facts import this_machine
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.over_shell import ReadHost
 from mattermost_host.facts.questions import QUESTIONS, script
@@ -46,6 +45,9 @@ def facts_of(hosts: Sequence[Host], site: str) -> Reading:
 def _ask(host: Host, site: str) -> HostFacts | str:
     """The facts, or why there are none."""
     if isinstance(host.connector, LocalConnector) and os.geteuid() == 0:
+        # psutil and distro are of use here only.
+        from mattermost_host.facts import this_machine  # noqa: PLC0415
+
         return this_machine.read(site)
     try:
         with ctx_host.use(host):

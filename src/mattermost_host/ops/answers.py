@@ -18,6 +18,7 @@ from pyinfra.api import FactBase, Host, StringCommand
 from pyinfra.context import ctx_host
 
 from mattermost_host.errors import OperatorError
+from mattermost_host.side_by_side import side_by_side
 
 MARKER = "=mattermost-host="
 
@@ -64,11 +65,9 @@ class Answers(FactBase[dict[Question, Any]]):
 
 def script_of(questions: Sequence[Question]) -> str:
     """One script that answers all; the empty line ends an answer that does not end its last."""
-    parts = [
-        f"({question.script()}\n) 2>/dev/null; printf '\\n{MARKER}\\n'" for question in questions
-    ]
-    # The braces: a shell that reads its script from standard input reads all of it first.
-    return "\n".join(["{", *parts, "} </dev/null"])
+    return side_by_side(
+        [f"({question.script()}\n) 2>/dev/null; printf '\\n{MARKER}\\n'" for question in questions]
+    )
 
 
 @dataclass

@@ -7,6 +7,7 @@ from typing import Any
 from pyinfra.api import StringCommand, operation
 
 from mattermost_host.ops.answers import Answers, Question, ask, changing, expect, script_of
+from mattermost_host.ops.entries import FileStates
 from tests.unit.local import run
 from tests.unit.plan import apply, plan
 
@@ -63,7 +64,7 @@ def test_equal_questions_are_one() -> None:
     assert apply(twice).questions == [Echo("a")]
 
 
-def _asked(*questions: Echo) -> dict[Question, Any]:
+def _asked(*questions: Question) -> dict[Question, Any]:
     fact = Answers()
     done = run(fact.command(questions), script_of(questions).splitlines())
     assert done.returncode == 0
@@ -93,3 +94,13 @@ def test_a_question_cannot_swallow_those_after_it() -> None:
     # The script comes by standard input, which a program within it might read.
     greedy, after = Echo("cat"), Echo("echo y")
     assert _asked(greedy, after) == {greedy: [], after: ["y"]}
+
+
+def test_alike_questions_are_joined_and_each_gets_its_own_part() -> None:
+    """The number of processes on the host does not grow with the number of files."""
+    one, other = FileStates(("/etc/passwd", "/no")), FileStates(("/etc/group", "/etc/passwd"))
+    assert script_of([one, other]).count("sha256sum") == 1
+    answers = _asked(one, Echo("echo 1"), other)
+    assert list(answers[one]) == ["/etc/passwd"]
+    assert set(answers[other]) == {"/etc/group", "/etc/passwd"}
+    assert answers[Echo("echo 1")] == ["1"]

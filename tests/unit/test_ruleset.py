@@ -68,8 +68,8 @@ class Kernel:
         self.listing.write_text("chain input\n")
 
     def unit(self, *, enabled: bool, active: bool) -> None:
-        script = f"case $1 in is-enabled) {str(enabled).lower()};; *) {str(active).lower()};; esac"
-        local.program(self.programs, "systemctl", script)
+        words = ["active" if active else "inactive", "enabled" if enabled else "disabled"]
+        local.program(self.programs, "systemctl", f"printf '{words[0]}\\n{words[1]}\\n'")
 
     def holds(self, rules: str) -> None:
         local.program(self.programs, "nft", f"echo '{rules}'")

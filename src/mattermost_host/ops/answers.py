@@ -34,6 +34,18 @@ class Question(ABC):
     def parse(self, lines: list[str]) -> Any:
         """Turn the printed lines into the answer; must cope with none (nothing installed yet)."""
 
+    @classmethod
+    def joined(cls, questions: Sequence[Any]) -> "Question | None":
+        """One question that asks what ``questions``, all of this class, do; None where no saving.
+
+        ``part`` gives each of them its own answer back.
+        """
+        return None
+
+    def part(self, answer: Any) -> Any:
+        """This question's part of the answer to a joined one."""
+        return answer
+
 
 class Answers(FactBase[dict[Question, Any]]):
     """The answers to several questions, in one round trip."""
@@ -57,17 +69,33 @@ class Answers(FactBase[dict[Question, Any]]):
                 sections.append([])
             else:
                 sections[-1].append(line)
-        return {
-            question: question.parse(lines)
-            for question, lines in zip(self.questions, sections, strict=False)
-        }
+        found: dict[Question, Any] = {}
+        for (asked, questions), lines in zip(_joined(self.questions), sections, strict=False):
+            answer = asked.parse(lines)
+            found |= {question: question.part(answer) for question in questions}
+        return found
 
 
 def script_of(questions: Sequence[Question]) -> str:
     """One script that answers all; the empty line ends an answer that does not end its last."""
     return side_by_side(
-        [f"({question.script()}\n) 2>/dev/null; printf '\\n{MARKER}\\n'" for question in questions]
+        [
+            f"({asked.script()}\n) 2>/dev/null; printf '\\n{MARKER}\\n'"
+            for asked, _ in _joined(questions)
+        ]
     )
+
+
+def _joined(questions: Sequence[Question]) -> list[tuple[Question, Sequence[Question]]]:
+    """The questions to send, and those that each of them answers."""
+    kinds: dict[type[Question], list[Question]] = {}
+    for question in questions:
+        kinds.setdefault(type(question), []).append(question)
+    sent: list[tuple[Question, Sequence[Question]]] = []
+    for kind, alike in kinds.items():
+        together = kind.joined(alike)
+        sent += [(together, alike)] if together else [(one, [one]) for one in alike]
+    return sent
 
 
 @dataclass

@@ -45,6 +45,15 @@ class PackageStates(Question):
 
     packages: tuple[str, ...]
 
+    @classmethod
+    def joined(cls, questions: Sequence["PackageStates"]) -> "PackageStates":
+        """All their packages at once: dpkg-query reads all that it knows each time."""
+        return cls(tuple(sorted({name for one in questions for name in one.packages})))
+
+    def part(self, answer: dict[str, str]) -> dict[str, str]:
+        """Our packages' versions, and the lock."""
+        return {name: answer[name] for name in (*self.packages, "policy") if name in answer}
+
     def script(self) -> str:
         names = " ".join(self.packages)
         return (

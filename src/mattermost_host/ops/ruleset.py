@@ -22,7 +22,8 @@ class RulesState(Question):
 
     def script(self) -> str:
         return (
-            f"systemctl is-enabled -q {self.unit} && systemctl is-active -q {self.unit}"
+            f'[ "$(systemctl show -p ActiveState,UnitFileState --value {self.unit} | xargs)"'
+            " = 'active enabled' ]"
             f' && [ -z "$(find {self.file} -cnewer {self.listing})" ]'
             f" && nft -s list table {self.table} | cmp -s - {self.listing} && echo same"
         )

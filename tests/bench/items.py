@@ -184,13 +184,14 @@ def _unit(asked: running.AskUnit) -> Iterator[Item]:
     show = f"systemctl show -p NeedDaemonReload --value {unit}"
     yield Lasting(f"systemd has read the files of {unit}", show, "no", "systemctl daemon-reload")
     for key, verb in (("Restart", "restart"), ("Reload", "reload")):
-        stale = [line for line in lines if line.endswith(f"| sed s/^/{key}=/")]
+        stale = [line.partition(" -printf ")[0] for line in lines if f"'{key}=%p" in line]
         if stale:
             given = [line for line in lines if line.startswith(("newer=", "[ -e "))]
             query = "\n".join([*(given if verb == "reload" else ()), *stale])
             repair = f"systemctl {verb} {unit}"
             yield Lasting(f"{unit} needs no {verb}", query, "", repair)
-    deleted = next(line for line in lines if line.startswith("readlink "))
+    process = f"$(systemctl show -p MainPID --value {unit})"
+    deleted = f"readlink /proc/{process}/exe | grep ' (deleted)$'"
     yield Lasting(f"the binary of {unit} is there", deleted, "", f"systemctl restart {unit}")
 
 

@@ -1,0 +1,19 @@
+"""The bench takes our questions apart for the rivals; it has to notice when one changes."""
+
+from mattermost_host.ops.running import AskUnit
+from tests.bench import items
+from tests.bench.items import Lasting
+
+
+def test_a_units_question_becomes_an_item_for_each_thing_it_looks_at() -> None:
+    asked = AskUnit("x.service", restart_on=("/etc/x.conf",), reload_on=("/etc/x.pem",))
+    found = {item.name: item.query for item in items._unit(asked) if isinstance(item, Lasting)}
+    assert list(found) == [
+        "systemd has read the files of x.service",
+        "x.service needs no restart",
+        "x.service needs no reload",
+        "the binary of x.service is there",
+    ]
+    assert "find /etc/x.conf -cnewer" in found["x.service needs no restart"]
+    assert "find /etc/x.pem $newer" in found["x.service needs no reload"]
+    assert not any("printf" in query for query in found.values())

@@ -7,44 +7,50 @@ from pyinfra import host
 
 from mattermost_host import preflight, sizing
 from mattermost_host.components import base, firewall, mattermost, nginx, postgres, tls
+from mattermost_host.facts.host import HostFacts
 from mattermost_host.ops.checkpoint import checkpoint
 from mattermost_host.site import Site
 
+
+def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
+    """All that one host of the site is made of."""
+    base.deploy(site.settings.base, facts)
+    firewall.deploy(site.settings.firewall, ports=site.ports(host.name, facts), role_addresses={})
+    checkpoint(name="every host has its ground")
+
+    if "db" in roles and site.settings.postgres.local:
+        postgres.deploy(
+            site.settings.postgres, facts, parameters=site.postgres_parameters(host.name, facts)
+        )
+    checkpoint(name="the database is there")
+
+    if "app" in roles:
+        mattermost.deploy(
+            site.settings.mattermost,
+            wanted=site.release(facts),
+            variables=site.environment,
+            local_database=site.settings.postgres.local,
+            database_ca=site.database_ca,
+            licence=site.licence,
+            administrator_email=site.administrator_email,
+            administrator_password=site.secrets.admin_password,
+        )
+    checkpoint(name="the server is there")
+
+    if "proxy" in roles:
+        pair = tls.deploy(site.settings.tls, server_name=site.settings.name, pair=site.certificate)
+        nginx.deploy(
+            site.settings.nginx,
+            site.serving,
+            sizing=sizing.nginx(site.settings.users),
+            nginx_version=nginx.version(facts),
+            ipv6=facts.has_ipv6,
+            pair=pair,
+        )
+        tls.issue(site.settings.tls, server_name=site.settings.name)
+
+
 site = Site.current()
-facts = preflight.require(site)[host.name]
-roles = site.roles(host.name)
-
-base.deploy(site.settings.base, facts)
-firewall.deploy(site.settings.firewall, ports=site.ports(host.name, facts), role_addresses={})
-checkpoint(name="every host has its ground")
-
-if "db" in roles and site.settings.postgres.local:
-    postgres.deploy(
-        site.settings.postgres, facts, parameters=site.postgres_parameters(host.name, facts)
-    )
-checkpoint(name="the database is there")
-
-if "app" in roles:
-    mattermost.deploy(
-        site.settings.mattermost,
-        wanted=site.release(facts),
-        variables=site.environment,
-        local_database=site.settings.postgres.local,
-        database_ca=site.database_ca,
-        licence=site.licence,
-        administrator_email=site.administrator_email,
-        administrator_password=site.secrets.admin_password,
-    )
-checkpoint(name="the server is there")
-
-if "proxy" in roles:
-    pair = tls.deploy(site.settings.tls, server_name=site.settings.name, pair=site.certificate)
-    nginx.deploy(
-        site.settings.nginx,
-        site.serving,
-        sizing=sizing.nginx(site.settings.users),
-        nginx_version=nginx.version(facts),
-        ipv6=facts.has_ipv6,
-        pair=pair,
-    )
-    tls.issue(site.settings.tls, server_name=site.settings.name)
+facts = preflight.require(site)
+if host.name in facts:
+    deploy(site, facts[host.name], site.roles(host.name))

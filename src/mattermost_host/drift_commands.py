@@ -6,8 +6,9 @@ from pathlib import Path
 import click
 
 from mattermost_host import drift as looking
-from mattermost_host import drift_history, schedule
+from mattermost_host import drift_history, ops_host, schedule
 from mattermost_host.healing import Heal, Scope
+from mattermost_host.inventory import read
 
 INVENTORY = click.argument("inventory", type=click.Path(path_type=Path))
 HEAL = click.option(
@@ -48,20 +49,32 @@ def drift(inventory: Path, scope: Scope | None, window: str | None, history: boo
 @HEAL
 @WINDOW
 @click.option("--remove", is_flag=True, help="Remove the timer; the history stays.")
+@click.option("--here", is_flag=True, help="On this machine, whatever the inventory says.")
 def schedule_command(
     inventory: Path,
     on_calendar: str | None,
     scope: Scope | None,
     window: str | None,
     remove: bool,
+    here: bool,
 ) -> None:
-    """Have this machine look for drift by a systemd timer.
+    """Look for drift by a systemd timer: on this machine, or on the inventory's ops host.
+
+    An inventory with ops = ["a-machine-that-is-always-on"] has it there: that machine gets a copy
+    of this checkout, of the inventory and its secrets, and needs ssh access to the site's hosts.
 
     Example: mattermost-host schedule inventories/single.py --on-calendar "*-*-* 03:00"
     """
     if remove == bool(on_calendar):
         raise click.UsageError("write either --on-calendar WHEN or --remove")
-    if remove:
+    heal = Heal.parse(scope, window)
+    found = read(inventory)
+    elsewhere = None if here else ops_host.of(found)
+    if elsewhere and remove:
+        ops_host.remove(found, elsewhere)
+    elif elsewhere and on_calendar:
+        ops_host.install(found, elsewhere, on_calendar, heal)
+    elif remove:
         schedule.remove(inventory)
     elif on_calendar:
-        schedule.install(inventory, on_calendar, Heal.parse(scope, window))
+        schedule.install(inventory, on_calendar, heal)

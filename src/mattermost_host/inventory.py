@@ -1,7 +1,7 @@
 """Reading an inventory: plain data, the same file that pyinfra reads."""
 
 import runpy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,8 @@ from typing import Any
 from mattermost_host.errors import Mistake, OperatorError
 
 ROLES = ("app", "db", "proxy")
+OPS = "ops"
+"""The group of the machine that looks for drift where it is not this one; nothing is deployed."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Inventory:
     description: Mapping[str, Any]
     hosts: tuple[SiteHost, ...]
     mistakes: tuple[Mistake, ...]
+    ops: tuple[SiteHost, ...] = ()
+    """Hosts that look for drift; they may have roles, too."""
 
 
 def read(path: Path) -> Inventory:
@@ -42,8 +46,9 @@ def read(path: Path) -> Inventory:
         found = "nothing" if description is None else type(description).__name__
         mistakes.append(Mistake("site", found, 'write site = {"url": "https://…", "users": …}'))
         description = {}
-    hosts = _hosts(names, mistakes)
-    return Inventory(path, description, hosts, tuple(mistakes))
+    hosts = _hosts({name: value for name, value in names.items() if name != OPS}, mistakes)
+    ops = tuple(SiteHost(name, (), data) for name, data in _members(names.get(OPS, [])))
+    return Inventory(path, description, hosts, tuple(mistakes), ops)
 
 
 def _execute(path: Path) -> dict[str, Any]:
@@ -64,15 +69,21 @@ def _hosts(names: Mapping[str, Any], mistakes: list[Mistake]) -> tuple[SiteHost,
     for group, value in names.items():
         if group.startswith("_") or not isinstance(value, list | tuple):
             continue
-        members, shared = value if isinstance(value, tuple) else (value, {})
-        for member in members:
-            name, own = member if isinstance(member, tuple) else (member, {})
+        for name, told in _members(value):
             roles.setdefault(name, [])
-            data.setdefault(name, {}).update({**shared, **own})
+            data.setdefault(name, {}).update(told)
             if group in ROLES:
                 roles[name].append(group)
     mistakes.extend(_role_mistakes(names, roles))
     return tuple(SiteHost(name, tuple(roles[name]), data[name]) for name in roles)
+
+
+def _members(group: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Name and connection data of each host of a group."""
+    members, shared = group if isinstance(group, tuple) else (group, {})
+    for member in members:
+        name, own = member if isinstance(member, tuple) else (member, {})
+        yield name, {**shared, **own}
 
 
 def _role_mistakes(names: Mapping[str, Any], roles: Mapping[str, list[str]]) -> list[Mistake]:

@@ -58,7 +58,7 @@ def require(site: Checked) -> Mapping[str, HostFacts]:
     state: State = ctx_state.get()  # type: ignore[no-untyped-call]
     with _lock:
         if state not in _done:
-            _done[state] = _examine(site, sorted(state.inventory.get_active_hosts(), key=str))
+            _done[state] = _examine(site, _of_site(site, state))
             report = _done[state][1]
             if not report.errors:
                 report.show(Console(stderr=True))
@@ -66,6 +66,12 @@ def require(site: Checked) -> Mapping[str, HostFacts]:
     if report.errors:
         raise PreflightError(report)
     return reading.facts
+
+
+def _of_site(site: Checked, state: State) -> list[Host]:
+    """The active hosts; an ops host without a role is pyinfra's, and not the site's."""
+    names = {host.name for host in site.hosts}
+    return sorted((one for one in state.inventory.get_active_hosts() if one.name in names), key=str)
 
 
 def run(site: Checked) -> Report:

@@ -1,14 +1,11 @@
-"""A systemd timer on the control machine that looks for drift.
+"""A systemd timer on this machine that looks for drift.
 
-Root gets units of the system, anybody else units of their own. An inventory may one day name hosts
-for running the operations, in a group ``ops``: checkout, inventory and secrets would go there, and
-the same units with them. That is not built, so such an inventory is refused.
+Root gets units of the system, anybody else units of their own.
 """
 
 import getpass
 import os
 import re
-import runpy
 import shlex
 import shutil
 import subprocess
@@ -23,7 +20,6 @@ from mattermost_host import drift, drift_metrics
 from mattermost_host.cache import CACHE
 from mattermost_host.errors import OperatorError
 from mattermost_host.healing import Heal
-from mattermost_host.inventory import read
 from mattermost_host.render import render
 from mattermost_host.secrets import (
     ADMIN_VARIABLE,
@@ -73,7 +69,6 @@ def install(inventory: Path, on_calendar: str, heal: Heal | None) -> None:
 
     Raises OperatorError where the inventory, the expression or this machine will not do.
     """
-    _refuse_ops_hosts(inventory)
     site = Site.load(inventory)
     times = next_times(on_calendar)
     if heal and heal.window and not any(map(heal.window.holds, times)):
@@ -176,15 +171,6 @@ def next_times(on_calendar: str) -> list[time]:
     if not found:
         raise OperatorError(f"--on-calendar {on_calendar!r} lies in the past: it never comes")
     return [time.fromisoformat(one) for one in found]
-
-
-def _refuse_ops_hosts(inventory: Path) -> None:
-    read(inventory)  # its sentence, where it is no inventory at all
-    if "ops" in runpy.run_path(str(inventory)):
-        raise OperatorError(
-            f"{inventory} has a group `ops`, and this version can't install the timer on a host of "
-            "it; take the group out, and schedule on the machine that you deploy from"
-        )
 
 
 def _refuse_secrets_of_the_environment(inventory: Path) -> None:

@@ -94,8 +94,8 @@ class Site:
         return cls._current
 
     def roles(self, host_name: str) -> tuple[str, ...]:
-        """What the host is for."""
-        return next(host.roles for host in self.hosts if host.name == host_name)
+        """What the host is for: nothing of the site's where it only looks for drift."""
+        return next((host.roles for host in self.hosts if host.name == host_name), ())
 
     def surfaces(self, host_name: str, facts: HostFacts) -> Mapping[str, Surface]:
         """What each component shows on this host, by the component's name."""

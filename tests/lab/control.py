@@ -30,15 +30,15 @@ LEFT_OUT = (
 )
 SETUP = f"""#!/bin/sh
 set -e
-cd {CHECKOUT}
+cd "$(dirname "$0")/.."
 echo "setup: making an environment"
 [ ! -e refuse ] || {{ echo "pip found no network"; exit 1; }}
 .venv/bin/python -c '' 2>/dev/null && exit 0
 rm -rf .venv
 python3 -m venv --without-pip .venv
 packages=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-printf '%s\\n' {PACKAGES} {CHECKOUT}/src >"$packages/ours.pth"
-printf '#!%s/.venv/bin/python\\nfrom mattermost_host.cli import main\\nmain()\\n' {CHECKOUT} \\
+printf '%s\\n' {PACKAGES} "$PWD/src" >"$packages/ours.pth"
+printf '#!%s/.venv/bin/python\\nfrom mattermost_host.cli import main\\nmain()\\n' "$PWD" \\
   >.venv/bin/mattermost-host
 chmod 755 .venv/bin/mattermost-host
 """
@@ -92,11 +92,17 @@ class Control:
 
 def check_out(host: LabHost) -> None:
     """Put a checkout on ``host``, with an environment in which its commands run."""
-    host.run(f"mkdir -p {CHECKOUT}/scripts {PACKAGES}")
+    host.run(f"mkdir -p {CHECKOUT}/scripts")
     copy(host, ROOT, CHECKOUT, PARTS)
-    copy(host, Path(sysconfig.get_path("purelib")), PACKAGES, (".",))
+    give_packages(host)
     host.write(f"{CHECKOUT}/scripts/setup", SETUP)
     host.run(f"chmod 755 {CHECKOUT}/scripts/setup && {CHECKOUT}/scripts/setup")
+
+
+def give_packages(host: LabHost) -> None:
+    """Put this machine's installed packages where ``SETUP`` takes them from."""
+    host.run(f"mkdir -p {PACKAGES}")
+    copy(host, Path(sysconfig.get_path("purelib")), PACKAGES, (".",))
 
 
 def copy(host: LabHost, source: Path, target: str, parts: tuple[str, ...]) -> None:

@@ -220,12 +220,6 @@ class TestRefusals:
         assert not (folder / "units").exists()
         return " ".join(done.output.split())
 
-    def test_ops_hosts(self, folder: Path) -> None:
-        _site(folder)
-        with (folder / "chat.py").open("a") as file:
-            file.write('ops = ["h1"]\n')
-        assert "has a group `ops`" in self._refused(folder, "--on-calendar", "daily")
-
     def test_a_mistake_in_the_inventory(self, folder: Path) -> None:
         (folder / "chat.py").write_text("site = {}\napp = db = proxy = ['h1']\n")
         assert "nothing was touched" in self._refused(folder, "--on-calendar", "daily")

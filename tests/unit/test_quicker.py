@@ -64,11 +64,13 @@ def test_a_connection_sends_at_once(quickened: None) -> None:
     with mock.patch.object(quicker, "_paramiko_kwargs", lambda connector: {"port": 22}):
         arguments = connector.make_paramiko_kwargs()
     assert arguments["port"] == 22
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        with socket.create_connection(server.getsockname()) as line:
-            transport = arguments["transport_factory"](line, disabled_algorithms=None)
-            assert isinstance(transport, paramiko.Transport)
-            assert line.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname()) as line,
+    ):
+        transport = arguments["transport_factory"](line, disabled_algorithms=None)
+        assert isinstance(transport, paramiko.Transport)
+        assert line.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_a_way_through_a_jump_host_stays_as_it_is() -> None:

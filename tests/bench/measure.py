@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
 
+import psutil
+
 # As an operator types it: Python keeps what it compiled, for ours and for the rivals.
 OPERATOR = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 QUIET = {**OPERATOR, "PYINFRA_PROGRESS": "off", "COLUMNS": "120"}
@@ -29,6 +31,8 @@ class Ran:
     """The most that its process had in memory; processes that it started are not in it."""
     output: str
     """Standard output and error together."""
+    machine_cpu: float = 0.0
+    """Seconds of a processor that everything on this machine used meanwhile, hosts included."""
 
 
 @dataclass
@@ -46,6 +50,11 @@ class Taken:
     def cpu(self) -> float:
         """Of the run that used least."""
         return min(run.cpu for run in self.runs)
+
+    @property
+    def machine_cpu(self) -> float:
+        """Of everything on the machine, in the run in which it was least."""
+        return min(run.machine_cpu for run in self.runs)
 
     @property
     def memory_mb(self) -> float:
@@ -70,19 +79,25 @@ def run(
     with TemporaryFile() as output, TemporaryFile() as given:
         given.write(stdin.encode())
         given.seek(0)
-        start = time.monotonic()
+        start, busy = time.monotonic(), _busy()
         process = subprocess.Popen(
             argv, cwd=cwd, env=env, stdin=given, stdout=output, stderr=subprocess.STDOUT
         )
         # wait4 alone tells the memory of just this process.
         _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.monotonic() - start
+        seconds, busy = time.monotonic() - start, _busy() - busy
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
         said = output.read().decode(errors="replace")
     if process.returncode not in statuses:
         raise Failed(f"{' '.join(argv)} ended with {process.returncode}:\n{said[-4000:]}")
-    return Ran(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, said)
+    return Ran(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, said, busy)
+
+
+def _busy() -> float:
+    """Seconds that all processors of this machine were at work since it started."""
+    times = psutil.cpu_times()
+    return float(sum(times) - times.idle - times.iowait - times.guest - times.guest_nice)
 
 
 def in_turns(works: Mapping[str, tuple[int, Callable[[], Ran]]]) -> dict[str, Taken]:

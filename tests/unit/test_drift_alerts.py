@@ -1,7 +1,7 @@
 """People are told once when drift begins and once when it has ended, by a way that works."""
 
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from mattermost_host.drift_outcome import Found, Outcome
 from mattermost_host.drift_settings import Mail
 from mattermost_host.errors import OperatorError
 from mattermost_host.messengers import Undelivered
-from tests.unit.listeners import Box, Hook, mail_server, webhook
+from tests.unit.listeners import Box, Hook
 
 ONE = Found("h1", "/etc/one", "is missing", "warning", "change")
 TWO = Found("h1", "table inet x", "in the kernel is not what the file says", "critical", "change")
@@ -131,18 +131,6 @@ def test_a_long_list_is_cut(memory: Path) -> None:
     lines = _tell(memory, _with(*many))[0].splitlines()
     assert len(lines) == drift_alerts.SHOWN + 3
     assert lines[-1] == "and 75 more, which the journal names"
-
-
-@pytest.fixture
-def hook() -> Iterator[Hook]:
-    with webhook() as made:
-        yield made
-
-
-@pytest.fixture
-def box() -> Iterator[Box]:
-    with mail_server() as made:
-        yield made
 
 
 def _channels(hook: Hook | None, box: Box | None) -> Channels:

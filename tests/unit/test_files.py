@@ -286,3 +286,23 @@ def test_a_folder_that_must_hold_nothing_else(here: Here) -> None:
     assert here.put_right(entries) == DONE
     assert [path.name for path in folder.iterdir()] == ["ours.conf"]
     assert here.put_right(entries) == NOTHING_TO_DO
+
+
+@pytest.mark.parametrize("kind", ["symbolic link", "regular file"])
+def test_something_else_in_a_folders_place_is_told_and_left(tmp_path: Path, kind: str) -> None:
+    disk, place = tmp_path / "disk", tmp_path / "data"
+    disk.mkdir(mode=0o755)
+    place.symlink_to(disk) if kind == "symbolic link" else place.touch()
+    entries: list[Entry] = [
+        Directory(str(place), "700", USER, GROUP),
+        File(str(tmp_path / "new"), "x"),
+    ]
+    question = files._question(entries)
+    answer = answering({question: local.ask_here(question)})
+    (step,) = plan(files.present, name="files", entries=entries, answer=answer).steps
+    done = local.run(step.shell, step.stdin)
+    assert done.returncode == 1
+    assert f"{place} is a {kind}" in done.stderr.replace("regular empty", "regular")
+    assert "another disk is to be mounted there, not linked to." in done.stderr
+    assert stat.S_IMODE(disk.stat().st_mode) == 0o755
+    assert not (tmp_path / "new").exists()

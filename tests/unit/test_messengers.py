@@ -4,7 +4,6 @@ import email
 import email.policy
 import socket
 import ssl
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,19 +14,7 @@ from mattermost_host import messengers
 from mattermost_host.certificates import new_authority, new_leaf
 from mattermost_host.drift_settings import Mail
 from mattermost_host.messengers import Undelivered
-from tests.unit.listeners import Box, Hook, mail_server, webhook
-
-
-@pytest.fixture
-def hook() -> Iterator[Hook]:
-    with webhook() as made:
-        yield made
-
-
-@pytest.fixture
-def box() -> Iterator[Box]:
-    with mail_server() as made:
-        yield made
+from tests.unit.listeners import Box, Hook, webhook
 
 
 def _mail(box: Box, **settings: object) -> Mail:

@@ -87,6 +87,10 @@ def _put_right(
     entries: Sequence[Entry], wrong: list[Entry], states: dict[str, State], check: Check | None
 ) -> StringCommand:
     """One command for everything that is wrong: unpack aside, test, rename into place."""
+    if refused := list(_refused(wrong, states)):
+        return StringCommand(
+            "\n".join([*(f"echo {shlex.quote(one)} >&2" for one in refused), "exit 1"])
+        )
     written = rewritten(wrong, states)
     staged: Sequence[File]
     staged = [entry for entry in entries if isinstance(entry, File)] if check else written
@@ -102,6 +106,17 @@ def _put_right(
         ]
     script += [_step(entry, states.get(entry.path), entry in written) for entry in wrong]
     return StringCommand("\n".join(script), _stdin=_packed(staged))
+
+
+def _refused(wrong: list[Entry], states: dict[str, State]) -> Iterator[str]:
+    """Where a folder belongs stands something with a content that we can't judge: all stays."""
+    for entry in wrong:
+        state = states.get(entry.path)
+        if isinstance(entry, Directory) and state and state.kind != "directory":
+            yield (
+                f"{entry.path} is a {state.kind}, and must be a folder: move away what is there; "
+                "another disk is to be mounted there, not linked to."
+            )
 
 
 def _step(entry: Entry, state: State | None, written: bool) -> str:

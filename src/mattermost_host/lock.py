@@ -1,4 +1,7 @@
-"""One run that changes a site at a time. The kernel lets go of the lock of a process that died."""
+"""One run that changes a site at a time, on this machine; `ops/host_lock.py` is for several.
+
+The kernel lets go of the lock of a process that died.
+"""
 
 import fcntl
 import getpass
@@ -41,7 +44,7 @@ def take(inventory: Path) -> IO[str]:
             f"{inventory} is being deployed by {holder}; wait until that run has ended"
         ) from None
     stream.truncate(0)
-    stream.write(_this_run())
+    stream.write(this_run())
     stream.flush()
     return stream
 
@@ -53,7 +56,8 @@ def held(inventory: Path) -> Iterator[None]:
         yield
 
 
-def _this_run() -> str:
+def this_run() -> str:
+    """Who we are, for those who are refused because of us: a line."""
     command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
     since = datetime.now().astimezone().isoformat(timespec="seconds")
     user = f"{getpass.getuser()}@{socket.gethostname()}"

@@ -1,10 +1,12 @@
 """No restart is lost, whoever forgot it: a run that ended too early, an admin, systemd."""
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from mattermost_host.ops import host_lock
 from tests.lab.deployment import Deployment
 from tests.lab.hosts import Lab
 from tests.lab.shell import wait_until
@@ -38,6 +40,28 @@ def test_no_restart_is_lost_between_writing_and_restarting(
     assert "Mattermost | the server runs it" in deployment.deploy().changed
     running = "tr '\\0' '\\n' < /proc/$(systemctl show -p MainPID --value mattermost)/environ"
     assert f"MAXUSERSPERTEAM={wanted}" in deployment.host.run(running).stdout
+    assert deployment.deploy().changed == ()
+
+
+def test_a_run_from_another_machine_is_refused_until_the_first_has_ended(
+    deployment: Deployment,
+) -> None:
+    """The control machine's own lock knows nothing of it; one that changes nothing needs none."""
+    deployment.deploy()
+    held = [*deployment.host.ssh(), "--", host_lock.script("process 7 of ann@laptop")]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(held, stdin=pipe, stdout=pipe, text=True) as other:
+        assert other.stdin
+        assert other.stdout
+        assert other.stdout.readline() == f"{host_lock.HELD}\n"
+        assert deployment.deploy().changed == ()
+        deployment.host.run("chmod 600 /etc/tmpfiles.d/mattermost-host.conf")
+        refused = deployment.deploy(check=False)
+        assert refused.status == 1
+        assert "is being changed by process 7 of ann@laptop; wait until" in refused.words
+        assert "Traceback" not in refused.output
+        other.stdin.close()
+    assert deployment.deploy().changed
     assert deployment.deploy().changed == ()
 
 

@@ -7,6 +7,7 @@ waiting. An operation that changed something makes the host's answers void (``ch
 the next one asks again. A run that changes nothing costs one round trip a host.
 """
 
+import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from pyinfra.api import FactBase, Host, StringCommand
 from pyinfra.context import ctx_host
 
 from mattermost_host.errors import OperatorError
+from mattermost_host.ops import host_lock
 from mattermost_host.side_by_side import side_by_side
 
 MARKER = "=mattermost-host="
@@ -144,7 +146,18 @@ def ask(question: Question) -> Any:
 
 
 def changing(*commands: StringCommand) -> Iterator[StringCommand]:
-    """Yield the commands of an operation that changes the host; its answers are void then."""
+    """Yield the commands of an operation that changes the host; its answers are void then.
+
+    Before the first change of a run it takes the host's lock; where another run holds it, the
+    operation fails and names that run.
+    """
+    if not state.is_executing:
+        yield from commands
+        return
+    current = cast(Host, ctx_host.get())  # type: ignore[no-untyped-call]
+    if other := host_lock.take(current, sudo=bool(state.config.SUDO)):
+        refused = f"{current.name} is being changed by {other}; wait until that run has ended"
+        yield StringCommand(f"echo {shlex.quote(refused)} >&2; exit 1")
+        return
     yield from commands
-    if state.is_executing:
-        _memory().answers.clear()
+    _memory().answers.clear()

@@ -77,7 +77,7 @@ def _current(release: Release) -> Generator[StringCommand | FunctionCommand, Non
     explain(*_explained(now, release.folder, prunable))
     if missing:
         tarball, run = release.fetch(), token_hex(4)
-        yield StringCommand(f"mkdir -p {RELEASES}")
+        yield from changing(StringCommand(f"mkdir -p {RELEASES}"))
         yield push(tarball, UPLOADS + run)
         yield StringCommand(_unpack(release.folder, run, sha256_of(tarball)))
     steps = ["set -eu", f"exec 9>{LOCK}; flock -w 600 9", f"rm -rf {UNFINISHED}* {UPLOADS}*"]

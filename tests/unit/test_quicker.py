@@ -1,6 +1,8 @@
 """What was made quick says and does what pyinfra's own does."""
 
+import os
 import socket
+import sys
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any, cast
@@ -50,8 +52,19 @@ def quickened(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(operation, name, getattr(operation, name))
     name = "make_paramiko_kwargs"
     monkeypatch.setattr(SSHConnector, name, getattr(SSHConnector, name))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     quicker.quicken()
     quicker.quicken()
+
+
+def test_python_keeps_what_it_compiles_in_a_folder_of_its_own(
+    quickened: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forbidden = bool(sys.flags.dont_write_bytecode)
+    assert sys.dont_write_bytecode == forbidden
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    quicker.quicken()
+    assert sys.dont_write_bytecode
 
 
 def test_operations_use_it(quickened: None) -> None:

@@ -66,7 +66,7 @@ def with_psutil_inside(host: LabHost) -> dict[str, Any]:
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         # Not the package's own __init__, which wants gevent: the readers need no more than psutil.
-        for path in (package / "facts").glob("*.[ps][yh]"):
+        for path in {*package.rglob("*.[ps][yh]")} - {package / "__init__.py"}:
             tar.add(path, f"mattermost_host/{path.relative_to(package)}")
     host.run("mkdir -p /root/facts")
     subprocess.run(

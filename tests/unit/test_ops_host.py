@@ -84,3 +84,14 @@ def test_what_it_says_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "the ops host o.test does not do its part (status 255). It said:\nno route" in str(
         refused.value
     )
+
+
+def test_one_that_hangs_up_at_once_is_told_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The copy is larger than what a pipe takes, so writing it fails half-way."""
+    found = read(_inventory(tmp_path, 'ops = ["o.test"]\n'))
+    local.program(tmp_path / "programs", "ssh", "echo no route; exit 255")
+    monkeypatch.setenv("PATH", str(tmp_path / "programs"), prepend=":")
+    with pytest.raises(OperatorError, match="It said:\nno route"):
+        ops_host.install(found, found.ops[0], "daily", None)

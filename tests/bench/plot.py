@@ -47,7 +47,7 @@ def svg(outcomes: Sequence[Outcome]) -> str:
 
 def _bar(root: Element, y: int, bar: Bar, longest: float, reference: float) -> None:
     length = max(2.0, LONGEST * bar.value / longest)
-    _text(root, 16, y, bar.label)
+    _text(root, 16, y, bar.label.replace("`", ""))  # the labels are Markdown
     SubElement(
         root,
         "rect",

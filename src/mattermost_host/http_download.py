@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import requests
 import urllib3
 
-from mattermost_host.download import ReleaseError, ReleaseSource
+from mattermost_host.release_source import ReleaseError, ReleaseSource
 
 TIMEOUT_S = (10, 60)
 """Seconds to connect, and between two packets."""

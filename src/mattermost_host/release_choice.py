@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pyinfra import logger
 
-from mattermost_host import download
+from mattermost_host import download, release_source
 from mattermost_host.cache import CACHE
 from mattermost_host.ops.release import Release
 
@@ -52,7 +52,7 @@ class ReleaseSettings(BaseModel):
 
 def release_to_run(settings: ReleaseSettings, version: str, architecture: str) -> Release:
     """The release of ``settings``, named by version and digest, so that no two share a folder."""
-    source = download.source(
+    source = release_source.source(
         version,
         settings.edition,
         "arm64" if architecture == "arm64" else "amd64",

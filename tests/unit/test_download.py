@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from mattermost_host import releases
-from mattermost_host.download import ReleaseError, ReleaseSource, fetch, sha256_of, source
+from mattermost_host.download import fetch, sha256_of
+from mattermost_host.release_source import ReleaseError, ReleaseSource, source
 
 Member = tuple[tarfile.TarInfo, bytes]
 

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from mattermost_host.download import ReleaseError, ReleaseSource, fetch
+from mattermost_host.download import fetch
 from mattermost_host.errors import OperatorError
+from mattermost_host.release_source import ReleaseError, ReleaseSource
 from mattermost_host.signature import check_signature
 
 LONG_AGO = ("--faked-system-time", "20200101T000000")

@@ -117,6 +117,7 @@ class Deployment:
             timeout=LONGEST,
             check=False,
         )
+        assert "Traceback" not in done.stdout, done.stdout
         if check and done.returncode:
             raise AssertionError(f"{arguments} ended with {done.returncode}:\n{done.stdout}")
         return Run(done.returncode, done.stdout)
@@ -133,6 +134,7 @@ class Deployment:
             timeout=LONGEST,
             check=False,
         )
+        assert "Traceback" not in done.stderr, done.stderr
         operations = []
         if done.stdout.startswith("{"):
             operations = json.loads(done.stdout)["results"]["operations"]

@@ -97,14 +97,19 @@ def _put_right(
     script = ["set -eu", "umask 077"]
     if staged:
         script += [
+            # Whatever fails, what is sent has to be read: else the run hears of a broken line only.
+            "trap 'cat >/dev/null' EXIT",
             "stage=$(mktemp -d /var/tmp/mattermost-host.XXXXXXXX)",
-            "trap 'rm -rf \"$stage\"' EXIT",
+            "trap 'cat >/dev/null; rm -rf \"$stage\"' EXIT",
             *(_copy_tree(check.tree) if check else ()),
             'base64 -d | tar -x --no-same-owner -C "$stage" -f -',
             *(_tested(check, wrong) if check else ()),
             PLACE,
         ]
     script += [_step(entry, states.get(entry.path), entry in written) for entry in wrong]
+    if not staged:
+        # A command that reads nothing may have ended before all is sent.
+        return StringCommand("\n".join(script))
     return StringCommand("\n".join(script), _stdin=_packed(staged))
 
 

@@ -9,6 +9,7 @@ import subprocess
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from paramiko import Channel
 from pyinfra.api import Host
 from pyinfra.connectors.local import LocalConnector
 from pyinfra.connectors.ssh import SSHConnector
@@ -37,27 +38,39 @@ def take(host: Host, *, sudo: bool) -> str | None:
     """Hold the lock of ``host`` until this process ends. The other run's name where it is taken."""
     if host in _held:
         return None
-    opened = _open(host, script(this_run().strip()), sudo)
+    command = script(this_run().strip())
+    argv = ["sudo", "-n", "sh", "-c", command] if sudo else ["sh", "-c", command]
+    opened = _open(host, argv)
     if opened is None:
         return None  # a connection of another kind: only the control machine's own lock holds
-    said = opened[1].readline().strip()
+    keeper, said = opened
     if said == HELD:
-        _held[host] = opened
+        _held[host] = keeper
         return None
     # Nothing at all is a sudo that wants a password; such a host is under the one lock only.
     return said or None
 
 
-def _open(host: Host, command: str, sudo: bool) -> tuple[Any, Any] | None:
-    """What keeps the command alive, and the stream of what it says; None where we know no way."""
+def _open(host: Host, argv: list[str]) -> tuple[Any, str] | None:
+    """What keeps the command alive, and the first line it says; None where we know no way."""
     connector = host.connector
-    argv = ["sudo", "-n", "sh", "-c", command] if sudo else ["sh", "-c", command]
     if isinstance(connector, SSHConnector) and connector.client:
-        keeper, stream, _ = connector.client.exec_command(shlex.join(argv))
-        return keeper, stream
+        transport = connector.client.get_transport()
+        assert transport
+        channel = transport.open_session()
+        channel.exec_command(shlex.join(argv))
+        return channel, _first_line(channel)
     if isinstance(connector, LocalConnector):
         pipe = subprocess.PIPE
         process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
         assert process.stdout
-        return process, process.stdout
+        return process, process.stdout.readline().strip()
     return None
+
+
+def _first_line(channel: Channel) -> str:
+    """By the channel itself: a file over it complains when Python ends."""
+    said = b""
+    while b"\n" not in said and (part := channel.recv(4096)):
+        said += part
+    return said.partition(b"\n")[0].decode(errors="replace").strip()

@@ -54,8 +54,9 @@ def _end(running: Running) -> bool:
     print(f"{'ok    ' if held else 'FAILED'} {took}  {running.file.name}: {lines[-1]}", flush=True)
     if not held:
         print(printed, flush=True)
-    else:
-        print(*(line for line in lines if line.startswith("SKIPPED")), sep="\n", end="", flush=True)
+    for line in lines if held else ():
+        if line.startswith("SKIPPED"):
+            print(line, flush=True)
     return held
 
 

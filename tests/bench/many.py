@@ -12,14 +12,6 @@ from tests.lab.hosts import LabHost
 GOALS = {10: 2.0, 30: 4.0}
 """Number of hosts -> how many times as long as one host it may take."""
 MEMORY_MB = 200
-TRIED = (
-    "Tried, on one machine, before this bench: pyinfra's look at the call stack by frames "
-    "(control machine: 0.13 to 0.04 s of processor a host); one question for all files and one "
-    "for all packages (processor of a host: 0.30 to 0.26 s); three shells side by side on the host "
-    "(questions of one host: 180 to 72 ms with the joined ones; nothing for 30 that share two "
-    "processors).",
-)
-"""What was done for many hosts, with the figures of that time."""
 
 
 def measure(place: Place) -> Outcome:
@@ -82,6 +74,5 @@ def _outcome(place: Place, taken: dict[str, Taken]) -> Outcome:
             f"and hosts together, were at work for {taken[most].machine_cpu:.1f} s, of which each "
             f"host took {hosts_cpu:.2f} for its ssh session and its answers. Hosts with "
             "processors of their own leave the control machine's part.",
-            *TRIED,
         ],
     )

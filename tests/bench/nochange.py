@@ -31,14 +31,6 @@ STOCK = "stock pyinfra, an operation an item"
 MITOGEN = "Ansible with mitogen"
 ANSIBLE = "Ansible, pipelining"
 WORK = "no-change run, 1 host"
-TRIED = (
-    "Tried, on one host, before this bench (1.25 s then): fewer processes on the host (questions "
-    "458 to 180 ms, facts 160 to 60 ms); alike questions joined and three shells side by side "
-    "(questions to 72 ms, facts to 41 ms); small packets sent at once (connection 67 to 25 ms, "
-    "each command 44 to 3 ms); imports where they are needed (240 to 130 ms); a lean "
-    "environment without the developers' tools (no difference that could be measured).",
-)
-"""What was done for the single host, with the figures of that time."""
 
 
 def measure(place: Place) -> Outcome:
@@ -106,7 +98,6 @@ def _outcome(
             f"{seconds[EXEC]:.2f} s; what the site adds is {ours - seconds[EXEC]:.2f} s. To that "
             f"start alone Ansible is as {seconds[ANSIBLE] / seconds[EXEC]:.0f} to 1, and mitogen "
             f"as {seconds[MITOGEN] / seconds[EXEC]:.0f} to 1: no deploy by pyinfra does better.",
-            *TRIED,
             "Commands sent to the host in one run: "
             + ", ".join(f"{name} {min(numbers)}" for name, numbers in counts.items())
             + ".",

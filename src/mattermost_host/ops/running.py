@@ -13,11 +13,12 @@ from pyinfra import host, state
 from pyinfra.api import StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 
+from mattermost_host.ops import host_lock
 from mattermost_host.ops.answers import Question, ask, changing, expect
 from mattermost_host.ops.changes import Change, explain
 from mattermost_host.ops.consequences import announce
 
-STAMPS = "/run/mattermost-host"
+STAMPS = host_lock.FOLDER
 UNIT_FILES = "/etc/systemd/system"
 PROPERTIES = "ActiveState,UnitFileState,LoadState,NeedDaemonReload,DropInPaths,MainPID"
 

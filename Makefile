@@ -43,4 +43,4 @@ bench: setup  ## measure our speed against others, side by side (PARTS="nochange
 	@$(PY) -m tests.bench.bench $(PARTS)
 
 docs: setup  ## generate the references in docs/
-	@$(PY) -m mattermost_host.docs
+	@$(PY) -m mattermost_host.cli.reference_docs

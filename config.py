@@ -2,14 +2,14 @@
 
 from pyinfra import config
 
-from mattermost_host import quicker
+from mattermost_host.engine import pyinfra_patches
 
 # With pyinfra's default the other hosts go on after one has failed.
 config.FAIL_PERCENT = 0
 config.SUDO = True
-quicker.quicken()
+pyinfra_patches.quicken()
 
-from mattermost_host.site import Site  # noqa: E402 - Python keeps what it compiles from here on
+from mattermost_host.site.site import Site  # noqa: E402 - Python keeps what it compiles from here on
 
 # Every mistake of the inventory is reported here, before any connection.
 Site.load_for_pyinfra()

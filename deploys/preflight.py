@@ -3,7 +3,7 @@
 pyinfra inventories/single.py deploys/preflight.py
 """
 
-from mattermost_host import preflight
-from mattermost_host.site import Site
+from mattermost_host.preflight import run as preflight
+from mattermost_host.site.site import Site
 
 preflight.require(Site.current())

@@ -5,11 +5,12 @@ pyinfra inventories/single.py deploys/site.py
 
 from pyinfra import host
 
-from mattermost_host import preflight, sizing
 from mattermost_host.components import base, firewall, mattermost, nginx, postgres, tls
 from mattermost_host.facts.host import HostFacts
+from mattermost_host.knowledge import sizing
 from mattermost_host.ops.checkpoint import checkpoint
-from mattermost_host.site import Site
+from mattermost_host.preflight import run as preflight
+from mattermost_host.site.site import Site
 
 
 def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from mattermost_host.components.mattermost import LOCAL_SOCKET
-from mattermost_host.site import Site
+from mattermost_host.site.site import Site
 from tests.bench import shell, sites
 from tests.bench.measure import Ran, in_turns, run, say
 from tests.bench.place import Place

@@ -15,6 +15,7 @@ from typing import Any
 
 from mattermost_host.components import base, mattermost
 from mattermost_host.components.postgres import LOCALE
+from mattermost_host.engine.questions import Answers, Question, script_of
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.over_shell import ReadHost
 from mattermost_host.facts.questions import QUESTIONS, script
@@ -29,11 +30,10 @@ from mattermost_host.ops import (
     ruleset,
     running,
 )
-from mattermost_host.ops.answers import Answers, Question, script_of
 from mattermost_host.ops.entries import Absent, Alone, Directory, File, FileStates, Link
-from mattermost_host.site import Site
+from mattermost_host.site.site import Site
 from tests.lab.hosts import LabHost
-from tests.unit.plan import Plan, plan
+from tests.unit.fake_host import Plan, plan
 
 DEPLOY = Path("deploys/site.py")
 FAKE = "@fake/host"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pyinfra.api import FunctionCommand, operation
 
-from mattermost_host.ops.push import push
+from mattermost_host.engine.push import push
 
 
 @operation()

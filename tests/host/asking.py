@@ -9,21 +9,21 @@ from typing import Any, cast
 import testinfra
 from testinfra.backend.base import CommandResult
 
-from mattermost_host import openssh
 from mattermost_host.components import base, firewall, mattermost, nginx, postgres, tls
-from mattermost_host.errors import OperatorError
+from mattermost_host.engine import openssh
+from mattermost_host.engine.inventory import SiteHost
+from mattermost_host.engine.questions import Answers, Question, script_of
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.over_shell import ReadHost
 from mattermost_host.facts.questions import QUESTIONS, script
-from mattermost_host.inventory import SiteHost
+from mattermost_host.knowledge.surface import SecretFile, Surface
 from mattermost_host.ops import release
-from mattermost_host.ops.answers import Answers, Question, script_of
 from mattermost_host.ops.entries import FileStates, State
 from mattermost_host.ops.kernel import KernelParameters
 from mattermost_host.ops.locale import HasLocale
 from mattermost_host.ops.running import AskUnit
-from mattermost_host.site import Site
-from mattermost_host.surface import SecretFile, Surface
+from mattermost_host.site.site import Site
+from mattermost_host.support.errors import OperatorError
 from tests.host import questions as q
 from tests.host.questions import Process
 from tests.host.questions_database import AskCluster

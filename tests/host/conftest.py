@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pyinfra.api.exceptions import PyinfraError
 
-from mattermost_host.errors import OperatorError
-from mattermost_host.site import Site
+from mattermost_host.site.site import Site
+from mattermost_host.support.errors import OperatorError
 from tests.host import declared
 from tests.host.asking import Seen
 from tests.host.outside import Outside, outside

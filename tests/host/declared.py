@@ -1,6 +1,6 @@
 """The parts of a surface that tests are made of: a component without one has no such test."""
 
-from mattermost_host.surface import Port, SecretFile, Surface, Unit
+from mattermost_host.knowledge.surface import Port, SecretFile, Surface, Unit
 
 UNITS, SANDBOXED, SECRET_FILES, PORTS = "units", "sandboxed units", "secret files", "ports"
 

@@ -7,9 +7,9 @@ import pytest
 
 from mattermost_host.components.firewall import RULES
 from mattermost_host.facts.host import HostFacts, Listener
+from mattermost_host.knowledge.surface import Port, SecretFile, Unit
 from mattermost_host.ops.entries import State
 from mattermost_host.ops.running import UnitState
-from mattermost_host.surface import Port, SecretFile, Unit
 from tests.host.questions import KernelRules, Process, RunningBinary, UnitStatus
 
 Sentences = Iterator[str]

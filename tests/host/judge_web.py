@@ -8,8 +8,8 @@ from typing import Any
 
 from cryptography import x509
 
-from mattermost_host.certificate_check import covers
-from mattermost_host.certificates import canonical, names_of
+from mattermost_host.certificates.authority import canonical, names_of
+from mattermost_host.certificates.check import covers
 from tests.host.judge import Sentences, differs
 from tests.host.outside import Answer, Handshake
 from tests.host.questions import ReleaseFiles

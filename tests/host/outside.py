@@ -17,9 +17,9 @@ from unittest.mock import patch
 
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from mattermost_host.errors import OperatorError
-from mattermost_host.secrets import authority_path
-from mattermost_host.site import Site
+from mattermost_host.site.secrets import authority_path
+from mattermost_host.site.site import Site
+from mattermost_host.support.errors import OperatorError
 
 TIMEOUT_S = 15
 READ_AT_MOST = 16 * 1024 * 1024

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mattermost_host.ops.answers import Question
+from mattermost_host.engine.questions import Question
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from mattermost_host.ops.answers import Question
+from mattermost_host.engine.questions import Question
 from mattermost_host.ops.database import psql_command
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mattermost_host import journey
+from mattermost_host.verify import journey
 from tests.host.asking import Seen
 from tests.host.outside import authorities, resolving
 from tests.host.recording import Recorder

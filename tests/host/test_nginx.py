@@ -1,7 +1,7 @@
 """The proxy, from the control machine and on its host."""
 
-from mattermost_host import sizing
 from mattermost_host.components import nginx
+from mattermost_host.knowledge import sizing
 from tests.host import asking, judge_web
 from tests.host.asking import Seen
 from tests.host.judge import current_files, differs, holds, open_files

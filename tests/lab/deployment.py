@@ -13,7 +13,7 @@ from typing import Any
 
 import requests
 
-from mattermost_host.api_client import Client, Unexpected, trust
+from mattermost_host.verify.api_client import Client, Unexpected, trust
 from tests.host.outside import resolving
 from tests.lab.hosts import Lab, LabHost
 from tests.lab.shell import wait_until

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import requests
 
-from mattermost_host import releases
-from mattermost_host.releases import Architecture
+from mattermost_host.knowledge import releases
+from mattermost_host.knowledge.releases import Architecture
 from tests.lab import places
 from tests.lab.shell import run
 

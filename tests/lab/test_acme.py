@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mattermost_host.certificates import Pair, new_authority, new_leaf
+from mattermost_host.certificates.authority import Pair, new_authority, new_leaf
 from mattermost_host.components import tls
 from tests.lab.deployment import Deployment
 from tests.lab.hosts import Lab, LabHost

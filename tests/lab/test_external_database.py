@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mattermost_host.certificates import Pair, new_authority, new_leaf
+from mattermost_host.certificates.authority import Pair, new_authority, new_leaf
 from tests.lab.deployment import Deployment, Run
 from tests.lab.hosts import Lab, LabHost
 

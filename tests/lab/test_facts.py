@@ -14,12 +14,12 @@ import pytest
 from pyinfra.api import Host
 
 import mattermost_host
-from mattermost_host import neighbours
-from mattermost_host.connections import connections
+from mattermost_host.engine.connections import connections
+from mattermost_host.engine.inventory import SiteHost
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.reading import facts_of
-from mattermost_host.inventory import SiteHost
-from mattermost_host.surface import Port
+from mattermost_host.knowledge.surface import Port
+from mattermost_host.preflight import conflicts
 from tests.lab.hosts import Lab, LabHost
 from tests.lab.shell import wait_until
 
@@ -38,7 +38,7 @@ print(json.dumps(dataclasses.asdict(this_machine.read("{NAME}")), default=sorted
 @pytest.fixture(autouse=True)
 def in_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr("mattermost_host.site.Site.load_for_pyinfra", lambda: None)
+    monkeypatch.setattr("mattermost_host.site.site.Site.load_for_pyinfra", lambda: None)
 
 
 @contextmanager
@@ -153,9 +153,9 @@ def test_what_stands_in_the_way_is_found_on_a_host(lab: Lab) -> None:
     found = [
         finding.found
         for requirement in (
-            neighbours.ports_free([Port(443, "HTTPS", "world", process="nginx")]),
-            neighbours.no_other_web_server(),
-            neighbours.no_other_postgresql(lambda _: ("15", "main")),
+            conflicts.ports_free([Port(443, "HTTPS", "world", process="nginx")]),
+            conflicts.no_other_web_server(),
+            conflicts.no_other_postgresql(lambda _: ("15", "main")),
         )
         for finding in requirement.check(facts)
     ]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mattermost_host import ops_host
-from mattermost_host.errors import OperatorError
-from mattermost_host.inventory import read
-from mattermost_host.ops_host import FOLDER
+from mattermost_host.drift import ops_host
+from mattermost_host.drift.ops_host import FOLDER
+from mattermost_host.engine.inventory import read
+from mattermost_host.support.errors import OperatorError
 from tests.lab.control import SETUP, copy, give_packages
 from tests.lab.deployment import ROOT, Deployment
 from tests.lab.hosts import Lab, LabHost

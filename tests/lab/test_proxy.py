@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from mattermost_host.api_client import Client, member
-from mattermost_host.certificates import new_authority, new_leaf
+from mattermost_host.certificates.authority import new_authority, new_leaf
+from mattermost_host.verify.api_client import Client, member
 from tests.host.outside import Outside
 from tests.lab.deployment import BIN, Deployment
 from tests.lab.hosts import Lab, LabHost

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from mattermost_host.cache import CACHE
+from mattermost_host.support.paths import CACHE
 from tests.lab.deployment import Deployment
 from tests.lab.hosts import Lab, LabHost
 

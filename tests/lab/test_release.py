@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mattermost_host.api_client import Client, member
+from mattermost_host.verify.api_client import Client, member
 from tests.lab.deployment import Deployment
 from tests.lab.hosts import Lab
 from tests.standin.build import build

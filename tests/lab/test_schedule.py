@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from mattermost_host import schedule
-from mattermost_host.schedule import Places
-from mattermost_host.site import Site
+from mattermost_host.drift import schedule
+from mattermost_host.drift.schedule import Places
+from mattermost_host.site.site import Site
 from tests.lab.control import CHECKOUT, COMMAND, Control
 from tests.lab.deployment import ROOT, Deployment
 from tests.lab.hosts import Lab

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mattermost_host.ops import host_lock
+from mattermost_host.engine import host_lock
 from tests.lab.deployment import Deployment
 from tests.lab.hosts import Lab
 from tests.lab.shell import wait_until

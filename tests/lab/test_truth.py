@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from mattermost_host import plan as planning
-from mattermost_host.certificates import Pair, new_leaf
+from mattermost_host.certificates.authority import Pair, new_leaf
 from mattermost_host.ops import files
 from mattermost_host.ops.entries import Entry, File
-from mattermost_host.site import Site
+from mattermost_host.plan import plan as planning
+from mattermost_host.site.site import Site
 from tests.lab.deployment import Deployment
 from tests.lab.hosts import Lab
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mattermost_host.site import Site
+from mattermost_host.site.site import Site
 from tests.lab import image, needs, places, release
 from tests.lab.hosts import Lab, LabHost
 

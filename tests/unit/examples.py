@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from mattermost_host.certificates import Pair, new_authority, new_leaf
-from mattermost_host.description import describe
+from mattermost_host.certificates.authority import Pair, new_authority, new_leaf
+from mattermost_host.engine.questions import Question
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.ops import (
     account,
@@ -23,7 +23,6 @@ from mattermost_host.ops import (
     ruleset,
     running,
 )
-from mattermost_host.ops.answers import Question
 from mattermost_host.ops.entries import (
     Absent,
     Alone,
@@ -34,7 +33,8 @@ from mattermost_host.ops.entries import (
     Link,
     State,
 )
-from tests.unit.plan import Answer, Plan
+from mattermost_host.site.settings import describe
+from tests.unit.fake_host import Answer, Plan
 
 DEBIAN_12 = HostFacts(
     distribution="debian",

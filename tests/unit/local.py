@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mattermost_host.ops.answers import Answers, Question, script_of
+from mattermost_host.engine.questions import Answers, Question, script_of
 
 
 def run(

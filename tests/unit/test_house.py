@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from mattermost_host.description import Description
+from mattermost_host.site.settings import Description
 
 PROJECT = Path(__file__).parents[2]
 SOURCE = PROJECT / "src" / "mattermost_host"
@@ -76,7 +76,7 @@ class TestComponent:
         assert set(used) <= {path.stem}
 
     def test_it_has_a_unit_test_and_a_host_test(self, path: Path) -> None:
-        for kind in ("unit", "host"):
+        for kind in ("unit/components", "host"):
             assert (PROJECT / "tests" / kind / f"test_{path.stem}.py").is_file(), kind
 
     def test_the_site_composes_it(self, path: Path) -> None:
@@ -104,7 +104,7 @@ def test_the_shell_is_used_by_operations_only() -> None:
 
 
 def test_the_inventory_is_read_in_one_place() -> None:
-    allowed = {SOURCE / "site.py", SOURCE / "inventory.py"}
+    allowed = {SOURCE / "site" / "site.py", SOURCE / "engine" / "inventory.py"}
     for path in set(MODULES) - allowed | set(DEPLOYS):
         if "pyinfra.host" not in set(_imports(path)):
             continue

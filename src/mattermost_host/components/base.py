@@ -3,14 +3,14 @@
 from pydantic import BaseModel, ConfigDict, Field
 from pyinfra.api import deploy as component
 
-from mattermost_host import requirements
 from mattermost_host.facts.host import HostFacts
+from mattermost_host.knowledge.sizing import min_free_kbytes
+from mattermost_host.knowledge.surface import Surface, Unit
 from mattermost_host.ops import files, kernel, locale, packages, running
 from mattermost_host.ops.entries import Directory, File
-from mattermost_host.render import render
-from mattermost_host.requirement import Requirement
-from mattermost_host.sizing import min_free_kbytes
-from mattermost_host.surface import Surface, Unit
+from mattermost_host.preflight import host as requirements
+from mattermost_host.preflight.finding import Requirement
+from mattermost_host.support.templates import render
 
 PACKAGES = ("ca-certificates", "curl", "locales", "logrotate", "nftables")
 TIME_DAEMONS = ("chrony", "ntpsec", "ntp", "openntpd")

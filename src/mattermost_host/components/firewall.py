@@ -5,14 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pydantic import BaseModel, ConfigDict, Field
 from pyinfra.api import deploy as component
 
-from mattermost_host import neighbours
 from mattermost_host.facts.host import HostFacts
+from mattermost_host.knowledge.surface import Port, Surface, Unit
 from mattermost_host.ops import files, ruleset
 from mattermost_host.ops.entries import Absent, File
 from mattermost_host.ops.files import Check
-from mattermost_host.render import render
-from mattermost_host.requirement import Requirement
-from mattermost_host.surface import Port, Surface, Unit
+from mattermost_host.preflight import conflicts
+from mattermost_host.preflight.finding import Requirement
+from mattermost_host.support.templates import render
 
 RULES = "/etc/mattermost-host/firewall.nft"
 UNIT = "mattermost-firewall.service"
@@ -113,4 +113,4 @@ def accept_rules(
 
 def requires(settings: Settings) -> list[Requirement]:
     """No second firewall, where ours is switched on."""
-    return [neighbours.no_other_firewall()] if settings.enabled else []
+    return [conflicts.no_other_firewall()] if settings.enabled else []

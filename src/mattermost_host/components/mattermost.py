@@ -7,17 +7,18 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pyinfra.api import deploy as component
 
-from mattermost_host import neighbours, requirements
-from mattermost_host.mattermost_settings import environment_name, environment_value
+from mattermost_host.knowledge.mattermost_settings import environment_name, environment_value
+from mattermost_host.knowledge.sizing import Usage
+from mattermost_host.knowledge.surface import Port, SecretFile, Surface, Unit
 from mattermost_host.ops import account, administrator, files, packages, release, running
 from mattermost_host.ops.entries import Absent, Alone, Directory, Entry, File
 from mattermost_host.ops.files import Check
 from mattermost_host.ops.release import Release
-from mattermost_host.release_choice import ReleaseSettings
-from mattermost_host.render import render
-from mattermost_host.requirement import Requirement
-from mattermost_host.sizing import Usage
-from mattermost_host.surface import Port, SecretFile, Surface, Unit
+from mattermost_host.preflight import conflicts
+from mattermost_host.preflight import host as requirements
+from mattermost_host.preflight.finding import Requirement
+from mattermost_host.releases.choice import ReleaseSettings
+from mattermost_host.support.templates import render
 
 USER = "mattermost"
 UNIT = "mattermost.service"
@@ -237,6 +238,6 @@ def requires(settings: Settings, version: str, users: int, usage: Usage) -> list
         requirements.glibc(version),
         requirements.executable_opt(),
         requirements.disk(users, usage),
-        neighbours.ports_free(surface(settings).ports),
-        neighbours.no_other_mattermost(),
+        conflicts.ports_free(surface(settings).ports),
+        conflicts.no_other_mattermost(),
     ]

@@ -9,15 +9,16 @@ from pydantic.networks import IPvAnyNetwork
 from pyinfra.api import deploy as component
 from pyinfra.api.operation import OperationMeta
 
-from mattermost_host import neighbours, requirements
 from mattermost_host.facts.host import HostFacts
+from mattermost_host.knowledge.sizing import NginxSizing
+from mattermost_host.knowledge.surface import Port, Surface, Unit
 from mattermost_host.ops import files, packages, running
 from mattermost_host.ops.entries import Absent, Alone, Directory, File
 from mattermost_host.ops.files import Check
-from mattermost_host.render import render
-from mattermost_host.requirement import Requirement
-from mattermost_host.sizing import NginxSizing
-from mattermost_host.surface import Port, Surface, Unit
+from mattermost_host.preflight import conflicts
+from mattermost_host.preflight import host as requirements
+from mattermost_host.preflight.finding import Requirement
+from mattermost_host.support.templates import render
 
 UNIT = "nginx.service"
 FOLDER = "/etc/nginx"
@@ -164,7 +165,7 @@ def version_tuple(version: str) -> tuple[int, ...]:
 def requires(settings: Settings, url: str) -> list[Requirement]:
     """Our ports for us, and a name that leads here."""
     return [
-        neighbours.ports_free(surface(settings).ports),
-        neighbours.no_other_web_server(),
+        conflicts.ports_free(surface(settings).ports),
+        conflicts.no_other_web_server(),
         requirements.name_resolution(url),
     ]

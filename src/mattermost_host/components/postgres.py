@@ -6,17 +6,18 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pyinfra.api import Host
 from pyinfra.api import deploy as component
 
-from mattermost_host import neighbours, requirements
-from mattermost_host.database_findings import DATABASE_CHECKS
-from mattermost_host.dsn import Dsn
 from mattermost_host.facts.host import HostFacts
+from mattermost_host.knowledge.dsn import Dsn
+from mattermost_host.knowledge.postgresql_sizing import Pool
+from mattermost_host.knowledge.postgresql_versions import PGDG_DEFAULT, minimum_for, shipped_with
+from mattermost_host.knowledge.surface import Surface, Unit
 from mattermost_host.ops import database, files, packages, running
 from mattermost_host.ops.entries import File
-from mattermost_host.postgresql_sizing import Pool
-from mattermost_host.postgresql_versions import PGDG_DEFAULT, minimum_for, shipped_with
-from mattermost_host.render import render
-from mattermost_host.requirement import Finding, Inquiry, Requirement
-from mattermost_host.surface import Surface, Unit
+from mattermost_host.preflight import conflicts
+from mattermost_host.preflight import host as requirements
+from mattermost_host.preflight.external_database_findings import DATABASE_CHECKS
+from mattermost_host.preflight.finding import Finding, Inquiry, Requirement
+from mattermost_host.support.templates import render
 
 LOCALE = "en_US.UTF-8"
 SOCKET_FOLDER = "/var/run/postgresql"
@@ -144,7 +145,7 @@ def requires(settings: Settings, version: str) -> list[Requirement]:
     """A PostgreSQL that release ``version`` starts with, and no other cluster."""
     return [
         requirements.postgresql_version(lambda facts: major(settings, facts), version),
-        neighbours.no_other_postgresql(lambda facts: (str(major(settings, facts)), "main")),
+        conflicts.no_other_postgresql(lambda facts: (str(major(settings, facts)), "main")),
     ]
 
 
@@ -155,7 +156,7 @@ def requires_of_external(
 
     def ask(host: Host) -> list[Finding]:
         # Only a site with an external database needs a driver.
-        from mattermost_host.database_check import check_database  # noqa: PLC0415
+        from mattermost_host.preflight.external_database import check_database  # noqa: PLC0415
 
         return check_database(
             host,

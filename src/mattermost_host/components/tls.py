@@ -10,15 +10,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from pyinfra.api import deploy as component
 from pyinfra.api.operation import OperationMeta
 
-from mattermost_host.certificate_check import days_left
-from mattermost_host.certificates import Pair
-from mattermost_host.errors import Mistake
+from mattermost_host.certificates.authority import Pair
+from mattermost_host.certificates.check import days_left
 from mattermost_host.facts.host import HostFacts
+from mattermost_host.knowledge.surface import SecretFile, Surface, Unit
 from mattermost_host.ops import acme, files, packages, running
 from mattermost_host.ops.entries import Absent, Directory, File
-from mattermost_host.render import render
-from mattermost_host.requirement import Finding, Requirement
-from mattermost_host.surface import SecretFile, Surface, Unit
+from mattermost_host.preflight.finding import Finding, Requirement
+from mattermost_host.support.errors import Mistake
+from mattermost_host.support.templates import render
 
 FOLDER = "/etc/mattermost-host/tls"
 CERTIFICATE = f"{FOLDER}/fullchain.pem"

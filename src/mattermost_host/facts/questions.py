@@ -6,6 +6,7 @@ from importlib.resources import files
 from ipaddress import ip_address
 from typing import Any
 
+from mattermost_host.engine.parallel_shell import side_by_side
 from mattermost_host.facts.host import (
     ARCHITECTURES,
     CANDIDATES,
@@ -17,7 +18,6 @@ from mattermost_host.facts.host import (
     is_global,
     sshd_port,
 )
-from mattermost_host.side_by_side import side_by_side
 
 SCRIPT = files(__package__).joinpath("host.sh").read_text(encoding="utf-8")
 MARKER = "=mattermost-host="

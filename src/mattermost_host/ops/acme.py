@@ -15,9 +15,14 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 
-from mattermost_host.certificates import canonical, names_of, needs_renewal, new_placeholder
-from mattermost_host.ops.answers import Question, ask, changing, expect
-from mattermost_host.ops.changes import Change, explain
+from mattermost_host.certificates.authority import (
+    canonical,
+    names_of,
+    needs_renewal,
+    new_placeholder,
+)
+from mattermost_host.engine.explanations import Change, explain
+from mattermost_host.engine.questions import Question, ask, changing, expect
 
 LINEAGE = "mattermost-host"
 """certbot's name for the certificate; it stays when the site changes its name."""

@@ -12,8 +12,8 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 
-from mattermost_host.ops.answers import Question, ask, changing, expect
-from mattermost_host.ops.changes import Change, explain
+from mattermost_host.engine.explanations import Change, explain
+from mattermost_host.engine.questions import Question, ask, changing, expect
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mattermost_host.ops.answers import Question, ask
-from mattermost_host.ops.changes import Change, Severity
+from mattermost_host.engine.explanations import Change, Severity
+from mattermost_host.engine.questions import Question, ask
 from mattermost_host.ops.entries import (
     Absent,
     Alone,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mattermost_host.ops.answers import Question
+from mattermost_host.engine.questions import Question
 
 
 @dataclass(frozen=True)

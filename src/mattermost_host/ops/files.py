@@ -16,9 +16,9 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 
-from mattermost_host.ops import changes
-from mattermost_host.ops.answers import ask, changing, expect
-from mattermost_host.ops.changes import explain
+from mattermost_host.engine import explanations
+from mattermost_host.engine.explanations import explain
+from mattermost_host.engine.questions import ask, changing, expect
 from mattermost_host.ops.differences import described
 from mattermost_host.ops.entries import (
     Absent,
@@ -69,7 +69,7 @@ def _present(
     if not wrong:
         host.noop("all files are as described")
         return
-    if changes.wanted():
+    if explanations.wanted():
         explain(*described(wrong, states, rewritten(wrong, states)))
     yield from changing(_put_right(entries, wrong, states, check))
 

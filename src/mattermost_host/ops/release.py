@@ -14,10 +14,10 @@ from pyinfra import host
 from pyinfra.api import FunctionCommand, StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 
-from mattermost_host.download import sha256_of
-from mattermost_host.ops.answers import Question, ask, changing, expect
-from mattermost_host.ops.changes import Change, explain
-from mattermost_host.ops.push import push
+from mattermost_host.engine.explanations import Change, explain
+from mattermost_host.engine.push import push
+from mattermost_host.engine.questions import Question, ask, changing, expect
+from mattermost_host.releases.download import sha256_of
 
 HOME = "/opt/mattermost"
 RELEASES = f"{HOME}/releases"

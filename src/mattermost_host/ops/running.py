@@ -13,10 +13,10 @@ from pyinfra import host, state
 from pyinfra.api import StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 
-from mattermost_host.ops import host_lock
-from mattermost_host.ops.answers import Question, ask, changing, expect
-from mattermost_host.ops.changes import Change, explain
-from mattermost_host.ops.consequences import announce
+from mattermost_host.engine import host_lock
+from mattermost_host.engine.explanations import Change, explain
+from mattermost_host.engine.questions import Question, ask, changing, expect
+from mattermost_host.engine.restart_triggers import announce
 
 STAMPS = host_lock.FOLDER
 UNIT_FILES = "/etc/systemd/system"

@@ -1,0 +1,197 @@
+"""An operator's certificate and key, judged before any connection: a sentence for each mistake."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from ipaddress import ip_address
+from itertools import pairwise
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
+from cryptography.x509.oid import AuthorityInformationAccessOID as AccessOID
+from cryptography.x509.oid import NameOID
+
+from mattermost_host.certificates.authority import canonical, is_issued_by, names_of
+from mattermost_host.support.errors import Mistake
+
+CERTIFICATE = "tls.certificate"
+KEY = "tls.key"
+RSA_MIN_BITS = 2048
+"""The CA/Browser Forum's baseline; browsers refuse less."""
+
+
+def check_pair(certificate_pem: bytes, key_pem: bytes, name: str, now: datetime) -> list[Mistake]:
+    """Every mistake of a certificate with its chain, and of its key, for the site ``name``."""
+    key = _read_key(key_pem)
+    mistakes = [key] if isinstance(key, Mistake) else []
+    chain = _read_chain(certificate_pem)
+    if isinstance(chain, Mistake):
+        return [chain, *mistakes]
+    if not isinstance(key, Mistake):
+        mistakes += _check_key(chain, key)
+    mistakes += _check_name(chain[0], name)
+    mistakes += _check_dates(chain, now)
+    mistakes += _check_chain(chain)
+    mistakes += _check_strength(chain)
+    return mistakes
+
+
+def days_left(certificate_pem: bytes, now: datetime) -> int:
+    """Whole days until the first certificate of the file ends; negative when it is over."""
+    certificate = x509.load_pem_x509_certificate(certificate_pem)
+    return (certificate.not_valid_after_utc - now).days
+
+
+def covers(pattern: str, name: str) -> bool:
+    """RFC 6125: the star is the whole leftmost label and stands for exactly one label."""
+    if not pattern.startswith("*."):
+        return pattern == name
+    try:
+        ip_address(name)
+    except ValueError:
+        label, _, parent = name.partition(".")
+        return bool(label) and parent == pattern[2:]
+    return False
+
+
+def _read_chain(pem: bytes) -> list[x509.Certificate] | Mistake:
+    if b"PRIVATE KEY-----" in pem:
+        return Mistake(
+            CERTIFICATE,
+            "a private key in the same file",
+            "this file is readable by everybody on the host: leave only the certificates in it, "
+            f"and name the key's file as {KEY}",
+        )
+    try:
+        return x509.load_pem_x509_certificates(pem)
+    except ValueError:
+        return Mistake(
+            CERTIFICATE,
+            "no certificate in PEM form",
+            "it needs one or more blocks '-----BEGIN CERTIFICATE-----'; a DER file becomes one by "
+            "'openssl x509 -inform der -in FILE'",
+        )
+
+
+def _read_key(pem: bytes) -> PrivateKeyTypes | Mistake:
+    try:
+        return serialization.load_pem_private_key(pem, password=None)
+    except TypeError:
+        return Mistake(
+            KEY,
+            "a key encrypted with a passphrase",
+            "nginx starts unattended and needs it without: 'openssl pkey -in FILE -out NEW'",
+        )
+    except (ValueError, UnsupportedAlgorithm):
+        return Mistake(
+            KEY, "no private key in PEM form", "it needs a block '-----BEGIN PRIVATE KEY-----'"
+        )
+
+
+def _check_key(chain: Sequence[x509.Certificate], key: PrivateKeyTypes) -> Iterator[Mistake]:
+    wanted = _raw(key.public_key())
+    position = next((i for i, one in enumerate(chain) if _raw(one.public_key()) == wanted), None)
+    if position is None:
+        yield Mistake(
+            KEY,
+            f"a key that does not belong to the certificate of {_subject(chain[0])}",
+            "name the key with which that certificate was requested",
+        )
+    elif position > 0:
+        yield Mistake(
+            CERTIFICATE,
+            f"the certificate of the key, {_subject(chain[position])}, at place {position + 1}",
+            "it must be the first in the file, each other one after the one it issued",
+        )
+
+
+def _check_name(leaf: x509.Certificate, name: str) -> Iterator[Mistake]:
+    names = names_of(leaf)
+    wanted = canonical(name)
+    if not any(covers(pattern, wanted) for pattern in names):
+        found = ", ".join(sorted(names)) or "no alternative name at all"
+        yield Mistake(
+            CERTIFICATE,
+            f"a certificate for {found}",
+            f"the site is {name}: it needs a certificate with that name as alternative name",
+        )
+
+
+def _check_dates(chain: Sequence[x509.Certificate], now: datetime) -> Iterator[Mistake]:
+    for certificate in chain:
+        begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        if now > end:
+            found = f"{_subject(certificate)}, which expired on {end:%Y-%m-%d}"
+            yield Mistake(CERTIFICATE, found, f"renew it ({(now - end).days} days over)")
+        elif now < begin:
+            found = f"{_subject(certificate)}, which is not valid before {begin:%Y-%m-%d %H:%M} UTC"
+            yield Mistake(CERTIFICATE, found, "wait until then, or correct this machine's clock")
+
+
+def _check_chain(chain: Sequence[x509.Certificate]) -> Iterator[Mistake]:
+    for certificate, following in pairwise(chain):
+        if not is_issued_by(certificate, following):
+            yield Mistake(
+                CERTIFICATE,
+                f"{_subject(certificate)} followed by {_subject(following)}, which did not issue "
+                "it",
+                f"after it belongs the certificate of its issuer, {_issuer(certificate)}",
+            )
+            return
+    # A certificate that says where its issuer's is to be had comes from an authority with
+    # intermediates, and clients do not fetch what the server leaves out.
+    if len(chain) == 1 and (address := _issuer_address(chain[0])):
+        yield Mistake(
+            CERTIFICATE,
+            f"{_subject(chain[0])} without its issuer, {_issuer(chain[0])}",
+            f"append the issuer's certificate in PEM form ({address})",
+        )
+
+
+def _check_strength(chain: Sequence[x509.Certificate]) -> Iterator[Mistake]:
+    for certificate in chain:
+        key = certificate.public_key()
+        if isinstance(key, rsa.RSAPublicKey) and key.key_size < RSA_MIN_BITS:
+            yield Mistake(
+                CERTIFICATE,
+                f"{_subject(certificate)} with an RSA key of {key.key_size} bits",
+                f"browsers refuse it: at least {RSA_MIN_BITS}, better an ECDSA key (P-256)",
+            )
+        if isinstance(certificate.signature_hash_algorithm, hashes.SHA1 | hashes.MD5):
+            yield Mistake(
+                CERTIFICATE,
+                f"{_subject(certificate)} signed with {certificate.signature_hash_algorithm.name}",
+                "browsers refuse it: have it issued with SHA-256",
+            )
+
+
+def _issuer_address(certificate: x509.Certificate) -> str:
+    if certificate.issuer == certificate.subject:
+        return ""
+    try:
+        access = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess)
+    except x509.ExtensionNotFound:
+        return ""
+    addresses = (one for one in access.value if one.access_method == AccessOID.CA_ISSUERS)
+    return next((str(one.access_location.value) for one in addresses), "")
+
+
+def _raw(key: PublicKeyTypes) -> bytes:
+    return key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+
+def _subject(certificate: x509.Certificate) -> str:
+    return _common_name(certificate.subject) or ", ".join(sorted(names_of(certificate)))
+
+
+def _issuer(certificate: x509.Certificate) -> str:
+    return _common_name(certificate.issuer) or certificate.issuer.rfc4514_string()
+
+
+def _common_name(name: x509.Name) -> str:
+    attributes = name.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return f"'{attributes[0].value!s}'" if attributes else ""

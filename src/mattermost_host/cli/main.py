@@ -1,0 +1,106 @@
+"""The command ``mattermost-host``: what pyinfra itself has no command for."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from mattermost_host.cli.drift_commands import drift, schedule_command
+from mattermost_host.plan import apply as application
+from mattermost_host.plan import plan as planning
+from mattermost_host.plan import report as plan_report
+from mattermost_host.preflight import run as checks
+from mattermost_host.site.site import Site
+from mattermost_host.verify import run as verification
+
+INVENTORY = click.argument("inventory", type=click.Path(path_type=Path))
+OUTPUT = click.Path(dir_okay=False, allow_dash=True)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="mattermost-host")
+def main() -> None:
+    """Mattermost on Linux hosts, kept right.
+
+    Deploy with pyinfra itself:
+
+        pyinfra inventories/single.py deploys/site.py
+    """
+
+
+@main.command()
+@INVENTORY
+@click.option("--json", "as_json", is_flag=True, help="Print every finding as JSON.")
+@click.option("-v", "--verbose", is_flag=True, help="Print what is right, too.")
+def preflight(inventory: Path, as_json: bool, verbose: bool) -> None:
+    """Say whether the hosts will do; touch nothing.
+
+    Exit status: 0 all is well (warnings included), 1 something must be put right first.
+
+    Example: mattermost-host preflight inventories/single.py
+    """
+    report = checks.run(Site.use(inventory))
+    if as_json:
+        click.echo(report.to_json())
+    else:
+        report.show(verbose=verbose)
+    sys.exit(1 if report.errors else 0)
+
+
+@main.command()
+@INVENTORY
+@click.option("--limit", "hosts", multiple=True, metavar="HOST", help="Only this host; repeatable.")
+@click.option("--json", "json_file", type=OUTPUT, help="Write the plan as JSON; - is the terminal.")
+@click.option("--junit", type=OUTPUT, help="Write the plan as a JUnit file.")
+def plan(inventory: Path, hosts: tuple[str, ...], json_file: str | None, junit: str | None) -> None:
+    """Say what a deploy would change, restart and reload; change nothing.
+
+    Exit status: 0 nothing would change, 2 something would, 1 it could not tell.
+
+    Example: mattermost-host plan inventories/single.py
+    """
+    made = planning.make(Site.use(inventory), hosts)
+    if json_file:
+        _write(json_file, made.to_json())
+    if junit:
+        _write(junit, plan_report.junit(made))
+    if "-" not in (json_file, junit):
+        plan_report.show(made)
+    sys.exit(made.status)
+
+
+@main.command()
+@INVENTORY
+@click.option("--limit", "hosts", multiple=True, metavar="HOST", help="Only this host; repeatable.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before changing anything.")
+def apply(inventory: Path, hosts: tuple[str, ...], yes: bool) -> None:
+    """Show the plan, ask, carry it out, and verify the hosts.
+
+    Exit status: 0 all is as described, 1 something is not.
+
+    Example: mattermost-host apply inventories/single.py --yes
+    """
+    sys.exit(application.run(Site.use(inventory), hosts, ask=not yes))
+
+
+@main.command()
+@INVENTORY
+@click.option("--journey", is_flag=True, help="Also go the way of two users, and clean up.")
+@click.option("--junit", type=click.Path(path_type=Path), help="Write a JUnit file.")
+def verify(inventory: Path, journey: bool, junit: Path | None) -> None:
+    """Prove each host from the same description; read-only without --journey.
+
+    Exit status: 0 everything holds, 1 something does not.
+
+    Example: mattermost-host verify inventories/single.py --journey
+    """
+    sys.exit(verification.run(inventory, journey=journey, junit=junit))
+
+
+main.add_command(drift)
+main.add_command(schedule_command)
+
+
+def _write(file: str, text: str) -> None:
+    with click.open_file(file, "w", encoding="utf-8") as stream:
+        stream.write(text + "\n")

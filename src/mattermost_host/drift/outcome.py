@@ -1,0 +1,119 @@
+"""What one look for drift found, and how it is said in one line."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from mattermost_host.engine.explanations import Effect, Severity
+from mattermost_host.plan.plan import ORDER, Plan
+
+Level = Literal["critical", "error", "warning", "notice", "info"]
+PRIORITIES: Mapping[Level, int] = {
+    "critical": 2,
+    "error": 3,
+    "warning": 4,
+    "notice": 5,
+    "info": 6,
+}
+"""syslog's numbers, which the journal reads off the beginning of a line."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """One thing on one host that is not as described."""
+
+    host: str
+    subject: str
+    found: str
+    severity: Severity
+    effect: Effect
+
+    def __str__(self) -> str:
+        would = f" (a run would {self.effect} it)" if self.effect != "change" else ""
+        return one_line(f"{self.host}: {self.subject} {self.found}{would}")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one look for drift found."""
+
+    site: str
+    began: datetime
+    seconds: float
+    drift: tuple[Found, ...] = ()
+    """What is not as described at the end, after any healing."""
+    healed: tuple[Found, ...] = ()
+    """What was put right."""
+    reason: str = ""
+    """Why nothing can be told, in sentences; empty where it can."""
+    trouble: str = ""
+    """What went wrong while it was healed."""
+
+    @property
+    def status(self) -> int:
+        """Exit status: 0 no drift, 2 drift that is still there, 1 it could not tell."""
+        if self.reason:
+            return 1
+        return 2 if self.drift else 0
+
+    @property
+    def severity(self) -> Severity:
+        """The gravest of what is still there."""
+        return max((one.severity for one in self.drift), key=ORDER.__getitem__, default="info")
+
+    @property
+    def server_down(self) -> bool:
+        """Whether a service does not run that the site needs."""
+        return any(one.effect == "restart" and one.severity == "critical" for one in self.drift)
+
+    @property
+    def summary(self) -> str:
+        """One sentence."""
+        if self.reason:
+            return f"{self.site}: it could not be told whether everything is as described"
+        healed = f"; {_things(len(self.healed))} put right" if self.healed else ""
+        if not self.drift:
+            return f"{self.site}: everything is as described{healed}"
+        are = "is" if len(self.drift) == 1 else "are"
+        worst = f", at worst {self.severity}" if self.severity != "info" else ""
+        return f"{self.site}: {_things(len(self.drift))} {are} not as described{worst}{healed}"
+
+    def lines(self) -> Iterator[tuple[Level, str]]:
+        """Everything, a line each, with the priority it has in the journal."""
+        for one in self.healed:
+            yield "notice", f"put right: {one}"
+        for one in sorted(self.drift, key=lambda one: -ORDER[one.severity]):
+            yield one.severity, str(one)
+        for text in (self.trouble, self.reason):
+            yield from (("error", one_line(line)) for line in text.splitlines() if line.strip())
+        yield self._level, self.summary
+
+    @property
+    def _level(self) -> Level:
+        if self.reason:
+            return "error"
+        return self.severity if self.drift else "info"
+
+
+def found_in(plan: Plan) -> tuple[Found, ...]:
+    """Everything that a run would change."""
+    return tuple(_found(plan))
+
+
+def _found(plan: Plan) -> Iterator[Found]:
+    for host, steps in plan.steps.items():
+        for step in steps:
+            for change in step.changes:
+                yield Found(host, change.subject, change.found, change.severity, change.effect)
+            if not step.changes:
+                yield Found(host, f'"{step.name}"', "does not hold", "warning", "change")
+
+
+def one_line(text: str) -> str:
+    """``text`` without what could begin a line of its own or move a terminal's cursor."""
+    return "".join(character if character.isprintable() else "�" for character in text)
+
+
+def _things(number: int) -> str:
+    return f"{number} thing{'s' if number != 1 else ''}"

@@ -1,0 +1,39 @@
+"""Connections to a site's hosts outside of a pyinfra run, as pyinfra itself would make them."""
+
+import runpy
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from pyinfra.api import Config, Inventory, State
+from pyinfra.context import ctx_config, ctx_inventory, ctx_state
+
+from mattermost_host.engine.inventory import SiteHost
+from mattermost_host.support.errors import OperatorError
+
+CONFIG = Path("config.py")
+
+
+@contextmanager
+def connections(hosts: Sequence[SiteHost]) -> Iterator[State]:
+    """pyinfra's state with ``hosts``, which get connected as they are asked.
+
+    config.py says how to become root there, as it does in pyinfra's own runs.
+    """
+    if not CONFIG.is_file():
+        raise OperatorError("there is no config.py here; run this in the folder that holds it")
+    config = Config()  # type: ignore[no-untyped-call]
+    ctx_config.set(config)  # type: ignore[no-untyped-call]
+    runpy.run_path(str(CONFIG))
+    inventory = Inventory(([(host.name, dict(host.data)) for host in hosts], {}))  # type: ignore[no-untyped-call]
+    state = State(inventory, config)
+    ctx_state.set(state)  # type: ignore[no-untyped-call]
+    ctx_inventory.set(inventory)  # type: ignore[no-untyped-call]
+    try:
+        yield state
+    finally:
+        for host in inventory:
+            if host.connected:
+                host.disconnect()
+        for context in (ctx_config, ctx_state, ctx_inventory):
+            context.reset()

@@ -1,0 +1,196 @@
+"""Mattermost's own settings under their documented names, as environment variables.
+
+The server ignores unknown names, and values of the wrong type, in silence; so they are refused
+here, together with the values that would keep a release from starting.
+"""
+
+import csv
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from pydantic import SecretStr
+
+from mattermost_host.knowledge.setting_values import environment_value, typed, wrong
+from mattermost_host.knowledge.start_blockers import blockers
+from mattermost_host.support.errors import Mistake
+
+__all__ = ["environment_name", "environment_value", "is_secret", "known", "mistakes"]
+
+OWNED = {
+    "ServiceSettings.SiteURL": "state the site's `url`",
+    "ServiceSettings.ListenAddress": "the server listens for the proxy on this host only",
+    "ServiceSettings.ConnectionSecurity": "NGINX ends TLS; state it under `tls`",
+    "ServiceSettings.TLSCertFile": "NGINX ends TLS; state the files under `tls`",
+    "ServiceSettings.TLSKeyFile": "NGINX ends TLS; state the files under `tls`",
+    "ServiceSettings.UseLetsEncrypt": "NGINX ends TLS; ask for ACME under `tls`",
+    "ServiceSettings.Forward80To443": "NGINX forwards to HTTPS already",
+    "ServiceSettings.TrustedProxyIPHeader": "the proxy and the server agree on it already",
+    "ServiceSettings.EnableLocalMode": "the administrator is made through it; it stays on",
+    "ServiceSettings.LocalModeSocketLocation": "it is in the folder that the unit makes",
+    "ServiceSettings.LicenseFileLocation": "state the file as `mattermost.licence`",
+    "SqlSettings.DriverName": "the database is PostgreSQL; state an external one as `postgres.dsn`",
+    "SqlSettings.DataSource": "state an external database as `postgres.dsn`",
+    "FileSettings.Directory": "files are kept in /var/lib/mattermost/data",
+    "FileSettings.MaxFileSize": "state `mattermost.max_file_size_mb`; the proxy follows it",
+    "PluginSettings.Directory": "plugins are kept in /var/lib/mattermost/plugins",
+    "PluginSettings.ClientDirectory": "they are kept in /var/lib/mattermost/client-plugins",
+    "LogSettings.FileLocation": "logs are kept in /var/log/mattermost",
+}
+"""Settings that follow from others -> what to say instead."""
+
+NOT_BY_ENVIRONMENT = ("SqlSettings.ReplicaLagSettings",)
+"""Lists of tables: as environment variables the server takes lists of words only."""
+
+SECRET = re.compile(
+    r"(Password|Secret|Salt|Token|(?<!Client)Key)$"
+    r"|^SqlSettings\.(DataSource\w*|ReplicaLagSettings)$"
+    r"|ImageProxyOptions$"
+)
+"""Names whose values nobody may read. ``ElasticsearchSettings.ClientKey`` names a file; the options
+of an image proxy are the key that it signs with."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting and its type in the two lines that were looked at; None: not there."""
+
+    name: str
+    in_5: str | None
+    in_11: str | None
+    since: tuple[int, int]
+    """First line of release 11 that has it."""
+
+    def type_in(self, release: str) -> str | None:
+        """``bool``, ``int``, ``string``, ``list``, ``map``, or None where ``release`` lacks it.
+
+        Between the two lines that were looked at, either's settings are taken.
+        """
+        line = _line(release)
+        if line[0] <= 5:
+            return self.in_5
+        if line[0] >= 11:
+            return self.in_11 if line >= self.since else None
+        return self.in_11 or self.in_5
+
+
+def environment_name(name: str) -> str:
+    """``ServiceSettings.SiteURL`` -> ``MM_SERVICESETTINGS_SITEURL``."""
+    return "MM_" + name.replace(".", "_").upper()
+
+
+def is_secret(name: str) -> bool:
+    """Whether the value of ``name`` belongs into the secrets file and into no output."""
+    return SECRET.search(name) is not None
+
+
+@cache
+def known() -> Mapping[str, Setting]:
+    """All settings that we know, by name."""
+    text = files("mattermost_host.knowledge").joinpath("data", "settings.tsv").read_text("utf-8")
+    lines = (line for line in text.splitlines() if not line.startswith("#"))
+    return {row["name"]: _setting(row) for row in csv.DictReader(lines, delimiter="\t")}
+
+
+def mistakes(
+    settings: Mapping[str, object],
+    release: str,
+    *,
+    site_url: str | None = None,
+    path: str = "mattermost.settings",
+) -> list[Mistake]:
+    """Everything wrong with ``settings`` for ``release`` (``11.7.9``).
+
+    Values from the secrets file come as SecretStr and may be the text of any type. With
+    ``site_url`` the rules that need it are applied too; ``path`` is where the settings stand.
+    """
+    found: list[Mistake] = []
+    sound: dict[str, object] = {}
+    for name, value in settings.items():
+        needed = _wrong(name, value, release)
+        if needed is None:
+            sound[name] = typed(_type(name, value, release) or "string", value)
+        else:
+            found.append(Mistake(f'{path}."{name}"', _shown(name, value), needed))
+    found += (
+        Mistake(f'{path}."{name}"', _shown(name, settings.get(name)), needed)
+        for name, needed in blockers(sound, release, site_url)
+        if name in sound or name not in settings
+    )
+    return found
+
+
+def _wrong(name: str, value: object, release: str) -> str | None:
+    """What to write instead, or None."""
+    migrates = name == "SqlSettings.DriverName" and value == "mysql" and _line(release)[0] >= 11
+    # A MySQL driver is a question of migrating, not of where the database is stated.
+    if name in OWNED and not migrates:
+        return f"remove it: {OWNED[name]}"
+    if name in NOT_BY_ENVIRONMENT:
+        return "remove it and set it in the System Console: the environment cannot carry it"
+    kind = _type(name, value, release)
+    return _unknown(name, release) if kind is None else wrong(kind, value)
+
+
+def _type(name: str, value: object, release: str) -> str | None:
+    setting = known().get(name)
+    if setting is not None:
+        return setting.type_in(release)
+    # Flags come and go with each release, and the environment is the only way to set them.
+    if re.fullmatch(r"FeatureFlags\.[A-Za-z][A-Za-z0-9]*", name):
+        return "bool" if isinstance(value, bool) else "string"
+    return None
+
+
+def _unknown(name: str, release: str) -> str:
+    if name.startswith("PluginSettings.Plugins."):
+        return 'write `"PluginSettings.Plugins": {"id of the plugin": {"its key": its value}}`'
+    alike = _alike(name, release)
+    remedy = f"did you mean `{alike}`?" if alike else "remove it"
+    setting = known().get(name)
+    if setting is None:
+        console = "" if alike else "; what is newer than our table can be set in the System Console"
+        return f"no release that we know has this setting: {remedy}{console}"
+    if setting.in_11 is None:
+        return f"release 5.37 had this setting, release {release} has it not: {remedy}"
+    first = "11" if setting.since == (11, 0) else f"{setting.since[0]}.{setting.since[1]}"
+    return f"release {first} has this setting, release {release} has it not: {remedy}"
+
+
+def _alike(name: str, release: str) -> str | None:
+    """The closest name that ``release`` has."""
+    names = [each.name for each in known().values() if each.type_in(release)]
+    simple = {environment_name(each): each for each in names}
+    wanted = name.upper() if name.startswith("MM_") else environment_name(name)
+    if wanted in simple:
+        return simple[wanted]
+    if "." not in name and not name.startswith("MM_"):
+        simple = {environment_name(each.rsplit(".", 1)[1]): each for each in names}
+    close = difflib.get_close_matches(wanted, simple, n=1, cutoff=0.8)
+    return simple[close[0]] if close else None
+
+
+def _shown(name: str, value: object) -> str:
+    """A value for the operator's eyes; nothing that may hold a secret."""
+    if value is None:
+        return "nothing"
+    # Behind a name that we do not know may be a secret: `SMTPPasword` is one.
+    if name not in known():
+        return "an unknown name"
+    if isinstance(value, SecretStr | Mapping) or is_secret(name):
+        return "a value that is not shown"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _setting(row: Mapping[str, str]) -> Setting:
+    in_5, in_11 = (None if row[line] == "-" else row[line] for line in ("5.37", "11"))
+    return Setting(row["name"], in_5, in_11, _line(row["since"] or "11.0"))
+
+
+def _line(release: str) -> tuple[int, int]:
+    major, minor = (int(part) for part in release.split(".")[:2])
+    return major, minor

@@ -1,0 +1,104 @@
+"""Which PostgreSQL goes with which Mattermost, and for how long.
+
+The vendor's policy, in force since Mattermost 10.6: the minimum is the oldest major version that
+the PostgreSQL project still supports, and only an extended support release raises it.
+"""
+
+from datetime import date
+
+from mattermost_host.support.errors import OperatorError
+
+PGDG_DEFAULT = 17
+"""Major version that is installed from the PostgreSQL project's own repository unless stated."""
+
+MINIMUM = (
+    ((11, 0), 14),
+    ((10, 6), 13),
+    ((8, 0), 11),
+    ((5, 26), 10),
+    ((0, 0), 9),
+)
+"""First Mattermost line -> lowest PostgreSQL major version, newest first. From the policy table of
+the server deployment planning page and the upgrade notes; release 11 checks it when it starts."""
+
+END_OF_LIFE = {
+    10: date(2022, 11, 10),
+    11: date(2023, 11, 9),
+    12: date(2024, 11, 21),
+    13: date(2025, 11, 13),
+    14: date(2026, 11, 12),
+    15: date(2027, 11, 11),
+    16: date(2028, 11, 9),
+    17: date(2029, 11, 8),
+    18: date(2030, 11, 14),
+}
+"""Last day of the PostgreSQL project's support, five years a major version. From
+www.postgresql.org/support/versioning."""
+
+SHIPPED = {
+    ("debian", "11"): 13,
+    ("debian", "12"): 15,
+    ("debian", "13"): 17,
+    ("ubuntu", "22.04"): 14,
+    ("ubuntu", "24.04"): 16,
+    ("rhel", "9"): 13,
+    ("almalinux", "9"): 13,
+    ("rocky", "9"): 13,
+    ("ol", "9"): 13,
+}
+"""Major version in each distribution's own repository, without module streams."""
+
+
+def minimum_for(release: str) -> int:
+    """Lowest PostgreSQL major version that Mattermost ``release`` (``11.7.9``) starts with."""
+    major, minor = (int(part) for part in release.split(".")[:2])
+    return next(lowest for line, lowest in MINIMUM if (major, minor) >= line)
+
+
+def shipped_with(distribution: str, release: str) -> int:
+    """Major version that the distribution itself ships: ``("ubuntu", "24.04")`` -> 16.
+
+    Point releases of Enterprise Linux count as their major version. Raises OperatorError for a
+    distribution that is not in the table.
+    """
+    release = release if distribution == "ubuntu" else release.partition(".")[0]
+    try:
+        return SHIPPED[distribution, release]
+    except KeyError:
+        raise OperatorError(
+            f"Which PostgreSQL {distribution} {release} ships is not known here. State an external "
+            "one as `postgres.dsn`, or take a supported distribution."
+        ) from None
+
+
+def too_old(major: int, release: str) -> str | None:
+    """A sentence where Mattermost ``release`` would refuse to start with PostgreSQL ``major``."""
+    lowest = minimum_for(release)
+    if major >= lowest:
+        return None
+    return (
+        f"PostgreSQL {major} is too old: Mattermost {release} needs {lowest} or newer. Install a "
+        "newer one from the PostgreSQL project's repository (`postgres.pgdg`), state an external "
+        "one (`postgres.dsn`), or take a newer release of the distribution."
+    )
+
+
+def out_of_support(major: int, today: date | None = None) -> str | None:
+    """A sentence where the PostgreSQL project no longer supports ``major``."""
+    ended = END_OF_LIFE.get(major, date.min if major < min(END_OF_LIFE) else date.max)
+    if ended >= (today or date.today()):
+        return None
+    since = "long ago" if ended == date.min else f"on {ended}"
+    return (
+        f"The PostgreSQL project ended its support for PostgreSQL {major} {since}; only the "
+        "distribution may still repair it, and the next extended support release of Mattermost "
+        "will ask for a newer one. Plan the upgrade of the database."
+    )
+
+
+def verdict(major: int, release: str, today: date | None = None) -> str | None:
+    """What is wrong with PostgreSQL ``major`` under Mattermost ``release``; None: nothing.
+
+    ``too_old`` is an error, ``out_of_support`` alone is a warning.
+    """
+    return too_old(major, release) or out_of_support(major, today)

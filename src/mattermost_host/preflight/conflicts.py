@@ -1,0 +1,142 @@
+"""What is on a host already and stands in the way: ports, other services, other Mattermosts."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from mattermost_host.facts.host import FIREWALLS, WEB_SERVERS, HostFacts, Listener
+from mattermost_host.knowledge.surface import Port
+from mattermost_host.preflight.finding import Finding, Requirement
+from mattermost_host.preflight.host import unreadable
+
+EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound
+LOOPBACK = ("127.0.0.1", "::1")
+VENDOR_PACKAGES = ("mattermost", "mattermost-omnibus")
+
+
+def ports_free(ports: Sequence[Port]) -> Requirement:
+    """Nobody but our own services listens on ``ports``; sshd is everybody's own."""
+    ours = [port for port in ports if port.process != "sshd"]
+
+    def check(facts: HostFacts) -> Iterator[Finding]:
+        needed = ", ".join(f"{port.number}/{port.protocol}" for port in ours)
+        if "listeners" in facts.unread:
+            yield unreadable("ports-free", "who listens on which port", needed)
+            return
+        taken = list(dict.fromkeys(_taken(ours, facts)))
+        for port, process in taken:
+            yield Finding(
+                "ports-free",
+                "error",
+                f"{process or 'an unknown process'} listens on {port.number}/{port.protocol}",
+                f"the port for: {port.purpose}",
+                "Stop and disable it, or move it to another port.",
+            )
+        if not taken:
+            yield Finding("ports-free", "ok", "free, or already ours", needed)
+
+    return Requirement("ports-free", check)
+
+
+def _taken(ports: Sequence[Port], facts: HostFacts) -> Iterator[tuple[Port, str]]:
+    for port in ports:
+        for one in facts.listeners:
+            ours = facts.managed and port.process in ("", one.process)
+            if _collides(port, one) and not ours:
+                yield port, one.process
+
+
+def _collides(port: Port, listener: Listener) -> bool:
+    if (port.number, port.protocol) != (listener.port, listener.protocol):
+        return False
+    own = port.reachable_from == "loopback"
+    return not own or listener.address in (*EVERY_ADDRESS, *LOOPBACK)
+
+
+def no_other_web_server() -> Requirement:
+    """No web server but our own NGINX."""
+
+    def check(facts: HostFacts) -> Iterator[Finding]:
+        active = [unit for unit in facts.active_units if unit in WEB_SERVERS]
+        if "nginx" in facts.active_units and not facts.managed:
+            active.append("nginx, with sites that are not ours")
+        yield _judge(
+            "no-other-web-server",
+            f"running: {', '.join(active)}" if active else "",
+            "no web server but the site's own NGINX",
+            "Move its sites to another host and disable it; our NGINX takes ports 80 and 443.",
+        )
+
+    return _of_units("no-other-web-server", check)
+
+
+def no_other_postgresql(ours: Callable[[HostFacts], tuple[str, str]]) -> Requirement:
+    """No PostgreSQL cluster but ours, which is version and name as ``("15", "main")``."""
+
+    def check(facts: HostFacts) -> Iterator[Finding]:
+        needed = "no cluster but the site's own"
+        others = [
+            f"{version}/{name}"
+            for version, name, _ in facts.clusters
+            if not facts.managed or (version, name) != ours(facts)
+        ]
+        remedy = (
+            "Leave it to its owner and state it as postgres.dsn, or remove it (pg_dropcluster, "
+            "and its package) if nothing needs its data."
+        )
+        found = f"PostgreSQL {', '.join(others)} on the host" if others else ""
+        yield _judge("no-other-postgresql", found, needed, remedy)
+
+    return Requirement("no-other-postgresql", check)
+
+
+def no_other_firewall() -> Requirement:
+    """No firewall that we did not set up: two would undo each other's rules."""
+
+    def check(facts: HostFacts) -> Iterator[Finding]:
+        active = [unit for unit in facts.active_units if unit in FIREWALLS]
+        yield _judge(
+            "no-other-firewall",
+            f"active: {', '.join(active)}" if active else "",
+            "no firewall but the site's own table in nftables",
+            "Disable it (systemctl disable --now, for ufw first 'ufw disable'), or write "
+            "firewall = {'enabled': False} and open the site's ports there yourself.",
+        )
+
+    return _of_units("no-other-firewall", check)
+
+
+def no_other_mattermost() -> Requirement:
+    """No Mattermost that somebody else installed."""
+
+    def check(facts: HostFacts) -> Iterator[Finding]:
+        packages = [name for name, _ in facts.packages if name in VENDOR_PACKAGES]
+        running = ["a running mattermost.service"] * (
+            "mattermost" in facts.active_units and not facts.managed
+        )
+        found = [*(f"the vendor's package {name}" for name in packages), *running]
+        yield _judge(
+            "no-other-mattermost",
+            " and ".join(found),
+            "no Mattermost but the site's own",
+            "Back it up and take it off the host, or deploy to another host and move its data.",
+        )
+
+    return _of_units("no-other-mattermost", check)
+
+
+def _of_units(name: str, check: Callable[[HostFacts], Iterator[Finding]]) -> Requirement:
+    """A requirement that packages and services must be known for."""
+
+    def asked(facts: HostFacts) -> Iterator[Finding]:
+        findings = list(check(facts))
+        blind = bool({"units", "packages"} & facts.unread)
+        if blind and all(finding.verdict == "ok" for finding in findings):
+            findings = [unreadable(name, "what is installed and runs", findings[0].needed)]
+        yield from findings
+
+    return Requirement(name, asked)
+
+
+def _judge(name: str, wrong: str, needed: str, remedy: str) -> Finding:
+    return Finding(
+        name, "error" if wrong else "ok", wrong or "none", needed, remedy if wrong else ""
+    )

@@ -1,0 +1,145 @@
+"""What an external PostgreSQL must be for Mattermost: its facts, and a finding for each demand."""
+
+from dataclasses import dataclass
+
+from mattermost_host.preflight.finding import Finding
+
+LOCALE = "en_US.UTF-8"
+DATABASE_CHECKS = (
+    "database-connection",
+    "database-version",
+    "database-encoding",
+    "database-collation",
+    "database-privileges",
+    "database-superuser",
+    "database-writable",
+    "database-tls",
+    "database-connections",
+)
+"""Every check of an external database; where the first is skipped, nothing is asked."""
+
+
+@dataclass(frozen=True)
+class DatabaseFacts:
+    """What an external database said of itself and of our role in it."""
+
+    version_num: int
+    """As ``server_version_num``: 150018 is 15.18."""
+    encoding: str
+    collation: str
+    owns_database: bool
+    creates: bool
+    """The role may create in schema public."""
+    superuser: bool
+    in_recovery: bool
+    """A replica: it cannot be written."""
+    connections: int
+    """Connections that a plain role may have at once, whoever has them now."""
+    role_limit: int
+    """-1 is none."""
+    database_limit: int
+    """-1 is none."""
+    sslmode: str = "disable"
+    """How the connection on which this was asked was protected."""
+
+
+def findings(facts: DatabaseFacts, minimum: int, pool: int) -> list[Finding]:
+    """Judge the facts; ``database_check.check_database`` says what ``minimum`` and ``pool`` are."""
+    return [
+        _version(facts, minimum),
+        _encoding(facts),
+        _collation(facts),
+        _privileges(facts),
+        _superuser(facts),
+        _writable(facts),
+        _tls(facts),
+        _connections(facts, pool),
+    ]
+
+
+def _version(facts: DatabaseFacts, minimum: int) -> Finding:
+    major, minor = divmod(facts.version_num, 10000)
+    return _judge(
+        "database-version",
+        major >= minimum,
+        f"PostgreSQL {major}.{minor}",
+        f"{minimum} or newer",
+        "Upgrade the database server, or choose an older release of Mattermost.",
+    )
+
+
+def _encoding(facts: DatabaseFacts) -> Finding:
+    remedy = "Create the database with ENCODING 'UTF8' TEMPLATE template0; it cannot be changed."
+    return _judge("database-encoding", facts.encoding == "UTF8", facts.encoding, "UTF8", remedy)
+
+
+def _collation(facts: DatabaseFacts) -> Finding:
+    right = facts.collation.lower().replace("-", "") == LOCALE.lower().replace("-", "")
+    return Finding(
+        "database-collation",
+        "ok" if right else "warning",
+        facts.collation,
+        LOCALE,
+        "" if right else "Names sort otherwise than documented; only a new database changes that.",
+    )
+
+
+def _privileges(facts: DatabaseFacts) -> Finding:
+    owner = "owns the database" if facts.owns_database else "does not own the database"
+    creates = "may create" if facts.creates else "may not create"
+    return _judge(
+        "database-privileges",
+        facts.creates,
+        f"the role {owner} and {creates} in schema public",
+        "a role that may create in schema public",
+        "As a superuser, in that database: ALTER DATABASE … OWNER TO the role; "
+        "ALTER SCHEMA public OWNER TO the role.",
+    )
+
+
+def _superuser(facts: DatabaseFacts) -> Finding:
+    return _judge(
+        "database-superuser",
+        not facts.superuser,
+        "a superuser" if facts.superuser else "a plain role",
+        "a role that owns this database and nothing else",
+        "Whoever takes over Mattermost would own the whole server: ALTER ROLE … NOSUPERUSER.",
+    )
+
+
+def _writable(facts: DatabaseFacts) -> Finding:
+    return _judge(
+        "database-writable",
+        not facts.in_recovery,
+        "a replica" if facts.in_recovery else "a primary",
+        "the primary",
+        "Name the address of the primary, or one that follows it.",
+    )
+
+
+def _tls(facts: DatabaseFacts) -> Finding:
+    # Without TLS only loopback passes dsn_mistakes, and there it is enough.
+    right = facts.sslmode in {"verify-full", "disable"}
+    return Finding(
+        "database-tls",
+        "ok" if right else "warning",
+        f"sslmode={facts.sslmode}",
+        "sslmode=verify-full",
+        "" if right else "Anybody between the hosts could pose as the database: use verify-full.",
+    )
+
+
+def _connections(facts: DatabaseFacts, pool: int) -> Finding:
+    limits = [facts.connections, facts.role_limit, facts.database_limit]
+    available = min(limit for limit in limits if limit >= 0)
+    return _judge(
+        "database-connections",
+        pool <= available,
+        f"{available} connections for this role",
+        f"{pool}, the pools of all application hosts",
+        "Raise max_connections (or the role's limit), or lower SqlSettings.MaxOpenConns.",
+    )
+
+
+def _judge(name: str, right: bool, found: str, needed: str, remedy: str) -> Finding:
+    return Finding(name, "ok" if right else "error", found, needed, "" if right else remedy)

@@ -1,0 +1,287 @@
+"""What the components need of a host itself: system, size, disk, clock, name, locale.
+
+What may already stand in the way there is in ``neighbours.py``.
+"""
+
+from collections.abc import Callable, Iterator
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from mattermost_host.facts.host import DISK_PATHS, HostFacts
+from mattermost_host.knowledge import platforms, postgresql_versions, sizing
+from mattermost_host.knowledge.sizing import Usage
+from mattermost_host.preflight.finding import Finding, Requirement, Verdict
+from mattermost_host.support.errors import OperatorError
+
+LARGEST_SMALL_SITE = 2_000
+"""Users up to which the documents name a size; beyond it the sizes are our reading of the tiers."""
+
+LEFT_TO_RUN_MB = 2 * sizing.GIB_MB
+"""Free disk for the next release and the server's work, where a site is already."""
+
+OPT_ALONE_MB = 3 * sizing.GIB_MB
+"""Two releases are kept and the next is unpacked beside them, less than 1 GB each."""
+
+OFFSET_WARNING_S = 2.0
+OFFSET_ERROR_S = 30.0
+"""One-time passwords (RFC 6238) change every 30 s."""
+
+LOCALE = "en_US.UTF-8"
+
+
+def unreadable(name: str, what: str, needed: str) -> Finding:
+    """The finding where the host could not be asked: never silently well."""
+    return Finding(
+        name, "warning", f"{what} could not be read", needed, "Check it yourself on the host."
+    )
+
+
+def supported_platform() -> Requirement:
+    """Distribution and release are in the table of those that we support."""
+
+    def check(facts: HostFacts) -> Iterator[Finding]:
+        system = f"{facts.distribution or 'an unknown system'} {facts.release}".strip()
+        refusal = platforms.refusal(facts.distribution, facts.release)
+        warning = platforms.warning(facts.distribution, facts.release)
+        verdict: Verdict = "error" if refusal else "warning" if warning else "ok"
+        yield Finding(
+            "supported-platform", verdict, system, "a supported system", refusal or warning or ""
+        )
+
+    return Requirement("supported-platform", check)
+
+
+def architecture() -> Requirement:
+    """There is a server for the host's processor."""
+
+    def check(facts: HostFacts) -> Iterator[Finding]:
+        refusal = platforms.architecture_refusal(facts.architecture)
+        warning = platforms.architecture_warning(facts.architecture)
+        verdict: Verdict = "error" if refusal else "warning" if warning else "ok"
+        yield Finding(
+            "architecture", verdict, facts.architecture, "amd64 or arm64", refusal or warning or ""
+        )
+
+    return Requirement("architecture", check)
+
+
+def glibc(version: str) -> Requirement:
+    """The binary of release ``version`` starts with the host's C library."""
+
+    def check(facts: HostFacts) -> Iterator[Finding]:
+        needed = f"a glibc that Mattermost {version} starts with"
+        try:
+            refusal = platforms.glibc_verdict(facts.glibc, version)
+        except ValueError:
+            yield unreadable("glibc", "the version of glibc", needed)
+        else:
+            verdict: Verdict = "error" if refusal else "ok"
+            yield Finding("glibc", verdict, f"glibc {facts.glibc}", needed, refusal or "")
+
+    return Requirement("glibc", check)
+
+
+def capacity(users: int) -> Requirement:
+    """Processors and memory for ``users`` with an account, all roles on this host."""
+
+    def check(facts: HostFacts) -> Iterator[Finding]:
+        found = f"{facts.cpus} vCPU, {facts.memory_mb:,} MB"
+        try:
+            least = sizing.one_host(users)
+        except OperatorError as error:
+            yield Finding("capacity", "error", found, f"enough for {users:,} users", str(error))
+            return
+        needed = f"{least.cpus} vCPU, {least.memory_mb:,} MB for {users:,} users"
+        if {"cpus", "memory"} & facts.unread:
+            yield unreadable("capacity", "the host's size", needed)
+            return
+        missing: Verdict = "error" if _too_small(facts, min(users, LARGEST_SMALL_SITE)) else "ok"
+        if missing == "ok" and _too_small(facts, users):
+            missing = "warning"
+        remedy = "" if missing == "ok" else "Give the host more, or state fewer users."
+        yield Finding("capacity", missing, found, needed, remedy)
+
+    return Requirement("capacity", check)
+
+
+def _too_small(facts: HostFacts, users: int) -> bool:
+    least = sizing.one_host(users)
+    return facts.cpus < least.cpus or facts.memory_mb < least.memory_mb
+
+
+def disk(users: int, usage: Usage) -> Requirement:
+    """Free disk for what ``users`` share in a year; less where a site already runs on it."""
+
+    def check(facts: HostFacts) -> Iterator[Finding]:
+        needed = sizing.storage(users, usage)
+        if not facts.disks:
+            yield unreadable("disk", "the free disk", f"{needed.least_mb:,} MB")
+        elif facts.managed:
+            yield from _disk_of_a_site(facts)
+        else:
+            yield from _disk_of_a_year(facts, needed, users)
+
+    return Requirement("disk", check)
+
+
+def _disk_of_a_site(facts: HostFacts) -> Iterator[Finding]:
+    least = min(facts.disks, key=lambda one: one.free_mb)
+    enough = least.free_mb >= LEFT_TO_RUN_MB
+    yield Finding(
+        "disk",
+        "ok" if enough else "error",
+        f"{least.free_mb:,} MB free for {least.path}",
+        f"{LEFT_TO_RUN_MB:,} MB on a host that is in use",
+        "" if enough else "Enlarge the file system, or remove what is not needed.",
+    )
+
+
+def _disk_of_a_year(facts: HostFacts, needed: sizing.Storage, users: int) -> Iterator[Finding]:
+    data = {one.file_system: one.free_mb for one in facts.disks if one.path != DISK_PATHS[0]}
+    free = sum(data.values())
+    places = " and ".join(DISK_PATHS[1:])
+    verdict: Verdict = (
+        "error" if free < needed.least_mb else "warning" if free < needed.most_mb else "ok"
+    )
+    yield Finding(
+        "disk",
+        verdict,
+        f"{free:,} MB free for {places}",
+        f"{needed.least_mb:,} to {needed.most_mb:,} MB for the first year of {users:,} users",
+        "" if verdict == "ok" else "Enlarge the file system, or keep an eye on it.",
+    )
+    opt = facts.disks[0]
+    if opt.file_system not in data and opt.free_mb < OPT_ALONE_MB:
+        yield Finding(
+            "disk",
+            "error",
+            f"{opt.free_mb:,} MB free for {opt.path}",
+            f"{OPT_ALONE_MB:,} MB for the releases",
+            "Enlarge the file system.",
+        )
+
+
+def executable_opt() -> Requirement:
+    """Programs may run from /opt, where the server and its plugins are."""
+
+    def check(facts: HostFacts) -> Iterator[Finding]:
+        if "disks" in facts.unread:
+            yield unreadable("opt-executable", "how /opt is mounted", "a mount without noexec")
+            return
+        yield Finding(
+            "opt-executable",
+            "error" if facts.opt_noexec else "ok",
+            f"/opt is mounted {'with' if facts.opt_noexec else 'without'} noexec",
+            "a mount without noexec, for the server and its plugins",
+            "Take noexec out of its line in /etc/fstab and remount it." * facts.opt_noexec,
+        )
+
+    return Requirement("opt-executable", check)
+
+
+def clock() -> Requirement:
+    """The clock is right now, and something keeps it right."""
+
+    def check(facts: HostFacts) -> Iterator[Finding]:
+        offset = abs(facts.clock_offset_s)
+        if offset >= OFFSET_WARNING_S:
+            yield Finding(
+                "clock",
+                "error" if offset >= OFFSET_ERROR_S else "warning",
+                f"{offset:,.0f} s {'ahead of' if facts.clock_offset_s > 0 else 'behind'} this "
+                "machine's clock",
+                f"less than {OFFSET_WARNING_S:.0f} s apart",
+                "Set the one that is wrong: certificates, sessions and one-time passwords "
+                "depend on it.",
+            )
+        elif facts.container:
+            found = "a container, whose clock is that of the machine below"
+            yield Finding("clock", "ok", found)
+        elif "clock" in facts.unread:
+            yield unreadable("clock", "whether the clock is synchronised", "a synchronised clock")
+        else:
+            yield _synchronised(facts.clock_synchronised)
+
+    return Requirement("clock", check)
+
+
+def _synchronised(right: bool) -> Finding:
+    if right:
+        return Finding("clock", "ok", "synchronised", "synchronised")
+    return Finding(
+        "clock",
+        "warning",
+        "right, but not synchronised with a time server",
+        "synchronised",
+        "A time daemon is set up where there is none; let the host reach a time server "
+        "(UDP port 123).",
+    )
+
+
+def name_resolution(url: str) -> Requirement:
+    """The name in the site's URL leads to this host, as this host sees it."""
+    name = urlsplit(url).hostname or ""
+
+    def check(facts: HostFacts) -> Iterator[Finding]:
+        needed = f"{name} leads to this host"
+        elsewhere = [one for one in facts.resolved if one not in facts.addresses]
+        found = f"{name} is {', '.join(facts.resolved) or 'not known to any name service'}"
+        if {"resolved", "addresses"} & facts.unread:
+            yield unreadable("name-resolution", f"where {name} leads", needed)
+        elif not facts.resolved:
+            remedy = f"Create the DNS record: {name} and the address that users reach it by."
+            yield Finding("name-resolution", "error", found, needed, remedy)
+        elif elsewhere:
+            remedy = _way_elsewhere(elsewhere)
+            yield Finding("name-resolution", "warning", found, needed, remedy)
+        else:
+            yield Finding("name-resolution", "ok", found, needed)
+
+    return Requirement("name-resolution", check)
+
+
+def _way_elsewhere(addresses: list[str]) -> str:
+    if all(ip_address(one).is_loopback for one in addresses):
+        return (
+            "Only this host sees itself there (/etc/hosts): see that users' name servers know it."
+        )
+    return (
+        "Right behind a load balancer or a translating router; otherwise correct the record that "
+        f"says {', '.join(addresses)}."
+    )
+
+
+def locale() -> Requirement:
+    """The database's locale; where it is missing, the deploy generates it."""
+
+    def check(facts: HostFacts) -> Iterator[Finding]:
+        there = any(one.lower().replace("-", "") == "en_us.utf8" for one in facts.locales)
+        found = LOCALE if there else f"{LOCALE} not yet; it will be generated"
+        if "locales" in facts.unread:
+            yield unreadable("locale", "the list of locales", LOCALE)
+        else:
+            yield Finding("locale", "ok", found, LOCALE)
+
+    return Requirement("locale", check)
+
+
+def postgresql_version(major: Callable[[HostFacts], int], version: str) -> Requirement:
+    """The PostgreSQL that will run is one that Mattermost ``version`` starts with.
+
+    ``major`` tells it from the facts; it may raise OperatorError.
+    """
+
+    def check(facts: HostFacts) -> Iterator[Finding]:
+        needed = f"PostgreSQL {postgresql_versions.minimum_for(version)} or newer"
+        try:
+            found = major(facts)
+        except OperatorError as error:
+            yield Finding("postgresql-version", "error", "not known", needed, str(error))
+            return
+        too_old = postgresql_versions.too_old(found, version)
+        ended = postgresql_versions.out_of_support(found)
+        verdict: Verdict = "error" if too_old else "warning" if ended else "ok"
+        remedy = too_old or ended or ""
+        yield Finding("postgresql-version", verdict, f"PostgreSQL {found}", needed, remedy)
+
+    return Requirement("postgresql-version", check)

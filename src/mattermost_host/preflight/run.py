@@ -1,0 +1,183 @@
+"""Preflight: before any change, every host is asked and every finding is told at once."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Protocol
+from weakref import WeakKeyDictionary
+
+from gevent.lock import BoundedSemaphore
+from gevent.pool import Pool
+from pyinfra.api import Host, State
+from pyinfra.context import ctx_host, ctx_state
+from rich.console import Console
+
+from mattermost_host.engine.connections import connections
+from mattermost_host.engine.inventory import SiteHost
+from mattermost_host.facts.host import HostFacts
+from mattermost_host.facts.reading import Reading, facts_of
+from mattermost_host.preflight.finding import Finding, Inquiry, Requirement
+from mattermost_host.preflight.report import PreflightError, Report
+from mattermost_host.support.errors import Mistake, SiteError
+
+REACHABLE = "reachable"
+
+Requirements = Mapping[str, Sequence[Requirement | Inquiry]]
+"""What each host needs, by the host's name."""
+
+
+class _Settings(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def skip(self) -> Mapping[str, str]: ...
+
+
+class Checked(Protocol):
+    """What preflight wants of a site."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def settings(self) -> _Settings: ...
+    @property
+    def hosts(self) -> Sequence[SiteHost]: ...
+    def requirements(self, host_name: str) -> Sequence[Requirement | Inquiry]: ...
+
+
+_lock = BoundedSemaphore()
+_done: WeakKeyDictionary[State, tuple[Reading, Report]] = WeakKeyDictionary()
+
+
+def require(site: Checked) -> Mapping[str, HostFacts]:
+    """The facts of every active host, by its name; for deploys, while they are prepared.
+
+    The first deploy greenlet asks all hosts, the others get the same answer. Raises
+    PreflightError where a host will not do.
+    """
+    state: State = ctx_state.get()  # type: ignore[no-untyped-call]
+    with _lock:
+        if state not in _done:
+            _done[state] = _examine(site, _of_site(site, state))
+            report = _done[state][1]
+            if not report.errors:
+                report.show(Console(stderr=True))
+    reading, report = _done[state]
+    if report.errors:
+        raise PreflightError(report)
+    return reading.facts
+
+
+def _of_site(site: Checked, state: State) -> list[Host]:
+    """The active hosts; an ops host without a role is pyinfra's, and not the site's."""
+    names = {host.name for host in site.hosts}
+    return sorted((one for one in state.inventory.get_active_hosts() if one.name in names), key=str)
+
+
+def run(site: Checked) -> Report:
+    """Connect to every host of the site, ask, judge, disconnect; nothing is changed."""
+    with connections(site.hosts) as state:
+        return _examine(site, list(state.inventory))[1]
+
+
+def collect(
+    requirements: Requirements,
+    facts: Mapping[str, HostFacts],
+    skip: Mapping[str, str],
+    silent: Mapping[str, str] | None = None,
+    inquired: Mapping[str, Sequence[Finding]] | None = None,
+) -> Report:
+    """All findings of all hosts.
+
+    ``silent`` are the hosts that did not answer, with the reason; ``inquired`` what the inquiries
+    found. See ``skip_mistakes`` for what may stand in ``skip``.
+    """
+    findings: dict[str, tuple[Finding, ...]] = {}
+    for host, needed in requirements.items():
+        if host in facts:
+            found = list(_checked(needed, facts[host], skip)) + list((inquired or {}).get(host, ()))
+            findings[host] = tuple(found)
+        else:
+            findings[host] = (_unreachable((silent or {}).get(host, "no answer")),)
+    return Report(findings)
+
+
+def skip_mistakes(skip: Mapping[str, str], requirements: Requirements) -> list[Mistake]:
+    """The keys of ``skip`` that are no checks, and those without a reason."""
+    known = sorted(set(chain.from_iterable(map(_names, chain(*requirements.values())))))
+    unknown = [
+        Mistake(f"skip.{name}", "a check that does not exist", f"known are: {', '.join(known)}")
+        for name in skip
+        if name not in known
+    ]
+    silent = [
+        Mistake(f"skip.{name}", "no reason", "write one; it is printed at every run")
+        for name, reason in skip.items()
+        if not reason.strip()
+    ]
+    return unknown + silent
+
+
+def _names(needed: Requirement | Inquiry) -> tuple[str, ...]:
+    return needed.names if isinstance(needed, Inquiry) else (needed.name,)
+
+
+def _checked(
+    needed: Sequence[Requirement | Inquiry], facts: HostFacts, skip: Mapping[str, str]
+) -> Iterator[Finding]:
+    for one in needed:
+        if isinstance(one, Inquiry):
+            continue
+        if one.name in skip:
+            yield _skipped(one.name, skip)
+        else:
+            yield from one.check(facts)
+
+
+def _skipped(name: str, skip: Mapping[str, str]) -> Finding:
+    return Finding(name, "skipped", skip[name])
+
+
+def _unreachable(reason: str) -> Finding:
+    return Finding(
+        REACHABLE,
+        "error",
+        reason,
+        "a shell on the host, as root or by sudo",
+        "See that 'ssh' and then 'sudo -n true' work there, with the inventory's user, port "
+        "and key.",
+    )
+
+
+def _examine(site: Checked, hosts: Sequence[Host]) -> tuple[Reading, Report]:
+    """Ask ``hosts`` and judge what they say; a mistake in ``skip`` ends it before."""
+    skip = site.settings.skip
+    every = {host.name: site.requirements(host.name) for host in site.hosts}
+    mistakes = skip_mistakes(skip, every)
+    if mistakes:
+        raise SiteError(str(site.path), mistakes)
+    requirements = {host.name: every[host.name] for host in hosts}
+    reading = facts_of(hosts, site.settings.name)
+    answering = [host for host in hosts if host.name in reading.facts]
+    inquired = _inquire(answering, requirements, skip)
+    return reading, collect(requirements, reading.facts, skip, reading.silent, inquired)
+
+
+def _inquire(
+    hosts: Sequence[Host], requirements: Requirements, skip: Mapping[str, str]
+) -> Mapping[str, Sequence[Finding]]:
+    def ask(host: Host) -> list[Finding]:
+        with ctx_host.use(host):
+            return [
+                _skipped(finding.name, skip) if finding.name in skip else finding
+                for inquiry in requirements[host.name]
+                if isinstance(inquiry, Inquiry)
+                for finding in _answers(inquiry, host, skip)
+            ]
+
+    return dict(zip([host.name for host in hosts], Pool().map(ask, hosts), strict=True))
+
+
+def _answers(inquiry: Inquiry, host: Host, skip: Mapping[str, str]) -> Sequence[Finding]:
+    first = inquiry.names[0]
+    return [_skipped(first, skip)] if first in skip else list(inquiry.ask(host))

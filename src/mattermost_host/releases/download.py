@@ -1,0 +1,181 @@
+"""A release on the control machine: fetched from the vendor, a mirror or a file, and verified.
+
+The bytes are read once: hashed, kept and listed in the same pass. What is not what it should be
+leaves nothing behind.
+"""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mattermost_host.knowledge import releases
+from mattermost_host.releases.signature import check_signature
+from mattermost_host.releases.source import ReleaseError, ReleaseSource
+from mattermost_host.releases.tarball import Readable, check_listing
+
+if TYPE_CHECKING:
+    import requests
+
+Progress = Callable[[int, int | None], None]
+"""Called with the bytes read so far, and all of them where the source says."""
+
+CHUNK = 1024 * 1024
+LARGEST_SIGNATURE = 64 * 1024
+
+
+def fetch(
+    source: ReleaseSource, cache: Path, progress: Progress = lambda done, total: None
+) -> Path:
+    """The verified tarball of ``source``: the file itself, or its copy in ``cache``.
+
+    A copy is kept under its digest, 0600, and verified again each time. Raises ReleaseError with
+    a sentence: unverified, out of reach, wrong digest or signature, cut off, not a server, or
+    with members that climb out of it.
+    """
+    if not (source.sha256 or source.signature_key or source.unverified):
+        raise ReleaseError(
+            f"Nobody has said how to verify {source.shown}. State its SHA-256 "
+            f"(`mattermost.release.sha256`; the vendor's are at {releases.ARCHIVE}) or the key "
+            "that signed it (`mattermost.release.signature_key`); "
+            "`mattermost.release.unverified` deploys it all the same."
+        )
+    try:
+        return _fetch_url(source, cache, progress) if source.is_url else _use_file(source, progress)
+    except OSError as error:
+        where = error.filename or cache
+        raise ReleaseError(f"{where} cannot be used: {error.strerror or error}.") from None
+
+
+def sha256_of(path: Path) -> str:
+    """The digest of a file, for a tarball whose digest nobody has stated."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class _Tee:
+    """Reads a stream for ``tarfile``; hashes, keeps and counts what goes by."""
+
+    def __init__(self, stream: Readable, total: int | None, copy: int | None, progress: Progress):
+        self._stream, self._total, self._copy, self._progress = stream, total, copy, progress
+        self._digest = hashlib.sha256()
+        self._done = 0
+
+    def read(self, size: int = CHUNK) -> bytes:
+        """At most ``size`` bytes, none at the end."""
+        data = self._stream.read(size)
+        self._digest.update(data)
+        if self._copy is not None:
+            _write_all(self._copy, data)
+        self._done += len(data)
+        self._progress(self._done, self._total)
+        return data
+
+    def finish(self) -> str:
+        """Read what is left; the digest of everything."""
+        while self.read(CHUNK):
+            pass
+        return self._digest.hexdigest()
+
+
+def _use_file(source: ReleaseSource, progress: Progress) -> Path:
+    path = Path(source.location).expanduser()
+    if not path.is_file():
+        raise ReleaseError(
+            f"{path} is not there. Put the release's tarball there, or correct "
+            "`mattermost.release.file`."
+        )
+    with path.open("rb") as file:
+        _examine(source, _Tee(file, path.stat().st_size, None, progress))
+    if source.signature_key:
+        signature = Path(f"{path}.sig")
+        if not signature.is_file():
+            raise ReleaseError(f"{signature} is not there: put the tarball's signature beside it.")
+        _verify_signature(source, signature.read_bytes(), path)
+    return path
+
+
+def _fetch_url(source: ReleaseSource, cache: Path, progress: Progress) -> Path:
+    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+    kept = cache / f"{source.sha256}.tar.gz"
+    signature = _signature(source, kept) if source.signature_key else None
+    if source.sha256 and kept.is_file() and sha256_of(kept) == source.sha256:
+        if signature is not None:
+            _verify_signature(source, signature, kept)
+        return kept
+    with _aside(cache) as (descriptor, path):
+        with _opened(source, source.location) as response:
+            length = response.headers.get("Content-Length")
+            total = int(length) if length and length.isdecimal() else None
+            digest = _examine(source, _Tee(response.raw, total, descriptor, progress))
+        if signature is not None:
+            _verify_signature(source, signature, path)
+            _keep(cache, f"{digest}.tar.gz.sig", signature)
+        os.fsync(descriptor)
+        return path.replace(cache / f"{digest}.tar.gz")
+
+
+def _examine(source: ReleaseSource, tee: _Tee) -> str:
+    """Read the tarball to its end, list it, and compare its digest."""
+    complaint = check_listing(tee)
+    digest = tee.finish()
+    # Only what is whole and of the right kind has a digest worth comparing.
+    if complaint:
+        raise ReleaseError(f"{source.shown} {complaint}")
+    if source.sha256 and digest != source.sha256:
+        raise ReleaseError(
+            f"{source.shown} has the SHA-256 {digest}, and {source.sha256} was expected: it is "
+            "not that release, or somebody changed it. Do not deploy it; compare both with "
+            f"{releases.ARCHIVE}."
+        )
+    return digest
+
+
+def _verify_signature(source: ReleaseSource, signature: bytes, tarball: Path) -> None:
+    assert source.signature_key is not None
+    complaint = check_signature(source.signature_key, signature, tarball)
+    if complaint:
+        raise ReleaseError(f"{source.shown}: {complaint}")
+
+
+def _signature(source: ReleaseSource, kept: Path) -> bytes:
+    """The detached signature: kept from the last time, or fetched."""
+    beside = Path(f"{kept}.sig")
+    if beside.is_file():
+        return beside.read_bytes()
+    with _opened(source, f"{source.location}.sig") as response:
+        return bytes(response.raw.read(LARGEST_SIGNATURE))
+
+
+def _opened(source: ReleaseSource, url: str) -> AbstractContextManager["requests.Response"]:
+    # Most runs fetch nothing, and need not wait for requests.
+    from mattermost_host.releases import http as http_download  # noqa: PLC0415
+
+    return http_download.opened(source, url)
+
+
+@contextmanager
+def _aside(cache: Path) -> Iterator[tuple[int, Path]]:
+    """A file of one's own, 0600 from the first byte, gone unless it is renamed."""
+    descriptor, name = tempfile.mkstemp(dir=cache, prefix=".fetching-")
+    path = Path(name)
+    try:
+        yield descriptor, path
+    finally:
+        os.close(descriptor)
+        path.unlink(missing_ok=True)
+
+
+def _keep(cache: Path, name: str, content: bytes) -> None:
+    with _aside(cache) as (descriptor, path):
+        _write_all(descriptor, content)
+        path.replace(cache / name)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]

@@ -1,0 +1,57 @@
+"""A release's tarball or signature over HTTP, as a stream; every way to fail is a sentence."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import requests
+import urllib3
+
+from mattermost_host.releases.source import ReleaseError, ReleaseSource
+
+TIMEOUT_S = (10, 60)
+"""Seconds to connect, and between two packets."""
+
+
+@contextmanager
+def opened(source: ReleaseSource, url: str) -> Iterator[requests.Response]:
+    """The answer to a GET of ``url``, its body unread and as the server stores it."""
+    shown = source.shown + url.removeprefix(source.location)
+    # A server that calls a tarball "gzip encoded" must not make us hash what is inside it.
+    headers = {"Accept-Encoding": "identity"}
+    try:
+        response = requests.get(url, stream=True, timeout=TIMEOUT_S, headers=headers)
+    except requests.RequestException as error:
+        raise ReleaseError(
+            f"{shown} cannot be reached ({_cause(error)}). Give this machine a way there, or "
+            "state a mirror (`mattermost.release.mirror`) or a tarball "
+            "(`mattermost.release.file`)."
+        ) from None
+    with response:
+        if response.status_code != requests.codes.ok:
+            raise ReleaseError(
+                f"{shown} answers {response.status_code} {response.reason}: there is no such "
+                "file, or it is not for everybody. Check the version, the edition and the mirror."
+            )
+        try:
+            yield response
+        except (requests.RequestException, urllib3.exceptions.HTTPError):
+            raise ReleaseError(
+                f"{shown} broke off in the middle. Run again when the connection is better, or "
+                "fetch it by other means and state it as `mattermost.release.file`."
+            ) from None
+
+
+def _cause(error: requests.RequestException) -> str:
+    text = str(error)
+    causes = {
+        "the name does not resolve": ("NameResolutionError", "Failed to resolve", "getaddrinfo"),
+        "the certificate is not trusted": ("CERTIFICATE_VERIFY_FAILED",),
+        "the connection is refused": ("Connection refused",),
+        "the network is unreachable": ("unreachable",),
+        "no answer in time": ("timed out",),
+        "the proxy of this machine refuses it": ("ProxyError", "Tunnel connection failed"),
+    }
+    return next(
+        (cause for cause, signs in causes.items() if any(sign in text for sign in signs)),
+        "the connection failed",
+    )

@@ -1,0 +1,65 @@
+"""Where a release's tarball comes from, and by what it is known to be right."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from mattermost_host.knowledge import releases
+from mattermost_host.support.errors import OperatorError
+
+
+class ReleaseError(OperatorError):
+    """A release that cannot be had, or is not what it should be. Nothing of it was kept."""
+
+
+@dataclass(frozen=True)
+class ReleaseSource:
+    """Where a tarball comes from, and by what it is known to be right."""
+
+    location: str
+    """URL, or path on this machine."""
+    sha256: str | None = None
+    signature_key: Path | None = None
+    """Public GPG key; the detached signature is beside the tarball, with ``.sig``."""
+    unverified: bool = False
+    """The operator said that neither is needed."""
+
+    @property
+    def shown(self) -> str:
+        """The location as it may be printed: without a password in the URL."""
+        parts = urlsplit(self.location)
+        if not self.is_url or "@" not in parts.netloc:
+            return self.location
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+    @property
+    def is_url(self) -> bool:
+        """Whether the tarball is fetched over the network."""
+        return self.location.startswith(("http://", "https://"))
+
+
+def source(
+    version: str,
+    edition: releases.Edition,
+    architecture: releases.Architecture,
+    *,
+    mirror: str | None = None,
+    file: str | None = None,
+    sha256: str | None = None,
+    signature_key: Path | None = None,
+    unverified: bool = False,
+) -> ReleaseSource:
+    """The source that an operator's words name: a file or its URL, a mirror, or the vendor.
+
+    The digest is the stated one or that of our table; a ``file`` of one's own is not in the table.
+    Raises ReleaseError for a mirror that is no URL.
+    """
+    if mirror and not mirror.startswith(("http://", "https://")):
+        raise ReleaseError(
+            f"The mirror {mirror} is no URL. Write `mattermost.release.mirror` with https:// at "
+            "its beginning, or state a file as `mattermost.release.file`."
+        )
+    wanted = (version, edition, architecture)
+    official = releases.mirror_url(mirror, *wanted) if mirror else releases.official_url(*wanted)
+    known = None if file else releases.sha256(*wanted)
+    return ReleaseSource(file or official, sha256 or known, signature_key, unverified)

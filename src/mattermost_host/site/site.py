@@ -1,0 +1,264 @@
+"""Site: everything one inventory describes, checked before any connection.
+
+``config.py`` loads it at the start of each pyinfra run; deploys say ``Site.current()``.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, ClassVar
+
+import click
+from pydantic import SecretStr
+
+from mattermost_host.certificates.authority import Pair
+from mattermost_host.components import base, firewall, mattermost, nginx, postgres, tls
+from mattermost_host.engine import inventory, locks
+from mattermost_host.engine.inventory import SiteHost
+from mattermost_host.facts.host import HostFacts
+from mattermost_host.knowledge import postgresql_sizing
+from mattermost_host.knowledge.dsn import Dsn
+from mattermost_host.knowledge.postgresql_sizing import Pool
+from mattermost_host.knowledge.surface import Port, Surface
+from mattermost_host.ops import release
+from mattermost_host.preflight.finding import Inquiry, Requirement
+from mattermost_host.releases.choice import release_to_run
+from mattermost_host.site import rules as site_rules
+from mattermost_host.site.secrets import Secrets, Wanted
+from mattermost_host.site.settings import Description, describe
+from mattermost_host.support.errors import OperatorError, SiteError
+
+CHANGING = frozenset({"deploys/site.py"})
+"""Deploys that change hosts; only one run of them at a time."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """One inventory, without a mistake, with its secrets."""
+
+    path: Path
+    settings: Description
+    hosts: tuple[SiteHost, ...]
+    secrets: Secrets
+
+    _current: ClassVar["Site | None"] = None
+    _lock: ClassVar[IO[str] | None] = None
+    """Held until pyinfra's process ends."""
+
+    @classmethod
+    def load(cls, path: Path) -> "Site":
+        """Read and check the inventory at ``path``; generate the secrets that are missing.
+
+        Raises SiteError with every mistake at once.
+        """
+        read = inventory.read(path)
+        settings, mistakes = describe(read.description)
+        mistakes = [*read.mistakes, *mistakes, *site_rules.mistakes(settings, path)]
+        if mistakes:
+            raise SiteError(str(path), mistakes)
+        secrets = Secrets.load(path, _wanted(settings), datetime.now(UTC))
+        mistakes = list(site_rules.mistakes_with_secrets(settings, secrets))
+        if mistakes:
+            raise SiteError(str(path), mistakes)
+        return cls(path, settings, read.hosts, secrets)
+
+    @classmethod
+    def use(cls, path: Path) -> "Site":
+        """Load the inventory at ``path`` and make it the site of this run."""
+        Site._current = cls.load(path)
+        return Site._current
+
+    @classmethod
+    def load_for_pyinfra(cls) -> None:
+        """Load the inventory of pyinfra's command line, if it is a file and not a host's name.
+
+        Does nothing where a command of ours has loaded its inventory before it reads config.py.
+        """
+        if Site._current is not None:
+            return
+        said = click.get_current_context().params
+        path = Path(str(said["inventory"]))
+        if path.is_file() or path.suffix == ".py":
+            cls.use(path)
+            if CHANGING.intersection(map(os.path.normpath, said["operations"])) and not said["dry"]:
+                Site._lock = locks.take(path)
+
+    @classmethod
+    def current(cls) -> "Site":
+        """The site of this run. Raises OperatorError where config.py was not read."""
+        if cls._current is None:
+            raise OperatorError(
+                "config.py was not read, so nothing was checked; "
+                "run pyinfra in the folder that holds config.py, with an inventory file"
+            )
+        return cls._current
+
+    def roles(self, host_name: str) -> tuple[str, ...]:
+        """What the host is for: nothing of the site's where it only looks for drift."""
+        return next((host.roles for host in self.hosts if host.name == host_name), ())
+
+    def surfaces(self, host_name: str, facts: HostFacts) -> Mapping[str, Surface]:
+        """What each component shows on this host, by the component's name."""
+        roles = self.roles(host_name)
+        shown = {
+            "base": base.surface(self.settings.base, facts),
+            "firewall": firewall.surface(self.settings.firewall, facts),
+        }
+        if "db" in roles and self.settings.postgres.local:
+            shown["postgres"] = postgres.surface(self.settings.postgres, facts)
+        if "app" in roles:
+            shown["mattermost"] = mattermost.surface(self.settings.mattermost)
+        if "proxy" in roles:
+            shown["tls"] = tls.surface(self.settings.tls)
+            shown["nginx"] = nginx.surface(self.settings.nginx)
+        return shown
+
+    def requirements(self, host_name: str) -> list[Requirement | Inquiry]:
+        """What the components of this host need of it."""
+        roles, settings = self.roles(host_name), self.settings
+        needed: list[Requirement | Inquiry] = [
+            *base.requires(settings.users),
+            *firewall.requires(settings.firewall),
+        ]
+        if "db" in roles and settings.postgres.local:
+            needed += postgres.requires(settings.postgres, self.version)
+        if "app" in roles:
+            needed += mattermost.requires(
+                settings.mattermost, self.version, settings.users, settings.file_use
+            )
+            if self.dsn:
+                needed += postgres.requires_of_external(
+                    self.dsn,
+                    self.secrets.database_password,
+                    authorities=self.database_ca,
+                    version=self.version,
+                    pool=self._pool,
+                )
+        if "proxy" in roles:
+            needed += tls.requires(settings.tls, self.certificate)
+            needed += nginx.requires(settings.nginx, settings.url)
+        return needed
+
+    @property
+    def name(self) -> str:
+        """The name users type."""
+        return self.settings.name
+
+    @property
+    def skip(self) -> Mapping[str, str]:
+        """Checks of the preflight that the operator skips, and why."""
+        return self.settings.skip
+
+    @property
+    def version(self) -> str:
+        """The release of the server, ``11.7.9``."""
+        return site_rules.version(self.settings)
+
+    @property
+    def administrator_email(self) -> str:
+        """Address of the first administrator."""
+        administrator = self.settings.mattermost.administrator
+        return administrator.email or f"{administrator.username}@{self.settings.name}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings of the server that we own, as environment variables."""
+        return mattermost.environment(
+            self.settings.mattermost,
+            url=self.settings.url,
+            data_source=self._data_source,
+            secret_settings=self.secrets.settings,
+        )
+
+    @property
+    def dsn(self) -> Dsn | None:
+        """The external database; None where the site has its own. TLS is verified by default."""
+        if self.settings.postgres.dsn is None:
+            return None
+        dsn = Dsn.parse(self.settings.postgres.dsn)
+        defaults = {"sslmode": "verify-full"}
+        if self.settings.postgres.ca_certificate:
+            defaults["sslrootcert"] = mattermost.DATABASE_CA_FILE
+        return replace(dsn, parameters=tuple({**defaults, **dict(dsn.parameters)}.items()))
+
+    @property
+    def _data_source(self) -> SecretStr:
+        if self.dsn is None:
+            return SecretStr(f"postgres:///{postgres.NAME}?host={postgres.SOCKET_FOLDER}")
+        return self.dsn.with_password(self.secrets.database_password)
+
+    @property
+    def _pool(self) -> Pool:
+        stated = self.settings.mattermost.settings.get("SqlSettings.MaxOpenConns")
+        return Pool(max_open=stated) if isinstance(stated, int) else Pool()
+
+    @property
+    def serving(self) -> nginx.Serving:
+        """What the proxy serves, and from where."""
+        return nginx.Serving(
+            server_name=self.settings.name,
+            authority=self.settings.authority,
+            upstreams=[":".join(map(str, mattermost.LISTEN))],
+            certificate=tls.CERTIFICATE,
+            key=tls.KEY,
+            max_file_size_mb=self.settings.mattermost.max_file_size_mb,
+            static_folder=f"{release.CURRENT}/client",
+            acme_folder=tls.challenge_folder(self.settings.tls),
+        )
+
+    @property
+    def certificate(self) -> Pair | None:
+        """The site's certificate and key; None where the host gets them by ACME."""
+        settings = self.settings.tls
+        if settings.mode == "files":
+            assert settings.certificate and settings.key  # a rule of the site
+            key = SecretStr(Path(settings.key).read_text(encoding="utf-8"))
+            return Pair(certificate=Path(settings.certificate).read_text(encoding="utf-8"), key=key)
+        # What an earlier mode left in the secrets file is not the site's any more.
+        return self.secrets.certificates["site"] if settings.mode == "internal-ca" else None
+
+    @property
+    def licence(self) -> bytes | None:
+        """The licence file's content."""
+        return _content(self.settings.mattermost.licence)
+
+    @property
+    def database_ca(self) -> bytes | None:
+        """The authority of the external PostgreSQL."""
+        return _content(self.settings.postgres.ca_certificate)
+
+    def release(self, facts: HostFacts) -> release.Release:
+        """The release for this host.
+
+        Where the host lacks it, it is fetched and verified now: a tarball that is not right is to
+        be heard of before anything is touched. Raises ReleaseError.
+        """
+        wanted = release_to_run(self.settings.mattermost.release, self.version, facts.architecture)
+        if wanted.folder not in facts.releases:
+            wanted.fetch()
+        return wanted
+
+    def ports(self, host_name: str, facts: HostFacts) -> list[Port]:
+        """Every port that something on this host listens on."""
+        return [
+            port for surface in self.surfaces(host_name, facts).values() for port in surface.ports
+        ]
+
+    def postgres_parameters(self, host_name: str, facts: HostFacts) -> dict[str, str]:
+        """PostgreSQL's memory and connections on this host."""
+        shared = len(self.roles(host_name)) > 1
+        sized = postgresql_sizing.postgresql(
+            facts.cpus, facts.memory_mb, shared=shared, pool=self._pool
+        )
+        return sized.parameters()
+
+
+def _content(file: str | None) -> bytes | None:
+    return Path(file).read_bytes() if file else None
+
+
+def _wanted(settings: Description) -> Wanted:
+    internal = settings.tls.mode == "internal-ca"
+    return Wanted(certificates={"site": (settings.name,)} if internal else {})

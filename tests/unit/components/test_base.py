@@ -1,0 +1,85 @@
+"""The component base: fresh, converged, one setting at a time."""
+
+from dataclasses import replace
+
+import pytest
+
+from mattermost_host.components import base
+from mattermost_host.components.base import Settings
+from mattermost_host.facts.host import HostFacts
+from mattermost_host.ops.kernel import KernelParameters
+from tests.unit.examples import DEBIAN_12, IN_A_CONTAINER, converged, files_that_differ, mistakes_of
+from tests.unit.fake_host import Plan, answering, plan
+
+SYSCTL = "/etc/sysctl.d/60-mattermost-host.conf"
+
+
+def _fresh(settings: Settings | None = None, facts: HostFacts = DEBIAN_12) -> Plan:
+    return plan(base.deploy, settings or Settings(), facts)
+
+
+def test_a_fresh_host() -> None:
+    result = _fresh()
+    assert result.changed == [
+        "Base | the tools that every host needs are installed",
+        "Base | the locale en_US.UTF-8 is generated",
+        "Base | our folder and the kernel parameters are in place",
+        "Base | the clock is synchronised",
+    ]
+    assert "curl locales" in result.steps[0].shell
+    assert "systemd-timesyncd" in result.steps[0].shell
+
+
+@pytest.mark.parametrize("facts", [DEBIAN_12, IN_A_CONTAINER])
+def test_a_converged_host_yields_nothing(facts: HostFacts) -> None:
+    fresh = _fresh(facts=facts)
+    assert plan(base.deploy, Settings(), facts, answer=converged(fresh)).changed == []
+
+
+def test_the_kernel_parameters_are_one_file() -> None:
+    without = _fresh(Settings(kernel_parameters=False))
+    assert files_that_differ(_fresh(), without) == {SYSCTL}
+    assert "net.core.somaxconn = 4096\n" in _fresh().text(SYSCTL)
+    assert " = " not in without.text(SYSCTL)
+
+
+def test_parameters_of_the_kernel_that_differ_are_set_now() -> None:
+    wanted = base.kernel_parameters(DEBIAN_12.memory_mb)
+    found = {KernelParameters(tuple(wanted)): {**wanted, "net.core.somaxconn": "128"}}
+    answer = answering(found, converged(_fresh()))
+    result = plan(base.deploy, Settings(), DEBIAN_12, answer=answer)
+    assert result.changed == ["Base | the kernel parameters are in force"]
+    assert "net.core.somaxconn='4096'" in result.shell
+
+
+def test_the_memory_reserve_is_scaled() -> None:
+    small = base.kernel_parameters(2_000)["vm.min_free_kbytes"]
+    large = base.kernel_parameters(16_000)["vm.min_free_kbytes"]
+    assert (small, large) == ("40960", "327680")
+
+
+@pytest.mark.parametrize(
+    ("settings", "facts", "kept"),
+    [
+        (Settings(), DEBIAN_12, True),
+        (Settings(time_synchronisation=False), DEBIAN_12, False),
+        (Settings(), IN_A_CONTAINER, False),
+        (Settings(), replace(DEBIAN_12, packages=(("chrony", "4.3"),)), False),
+    ],
+)
+def test_the_clock_is_kept_where_it_is_ours_to_keep(
+    settings: Settings, facts: HostFacts, kept: bool
+) -> None:
+    result = _fresh(settings, facts)
+    assert ("Base | the clock is synchronised" in result.changed) is kept
+    assert ("systemd-timesyncd" in result.steps[0].shell) is kept
+    assert bool(base.surface(settings, facts).units) is kept
+
+
+def test_wrong_settings() -> None:
+    assert mistakes_of(base={"time_synchronisation": "perhaps", "locale": "de_DE.UTF-8"}) == [
+        "base.time_synchronisation: found 'perhaps'; "
+        "input should be a valid boolean, unable to interpret input",
+        "base.locale: found a key that means nothing here; "
+        "known are: kernel_parameters, time_synchronisation",
+    ]

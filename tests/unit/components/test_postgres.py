@@ -1,0 +1,135 @@
+"""The component postgres: fresh, converged, one setting at a time."""
+
+from dataclasses import replace
+
+import pytest
+
+from mattermost_host.components import postgres
+from mattermost_host.components.postgres import Settings
+from mattermost_host.facts.host import HostFacts
+from mattermost_host.ops.database import AskDatabase, DatabaseState
+from mattermost_host.ops.running import AskUnit
+from tests.unit.examples import DEBIAN_12, converged, files_that_differ, mistakes_of
+from tests.unit.fake_host import Plan, answering, plan
+
+DROP_IN = "/etc/postgresql/15/main/conf.d/mattermost-host.conf"
+ACCESS = "/etc/postgresql/15/main/pg_hba.conf"
+PARAMETERS = {"shared_buffers": "585MB", "max_connections": "120"}
+
+
+def _fresh(
+    settings: Settings | None = None,
+    facts: HostFacts = DEBIAN_12,
+    parameters: dict[str, str] | None = None,
+) -> Plan:
+    return plan(postgres.deploy, settings or Settings(), facts, parameters or PARAMETERS)
+
+
+def test_a_fresh_host() -> None:
+    result = _fresh()
+    assert result.changed == [
+        "PostgreSQL | PostgreSQL 15 is installed",
+        "PostgreSQL | settings and access rules are in place",
+        "PostgreSQL | PostgreSQL runs with them",
+        "PostgreSQL | role, database and schema belong to Mattermost",
+    ]
+    assert result.steps[0].shell.endswith(" install postgresql-15")
+    assert set(result.written) == {DROP_IN, ACCESS}
+
+
+def test_a_converged_host_yields_nothing() -> None:
+    answer = converged(_fresh())
+    assert plan(postgres.deploy, Settings(), DEBIAN_12, PARAMETERS, answer=answer).changed == []
+
+
+def test_parameters_are_a_drop_in_and_the_packages_own_file_stays() -> None:
+    assert _fresh().text(DROP_IN).splitlines()[1:] == [
+        "listen_addresses = ''",
+        "shared_buffers = 585MB",
+        "max_connections = 120",
+    ]
+    assert not any(path.endswith("postgresql.conf") for path in _fresh().written)
+
+
+def test_one_parameter_is_one_file_and_a_restart() -> None:
+    larger = {**PARAMETERS, "shared_buffers": "1GB"}
+    assert files_that_differ(_fresh(), _fresh(parameters=larger)) == {DROP_IN}
+    result = plan(postgres.deploy, Settings(), DEBIAN_12, larger, answer=converged(_fresh()))
+    assert result.changed == [
+        "PostgreSQL | settings and access rules are in place",
+        "PostgreSQL | PostgreSQL runs with them",
+    ]
+    assert "systemctl restart postgresql@15-main.service" in result.shell
+
+
+def test_nobody_comes_in_over_the_network() -> None:
+    result = _fresh()
+    access = result.entry(ACCESS)
+    assert (access.mode, access.user, access.group) == ("640", "postgres", "postgres")
+    rules = [line.split() for line in result.text(ACCESS).splitlines() if line[:1] != "#"]
+    assert {(rule[0], rule[-1]) for rule in rules} == {("local", "peer")}
+    assert postgres.surface(Settings(), DEBIAN_12).ports == ()
+
+
+def test_a_parameter_that_somebody_overrode_is_reset() -> None:
+    fresh = _fresh()
+    (question,) = (asked for asked in fresh.questions if isinstance(asked, AskDatabase))
+    drifted = DatabaseState("l", "mattermost", "UTF8", "mattermost", ("shared_buffers",))
+    result = plan(
+        postgres.deploy,
+        Settings(),
+        DEBIAN_12,
+        PARAMETERS,
+        answer=answering({question: drifted}, converged(fresh)),
+    )
+    assert result.changed == ["PostgreSQL | role, database and schema belong to Mattermost"]
+    assert result.stdin == "ALTER SYSTEM RESET shared_buffers;"
+
+
+@pytest.mark.parametrize(
+    ("distribution", "release", "major"),
+    [
+        ("debian", "12", 15),
+        ("debian", "13", 17),
+        ("ubuntu", "22.04", 14),
+        ("ubuntu", "24.04", 16),
+    ],
+)
+def test_the_distributions_own_version(distribution: str, release: str, major: int) -> None:
+    facts = replace(DEBIAN_12, distribution=distribution, release=release)
+    result = _fresh(facts=facts)
+    assert result.steps[0].shell.endswith(f" install postgresql-{major}")
+    (unit,) = postgres.surface(Settings(), facts).units
+    assert unit.name == f"postgresql@{major}-main.service"
+    units = {asked.unit for asked in result.questions if isinstance(asked, AskUnit)}
+    assert units == {unit.name}
+
+
+def test_pgdg_brings_its_repository_before_its_packages() -> None:
+    result = _fresh(Settings(pgdg=True, version=16))
+    source = result.text("/etc/apt/sources.list.d/pgdg.sources")
+    assert "Signed-By: " in source
+    assert result.shell.index("pgdg.sources") < result.shell.index(" install postgresql-16")
+    again = plan(
+        postgres.deploy,
+        Settings(pgdg=True, version=16),
+        DEBIAN_12,
+        PARAMETERS,
+        answer=converged(result),
+    )
+    assert again.changed == []
+
+
+def test_an_external_database_shows_nothing_here() -> None:
+    settings = Settings(dsn="postgres://mattermost@db.example.com/mattermost?sslmode=verify-full")
+    assert not settings.local
+    assert postgres.surface(settings, DEBIAN_12).units == ()
+
+
+def test_wrong_settings() -> None:
+    assert mistakes_of(postgres={"version": 9, "pgdg": "please", "host": "db"}) == [
+        "postgres.pgdg: found 'please'; input should be a valid boolean, unable to interpret input",
+        "postgres.version: found 9; input should be greater than or equal to 14",
+        "postgres.host: found a key that means nothing here; "
+        "known are: ca_certificate, dsn, pgdg, version",
+    ]

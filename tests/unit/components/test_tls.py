@@ -1,0 +1,388 @@
+"""The site's certificate in its three modes, without a host; the hook by the real shell."""
+
+import os
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from pydantic import SecretStr, ValidationError
+
+from mattermost_host.certificates import authority as certificates
+from mattermost_host.certificates.authority import Pair
+from mattermost_host.components import tls
+from mattermost_host.components.tls import Settings
+from mattermost_host.engine.questions import Question
+from mattermost_host.knowledge.surface import SecretFile, Unit
+from mattermost_host.ops import acme
+from mattermost_host.ops.acme import AskCertificate, CertificateState
+from mattermost_host.ops.entries import Absent, File
+from mattermost_host.preflight.finding import Finding, Verdict
+from tests.unit import local
+from tests.unit.fake_host import Plan, answering, plan
+
+NAME = "mm.example.com"
+NOW = datetime.now(UTC)
+AUTHORITY = certificates.new_authority("test", NOW - timedelta(minutes=1))
+PAIR = certificates.new_leaf(AUTHORITY, [NAME], NOW)
+ACME = Settings(mode="acme", directory="https://acme.test/dir", email="admin@example.com")
+STANDING = "a certificate stands until the first one is issued"
+RENEW = "Have it renewed, put the new one into the same file, and deploy."
+ISSUED = "the certificate is issued"
+
+
+def _leaf(names: tuple[str, ...] = (NAME,), age_days: int = 0) -> x509.Certificate:
+    return certificates.new_leaf(AUTHORITY, names, NOW - timedelta(days=age_days)).leaf
+
+
+def _right() -> CertificateState:
+    return CertificateState(
+        fits=True, installed=True, issued=_leaf(), directory="https://acme.test/dir"
+    )
+
+
+def _planned(settings: Settings, state: CertificateState, pair: Pair | None = None) -> Plan:
+    def both() -> None:
+        tls.deploy(settings=settings, server_name=NAME, pair=pair)
+        tls.issue(settings=settings, server_name=NAME)
+
+    question: Question = AskCertificate(tls.PLACE)
+    return plan(both, answer=answering({question: state}))
+
+
+def test_pair_is_put_in_place_and_its_key_only_by_standard_input() -> None:
+    result = _planned(Settings(), CertificateState(), PAIR)
+    assert result.text(tls.CERTIFICATE) == PAIR.certificate
+    key = result.entry(tls.KEY)
+    assert (key.mode, key.user, key.group, key.secret) == ("600", "root", "root", True)
+    assert key.data.decode() == PAIR.key.get_secret_value()
+    assert "PRIVATE KEY" not in result.shell
+    assert "PRIVATE KEY" not in repr(result.entries)
+    assert [step.name for step in result.steps] == [
+        "TLS | their folder is there, and nothing of ACME",
+        "TLS | certificate and key are in place",
+    ]
+
+
+def test_without_acme_everything_of_it_is_removed() -> None:
+    result = _planned(Settings(mode="files"), CertificateState(), PAIR)
+    removed = {entry.path for entry in result.entries if isinstance(entry, Absent)}
+    assert removed == {
+        *acme.REMAINS,
+        tls.HOOK,
+        tls.CHALLENGES,
+        tls.ACME_AUTHORITIES,
+        tls.DROP_IN,
+    }
+    assert tls.challenge_folder(Settings()) is None
+    assert tls.surface(Settings()).units == ()
+
+
+def test_acme_takes_no_notice_of_a_pair_from_before() -> None:
+    result = _planned(ACME, _right(), PAIR)
+    assert tls.CERTIFICATE not in [entry.path for entry in result.entries]
+    assert tls.requires(ACME, PAIR) == []
+
+
+def test_acme_on_a_fresh_host_starts_with_a_placeholder() -> None:
+    result = _planned(ACME, CertificateState())
+    assert [step.name for step in result.steps] == [
+        "TLS | certbot is installed",
+        "TLS | certbot finds its way to the proxy",
+        "TLS | a certificate stands until the first one is issued",
+        "TLS | the certificate is issued",
+        "TLS | certbot renews it",
+    ]
+    assert all(step.changes for step in result.steps)
+    assert "PRIVATE KEY" not in result.shell
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: the pair must be root's")
+def test_placeholder_fits_and_is_private_from_its_first_byte(tmp_path: Path) -> None:
+    (tmp_path / "tls").mkdir()
+    step = _planned(ACME, CertificateState()).step(STANDING)
+    script = local.moved(step.shell, {tls.FOLDER: tmp_path / "tls"})
+    before_chmod = script.replace("chmod 600", "stat -c %a").replace("chmod 644", "stat -c %a")
+    modes = local.run(before_chmod, step.stdin).stdout.split()
+    done = local.run(script, step.stdin)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = _asked(tmp_path)
+    assert (found.fits, found.installed) == (True, False)
+    written = Pair(
+        certificate=(tmp_path / "tls/fullchain.pem").read_text(),
+        key=SecretStr((tmp_path / "tls/privkey.pem").read_text()),
+    )
+    assert written.is_whole()
+    assert written.leaf.issuer == written.leaf.subject
+    assert modes == ["600", "600"]
+
+
+def test_acme_asks_for_the_name_at_the_directory() -> None:
+    command = _planned(ACME, CertificateState()).step(ISSUED).shell
+    for part in (
+        "certbot certonly --non-interactive --agree-tos",
+        "--email admin@example.com",
+        "--server https://acme.test/dir",
+        "--domain mm.example.com",
+        "--webroot-path /var/lib/mattermost-host/acme",
+        "--deploy-hook /usr/local/lib/mattermost-host/certificate-hook",
+        "gave no certificate",
+    ):
+        assert part in command
+    assert "REQUESTS_CA_BUNDLE" not in command
+    anonymous = ACME.model_copy(update={"email": None})
+    command = _planned(anonymous, CertificateState()).step(ISSUED).shell
+    assert "--register-unsafely-without-email" in command
+
+
+def test_private_acme_server_is_verified_with_its_own_authorities(tmp_path: Path) -> None:
+    bundle = tmp_path / "ca.pem"
+    bundle.write_text(AUTHORITY.certificate)
+    private = ACME.model_copy(update={"ca_bundle": str(bundle)})
+    result = _planned(private, CertificateState(unread_drop_in=True))
+    assert result.text(tls.ACME_AUTHORITIES) == AUTHORITY.certificate
+    assert f"Environment=REQUESTS_CA_BUNDLE={tls.ACME_AUTHORITIES}\n" in result.text(tls.DROP_IN)
+    command = result.step(ISSUED).shell
+    assert command.startswith("set -eu\nsystemctl daemon-reload\n")
+    assert f"REQUESTS_CA_BUNDLE={tls.ACME_AUTHORITIES} certbot" in command
+
+
+def test_acme_converged_changes_nothing() -> None:
+    result = _planned(ACME, _right())
+    assert not result.step(STANDING).changes
+    assert not result.step(ISSUED).changes
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"issued": None},
+        {"issued": _leaf(age_days=300)},
+        {"issued": _leaf(("old.example.com",))},
+        {"directory": "https://staging.test/dir"},
+    ],
+    ids=["none", "due", "other-name", "other-authority"],
+)
+def test_acme_issues_again(changes: dict[str, object]) -> None:
+    state = CertificateState(**{**_right().__dict__, **changes})
+    assert "certbot certonly" in _planned(ACME, state).step(ISSUED).shell
+
+
+@pytest.mark.parametrize(
+    ("logged", "times"), [("urn:ietf:params:acme:error:badNonce", 2), ("unauthorized", 1)]
+)
+def test_only_an_order_that_was_refused_for_its_nonce_is_sent_again(
+    tmp_path: Path, logged: str, times: int
+) -> None:
+    """Each failed validation counts with the authority; a refused nonce says nothing of us."""
+    log, programs = tmp_path / "log", tmp_path / "programs"
+    local.program(programs, "certbot", f"echo {logged} >>{log}; exit 1")
+    shell = _planned(ACME, CertificateState()).step(ISSUED).shell
+    done = local.run(local.moved(shell, {acme.LOG: log, "rm -rf /etc": ": /etc"}), (), programs)
+    assert done.returncode == 1
+    assert "gave no certificate" in done.stderr
+    assert len(log.read_text().splitlines()) == times
+
+
+def test_remains_that_stop_certbot_are_cleared_away_first() -> None:
+    half = CertificateState(**{**_right().__dict__, "directory": ""})
+    shell = _planned(ACME, half).step(ISSUED).shell
+    assert shell.startswith(
+        "set -eu\nrm -rf /etc/letsencrypt/live/mattermost-host "
+        "/etc/letsencrypt/archive/mattermost-host /etc/letsencrypt/renewal/mattermost-host.conf\n"
+    )
+    due = CertificateState(**{**_right().__dict__, "issued": _leaf(age_days=300)})
+    assert "rm -rf" not in _planned(ACME, due).step(ISSUED).shell
+
+
+@pytest.mark.parametrize("broken", [{"installed": False}, {"fits": False}])
+def test_pair_changed_by_hand_is_certbots_again_without_asking_the_authority(
+    broken: dict[str, bool],
+) -> None:
+    result = _planned(ACME, CertificateState(**{**_right().__dict__, **broken}))
+    assert result.step(STANDING).shell == f"RENEWED_LINEAGE={acme.LIVE} {tls.HOOK}"
+    assert not result.step(ISSUED).changes
+
+
+def test_pair_of_another_mode_serves_until_the_first_is_issued() -> None:
+    result = _planned(ACME, CertificateState(fits=True))
+    assert not result.step(STANDING).changes
+    assert result.step(ISSUED).changes
+
+
+def _write(path: Path, text: str, mode: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=mode)
+    path.write_text(text)
+    path.chmod(mode)
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Path:
+    """What certbot keeps: chain, key and certificate."""
+    folder = tmp_path / "live"
+    _write(folder / "fullchain.pem", PAIR.certificate + AUTHORITY.certificate, 0o644)
+    _write(folder / "privkey.pem", PAIR.key.get_secret_value(), 0o600)
+    _write(folder / "cert.pem", PAIR.certificate, 0o644)
+    return folder
+
+
+def _asked(tmp_path: Path) -> CertificateState:
+    programs = tmp_path / "programs"
+    local.program(programs, "systemctl", "echo DropInPaths=")
+    found: CertificateState = local.ask_here(
+        AskCertificate(tls.PLACE),
+        programs,
+        {
+            acme.LIVE: tmp_path / "live",
+            tls.FOLDER: tmp_path / "tls",
+            acme.RENEWAL: tmp_path / "renewal.conf",
+            tls.DROP_IN: tmp_path / "drop-in.conf",
+        },
+    )
+    return found
+
+
+def test_fresh_host_has_nothing(tmp_path: Path) -> None:
+    assert _asked(tmp_path) == CertificateState()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: the pair must be root's")
+def test_state_of_a_host(tmp_path: Path, live: Path) -> None:
+    chain = (live / "fullchain.pem").read_text()
+    _write(tmp_path / "tls/fullchain.pem", chain, 0o644)
+    _write(tmp_path / "tls/privkey.pem", PAIR.key.get_secret_value(), 0o600)
+    _write(tmp_path / "renewal.conf", "[renewalparams]\nserver = https://acme.test/dir\n", 0o644)
+    assert _asked(tmp_path) == CertificateState(
+        fits=True, installed=True, issued=PAIR.leaf, directory="https://acme.test/dir"
+    )
+    (tmp_path / "tls/privkey.pem").chmod(0o644)
+    _write(tmp_path / "drop-in.conf", "", 0o644)
+    found = _asked(tmp_path)
+    assert (found.fits, found.installed, found.unread_drop_in) == (False, True, True)
+    _write(tmp_path / "tls/privkey.pem", AUTHORITY.key.get_secret_value(), 0o600)
+    found = _asked(tmp_path)
+    assert (found.fits, found.installed) == (False, False)
+
+
+def _hook(tmp_path: Path, lineage: Path) -> str:
+    """The hook by the real shell; what it asked of systemctl."""
+    result = _planned(ACME, CertificateState())
+    script = local.moved(
+        result.text(tls.HOOK),
+        {acme.LIVE: tmp_path / "live", tls.FOLDER: tmp_path / "tls", "/run": tmp_path / "run"},
+    )
+    log = tmp_path / "systemctl.log"
+    local.program(tmp_path / "programs", "systemctl", f'echo "$@" >> {log}')
+    done = local.run(f"RENEWED_LINEAGE={lineage}\n{script}", programs=tmp_path / "programs")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    return log.read_text() if log.exists() else ""
+
+
+def test_hook_places_the_pair_and_has_it_read(tmp_path: Path, live: Path) -> None:
+    (tmp_path / "tls").mkdir()
+    asked = _hook(tmp_path, live)
+    assert asked == "is-active --quiet nginx.service\nreload nginx.service\n"
+    placed = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "tls").iterdir()}
+    assert placed == {"fullchain.pem": 0o644, "privkey.pem": 0o600}
+    assert (tmp_path / "tls/privkey.pem").read_text() == PAIR.key.get_secret_value()
+    stamp = tmp_path / "run/mattermost-host/reloaded:nginx.service"
+    assert stamp.stat().st_mtime_ns >= (tmp_path / "tls/fullchain.pem").stat().st_ctime_ns
+
+
+def test_hook_leaves_other_certificates_alone(tmp_path: Path, live: Path) -> None:
+    (tmp_path / "tls").mkdir()
+    assert _hook(tmp_path, tmp_path / "live-of-somebody-else") == ""
+    assert list((tmp_path / "tls").iterdir()) == []
+
+
+def test_surface() -> None:
+    assert tls.surface(ACME).units == (Unit("certbot.timer"),)
+    assert tls.surface(ACME).secret_files == (SecretFile(tls.KEY),)
+    assert tls.challenge_folder(ACME) == "/var/lib/mattermost-host/acme"
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "sentence"),
+    [
+        (
+            Settings(certificate="/x.pem"),
+            NAME,
+            'tls: found certificate or key with mode "internal-ca"; write mode = "files", or '
+            "leave certificate and key out",
+        ),
+        (
+            ACME.model_copy(update={"ca_bundle": "/missing.pem"}),
+            NAME,
+            "tls.ca_bundle: found '/missing.pem'; there is no such file on this machine",
+        ),
+        (
+            ACME,
+            "10.0.0.5",
+            'tls.mode: found "acme" for 10.0.0.5; an ACME server verifies a full DNS name; use '
+            "such a name, or internal-ca",
+        ),
+        (
+            ACME,
+            "localhost",
+            'tls.mode: found "acme" for localhost; an ACME server verifies a full DNS name; use '
+            "such a name, or internal-ca",
+        ),
+    ],
+)
+def test_each_mistake_has_its_sentence(settings: Settings, name: str, sentence: str) -> None:
+    assert [str(mistake) for mistake in tls.mistakes(settings, name)] == [sentence]
+
+
+def test_right_settings_have_no_mistake() -> None:
+    files = Settings(mode="files", certificate="/x.pem", key="/x.key")
+    for settings in (Settings(), ACME, files):
+        assert list(tls.mistakes(settings, NAME)) == []
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"mode": "none"}, {"directory": "http://acme.test"}, {"email": "nobody"}, {"x": 1}]
+)
+def test_wrong_settings_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Settings.model_validate(wrong)
+
+
+@pytest.mark.parametrize(
+    ("mode", "days", "verdict", "remedy"),
+    [
+        ("files", 0, "ok", ""),
+        (
+            "files",
+            345,
+            "warning",
+            "Have it renewed, put the new one into the same file, and deploy.",
+        ),
+        ("files", 400, "error", "Have it renewed, put the new one into the same file, and deploy."),
+        (
+            "internal-ca",
+            400,
+            "error",
+            "The authority itself ends: remove the table [authority] from the secrets file, "
+            "deploy, and give the new NAME.ca.pem to your users.",
+        ),
+    ],
+)
+def test_time_left(mode: str, days: int, verdict: Verdict, remedy: str) -> None:
+    later = NOW + timedelta(days=days)
+    found = tls.time_left(Settings.model_validate({"mode": mode}), PAIR, later)
+    left = (PAIR.leaf.not_valid_after_utc - later).days
+    assert found == Finding(
+        "certificate-time", verdict, f"{left} days left", "at least 21 days", remedy
+    )
+
+
+def test_time_left_is_required_of_pushed_certificates_only() -> None:
+    assert [one.name for one in tls.requires(Settings(), PAIR)] == ["certificate-time"]
+    assert tls.requires(ACME, None) == []
+
+
+def test_files_of_acme_hold_no_secret() -> None:
+    written = [one for one in _planned(ACME, _right()).entries if isinstance(one, File)]
+    assert [one.path for one in written] == [tls.HOOK]

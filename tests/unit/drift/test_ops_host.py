@@ -1,0 +1,97 @@
+"""The ops host without one: who it is, what is refused, and what it would be given."""
+
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from mattermost_host.drift import ops_host
+from mattermost_host.drift.repair import Heal
+from mattermost_host.engine.inventory import read
+from mattermost_host.support.errors import OperatorError
+from tests.unit import local
+
+SITE = 'site = {"url": "https://chat.example.com", "users": 10}\napp = db = proxy = ["a.test"]\n'
+
+
+def _inventory(folder: Path, more: str = "") -> Path:
+    path = folder / "chat.py"
+    path.write_text(SITE + more)
+    return path
+
+
+def test_a_host_of_ops_is_none_of_the_site(tmp_path: Path) -> None:
+    found = read(_inventory(tmp_path, 'ops = (["o.test"], {"ssh_user": "admin"})\n'))
+    assert [host.name for host in found.hosts] == ["a.test"]
+    assert [(host.name, host.data) for host in found.ops] == [("o.test", {"ssh_user": "admin"})]
+    assert found.mistakes == ()
+
+
+def test_an_ops_host_may_have_a_role(tmp_path: Path) -> None:
+    found = read(_inventory(tmp_path, 'ops = ["a.test"]\n'))
+    assert [host.roles for host in found.hosts] == [("app", "db", "proxy")]
+    host = ops_host.of(found)
+    assert host and host.name == "a.test"
+
+
+def test_without_the_group_it_is_this_machine(tmp_path: Path) -> None:
+    assert ops_host.of(read(_inventory(tmp_path))) is None
+
+
+def test_several_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(OperatorError, match=r"several hosts in the group ops: o\.test, p\.test"):
+        ops_host.of(read(_inventory(tmp_path, 'ops = ["o.test", "p.test"]\n')))
+
+
+def test_it_heals_nothing(tmp_path: Path) -> None:
+    found = read(_inventory(tmp_path, 'ops = ["o.test"]\n'))
+    with pytest.raises(OperatorError, match="would undo what you have deployed since"):
+        ops_host.install(found, found.ops[0], "daily", Heal("safe"))
+
+
+def test_it_gets_the_code_the_site_and_the_files_that_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("chat.pem").write_text("certificate")
+    named = 'site["tls"] = {"mode": "files", "certificate": "chat.pem", "key": "/elsewhere.pem"}\n'
+    path = _inventory(tmp_path, named)
+    path.with_suffix(".secrets.toml").write_text("secret")
+    stream = io.BytesIO()
+    ops_host._pack(read(path), stream)
+    stream.seek(0)
+    with tarfile.open(fileobj=stream) as archive:
+        names = set(archive.getnames())
+    assert names >= {
+        "config.py",
+        "scripts/setup",
+        "deploys/site.py",
+        "src/mattermost_host/site/site.py",
+        "inventories/chat.py",
+        "inventories/chat.secrets.toml",
+        "chat.pem",
+    }
+    assert not [name for name in names if "__pycache__" in name or "elsewhere" in name]
+
+
+def test_what_it_says_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = read(_inventory(tmp_path, 'ops = ["o.test"]\n'))
+    local.program(tmp_path / "programs", "ssh", "echo no route; exit 255")
+    monkeypatch.setenv("PATH", str(tmp_path / "programs"), prepend=":")
+    with pytest.raises(OperatorError) as refused:
+        ops_host.remove(found, found.ops[0])
+    assert "the ops host o.test does not do its part (status 255). It said:\nno route" in str(
+        refused.value
+    )
+
+
+def test_one_that_hangs_up_at_once_is_told_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The copy is larger than what a pipe takes, so writing it fails half-way."""
+    found = read(_inventory(tmp_path, 'ops = ["o.test"]\n'))
+    local.program(tmp_path / "programs", "ssh", "echo no route; exit 255")
+    monkeypatch.setenv("PATH", str(tmp_path / "programs"), prepend=":")
+    with pytest.raises(OperatorError, match="It said:\nno route"):
+        ops_host.install(found, found.ops[0], "daily", None)

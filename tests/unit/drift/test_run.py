@@ -1,0 +1,358 @@
+"""One look for drift from end to end, with the plans of a host that is not there."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from mattermost_host.cli.main import main
+from mattermost_host.drift import history as drift_history
+from mattermost_host.drift import run as drift
+from mattermost_host.drift.repair import Heal
+from mattermost_host.engine import locks
+from mattermost_host.engine.explanations import Change
+from mattermost_host.plan import apply as application
+from mattermost_host.plan import plan as planning
+from mattermost_host.plan.plan import Plan, Step
+from mattermost_host.site.secrets import authority_path
+from mattermost_host.support.errors import OperatorError
+from tests.unit.listeners import webhook
+
+RIGHT = Plan({"h1": ()})
+OPEN = Change("table inet x", "in the kernel is not what the file says", severity="critical")
+COMMENT = Change("/etc/x.conf", "has another content", severity="info", diff=("-# secret plan",))
+RESTART = Change("x.service", "runs since before /etc/x.conf changed", "restart")
+
+
+def _plan(*changes: Change) -> Plan:
+    return Plan({"h1": (Step("X | it is right", changes),)})
+
+
+@dataclass
+class Hosts:
+    """Plans to come, one after the other, and what was carried out."""
+
+    plans: list[Plan | Exception] = field(default_factory=list)
+    safe: int = 0
+    """How many operations of a plan are safe."""
+    carried_out: list[str] = field(default_factory=list)
+    breaks: str = ""
+
+    def next(self, *_: Any) -> Plan:
+        plan = self.plans.pop(0)
+        if isinstance(plan, Exception):
+            raise plan
+        return plan
+
+
+@pytest.fixture
+def hosts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hosts:
+    made = Hosts()
+
+    @contextmanager
+    def prepared(*_: Any) -> Iterator[str]:
+        yield "everything"
+
+    def leave_safe(_: Any) -> int:
+        made.carried_out.append("all but the safe ones taken out")
+        return made.safe
+
+    def execute(state: str) -> None:
+        made.carried_out.append(state)
+        if made.breaks:
+            raise OperatorError(made.breaks)
+
+    monkeypatch.setattr(planning, "prepared", prepared)
+    monkeypatch.setattr(planning, "evaluate", made.next)
+    monkeypatch.setattr(planning, "make", made.next)
+    monkeypatch.setattr(drift, "leave_safe", leave_safe)
+    monkeypatch.setattr(application, "execute", execute)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.delenv("JOURNAL_STREAM", raising=False)
+    return made
+
+
+@pytest.fixture
+def inventory(tmp_path: Path) -> Path:
+    path = tmp_path / "chat.py"
+    (tmp_path / "metrics").mkdir()
+    site = {
+        "url": "https://chat.example.com",
+        "users": 50,
+        "drift": {"metrics_directory": str(tmp_path / "metrics")},
+    }
+    path.write_text(f'site = {site!r}\napp = db = proxy = ["h1"]\n')
+    return path
+
+
+def _last(inventory: Path) -> dict[str, Any]:
+    return drift_history.read(drift.history_file(inventory)).entries[-1]
+
+
+def _metrics(inventory: Path) -> str:
+    (path,) = (inventory.parent / "metrics").iterdir()
+    return path.read_text()
+
+
+def test_no_drift(hosts: Hosts, inventory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    hosts.plans = [RIGHT]
+    assert drift.run(inventory, None) == 0
+    assert "info: chat: everything is as described" in capsys.readouterr().out
+    assert _last(inventory)["status"] == 0
+    assert 'status{site="chat"} 0' in _metrics(inventory)
+
+
+def test_drift_goes_to_the_journal_with_its_priority_the_gravest_first(
+    hosts: Hosts,
+    inventory: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("JOURNAL_STREAM", "8:1")
+    hosts.plans = [_plan(COMMENT, RESTART, OPEN)]
+    assert drift.run(inventory, None) == 2
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:4] == [
+        "<2>h1: table inet x in the kernel is not what the file says",
+        "<4>h1: x.service runs since before /etc/x.conf changed (a run would restart it)",
+        "<6>h1: /etc/x.conf has another content",
+        "<2>chat: 3 things are not as described, at worst critical",
+    ]
+    digest = drift_history.read(drift.history_file(inventory)).digest
+    assert lines[4] == f"<6>history: the newest line's SHA-256 is {digest}"
+    assert 'severity="critical"} 1' in _metrics(inventory)
+    # Differences of files are for whoever asks for a plan.
+    assert "secret plan" not in drift.history_file(inventory).read_text()
+    assert hosts.carried_out == []
+
+
+def test_what_a_host_names_can_forge_no_line(
+    hosts: Hosts,
+    inventory: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("JOURNAL_STREAM", "8:1")
+    hosts.plans = [_plan(Change("/etc/x", "leads to a\n<0>the building is on fire"))]
+    drift.run(inventory, None)
+    assert not [line for line in capsys.readouterr().out.splitlines() if line.startswith("<0>")]
+
+
+def test_an_operation_without_words_is_drift_all_the_same(hosts: Hosts, inventory: Path) -> None:
+    hosts.plans = [_plan()]
+    assert drift.run(inventory, None) == 2
+    assert _last(inventory)["drift"][0]["subject"] == '"X | it is right"'
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (OperatorError("h1: connection refused"), "h1: connection refused"),
+        (KeyError("boom"), "a defect: KeyError: 'boom'"),
+    ],
+)
+def test_it_could_not_be_told(
+    hosts: Hosts,
+    inventory: Path,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
+    says: str,
+) -> None:
+    hosts.plans = [error]
+    assert drift.run(inventory, None) == 1
+    assert f"error: {says}" in capsys.readouterr().out
+    assert _last(inventory)["reason"] == says
+    assert 'status{site="chat"} 1' in _metrics(inventory)
+
+
+def test_a_host_of_which_nothing_is_known_is_no_host_without_drift(
+    hosts: Hosts, inventory: Path
+) -> None:
+    hosts.plans = [Plan({}, unknown={"h1": "it gave no answer"})]
+    assert drift.run(inventory, None) == 1
+    assert _last(inventory)["reason"] == "h1: it gave no answer"
+
+
+@pytest.mark.parametrize("text", [None, "site = 1\n", "nonsense("])
+def test_an_inventory_that_is_broken_is_in_the_history(
+    hosts: Hosts, inventory: Path, text: str | None
+) -> None:
+    if text is None:
+        inventory.unlink()
+    else:
+        inventory.write_text(text)
+    assert drift.run(inventory, None) == 1
+    assert str(inventory) in _last(inventory)["reason"]
+    assert text is not None or not locks.lock_path(inventory).exists()
+
+
+def test_a_run_of_somebody_else_is_waited_for(hosts: Hosts, inventory: Path) -> None:
+    script = (
+        "import sys, time; from pathlib import Path; from mattermost_host.engine import locks\n"
+        "stream = locks.take(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
+    )
+    argv = [sys.executable, "-c", script, str(inventory)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout and other.stdin
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(OperatorError, match=f"deployed by process {other.pid}"):
+            drift.run(inventory, Heal("safe"))
+        other.stdin.close()
+    assert not drift.history_file(inventory).exists()
+    hosts.plans = [RIGHT]
+    assert drift.run(inventory, None) == 0
+
+
+class TestHealing:
+    def test_what_is_safe_is_put_right_and_proven(
+        self, hosts: Hosts, inventory: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        hosts.plans, hosts.safe = [_plan(OPEN, COMMENT), RIGHT], 1
+        assert drift.run(inventory, Heal("safe")) == 0
+        assert hosts.carried_out == ["all but the safe ones taken out", "everything"]
+        out = capsys.readouterr().out
+        assert "notice: put right: h1: table inet x" in out
+        assert "chat: everything is as described; 2 things put right" in out
+        assert [one["subject"] for one in _last(inventory)["healed"]] == [
+            "table inet x",
+            "/etc/x.conf",
+        ]
+        assert 'healed{site="chat"} 2' in _metrics(inventory)
+
+    def test_what_is_left_is_drift(self, hosts: Hosts, inventory: Path) -> None:
+        hosts.plans, hosts.safe = [_plan(OPEN, RESTART), _plan(RESTART)], 1
+        assert drift.run(inventory, Heal("safe")) == 2
+        entry = _last(inventory)
+        assert [one["subject"] for one in entry["healed"]] == ["table inet x"]
+        assert [one["subject"] for one in entry["drift"]] == ["x.service"]
+
+    def test_nothing_runs_where_nothing_is_safe(self, hosts: Hosts, inventory: Path) -> None:
+        hosts.plans = [_plan(RESTART)]
+        assert drift.run(inventory, Heal("safe")) == 2
+        assert "everything" not in hosts.carried_out
+
+    def test_nothing_runs_where_there_is_no_drift(self, hosts: Hosts, inventory: Path) -> None:
+        hosts.plans = [RIGHT]
+        heal = Heal.parse("all", "00:00-23:59")
+        assert drift.run(inventory, heal) == 0
+        assert hosts.carried_out == []
+
+    @pytest.mark.parametrize("inside", [True, False])
+    def test_everything_in_the_window_only(
+        self, hosts: Hosts, inventory: Path, monkeypatch: pytest.MonkeyPatch, inside: bool
+    ) -> None:
+        class Clock(datetime):
+            @classmethod
+            def now(cls, tz: Any = None) -> "Clock":
+                return cls(2026, 3, 1, 3 if inside else 12, tzinfo=tz)
+
+        monkeypatch.setattr(drift, "datetime", Clock)
+        hosts.plans = [_plan(RESTART), RIGHT] if inside else [_plan(RESTART)]
+        status = drift.run(inventory, Heal.parse("all", "02:00-04:00"))
+        assert status == (0 if inside else 2)
+        assert ("everything" in hosts.carried_out) == inside
+
+    def test_a_run_that_breaks_is_told_and_the_rest_proven(
+        self, hosts: Hosts, inventory: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        hosts.plans, hosts.safe = [_plan(OPEN, COMMENT), _plan(OPEN)], 2
+        hosts.breaks = "the run failed on h1"
+        assert drift.run(inventory, Heal("safe")) == 2
+        assert "not everything could be put right: the run failed on h1" in capsys.readouterr().out
+        assert [one["subject"] for one in _last(inventory)["healed"]] == ["/etc/x.conf"]
+
+
+def test_what_fails_in_telling_keeps_nothing_else_from_being_told(
+    hosts: Hosts,
+    inventory: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drift.folder(inventory).parent.mkdir(parents=True)
+    drift.folder(inventory).write_text("in the way")
+    (inventory.parent / "metrics").rmdir()
+    with webhook() as hook:
+        monkeypatch.setenv("MATTERMOST_HOST_DRIFT_WEBHOOK", hook.url)
+        hosts.plans = [_plan(OPEN)]
+        assert drift.run(inventory, None) == 2
+        assert len(hook.posted) == 1
+    out = capsys.readouterr().out
+    assert "missing in the history" in out
+    assert "drift.metrics_directory" in out
+    assert "people will be told the same again" in out
+
+
+def test_the_webhook_is_a_secret_of_the_site(
+    hosts: Hosts, inventory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hosts.plans = [RIGHT, _plan(OPEN), _plan(OPEN), RIGHT]
+    drift.run(inventory, None)
+    secrets = inventory.with_suffix(".secrets.toml")
+    with webhook() as hook:
+        secrets.write_text(f'drift_webhook = "{hook.url}"\n{secrets.read_text()}')
+        for status in (2, 2, 0):
+            assert drift.run(inventory, None) == status
+        assert ["is not as described" in text for text in hook.posted] == [True, False]
+    hosts.plans = [_plan(OPEN)]
+    drift.run(inventory, None)  # nobody listens any more
+    out = capsys.readouterr().out
+    assert "error: nobody could be told: the webhook gave no answer: Connection refused" in out
+    assert "c0ffee" not in out
+    assert "c0ffee" not in drift.history_file(inventory).read_text()
+    assert "c0ffee" in secrets.read_text(), "generating other secrets keeps it"
+
+
+def test_the_sites_own_authority_is_trusted(hosts: Hosts, inventory: Path) -> None:
+    hosts.plans = [RIGHT]
+    drift.run(inventory, None)
+    channels = drift._channels(planning_site(inventory))
+    assert channels.authority == authority_path(inventory)
+
+
+def planning_site(inventory: Path) -> Any:
+    """The site as a run loads it."""
+    from mattermost_host.site.site import Site
+
+    return Site.load(inventory)
+
+
+def test_two_inventories_of_one_name_share_nothing(tmp_path: Path) -> None:
+    one, other = tmp_path / "a" / "chat.py", tmp_path / "b" / "chat.py"
+    assert drift.key(one) != drift.key(other)
+    assert drift.key(one).startswith("chat-")
+    assert drift.folder(one) != drift.folder(other)
+
+
+def test_where_the_state_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert drift.folder(tmp_path / "a.py").is_relative_to("/var/lib/mattermost-host/drift")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert drift.folder(tmp_path / "a.py").is_relative_to(Path.home() / ".local/state")
+
+
+def test_command(hosts: Hosts, inventory: Path) -> None:
+    run = CliRunner().invoke
+    hosts.plans = [_plan(OPEN)]
+    assert run(main, ["drift", str(inventory)]).exit_code == 2
+    shown = run(main, ["drift", str(inventory), "--history"])
+    assert (shown.exit_code, "table inet x" in shown.output) == (0, True)
+    history = drift.history_file(inventory)
+    entry = json.loads(history.read_text())
+    entry["drift"] = []
+    hosts.plans = [RIGHT]
+    assert run(main, ["drift", str(inventory)]).exit_code == 0
+    second = history.read_text().splitlines()[1]
+    history.write_text(f"{json.dumps(entry)}\n{second}\n")
+    assert run(main, ["drift", str(inventory), "--history"]).exit_code == 1
+    refused = run(main, ["drift", str(inventory), "--heal", "all"])
+    assert (refused.exit_code, "--heal all needs --window" in refused.output) == (1, True)

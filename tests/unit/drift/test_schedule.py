@@ -1,0 +1,266 @@
+"""Units and launcher: as systemd understands them, in places with any name."""
+
+import os
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from datetime import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from mattermost_host.cli.main import main
+from mattermost_host.drift import run as drift
+from mattermost_host.drift import schedule
+from mattermost_host.drift.repair import Heal
+from mattermost_host.drift.schedule import Places
+from mattermost_host.site.site import Site
+from mattermost_host.support.errors import OperatorError
+
+NASTY = 'a b%n$HOME"q\\'
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A checkout in a place with a name that means something to systemd and to shells."""
+    made = tmp_path / NASTY
+    command = made / "checkout/.venv/bin/mattermost-host"
+    command.parent.mkdir(parents=True)
+    command.write_text("#!/bin/sh\n")
+    command.chmod(0o755)
+    monkeypatch.setattr(schedule, "CHECKOUT", made / "checkout")
+    monkeypatch.setenv("XDG_STATE_HOME", str(made / "state"))
+    monkeypatch.setenv("PATH", f"{made}/checkout/.venv/bin:{os.environ['PATH']}")
+    yield made
+
+
+def _site(folder: Path, host: str = "h1", **site: object) -> Site:
+    path = folder / "chat.py"
+    data = {"url": "https://chat.example.com", "users": 50, **site}
+    path.write_text(f"site = {data!r}\napp = db = proxy = [{host!r}]\n")
+    return Site.load(path)
+
+
+def _places(folder: Path, system: bool = True) -> Places:
+    return Places(folder / "units", folder / "programs", system)
+
+
+def _write(site: Site, heal: Heal | None, places: Places) -> tuple[Path, Path, Path]:
+    written = schedule.files(site, "*-*-* 03:00", heal, places)
+    for path, text in written.items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    launcher, service, timer = written
+    return launcher, service, timer
+
+
+def _verified(*units: Path) -> str:
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *map(str, units)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    # What it says of other units of this machine is none of ours.
+    return "\n".join(line for line in done.stderr.splitlines() if "mattermost-host" in line)
+
+
+@pytest.mark.parametrize("host", ["h1", "@local"])
+@pytest.mark.parametrize("system", [True, False], ids=["system", "user"])
+@pytest.mark.parametrize(
+    "heal", [None, Heal("safe"), Heal.parse("all", "02:00-04:00")], ids=["none", "safe", "all"]
+)
+def test_systemd_understands_the_units(
+    folder: Path, host: str, system: bool, heal: Heal | None
+) -> None:
+    site = _site(folder, host, drift={"metrics_directory": str(folder)})
+    _, service, timer = _write(site, heal, _places(folder, system))
+    assert _verified(service, timer) == ""
+
+
+def test_systemd_would_say_what_it_does_not_understand(folder: Path) -> None:
+    """The check above sees mistakes, and what a path's characters would mean unescaped."""
+    _, service, _ = _write(_site(folder), None, _places(folder))
+    text = service.read_text()
+    for old, new in (("ProtectSystem=strict", "ProtectSystem=very"), ('HOME\\"q', 'HOME"q')):
+        assert old in text
+        service.write_text(text.replace(old, new))
+        assert _verified(service) != "", new
+
+
+def _line(unit: Path, key: str) -> str:
+    (found,) = re.findall(rf"^{key}=(.*)$", unit.read_text(), re.M)
+    return str(found)
+
+
+def _words(line: str) -> list[str]:
+    """The words of a line as systemd reads them; shlex undoes the same quotes."""
+    return [word.replace("%%", "%").replace("$$", "$") for word in shlex.split(line)]
+
+
+@pytest.mark.parametrize(
+    ("heal", "options"),
+    [
+        (None, []),
+        (Heal("safe"), ["--heal", "safe"]),
+        (Heal.parse("all", "22:00-04:00"), ["--heal", "all", "--window", "22:00-04:00"]),
+    ],
+)
+def test_the_command(folder: Path, heal: Heal | None, options: list[str]) -> None:
+    site = _site(folder)
+    launcher, service, _ = _write(site, heal, _places(folder))
+    command = str(folder / "checkout/.venv/bin/mattermost-host")
+    assert _words(_line(service, "ExecStart")) == [
+        "/usr/bin/env",
+        command,
+        "drift",
+        str(site.path),
+        *options,
+    ]
+    assert _words(_line(service, "ExecStartPre")) == ["+/bin/sh", str(launcher)]
+    assert _line(service, "WorkingDirectory").replace("%%", "%") == str(folder / "checkout")
+
+
+def test_the_timer_makes_up_for_what_was_missed(folder: Path) -> None:
+    _, _, timer = _write(_site(folder), None, _places(folder))
+    assert _line(timer, "OnCalendar") == "*-*-* 03:00"
+    assert _line(timer, "Persistent") == "true"
+    assert _line(timer, "WantedBy") == "timers.target"
+
+
+def test_a_run_writes_only_where_it_must(folder: Path) -> None:
+    site = _site(folder, drift={"metrics_directory": str(folder / "metrics")})
+    _, service, _ = _write(site, None, _places(folder))
+    assert _line(service, "ProtectSystem") == "strict"
+    writable = [word.replace("%%", "%") for word in shlex.split(_line(service, "ReadWritePaths"))]
+    assert writable[:2] == [f"-{drift.folder(site.path)}", f"-{folder}"]
+    assert writable[-1] == f"-{folder / 'metrics'}"
+    assert not [path for path in writable if "checkout" in path]
+    measured = subprocess.run(
+        ["systemd-analyze", "security", "--offline=yes", "--threshold=45", str(service)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert measured.returncode == 0, measured.stdout[-500:] + measured.stderr
+
+
+def test_this_machine_as_a_host_is_not_closed_to_the_run(folder: Path) -> None:
+    _, service, _ = _write(_site(folder, "@local"), None, _places(folder))
+    assert "ProtectSystem" not in service.read_text()
+    assert "NoNewPrivileges" not in service.read_text()
+
+
+def test_units_of_a_user_ask_for_nothing_that_only_root_has(folder: Path) -> None:
+    _, service, _ = _write(_site(folder), None, _places(folder, system=False))
+    text = service.read_text()
+    assert "NoNewPrivileges=yes" in text
+    assert not re.search(r"^(User|Capability|ProtectSystem|Private)", text, re.M)
+
+
+def test_a_new_environment_is_not_made_by_the_old_one(folder: Path) -> None:
+    _, service, _ = _write(_site(folder), None, _places(folder))
+    (path,) = re.findall(r'^Environment="PATH=(.*)"$', service.read_text(), re.M)
+    assert ".venv" not in path
+    assert "/usr/bin" in path
+
+
+def test_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert Places.mine().units == Path("/etc/systemd/system")
+    assert Places.mine().systemctl("start", "x") == ["systemctl", "start", "x"]
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert Places.mine().units == Path.home() / ".config/systemd/user"
+    assert Places.mine().systemctl("start", "x") == ["systemctl", "--user", "start", "x"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "first"),
+    [("*-*-* 03:00", time(3)), ("Mon..Fri 04:30", time(4, 30)), ("daily", time(0))],
+)
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin"])
+def test_calendar(expression: str, first: time, zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", zone)
+    assert set(schedule.next_times(expression)) == {first}
+
+
+@pytest.mark.parametrize(
+    ("expression", "says"),
+    [
+        ("every day", "no calendar expression of systemd"),
+        ("25:00", "no calendar expression of systemd"),
+        ("", "no calendar expression of systemd"),
+        ("03:00\n[Service]", "no calendar expression of systemd"),
+        ("--version", "no calendar expression of systemd"),
+        ("2020-01-01 00:00", "it never comes"),
+    ],
+)
+def test_no_calendar(expression: str, says: str) -> None:
+    with pytest.raises(OperatorError, match=says):
+        schedule.next_times(expression)
+
+
+def test_without_systemd(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    monkeypatch.setenv("PATH", str(folder))
+    with pytest.raises(OperatorError, match="systemd-analyze is missing"):
+        schedule.next_times("daily")
+
+
+class TestRefusals:
+    """Each is a sentence, and nothing is written."""
+
+    @pytest.fixture(autouse=True)
+    def _here(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(Places, "mine", lambda: _places(folder))
+
+    def _refused(self, folder: Path, *options: str) -> str:
+        done = CliRunner().invoke(main, ["schedule", str(folder / "chat.py"), *options])
+        assert done.exit_code != 0
+        assert not (folder / "units").exists()
+        return " ".join(done.output.split())
+
+    def test_a_mistake_in_the_inventory(self, folder: Path) -> None:
+        (folder / "chat.py").write_text("site = {}\napp = db = proxy = ['h1']\n")
+        assert "nothing was touched" in self._refused(folder, "--on-calendar", "daily")
+
+    @pytest.mark.parametrize(
+        ("text", "says"), [("nonsense(", "can't be read"), (None, "there is no inventory")]
+    )
+    def test_no_inventory(self, folder: Path, text: str | None, says: str) -> None:
+        if text:
+            (folder / "chat.py").write_text(text)
+        assert says in self._refused(folder, "--on-calendar", "daily")
+
+    def test_an_expression_outside_of_the_window(self, folder: Path) -> None:
+        _site(folder)
+        options = ["--on-calendar", "*-*-* 05:00", "--heal", "all", "--window", "02:00-04:00"]
+        assert "never falls into --window 02:00-04:00" in self._refused(folder, *options)
+
+    @pytest.mark.parametrize("variable", schedule.SECRET_VARIABLES)
+    def test_secrets_of_the_environment(
+        self, folder: Path, variable: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _site(folder)
+        monkeypatch.setenv(variable, "hunter2")
+        said = self._refused(folder, "--on-calendar", "daily")
+        assert f"{variable} is set in this shell" in said
+        assert schedule.SECRET_VARIABLES[variable] in said
+        assert "hunter2" not in said
+
+    @pytest.mark.skipif(Path("/run/systemd/system").exists(), reason="systemd runs this machine")
+    def test_a_machine_without_systemd(self, folder: Path) -> None:
+        _site(folder)
+        for options in (["--on-calendar", "daily"], ["--remove"]):
+            assert "not run by systemd" in self._refused(folder, *options)
+
+    def test_neither_or_both(self, folder: Path) -> None:
+        _site(folder)
+        assert "either --on-calendar" in self._refused(folder)
+        assert "either --on-calendar" in self._refused(folder, "--on-calendar", "a", "--remove")
+
+    def test_a_heal_without_its_window(self, folder: Path) -> None:
+        _site(folder)
+        options = ["--on-calendar", "daily", "--heal", "all"]
+        assert "--heal all needs --window" in self._refused(folder, *options)

@@ -1,0 +1,137 @@
+"""Packages: what is missing is installed, and no service starts on the way."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mattermost_host.ops import packages
+from mattermost_host.ops.packages import INSTALL, POLICY, PackageStates
+from tests.unit import local
+from tests.unit.fake_host import answering, plan
+
+BOTH = PackageStates(("nginx", "curl"))
+
+
+def _shell(found: dict[str, str]) -> str:
+    return plan(
+        lambda: packages.installed(name="both are installed", packages=["nginx", "curl"]),
+        answer=answering({BOTH: found}),
+    ).shell
+
+
+def test_answers_in_commands_out() -> None:
+    assert _shell({"nginx": "1.22", "curl": "7.88"}) == ""
+    assert _shell({"nginx": "1.22"}).endswith(" install curl")
+    assert _shell({}).endswith(" install nginx curl")
+    assert _shell({"nginx": "1.22", "curl": "7.88", "policy": "0"}) == f"rm -f {POLICY}"
+
+
+@pytest.mark.parametrize(
+    ("lines", "found"),
+    [
+        ([], {}),
+        (["nginx installed 1.22.1-9"], {"nginx": "1.22.1-9"}),
+        # Removed with its configuration kept, and never installed.
+        (["nginx config-files 1.22.1-9", "curl not-installed "], {}),
+        (["policy installed 0"], {"policy": "0"}),
+    ],
+)
+def test_reading(lines: list[str], found: dict[str, str]) -> None:
+    assert BOTH.parse(lines) == found
+
+
+class Apt:
+    """apt and dpkg that only write down what they were asked, and a host in a folder."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.programs = folder / "programs"
+        self.policy = folder / "policy-rc.d"
+        self.lists = folder / "lists"
+        self.sources = folder / "sources"
+        self.log = folder / "log"
+        self.lists.mkdir()
+        self.sources.mkdir()
+        self.log.touch()
+        self.answers("apt-get")
+        self.answers("dpkg")
+
+    def answers(self, name: str, status: int = 0) -> None:
+        allowed = f"{{ [ -x {self.policy} ] && {self.policy} nginx start || echo $?; }}"
+        script = f'echo "{name} $* policy=$({allowed})" >>{self.log}; exit {status}'
+        local.program(self.programs, name, script)
+
+    def install(self) -> int:
+        script = local.moved(
+            f"{INSTALL} nginx",
+            {
+                POLICY: self.policy,
+                "/run/lock": self.policy.parent,
+                "/var/lib/apt/lists": self.lists,
+                "/etc/apt/sources.list.d": self.sources,
+            },
+        )
+        return local.run(script, programs=self.programs).returncode
+
+    @property
+    def verbs(self) -> list[str]:
+        lines = self.log.read_text().splitlines()
+        return [verb for line in lines for verb in ("update", "install") if f" {verb}" in line]
+
+
+@pytest.fixture
+def apt(tmp_path: Path) -> Apt:
+    return Apt(tmp_path)
+
+
+def test_no_service_may_start_meanwhile_and_the_lock_is_gone_afterwards(apt: Apt) -> None:
+    assert apt.install() == 0
+    install = apt.log.read_text().splitlines()[-1]
+    assert "--no-install-recommends" in install
+    assert "--force-confold install nginx" in install
+    assert install.endswith("policy=101")
+    assert not apt.policy.exists()
+
+
+def test_a_failure_is_told_and_the_lock_is_gone_all_the_same(apt: Apt) -> None:
+    apt.answers("apt-get", status=100)
+    assert apt.install() == 100
+    assert not apt.policy.exists()
+
+
+def test_somebody_elses_lock_stays(apt: Apt) -> None:
+    apt.policy.write_text("#!/bin/sh\nexit 101\n")
+    assert apt.install() == 0
+    assert apt.policy.exists()
+
+
+def test_the_lock_of_a_killed_run_goes(apt: Apt) -> None:
+    apt.policy.write_text("#!/bin/sh\n# mattermost-host: …\nexit 101\n")
+    assert apt.install() == 0
+    assert not apt.policy.exists()
+
+
+def test_the_lists_are_refreshed_when_old_missing_or_older_than_a_source(apt: Apt) -> None:
+    assert apt.install() == 0
+    assert apt.verbs == ["update", "install"]
+    apt.log.write_text("")
+    lists = apt.lists / "debian_main_Packages"
+    lists.touch()
+    os.utime(apt.sources, (0, 0))
+    assert apt.install() == 0
+    assert apt.verbs == ["install"]
+    apt.log.write_text("")
+    (apt.sources / "pgdg.sources").touch()
+    a_minute_ago = lists.stat().st_mtime - 60
+    os.utime(lists, (a_minute_ago, a_minute_ago))
+    assert apt.install() == 0
+    assert apt.verbs == ["update", "install"]
+
+
+def test_a_real_dpkg_answers(tmp_path: Path) -> None:
+    if not Path("/usr/bin/dpkg-query").exists():
+        pytest.skip("this machine has no dpkg-query")
+    found = local.ask_here(PackageStates(("dpkg", "no-such-package-anywhere")))
+    assert set(found) <= {"dpkg", "policy"}
+    assert found["dpkg"][0].isdigit()

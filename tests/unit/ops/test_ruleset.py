@@ -1,0 +1,117 @@
+"""Rules in the kernel: as loaded from the file, and not changed since."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from mattermost_host.ops import files, ruleset
+from mattermost_host.ops.entries import File
+from mattermost_host.ops.ruleset import RulesState, TableExists
+from tests.unit import local
+from tests.unit.fake_host import answering, apply, nothing_installed, plan
+
+UNIT, TABLE = "mattermost-firewall.service", "inet mattermost_host"
+QUESTION = RulesState(UNIT, TABLE, "/etc/rules.nft", "/run/listing")
+
+
+def _deploy() -> None:
+    written = files.present(name="rules are written", entries=[File("/etc/rules.nft", "")])
+    ruleset.loaded(name="rules are in force", rules=QUESTION, after=(written,))
+
+
+def _only_loaded() -> None:
+    ruleset.loaded(name="rules are in force", rules=QUESTION)
+
+
+def test_answers_in_commands_out() -> None:
+    assert plan(_only_loaded, answer=answering({QUESTION: True})).changed == []
+    step = plan(_only_loaded, answer=answering({QUESTION: False})).steps[0]
+    assert f"systemctl enable -q {UNIT}; systemctl reload-or-restart {UNIT}" in step.shell
+
+
+def test_a_plan_foresees_the_loading_and_a_run_asks_the_host() -> None:
+    answer = answering({QUESTION: True}, nothing_installed)
+    assert plan(_deploy, answer=answer).changed == ["rules are written", "rules are in force"]
+    assert apply(_deploy, answer=answer).changed == ["rules are written"]
+
+
+def test_unloading() -> None:
+    def deploy() -> None:
+        ruleset.unloaded(name="rules are gone", unit=UNIT, table=TABLE)
+
+    question = TableExists(UNIT, TABLE)
+    assert plan(deploy, answer=answering({question: False})).changed == []
+    step = plan(deploy, answer=answering({question: True})).steps[0]
+    assert f"nft delete table {TABLE}" in step.shell
+
+
+@pytest.mark.parametrize(
+    ("lines", "exists"),
+    [([], False), (["inactive"], False), (["active"], True), (["inactive", "table"], True)],
+)
+def test_reading_whether_there_is_something_to_unload(lines: list[str], exists: bool) -> None:
+    assert TableExists(UNIT, TABLE).parse(lines) is exists
+
+
+class Kernel:
+    """systemctl and nft that say what a test wants, and real files."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.programs = folder / "programs"
+        self.file, self.listing = folder / "rules.nft", folder / "listing"
+        self.file.write_text("rules")
+        self.unit(enabled=True, active=True)
+        self.holds("chain input")
+        time.sleep(0.02)  # the clock of inodes ticks every few milliseconds
+        self.listing.write_text("chain input\n")
+
+    def unit(self, *, enabled: bool, active: bool) -> None:
+        words = ["active" if active else "inactive", "enabled" if enabled else "disabled"]
+        local.program(self.programs, "systemctl", f"printf '{words[0]}\\n{words[1]}\\n'")
+
+    def holds(self, rules: str) -> None:
+        local.program(self.programs, "nft", f"echo '{rules}'")
+
+    def same(self) -> bool:
+        question = RulesState(UNIT, TABLE, str(self.file), str(self.listing))
+        return bool(local.ask_here(question, self.programs))
+
+
+@pytest.fixture
+def kernel(tmp_path: Path) -> Kernel:
+    return Kernel(tmp_path)
+
+
+def test_the_real_answer(kernel: Kernel) -> None:
+    assert kernel.same()
+
+
+def test_rules_changed_by_hand(kernel: Kernel) -> None:
+    kernel.holds("chain input { accept }")
+    assert not kernel.same()
+
+
+def test_a_table_that_is_gone(kernel: Kernel) -> None:
+    local.program(kernel.programs, "nft", "exit 1")
+    assert not kernel.same()
+
+
+def test_a_file_that_was_not_loaded(kernel: Kernel) -> None:
+    time.sleep(0.02)
+    kernel.file.write_text("new rules")
+    assert not kernel.same()
+
+
+def test_a_host_just_booted_without_a_listing(kernel: Kernel) -> None:
+    kernel.listing.unlink()
+    assert not kernel.same()
+
+
+@pytest.mark.parametrize(("enabled", "active"), [(False, True), (True, False)])
+def test_a_unit_that_would_not_load_them_at_boot(
+    kernel: Kernel, enabled: bool, active: bool
+) -> None:
+    kernel.unit(enabled=enabled, active=active)
+    assert not kernel.same()

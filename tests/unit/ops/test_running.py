@@ -1,0 +1,227 @@
+"""Units: started, restarted or reloaded from what the host says, never from an event."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from pyinfra.api.operation import OperationMeta
+
+from mattermost_host.ops import files, running
+from mattermost_host.ops.entries import File
+from mattermost_host.ops.running import AskUnit, UnitState
+from tests.unit import local
+from tests.unit.fake_host import Plan, answering, apply, nothing_installed, plan
+
+RIGHT = UnitState(active=True, enabled=True)
+QUESTION = AskUnit("x.service", ("/etc/x.conf",), ("/etc/x.pem",))
+START = "start"
+RESTART = "restart"
+RELOAD = "reload"
+
+
+def _files() -> OperationMeta:
+    return files.present(name="files are right", entries=[File("/etc/x.conf", "")])
+
+
+def _deploy(write: bool = False) -> None:
+    written = [_files()] if write else []
+    running.running(
+        name="x runs",
+        unit="x.service",
+        restart_on=["/etc/x.conf"],
+        reload_on=["/etc/x.pem"],
+        restart_after=written,
+    )
+
+
+def _verbs(result: Plan) -> list[str]:
+    """The verbs that systemctl is given, in order."""
+    words = result.step("x runs").shell.split()
+    return [words[at + 1] for at, word in enumerate(words) if word == "systemctl"]
+
+
+@pytest.mark.parametrize(
+    ("state", "verbs"),
+    [
+        (RIGHT, []),
+        (UnitState(), ["enable", "reset-failed", START]),
+        (UnitState(enabled=True), ["reset-failed", START]),
+        (UnitState(active=True), ["enable"]),
+        (
+            UnitState(active=True, enabled=True, needs_daemon_reload=True),
+            ["daemon-reload", RESTART],
+        ),
+        (UnitState(masked=True), ["unmask", "enable", "reset-failed", START]),
+        (UnitState(active=True, enabled=True, to_restart=("/etc/x.conf",)), [RESTART]),
+        (UnitState(active=True, enabled=True, to_reload=("/etc/x.pem",)), [RELOAD]),
+        # A restart reads everything, so no reload beside it.
+        (UnitState(active=True, enabled=True, to_restart=("a",), to_reload=("b",)), [RESTART]),
+    ],
+)
+def test_answers_in_commands_out(state: UnitState, verbs: list[str]) -> None:
+    assert _verbs(plan(_deploy, answer=answering({QUESTION: state}))) == verbs
+
+
+def test_a_plan_foresees_the_restart_of_a_file_it_did_not_write() -> None:
+    answer = answering({QUESTION: RIGHT}, nothing_installed)
+    assert _verbs(plan(_deploy, True, answer=answer)) == [RESTART]
+
+
+def test_a_run_restarts_for_what_the_host_says_and_for_nothing_else() -> None:
+    # The file was written in this run, but the host says the unit is newer: nothing to do.
+    done = apply(_deploy, True, answer=answering({QUESTION: RIGHT}, nothing_installed))
+    assert done.changed == ["files are right"]
+
+
+def test_a_restart_lost_by_a_killed_run_comes_with_the_next() -> None:
+    stale = UnitState(active=True, enabled=True, to_restart=("/etc/x.conf",))
+    done = apply(_deploy, answer=answering({QUESTION: stale}))
+    assert _verbs(done) == [RESTART]
+
+
+def test_a_failing_start_shows_the_journal_and_fails(tmp_path: Path) -> None:
+    programs = tmp_path / "programs"
+    local.program(programs, "systemctl", 'case "$1" in start) exit 1;; esac')
+    local.program(programs, "journalctl", "echo 'x: bad option in line 3'")
+    done = local.run(plan(_deploy).shell, programs=programs)
+    assert done.returncode == 1
+    assert "bad option in line 3" in done.stderr
+
+
+def test_a_unit_that_is_not_there() -> None:
+    assert QUESTION.parse([]) == UnitState()
+
+
+SHOWN = (
+    "ActiveState=active\nUnitFileState=enabled\nLoadState=loaded\nNeedDaemonReload=no\nMainPID=0"
+    "\nMainPID=99999999"  # nobody's
+)
+
+
+class Machine:
+    """systemd's traces in a folder: the start of a unit, our stamp, and the files it reads."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.started = folder / "units" / "invocation:x.service"
+        self.started.parent.mkdir()
+        self.stamp = folder / "stamps" / "reloaded:x.service"
+        self.stamp.parent.mkdir()
+        self.drop_in = folder / "system" / "x.service.d" / "ours.conf"
+        self.drop_in.parent.mkdir(parents=True)
+        self.restarted = folder / "x.conf"
+        self.reloaded = folder / "x.pem"
+        self.shows(SHOWN)
+
+    def shows(self, text: str) -> None:
+        script = f"case \"$*\" in *--value*) echo 0;; *) echo '{text}';; esac"
+        local.program(self.folder / "programs", "systemctl", script)
+
+    def touch(self, *paths: Path) -> None:
+        """Change the inode of each, one after the other, later than everything before."""
+        for path in paths:
+            time.sleep(0.02)  # the clock of inodes ticks every few milliseconds
+            path.unlink(missing_ok=True)
+            path.touch()
+
+    def state(self) -> UnitState:
+        question = AskUnit("x.service", (str(self.restarted),), (str(self.reloaded),))
+        places = {
+            "/run/systemd/units": self.started.parent,
+            running.STAMPS: self.stamp.parent,
+            running.UNIT_FILES: self.drop_in.parents[1],
+        }
+        state = local.ask_here(question, self.folder / "programs", places)
+        assert isinstance(state, UnitState)
+        return state
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+def test_files_older_than_the_start_are_read(machine: Machine) -> None:
+    machine.touch(machine.restarted, machine.reloaded, machine.started)
+    assert machine.state() == RIGHT
+
+
+def test_files_newer_than_the_start_are_not(machine: Machine) -> None:
+    machine.touch(machine.started, machine.restarted, machine.reloaded)
+    state = machine.state()
+    assert state.to_restart == (str(machine.restarted),)
+    assert state.to_reload == (str(machine.reloaded),)
+
+
+def test_a_file_renamed_into_place_with_an_old_time_is_newer(machine: Machine) -> None:
+    machine.touch(machine.started, machine.folder / "aside")
+    os.utime(machine.folder / "aside", (0, 0))
+    (machine.folder / "aside").rename(machine.restarted)
+    assert machine.state().to_restart == (str(machine.restarted),)
+
+
+def test_a_reload_counts_until_the_file_changes_again(machine: Machine) -> None:
+    machine.touch(machine.started, machine.reloaded, machine.stamp)
+    assert machine.state().to_reload == ()
+    machine.touch(machine.reloaded)
+    assert machine.state().to_reload == (str(machine.reloaded),)
+
+
+def test_a_restart_after_the_last_reload_counts(machine: Machine) -> None:
+    machine.touch(machine.stamp, machine.reloaded, machine.started)
+    assert machine.state().to_reload == ()
+
+
+def test_a_unit_that_never_started(machine: Machine) -> None:
+    machine.shows("ActiveState=inactive\nUnitFileState=\nLoadState=not-found\nMainPID=0")
+    machine.touch(machine.restarted)
+    assert machine.state() == UnitState()
+
+
+@pytest.mark.parametrize(
+    ("shown", "state"),
+    [
+        ("ActiveState=failed\nUnitFileState=enabled", UnitState(enabled=True)),
+        ("ActiveState=reloading\nUnitFileState=static", RIGHT),
+        ("ActiveState=active\nUnitFileState=disabled", UnitState(active=True)),
+        ("LoadState=masked\nActiveState=inactive\nUnitFileState=masked", UnitState(masked=True)),
+        (
+            "ActiveState=active\nUnitFileState=enabled\nNeedDaemonReload=yes",
+            UnitState(active=True, enabled=True, needs_daemon_reload=True),
+        ),
+    ],
+)
+def test_words_of_systemd(machine: Machine, shown: str, state: UnitState) -> None:
+    machine.shows(shown)
+    machine.touch(machine.restarted, machine.reloaded, machine.started)
+    assert machine.state() == state
+
+
+def test_a_process_that_runs_a_deleted_binary_is_stale(machine: Machine) -> None:
+    machine.touch(machine.restarted, machine.reloaded, machine.started)
+    local.program(machine.folder / "programs", "readlink", "echo '/usr/sbin/x (deleted)'")
+    assert machine.state().to_restart == ("/usr/sbin/x",)
+
+
+def test_a_drop_in_that_systemd_has_not_read(machine: Machine) -> None:
+    machine.touch(machine.restarted, machine.reloaded, machine.drop_in, machine.started)
+    assert machine.state().needs_daemon_reload
+    machine.shows(f"{SHOWN}\nDropInPaths=/usr/lib/x.conf {machine.drop_in}")
+    assert machine.state() == RIGHT
+
+
+def test_the_unit_file_is_made_younger_before_systemd_reads_it() -> None:
+    # A run that ends between the two commands leaves a restart for the next run to find.
+    unit_file = f"{running.UNIT_FILES}/x.service"
+    state = UnitState(active=True, enabled=True, needs_daemon_reload=True)
+    question = AskUnit("x.service", (unit_file, "/etc/x.conf"))
+    result = plan(
+        lambda: running.running(
+            name="x runs", unit="x.service", restart_on=[unit_file, "/etc/x.conf"]
+        ),
+        answer=answering({question: state}),
+    )
+    lines = result.shell.splitlines()
+    assert lines.index(f"touch -c {unit_file}") < lines.index("systemctl daemon-reload")
+    assert "touch -c /etc/x.conf" not in lines

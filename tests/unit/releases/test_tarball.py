@@ -1,0 +1,136 @@
+"""What may be in a release's tarball."""
+
+import gzip
+import io
+import os
+import tarfile
+
+import pytest
+
+from mattermost_host.releases.tarball import check_listing
+
+Member = tuple[tarfile.TarInfo, bytes]
+
+
+def plain(name: str, content: bytes = b"x") -> Member:
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    return member, content
+
+
+def special(name: str, kind: bytes, target: str = "") -> Member:
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = kind, target
+    return member, b""
+
+
+SERVER = plain("mattermost/bin/mattermost", os.urandom(200_000))
+
+
+def packed(*members: Member) -> bytes:
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w:gz") as tar:
+        for member, content in members:
+            tar.addfile(member, io.BytesIO(content))
+    return raw.getvalue()
+
+
+def complaint(content: bytes) -> str | None:
+    return check_listing(io.BytesIO(content))
+
+
+def test_folders_files_and_links_within_the_release_are_fine() -> None:
+    members = [
+        special("mattermost", tarfile.DIRTYPE),
+        SERVER,
+        special("mattermost/bin/mm", tarfile.SYMTYPE, "mattermost"),
+        special("mattermost/logs", tarfile.SYMTYPE, "../mattermost/log"),
+        special("mattermost/copy", tarfile.LNKTYPE, "mattermost/bin/mattermost"),
+        plain("mattermost/client/with ..dots.js"),
+    ]
+    assert complaint(packed(*members)) is None
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        [],
+        [plain("bin/mattermost")],
+        [plain("mattermost/bin/mattermost.txt")],
+        [plain("a/mattermost/bin/mattermost")],
+        [special("mattermost/bin/mattermost", tarfile.DIRTYPE)],
+        [special("mattermost/bin/mattermost", tarfile.SYMTYPE, "other")],
+    ],
+)
+def test_a_tarball_without_the_server(members: list[Member]) -> None:
+    assert complaint(packed(*members)) == (
+        "is not a Mattermost server: it has no bin/mattermost in its folder. State another one."
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>log in first</html>", gzip.compress(b"text")])
+def test_something_else_than_a_tarball(content: bytes) -> None:
+    assert "is no gzipped tarball, or a damaged one" in (complaint(content) or "")
+
+
+@pytest.mark.parametrize("lost", [1, 8, 9, 1_000, 100_000])
+def test_a_tarball_that_is_cut_off(lost: int) -> None:
+    assert complaint(packed(SERVER)[:-lost]) == (
+        "is cut off: it ends in the middle. Fetch it again."
+    )
+
+
+def test_the_checksum_counts_even_far_behind_the_last_member() -> None:
+    padded = gzip.compress(gzip.decompress(packed(SERVER)) + bytes(3 * 1024 * 1024))
+    assert complaint(padded) is None
+    content = bytearray(padded)
+    content[-8] ^= 1
+    assert "is no gzipped tarball, or a damaged one" in (complaint(bytes(content)) or "")
+
+
+@pytest.mark.parametrize(
+    ("members", "danger"),
+    [
+        ([plain("/etc/cron.d/x")], "its member '/etc/cron.d/x' lies outside of it"),
+        ([plain("mattermost/../../x")], "its member 'mattermost/../../x' lies outside of it"),
+        (
+            [special("mattermost/x", tarfile.SYMTYPE, "/etc/passwd")],
+            "its member 'mattermost/x' points outside of it",
+        ),
+        (
+            [special("mattermost/x", tarfile.SYMTYPE, "../other")],
+            "its member 'mattermost/x' points outside of it",
+        ),
+        (
+            [special("mattermost/x", tarfile.SYMTYPE, "../mattermost-evil")],
+            "its member 'mattermost/x' points outside of it",
+        ),
+        (
+            [special("mattermost/x", tarfile.LNKTYPE, "../../etc/shadow")],
+            "its member 'mattermost/x' points outside of it",
+        ),
+        (
+            [special("mattermost/x", tarfile.LNKTYPE, "/etc/shadow")],
+            "its member 'mattermost/x' points outside of it",
+        ),
+        (
+            [special("mattermost/a", tarfile.SYMTYPE, "bin"), plain("mattermost/./a/x")],
+            "its member 'mattermost/./a/x' goes through a link of it",
+        ),
+        (
+            [special("mattermost/x", tarfile.CHRTYPE)],
+            "its member 'mattermost/x' is a device or a pipe",
+        ),
+        (
+            [special("mattermost/x", tarfile.BLKTYPE)],
+            "its member 'mattermost/x' is a device or a pipe",
+        ),
+        (
+            [special("mattermost/x", tarfile.FIFOTYPE)],
+            "its member 'mattermost/x' is a device or a pipe",
+        ),
+    ],
+)
+def test_a_member_that_climbs_out(members: list[Member], danger: str) -> None:
+    for order in ([SERVER, *members], [*members, SERVER]):
+        assert complaint(packed(*order)) == f"is dangerous: {danger}. Do not deploy it."

@@ -1,0 +1,127 @@
+"""What an operator reads after a verification, and its exit status."""
+
+import io
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from mattermost_host.verify import run as verification
+from mattermost_host.verify.run import Report
+
+PREAMBLE = "import pytest\npytestmark = pytest.mark.parametrize('seen', ['mm'])\n"
+
+
+@pytest.fixture(autouse=True)
+def forgotten() -> None:
+    """Several tests write a module of this name; Python must not remember the one before."""
+    sys.modules.pop("test_nginx", None)
+
+
+def _report(folder: Path, code: str) -> tuple[Report, str]:
+    (folder / "pytest.ini").write_text("[pytest]\naddopts = -p no:cacheprovider -p no:terminal\n")
+    (folder / "test_nginx.py").write_text(PREAMBLE + code)
+    report = Report()
+    pytest.main([str(folder), "--import-mode=importlib"], plugins=[report])
+    printed = io.StringIO()
+    report.show(Console(file=printed, highlight=False, soft_wrap=True))
+    return report, printed.getvalue()
+
+
+def test_what_holds_is_one_line(tmp_path: Path) -> None:
+    report, printed = _report(tmp_path, "def test_a(seen):\n    pass\n")
+    assert report.holds
+    assert printed == "mm\n  nginx        1 of 1 hold\nAll 1 checks hold.\n"
+
+
+def test_a_failure_is_its_sentences(tmp_path: Path) -> None:
+    code = """
+def test_a(seen):
+    "TLS 1.1 is refused."
+    pytest.fail("one: expected [a], found b\\ntwo", pytrace=False)
+def test_b(seen): pass
+"""
+    report, printed = _report(tmp_path, code)
+    assert not report.holds
+    assert printed == (
+        "mm\n"
+        "  nginx        1 of 2 hold\n"
+        "    TLS 1.1 is refused:\n"
+        "      one: expected [a], found b\n"
+        "      two\n"
+        "1 of 2 checks failed.\n"
+    )
+
+
+def test_a_host_that_cannot_be_asked_is_one_sentence(tmp_path: Path) -> None:
+    code = """
+@pytest.fixture
+def asked(seen): pytest.fail("mm can't be asked", pytrace=False)
+def test_a(asked): pass
+def test_b(asked): pass
+"""
+    report, printed = _report(tmp_path, code)
+    assert not report.holds
+    assert printed == "mm\n  mm can't be asked\n2 of 2 checks failed.\n"
+
+
+def test_a_broken_check_says_so_without_a_traceback(tmp_path: Path) -> None:
+    _, printed = _report(tmp_path, "def test_a(seen): {}['x']\ndef test_b(seen): pass\n")
+    assert "this could not be judged, a defect of the check: KeyError: 'x'" in printed
+    assert "Traceback" not in printed
+
+
+def test_what_was_left_out_is_said_and_not_counted(tmp_path: Path) -> None:
+    report, printed = _report(tmp_path, "def test_a(seen):\n    'It is.'\n    pytest.skip('why')\n")
+    assert "not judged: It is: why" in printed
+    assert "0 of 0 hold" in printed
+    assert not report.holds
+
+
+def test_a_test_file_that_cannot_be_read_fails(tmp_path: Path) -> None:
+    report, printed = _report(tmp_path, "import nowhere\n")
+    assert not report.holds
+    assert "nowhere" in printed
+
+
+def test_what_was_measured_is_shown(tmp_path: Path) -> None:
+    code = "def test_a(seen, record_property):\n    record_property('all of it', '2.77 s')\n"
+    assert "    all of it: 2.77 s\n" in _report(tmp_path, code)[1]
+
+
+@pytest.fixture
+def inventory(tmp_path: Path) -> Path:
+    path = tmp_path / "site.py"
+    site = '{"url": "https://chat.example.com", "users": 5}'
+    path.write_text(f"site = {site}\napp = db = proxy = ['mm.invalid']\n")
+    return path
+
+
+def test_an_unreachable_site_fails_with_a_sentence(
+    inventory: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("test_")]:
+        monkeypatch.delitem(sys.modules, name)  # tests/host has tests of the same names
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "ssh").write_text("#!/bin/sh\necho 'mm.invalid: refused' >&2; exit 255\n")
+    (programs / "ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    junit = tmp_path / "junit.xml"
+    assert verification.run(inventory, journey=False, junit=junit) == 1
+    printed = capfd.readouterr().out
+    assert "mm.invalid can't be asked over ssh: mm.invalid: refused" in printed
+    assert "Traceback" not in printed
+    assert junit.read_text().count("mm.invalid can't be asked over ssh") > 10
+
+
+def test_a_mistake_of_the_inventory_is_the_whole_message(
+    inventory: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    inventory.write_text(inventory.read_text().replace('"users"', '"user"'))
+    assert verification.run(inventory, journey=False, junit=None) == 1
+    assert "user: found a key that means nothing here" in capfd.readouterr().err

@@ -103,6 +103,47 @@ def test_the_shell_is_used_by_operations_only() -> None:
             assert not any(name.startswith("pyinfra.operations") for name in names), _ids(path)
 
 
+PUBLIC = {
+    "pyinfra.host",
+    "pyinfra.config",
+    "pyinfra.logger",
+    "pyinfra.api.deploy",
+    "pyinfra.api.operation",
+    "pyinfra.api.operation.OperationMeta",
+    "pyinfra.api.FactBase",
+    "pyinfra.api.FunctionCommand",
+    "pyinfra.api.Host",
+    "pyinfra.api.State",
+    "pyinfra.api.StringCommand",
+    "pyinfra.api.exceptions.FactProcessError",
+    "pyinfra.api.exceptions.PyinfraError",
+    "pyinfra.facts.files.FileContents",
+}
+"""What deploys, operations and facts are written with, by pyinfra's own documentation."""
+BASES = {"pyinfra.api.exceptions.PyinfraError", "pyinfra_cli.exceptions.CliError"}
+"""Errors that pyinfra's command prints as sentences: support/errors.py has to be both."""
+STATE_ATTRIBUTES = {"op_hash_order", "get_op_meta", "get_op_data_for_host", "is_cli", "set_stage"}
+
+
+def test_the_inside_of_pyinfra_is_known_to_engine_only() -> None:
+    """Everything else knows the words that deploys are written with, and what engine/ offers."""
+    for path in [*MODULES, *DEPLOYS, PROJECT / "config.py", *(PROJECT / "tests/host").glob("*.py")]:
+        if path.parent == SOURCE / "engine":
+            continue
+        allowed = PUBLIC | (BASES if path == SOURCE / "support" / "errors.py" else set())
+        inside = {
+            name
+            for name in _imports(path)
+            if name.partition(".")[0] in {"pyinfra", "pyinfra_cli", "paramiko", "gevent"}
+        }
+        if path == SOURCE / "__init__.py":
+            allowed = {"gevent.monkey"}
+        assert inside <= allowed, _ids(path)
+        for node in ast.walk(_tree(path)):
+            if isinstance(node, ast.Attribute):
+                assert node.attr not in STATE_ATTRIBUTES, _where(path, node)
+
+
 def test_the_inventory_is_read_in_one_place() -> None:
     allowed = {SOURCE / "site" / "site.py", SOURCE / "engine" / "inventory.py"}
     for path in set(MODULES) - allowed | set(DEPLOYS):

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Literal
 
-from pyinfra.api import Host, State
-
-from mattermost_host.engine.explanations import Change, explained
-from mattermost_host.engine.restart_triggers import Consequence, announced
+from mattermost_host.engine.explanations import Change
+from mattermost_host.engine.restart_triggers import Consequence
+from mattermost_host.engine.run import Operation, Run
 from mattermost_host.support.errors import OperatorError
 
 Scope = Literal["safe", "all"]
@@ -69,33 +68,30 @@ class Heal:
         return "all" if self.window and self.window.holds(moment.time()) else "safe"
 
 
-def leave_safe(state: State) -> int:
+def leave_safe(run: Run) -> int:
     """Take all operations out of an evaluated run but those that are safe; how many are left.
 
     Safe is what neither restarts nor reloads anything, now or at the next run, and comes before
     nothing that it would need.
     """
     left = 0
-    for host in state.inventory.get_active_hosts():
-        keep = set(_safe(state, host))
-        for operation in list(state.ops[host]):
-            if operation not in keep:
-                # pyinfra says "Skipped" of an operation that a host does not have.
-                del state.ops[host][operation]
-        left += len(keep)
+    for host, operations in run.operations().items():
+        kept = list(_safe(operations, run.consequences(host)))
+        run.keep(host, kept)
+        left += len(kept)
     return left
 
 
-def _safe(state: State, host: Host) -> Iterator[str]:
-    consequences = announced(host)
+def _safe(
+    operations: Sequence[Operation], consequences: Sequence[Consequence]
+) -> Iterator[Operation]:
     stopped: set[str] = set()
-    for operation in host.op_hash_order:
-        meta = state.get_op_data_for_host(host, operation).operation_meta
-        if not meta.will_change:
+    for operation in operations:
+        if not operation.will_change:
             continue
-        component = ", ".join(state.get_op_meta(operation).names).partition(" | ")[0]
-        changes = explained(host, operation)
-        follows = any(meta is one for each in consequences for one in each.operations)
+        component = operation.name.partition(" | ")[0]
+        changes = operation.changes
+        follows = any(operation.meta is one for each in consequences for one in each.operations)
         if component not in stopped and is_safe(changes, consequences, follows=follows):
             yield operation
         elif any(_is_down(change) for change in changes):

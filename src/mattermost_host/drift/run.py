@@ -11,8 +11,6 @@ from hashlib import sha256
 from pathlib import Path
 
 import click
-from pyinfra.api import State
-from pyinfra.api.exceptions import PyinfraError
 
 from mattermost_host.drift import (
     alerts as drift_alerts,
@@ -27,6 +25,7 @@ from mattermost_host.drift.alerts import Channels
 from mattermost_host.drift.outcome import PRIORITIES, Found, Level, Outcome, found_in, one_line
 from mattermost_host.drift.repair import Heal, leave_safe
 from mattermost_host.engine import locks
+from mattermost_host.engine.run import Run
 from mattermost_host.plan import apply as application
 from mattermost_host.plan import plan as planning
 from mattermost_host.plan.plan import Plan
@@ -84,7 +83,7 @@ def _outcome(inventory: Path, heal: Heal | None) -> tuple[Site | None, Outcome]:
     try:
         site = Site.use(inventory)
         outcome = _examined(site, heal, outcome)
-    except PyinfraError as error:
+    except OperatorError as error:
         outcome = replace(outcome, reason=str(error))
     except Exception as error:  # nobody is there to see it: it is told like anything else
         traceback.print_exc()
@@ -93,11 +92,11 @@ def _outcome(inventory: Path, heal: Heal | None) -> tuple[Site | None, Outcome]:
 
 
 def _examined(site: Site, heal: Heal | None, outcome: Outcome) -> Outcome:
-    with planning.prepared(site) as state:
-        before = _found(planning.evaluate(state))
-        if heal is None or not _something_is_left(state, heal, before):
+    with planning.prepared(site) as prepared:
+        before = _found(planning.evaluate(prepared))
+        if heal is None or not _something_is_left(prepared, heal, before):
             return replace(outcome, drift=before)
-        trouble = _put_right(state)
+        trouble = _put_right(prepared)
     # What a run says of itself is no proof; a plan of its own is.
     after = _found(planning.make(site))
     healed = tuple(one for one in before if one not in after)
@@ -110,17 +109,17 @@ def _found(plan: Plan) -> tuple[Found, ...]:
     return found_in(plan)
 
 
-def _something_is_left(state: State, heal: Heal, before: Sequence[Found]) -> bool:
+def _something_is_left(prepared: Run, heal: Heal, before: Sequence[Found]) -> bool:
     """Whether the run has anything to do after what may not be done now was taken out of it."""
     everything = heal.now(datetime.now()) == "all"
-    return bool(before) and (everything or leave_safe(state) > 0)
+    return bool(before) and (everything or leave_safe(prepared) > 0)
 
 
-def _put_right(state: State) -> str:
+def _put_right(prepared: Run) -> str:
     """Carry the run out; what went wrong with it."""
     try:
-        application.execute(state)
-    except PyinfraError as error:
+        application.execute(prepared)
+    except OperatorError as error:
         return f"not everything could be put right: {error}"
     return ""
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from pyinfra.api import Config, Inventory, State
+from pyinfra.api import Config, Host, Inventory, State
 from pyinfra.context import ctx_config, ctx_inventory, ctx_state
 
 from mattermost_host.engine.inventory import SiteHost
@@ -37,3 +37,24 @@ def connections(hosts: Sequence[SiteHost]) -> Iterator[State]:
                 host.disconnect()
         for context in (ctx_config, ctx_state, ctx_inventory):
             context.reset()
+
+
+def current_state() -> State:
+    """pyinfra's state of the run that is being prepared."""
+    state: State = ctx_state.get()  # type: ignore[no-untyped-call]
+    return state
+
+
+def all_hosts(state: State) -> list[Host]:
+    """Every host of the inventory."""
+    return list(state.inventory)
+
+
+def active_hosts(state: State) -> list[Host]:
+    """The hosts that this run is for, and that answer."""
+    return list(state.inventory.get_active_hosts())
+
+
+def is_executing() -> bool:
+    """Whether operations are being carried out; while they are prepared, they only foresee."""
+    return bool(current_state().is_executing)

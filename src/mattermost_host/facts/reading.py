@@ -4,17 +4,14 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gevent.pool import Pool
+from pyinfra.api import Host
 from pyinfra.api.exceptions import PyinfraError
-from pyinfra.api.host import Host
-from pyinfra.connectors.local import LocalConnector
-from pyinfra.context import ctx_host
 
+from mattermost_host.engine import each_host
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.over_shell import ReadHost
 from mattermost_host.facts.questions import QUESTIONS, script
 
-PARALLEL = 30
 TIMEOUT_S = 120
 """The slowest honest answer is a name that no resolver knows: 15 s."""
 
@@ -29,12 +26,8 @@ class Reading:
 
 
 def facts_of(hosts: Sequence[Host], site: str) -> Reading:
-    """The facts of ``hosts``, by name; connects those that are not connected yet.
-
-    The pool is our own: while deploys are prepared, pyinfra's is filled by the very greenlets that
-    wait for this.
-    """
-    answers = Pool(PARALLEL).map(lambda host: _ask(host, site), hosts)
+    """The facts of ``hosts``, by name; connects those that are not connected yet."""
+    answers = each_host.ask(hosts, lambda host: _ask(host, site))
     named = {host.name: answer for host, answer in zip(hosts, answers, strict=True)}
     return Reading(
         facts={name: answer for name, answer in named.items() if isinstance(answer, HostFacts)},
@@ -44,22 +37,21 @@ def facts_of(hosts: Sequence[Host], site: str) -> Reading:
 
 def _ask(host: Host, site: str) -> HostFacts | str:
     """The facts, or why there are none."""
-    if isinstance(host.connector, LocalConnector) and os.geteuid() == 0:
+    if each_host.is_this_machine(host) and os.geteuid() == 0:
         # psutil and distro are of use here only.
         from mattermost_host.facts import this_machine  # noqa: PLC0415
 
         return this_machine.read(site)
+    if reason := each_host.connect(host):
+        return reason
     try:
-        with ctx_host.use(host):
-            if not host.connected:
-                host.connect(show_errors=False, raise_exceptions=True)
-            facts = host.get_fact(
-                ReadHost,
-                site=site,
-                _stdin=script(QUESTIONS, site),
-                _ignore_errors=True,
-                _timeout=TIMEOUT_S,
-            )
+        facts = host.get_fact(
+            ReadHost,
+            site=site,
+            _stdin=script(QUESTIONS, site),
+            _ignore_errors=True,
+            _timeout=TIMEOUT_S,
+        )
     except PyinfraError as error:
         return str(error)
     return facts or "no answer as root; what the host said stands above"

@@ -3,10 +3,11 @@
 from collections.abc import Generator
 from dataclasses import dataclass
 
-from pyinfra import host, state
+from pyinfra import host
 from pyinfra.api import StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 
+from mattermost_host.engine.connections import is_executing
 from mattermost_host.engine.explanations import Change, explain
 from mattermost_host.engine.questions import Question, ask, changing, expect
 
@@ -42,7 +43,7 @@ def loaded(name: str, rules: RulesState, after: tuple[OperationMeta, ...] = ()) 
 def _loaded(
     rules: RulesState, after: tuple[OperationMeta, ...]
 ) -> Generator[StringCommand, None, None]:
-    foreseen = not state.is_executing and any(meta.will_change for meta in after)
+    foreseen = not is_executing() and any(meta.will_change for meta in after)
     same = ask(rules)
     if same and not foreseen:
         host.noop("the rules in the kernel are those of the file")

@@ -9,11 +9,12 @@ import shlex
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from pyinfra import host, state
+from pyinfra import host
 from pyinfra.api import StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 
 from mattermost_host.engine import host_lock
+from mattermost_host.engine.connections import is_executing
 from mattermost_host.engine.explanations import Change, explain
 from mattermost_host.engine.questions import Question, ask, changing, expect
 from mattermost_host.engine.restart_triggers import announce
@@ -180,7 +181,7 @@ def _or_journal(verb: str, unit: str) -> str:
 
 
 def _foreseen(operations: tuple[OperationMeta, ...]) -> bool:
-    return not state.is_executing and any(meta.will_change for meta in operations)
+    return not is_executing() and any(meta.will_change for meta in operations)
 
 
 def _words(paths: Sequence[str]) -> str:

@@ -11,16 +11,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
-import pyinfra
-from gevent.pool import Pool
-from pyinfra.api import Host, State
-from pyinfra.api.exceptions import PyinfraError
-from pyinfra.api.state import StateStage
-from pyinfra.context import ctx_host
-from pyinfra_cli.util import load_deploy_file
-
-from mattermost_host.engine.connections import connections
-from mattermost_host.engine.explanations import Change, Severity, collecting, explained
+from mattermost_host.engine import run as engine
+from mattermost_host.engine.explanations import Change, Severity
+from mattermost_host.engine.run import Run
 from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError
 
@@ -96,68 +89,32 @@ def make(site: Site, limit: Sequence[str] = ()) -> Plan:
 
     Raises OperatorError where ``limit`` names no host of the site.
     """
-    with prepared(site, limit) as state:
-        return evaluate(state)
+    with prepared(site, limit) as run:
+        return evaluate(run)
 
 
 @contextmanager
-def prepared(site: Site, limit: Sequence[str] = ()) -> Iterator[State]:
-    """pyinfra's state with the deploy prepared on every host, connected and not yet executed."""
+def prepared(site: Site, limit: Sequence[str] = ()) -> Iterator[Run]:
+    """The deploy prepared on every host of ``site``, connected and not yet executed."""
     unknown = sorted(set(limit) - {host.name for host in site.hosts})
     if unknown:
         known = ", ".join(host.name for host in site.hosts)
         raise OperatorError(f"no host {', '.join(unknown)} in {site.path}; its hosts are: {known}")
     hosts = [host for host in site.hosts if not limit or host.name in limit]
-    with connections(hosts) as state, _as_its_command(), collecting():
-        # Not pyinfra's own look for changes: it would ask one question at a time.
-        state.check_for_changes = False
-        _connect(state)
-        state.set_stage(StateStage.Prepare)
-        load_deploy_file(state, str(DEPLOY))
-        yield state
+    with engine.prepared(hosts, DEPLOY) as run:
+        yield run
 
 
-@contextmanager
-def _as_its_command() -> Iterator[None]:
-    """pyinfra orders operations by their place in the deploy only where it is its command's."""
-    pyinfra.is_cli = True
-    try:
-        yield
-    finally:
-        pyinfra.is_cli = False
-
-
-def _connect(state: State) -> None:
-    def connect(host: Host) -> str:
-        try:
-            host.connect(show_errors=False, raise_exceptions=True)
-        except PyinfraError as error:
-            return f"{host.name}: {error}"
-        state.activate_host(host)
-        return ""
-
-    silent = [said for said in Pool().map(connect, list(state.inventory)) if said]
-    if silent:
-        raise OperatorError("no plan, because not every host could be asked\n" + "\n".join(silent))
-
-
-def evaluate(state: State) -> Plan:
+def evaluate(run: Run) -> Plan:
     """Evaluate every prepared operation on every host."""
-    hosts = list(state.inventory.get_active_hosts())
-    told = Pool().map(lambda host: _evaluate_host(state, host), hosts)
+    found = run.operations()
     return Plan(
-        steps={host.name: steps for host, (steps, _) in zip(hosts, told, strict=True)},
-        right={host.name: right for host, (_, right) in zip(hosts, told, strict=True)},
+        steps={
+            host: tuple(Step(one.name, one.changes) for one in operations if one.will_change)
+            for host, operations in found.items()
+        },
+        right={
+            host: tuple(one.name for one in operations if not one.will_change)
+            for host, operations in found.items()
+        },
     )
-
-
-def _evaluate_host(state: State, host: Host) -> tuple[tuple[Step, ...], tuple[str, ...]]:
-    steps, right = [], []
-    with ctx_host.use(host):
-        for operation in host.op_hash_order:
-            name = ", ".join(state.get_op_meta(operation).names)
-            if state.get_op_data_for_host(host, operation).operation_meta.will_change:
-                steps.append(Step(name, tuple(explained(host, operation))))
-            else:
-                right.append(name)
-    return tuple(steps), tuple(right)

@@ -9,7 +9,7 @@ import ssl
 from pg8000.exceptions import DatabaseError, InterfaceError
 from pg8000.native import Connection
 from pydantic import SecretStr
-from pyinfra.api.host import Host
+from pyinfra.api import Host
 from pyinfra.facts.files import FileContents
 
 from mattermost_host.engine.tunnel import TunnelError, connection_from

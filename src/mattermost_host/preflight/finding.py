@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from pyinfra.api.host import Host
+from pyinfra.api import Host
 
 from mattermost_host.facts.host import HostFacts
 

@@ -3,16 +3,15 @@
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
+from threading import Lock
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
-from gevent.lock import BoundedSemaphore
-from gevent.pool import Pool
 from pyinfra.api import Host, State
-from pyinfra.context import ctx_host, ctx_state
 from rich.console import Console
 
-from mattermost_host.engine.connections import connections
+from mattermost_host.engine import each_host
+from mattermost_host.engine.connections import active_hosts, all_hosts, connections, current_state
 from mattermost_host.engine.inventory import SiteHost
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.reading import Reading, facts_of
@@ -45,7 +44,7 @@ class Checked(Protocol):
     def requirements(self, host_name: str) -> Sequence[Requirement | Inquiry]: ...
 
 
-_lock = BoundedSemaphore()
+_lock = Lock()
 _done: WeakKeyDictionary[State, tuple[Reading, Report]] = WeakKeyDictionary()
 
 
@@ -55,7 +54,7 @@ def require(site: Checked) -> Mapping[str, HostFacts]:
     The first deploy greenlet asks all hosts, the others get the same answer. Raises
     PreflightError where a host will not do.
     """
-    state: State = ctx_state.get()  # type: ignore[no-untyped-call]
+    state = current_state()
     with _lock:
         if state not in _done:
             _done[state] = _examine(site, _of_site(site, state))
@@ -71,13 +70,13 @@ def require(site: Checked) -> Mapping[str, HostFacts]:
 def _of_site(site: Checked, state: State) -> list[Host]:
     """The active hosts; an ops host without a role is pyinfra's, and not the site's."""
     names = {host.name for host in site.hosts}
-    return sorted((one for one in state.inventory.get_active_hosts() if one.name in names), key=str)
+    return sorted((one for one in active_hosts(state) if one.name in names), key=str)
 
 
 def run(site: Checked) -> Report:
     """Connect to every host of the site, ask, judge, disconnect; nothing is changed."""
     with connections(site.hosts) as state:
-        return _examine(site, list(state.inventory))[1]
+        return _examine(site, all_hosts(state))[1]
 
 
 def collect(
@@ -167,15 +166,15 @@ def _inquire(
     hosts: Sequence[Host], requirements: Requirements, skip: Mapping[str, str]
 ) -> Mapping[str, Sequence[Finding]]:
     def ask(host: Host) -> list[Finding]:
-        with ctx_host.use(host):
-            return [
-                _skipped(finding.name, skip) if finding.name in skip else finding
-                for inquiry in requirements[host.name]
-                if isinstance(inquiry, Inquiry)
-                for finding in _answers(inquiry, host, skip)
-            ]
+        return [
+            _skipped(finding.name, skip) if finding.name in skip else finding
+            for inquiry in requirements[host.name]
+            if isinstance(inquiry, Inquiry)
+            for finding in _answers(inquiry, host, skip)
+        ]
 
-    return dict(zip([host.name for host in hosts], Pool().map(ask, hosts), strict=True))
+    found = each_host.ask(hosts, ask)
+    return {host.name: findings for host, findings in zip(hosts, found, strict=True)}
 
 
 def _answers(inquiry: Inquiry, host: Host, skip: Mapping[str, str]) -> Sequence[Finding]:

@@ -12,6 +12,7 @@ from pyinfra.api.state import StateStage
 from mattermost_host.drift.repair import Heal, Window, is_safe, leave_safe
 from mattermost_host.engine.explanations import Change, collecting
 from mattermost_host.engine.restart_triggers import Consequence
+from mattermost_host.engine.run import Run
 from mattermost_host.ops import account, database, files, kernel, ruleset, running
 from mattermost_host.ops.entries import Directory, Entry, File, FileStates, State
 from mattermost_host.plan import plan as planning
@@ -72,8 +73,9 @@ def _healed(deploy: Callable[[], None], answers: Mapping[Any, Any]) -> tuple[int
         state.check_for_changes = False
         deploy()
         names = {digest: ", ".join(meta.names) for digest, meta in state.op_meta.items()}
-        planning.evaluate(state)
-        left = leave_safe(state)
+        run = Run(state)
+        planning.evaluate(run)
+        left = leave_safe(run)
         state.set_stage(StateStage.Execute)
         run_ops(state)
         return left, {

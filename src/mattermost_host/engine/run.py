@@ -1,0 +1,144 @@
+"""pyinfra's run from within Python: prepared on every host, evaluated, and executed if wanted."""
+
+import logging
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyinfra
+from paramiko import SSHException
+from pyinfra.api import Host, State
+from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.operation import OperationMeta
+from pyinfra.api.operations import run_ops
+from pyinfra.api.state import StateStage
+from pyinfra_cli.log import setup_logging
+from pyinfra_cli.util import load_deploy_file
+
+from mattermost_host.engine import each_host
+from mattermost_host.engine.connections import connections
+from mattermost_host.engine.explanations import Change, collecting, explained
+from mattermost_host.engine.inventory import SiteHost
+from mattermost_host.engine.restart_triggers import Consequence, announced
+from mattermost_host.support.errors import OperatorError
+
+LOST = (PyinfraError, SSHException, OSError, EOFError)
+"""What a connection that breaks, or a host that does not answer, is raised as."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation on one host, as it would be carried out now."""
+
+    id: str
+    name: str
+    will_change: bool
+    changes: tuple[Change, ...]
+    """What it would change, in words."""
+    meta: OperationMeta
+    """What deploys know it by."""
+
+
+class Run:
+    """A deploy that is prepared on every host, and not yet executed."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def operations(self) -> Mapping[str, tuple[Operation, ...]]:
+        """Evaluate every operation on every host, in order, by the host's name.
+
+        Raises OperatorError that names a host that does not answer.
+        """
+        hosts = list(self._state.inventory.get_active_hosts())
+        found = each_host.ask(hosts, lambda host: tuple(self._evaluated(host)))
+        return {host.name: operations for host, operations in zip(hosts, found, strict=True)}
+
+    def _evaluated(self, host: Host) -> Iterator[Operation]:
+        try:
+            for digest in host.op_hash_order:
+                meta = self._state.get_op_data_for_host(host, digest).operation_meta
+                yield Operation(
+                    digest,
+                    ", ".join(self._state.get_op_meta(digest).names),
+                    meta.will_change,
+                    tuple(explained(host, digest)),
+                    meta,
+                )
+        except OperatorError:
+            raise
+        except LOST as error:
+            raise OperatorError(f"{host.name} did not answer: {error}") from error
+
+    def consequences(self, host_name: str) -> Sequence[Consequence]:
+        """What would restart or reload a unit of this host."""
+        return announced(self._state.inventory.get_host(host_name))
+
+    def keep(self, host_name: str, wanted: Collection[Operation]) -> None:
+        """Take all operations of a host out of the run but those in ``wanted``."""
+        host = self._state.inventory.get_host(host_name)
+        kept = {operation.id for operation in wanted}
+        for digest in list(self._state.ops[host]):
+            if digest not in kept:
+                # pyinfra says "Skipped" of an operation that a host does not have.
+                del self._state.ops[host][digest]
+
+    def execute(self) -> None:
+        """Carry it out, with pyinfra's own lines of progress.
+
+        Raises OperatorError that names the hosts on which it failed.
+        """
+        setup_logging(logging.INFO)
+        self._state.set_stage(StateStage.Execute)
+        reason = ""
+        try:
+            run_ops(self._state)
+        except LOST as error:
+            reason = f" ({error})"
+        failed = sorted(host.name for host in self._state.failed_hosts)
+        if failed or reason:
+            raise OperatorError(
+                f"the run failed on {', '.join(failed) or 'this machine'}{reason}; what went wrong "
+                "is said above. Correct it and run this again: it goes on where it stopped."
+            )
+
+
+@contextmanager
+def prepared(hosts: Sequence[SiteHost], deploy: Path) -> Iterator[Run]:
+    """The run of ``deploy`` on ``hosts``, which are connected; operations explain their changes.
+
+    Raises OperatorError where a host can't be reached.
+    """
+    with connections(hosts) as state, _as_its_command(), collecting():
+        # Not pyinfra's own look for changes: it would ask one question at a time.
+        state.check_for_changes = False
+        _connect(state)
+        state.set_stage(StateStage.Prepare)
+        load_deploy_file(state, str(deploy))
+        yield Run(state)
+
+
+@contextmanager
+def _as_its_command() -> Iterator[None]:
+    """pyinfra orders operations by their place in the deploy only where it is its command's."""
+    before = pyinfra.is_cli
+    pyinfra.is_cli = True
+    try:
+        yield
+    finally:
+        pyinfra.is_cli = before
+
+
+def _connect(state: State) -> None:
+    hosts = list(state.inventory)
+    silent = {
+        host.name: reason
+        for host, reason in zip(hosts, each_host.ask(hosts, each_host.connect), strict=True)
+        if reason
+    }
+    if silent:
+        lines = [f"{name}: {reason}" for name, reason in silent.items()]
+        raise OperatorError("\n".join(["nothing was changed, for not every host answers", *lines]))
+    for host in hosts:
+        state.activate_host(host)

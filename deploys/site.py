@@ -16,7 +16,11 @@ from mattermost_host.site.site import Site
 def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
     """All that one host of the site is made of."""
     base.deploy(site.settings.base, facts)
-    firewall.deploy(site.settings.firewall, ports=site.ports(host.name, facts), role_addresses={})
+    firewall.deploy(
+        site.settings.firewall,
+        surfaces=site.surfaces(host.name, facts).values(),
+        peers=site.peers({host.name: facts}),
+    )
     checkpoint(name="every host has its ground")
 
     if "db" in roles and site.settings.postgres.local:

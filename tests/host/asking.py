@@ -15,6 +15,7 @@ from mattermost_host.engine.inventory import SiteHost
 from mattermost_host.engine.questions import Answers, Question, script_of
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.over_shell import ReadHost
+from mattermost_host.facts.place import UNASKED
 from mattermost_host.facts.questions import QUESTIONS, script
 from mattermost_host.knowledge.surface import SecretFile, Surface
 from mattermost_host.ops import release
@@ -142,12 +143,8 @@ class Seen:
     @property
     def declared_secret_files(self) -> tuple[SecretFile, ...]:
         """Those of the components that hold secrets on this host."""
-        files: tuple[SecretFile, ...] = ()
-        if "app" in self.host.roles:
-            files += mattermost.surface(self.settings.mattermost).secret_files
-        if "proxy" in self.host.roles:
-            files += tls.surface(self.settings.tls).secret_files
-        return files
+        surfaces = self.site.surfaces(self.host.name, UNASKED)
+        return tuple(file for surface in surfaces.values() for file in surface.secret_files)
 
     @property
     def facts(self) -> HostFacts:

@@ -6,18 +6,13 @@ from pathlib import Path
 import pytest
 from pyinfra.api.exceptions import PyinfraError
 
+from mattermost_host.site.settings import ROOMS
 from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError
 from tests.host import declared
 from tests.host.asking import Seen
 from tests.host.outside import Outside, outside
 
-COMPONENTS = {
-    "db": ("postgres",),
-    "app": ("mattermost",),
-    "proxy": ("tls", "nginx"),
-}
-EVERYWHERE = ("base", "firewall")
 HOSTS = pytest.StashKey[dict[str, Seen]]()
 
 
@@ -42,9 +37,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     subject = collection_path.stem.removeprefix("test_")
     if subject == "journey" and not config.getoption("--journey"):
         return True
-    known = {*EVERYWHERE, *(name for names in COMPONENTS.values() for name in names)}
     present = {name for seen in config.stash[HOSTS].values() for name in components(seen)}
-    return True if subject in known - present else None
+    return True if subject in ROOMS.keys() - present else None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -75,7 +69,7 @@ def _declaring(seen: Seen, kind: str) -> Iterator[str]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Host by host, and the components in the order in which they are put together."""
     hosts = list(config.stash[HOSTS].keys())
-    order = [*EVERYWHERE, *(name for names in COMPONENTS.values() for name in names), "journey"]
+    order = [*ROOMS, "journey"]
 
     def place(item: pytest.Item) -> tuple[int, int]:
         parameters = item.callspec.params if isinstance(item, pytest.Function) else {}
@@ -87,10 +81,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def components(seen: Seen) -> Iterator[str]:
     """The components of a host, in the order of deploys/site.py."""
-    yield from EVERYWHERE
-    for role in sorted(seen.host.roles, key=list(COMPONENTS).index):
-        if role != "db" or seen.settings.postgres.local:
-            yield from COMPONENTS[role]
+    yield from (room.name for room, _ in seen.site.rooms(seen.host.name))
 
 
 @pytest.fixture(scope="session")

@@ -3,14 +3,17 @@
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
+from pydantic import SecretStr
+
 from mattermost_host.certificates.authority import Pair, new_authority, new_leaf
 from mattermost_host.engine.questions import Question
 from mattermost_host.facts.host import HostFacts
+from mattermost_host.facts.place import About, Place
 from mattermost_host.ops import (
     account,
     acme,
@@ -48,8 +51,29 @@ DEBIAN_12 = HostFacts(
     addresses=("192.0.2.10",),
     resolved=("192.0.2.10",),
 )
+ABOUT = About("https://chat.example.com", "chat.example.com", 50, "medium", "11.7.9")
 IN_A_CONTAINER = replace(DEBIAN_12, container=True)
 URL = "https://chat.example.com"
+
+
+@dataclass(frozen=True)
+class ExampleSecrets:
+    """Secrets of a site, as far as components look at them."""
+
+    database_password: SecretStr | None = None
+    certificates: Mapping[str, Pair] = field(default_factory=dict)
+
+
+def place(
+    facts: HostFacts = DEBIAN_12, *, name: str = ABOUT.name, pair: Pair | None = None
+) -> Place:
+    """A place for a component on a host with ``facts``, all roles on it."""
+    return Place(
+        site=replace(ABOUT, name=name),
+        facts=facts,
+        roles=("app", "db", "proxy"),
+        secrets=ExampleSecrets(certificates={"site": pair} if pair else {}),
+    )
 
 
 @cache

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import inspect
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from mattermost_host.site.settings import Description
+from mattermost_host.site.settings import ROOMS, Description
 
 PROJECT = Path(__file__).parents[2]
 SOURCE = PROJECT / "src" / "mattermost_host"
@@ -20,6 +21,23 @@ OPERATIONS = sorted(path for path in (SOURCE / "ops").glob("[a-z]*.py"))
 MODULES = sorted(SOURCE.rglob("*.py"))
 DEPLOYS = sorted((PROJECT / "deploys").glob("*.py"))
 SECTIONS = ("Settings", "surface", "deploy", "requires")
+DOWNWARDS = (
+    "cli",
+    "drift",
+    "plan",
+    "verify",
+    "site",
+    "components",
+    "preflight",
+    "ops",
+    "facts",
+    "engine",
+    "releases",
+    "certificates",
+    "knowledge",
+    "support",
+)
+"""The rooms; each imports only from itself and those below it."""
 LONGEST_FILE, LONGEST_FUNCTION = 300, 40
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -79,8 +97,36 @@ class TestComponent:
         for kind in ("unit/components", "host"):
             assert (PROJECT / "tests" / kind / f"test_{path.stem}.py").is_file(), kind
 
-    def test_the_site_composes_it(self, path: Path) -> None:
-        assert path.stem in Description.model_fields
+    def test_it_has_a_row_in_the_table_of_components(self, path: Path) -> None:
+        module = importlib.import_module(f"mattermost_host.components.{path.stem}")
+        assert ROOMS[path.stem].module is module
+
+    def test_its_functions_take_settings_and_place(self, path: Path) -> None:
+        module = importlib.import_module(f"mattermost_host.components.{path.stem}")
+        for name in ("surface", "requires", "mistakes", "secrets"):
+            function = getattr(module, name, None)
+            if function:
+                assert list(inspect.signature(function).parameters) == ["settings", "place"], name
+
+
+def test_every_folder_is_a_known_room() -> None:
+    found = {path.name for path in SOURCE.iterdir() if path.is_dir() and path.name[0] != "_"}
+    assert found == set(DOWNWARDS)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_ids)
+def test_imports_run_downwards(path: Path) -> None:
+    room = path.relative_to(SOURCE).parts[0]
+    for name in _imports(path):
+        package, _, rest = name.partition(".")
+        other = rest.partition(".")[0]
+        if package == "mattermost_host" and other in DOWNWARDS and room in DOWNWARDS:
+            assert DOWNWARDS.index(room) <= DOWNWARDS.index(other), f"{room} imports {name}"
+
+
+def test_unit_tests_stand_where_their_modules_do() -> None:
+    folders = {path.name for path in (PROJECT / "tests/unit").iterdir() if any(path.glob("*.py"))}
+    assert folders <= {*DOWNWARDS, "standin"}
 
 
 def test_no_template_is_left_over() -> None:
@@ -270,4 +316,5 @@ def test_settings_are_frozen_forbid_unknown_keys_and_explain_each_key() -> None:
         assert model.model_config.get("frozen"), model
         assert model.model_config.get("extra") == "forbid", model
         for name, field in model.model_fields.items():
-            assert field.description, f"{model.__module__}.{model.__name__}.{name}"
+            row = model is Description and name in ROOMS
+            assert row or field.description, f"{model.__module__}.{model.__name__}.{name}"

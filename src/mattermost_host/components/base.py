@@ -4,6 +4,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pyinfra.api import deploy as component
 
 from mattermost_host.facts.host import HostFacts
+from mattermost_host.facts.place import Place
 from mattermost_host.knowledge.sizing import min_free_kbytes
 from mattermost_host.knowledge.surface import Surface, Unit
 from mattermost_host.ops import files, kernel, locale, packages, running
@@ -33,10 +34,16 @@ class Settings(BaseModel):
     )
 
 
-def surface(settings: Settings, facts: HostFacts) -> Surface:
-    """The time daemon; a container takes the time of the machine below."""
-    ours = settings.time_synchronisation and not facts.container and not other_time_daemon(facts)
-    return Surface(units=(Unit("systemd-timesyncd.service", user="systemd-timesync"),) * ours)
+def surface(settings: Settings, place: Place) -> Surface:
+    """The time daemon, where it is ours to keep."""
+    if not keeps_time(settings, place.facts):
+        return Surface()
+    return Surface(units=(Unit("systemd-timesyncd.service", user="systemd-timesync"),))
+
+
+def keeps_time(settings: Settings, facts: HostFacts) -> bool:
+    """Whether we keep the clock; a container takes the time of the machine below."""
+    return settings.time_synchronisation and not facts.container and not other_time_daemon(facts)
 
 
 def other_time_daemon(facts: HostFacts) -> bool:
@@ -47,10 +54,10 @@ def other_time_daemon(facts: HostFacts) -> bool:
 @component("Base")
 def deploy(settings: Settings, facts: HostFacts) -> None:
     """Packages, locale, clock and kernel parameters."""
-    keeps_time = bool(surface(settings, facts).units)
+    timed = keeps_time(settings, facts)
     packages.installed(
         name="the tools that every host needs are installed",
-        packages=[*PACKAGES, *(["systemd-timesyncd"] if keeps_time else [])],
+        packages=[*PACKAGES, *(["systemd-timesyncd"] if timed else [])],
     )
     locale.available(name=f"the locale {LOCALE} is generated", locale=LOCALE)
     wanted = kernel_parameters(facts.memory_mb) if settings.kernel_parameters else {}
@@ -67,7 +74,7 @@ def deploy(settings: Settings, facts: HostFacts) -> None:
         ],
     )
     kernel.in_force(name="the kernel parameters are in force", parameters=wanted)
-    if keeps_time:
+    if timed:
         running.running(name="the clock is synchronised", unit="systemd-timesyncd.service")
 
 
@@ -95,12 +102,12 @@ def kernel_parameters(memory_mb: int) -> dict[str, str]:
     }
 
 
-def requires(users: int) -> list[Requirement]:
-    """A system that we know, big enough for ``users``, with the right time."""
+def requires(settings: Settings, place: Place) -> list[Requirement]:
+    """A system that we know, big enough for the users, with the right time."""
     return [
         requirements.supported_platform(),
         requirements.architecture(),
-        requirements.capacity(users),
+        requirements.capacity(place.site.users),
         requirements.clock(),
         requirements.locale(),
     ]

@@ -1,12 +1,13 @@
 """nftables: the ports of the surfaces, for those who may reach them, and nothing else."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.networks import IPvAnyNetwork
 from pyinfra.api import deploy as component
 
-from mattermost_host.facts.host import HostFacts
-from mattermost_host.knowledge.surface import Port, Surface, Unit
+from mattermost_host.facts.place import Peer, Place, reachable_addresses
+from mattermost_host.knowledge.surface import Networks, Peers, Port, Reach, Surface, Unit
 from mattermost_host.ops import files, ruleset
 from mattermost_host.ops.entries import Absent, File
 from mattermost_host.ops.files import Check
@@ -36,32 +37,43 @@ class Settings(BaseModel):
         le=65535,
         description="Port of sshd, 1-65535. Without it, the port by which the run came in.",
     )
+    ssh_from: list[IPvAnyNetwork] = Field(
+        default=[],
+        description=(
+            "Addresses and networks from which ssh is allowed. Without any, from everywhere. "
+            "Include the one you deploy from."
+        ),
+    )
     forward: bool = Field(
         default=False,
         description="Let the host forward packets between networks (containers, VPN).",
     )
 
 
-def surface(settings: Settings, facts: HostFacts) -> Surface:
+def surface(settings: Settings, place: Place) -> Surface:
     """The unit that loads the rules, and ssh, which the rules must never lock out."""
+    facts = place.facts
     # Until a run has come in by the stated port, the one it came in by stays open too.
     numbers = dict.fromkeys((settings.ssh_port or facts.ssh_port, facts.ssh_port))
-    ssh = tuple(Port(number, "administration", "world", process="sshd") for number in numbers)
-    return Surface(units=(Unit(UNIT),) * settings.enabled, ports=ssh)
+    allowed: Reach = "world"
+    if settings.ssh_from:
+        allowed = Networks(tuple(map(str, settings.ssh_from)))
+    ssh = tuple(Port(number, "administration", allowed, process="sshd") for number in numbers)
+    return Surface(units=(Unit(UNIT),) if settings.enabled else (), ports=ssh)
 
 
 @component("Firewall")
 def deploy(
     settings: Settings,
-    ports: Sequence[Port],
-    role_addresses: Mapping[str, Sequence[str]],
+    surfaces: Iterable[Surface],
+    peers: Sequence[Peer],
 ) -> None:
-    """Open ``ports`` to whom each names. ``role_addresses``: role to its hosts' addresses."""
+    """Open what ``surfaces`` show to whom each names; ``peers`` are the hosts of the site."""
     if not settings.enabled:
         ruleset.unloaded(name="our rules are out of the kernel", unit=UNIT, table=TABLE)
         files.present(name="our firewall is gone", entries=[Absent(UNIT_FILE), Absent(RULES)])
         return
-    rules = list(accept_rules(ports, role_addresses))
+    rules = list(accept_rules(surfaces, peers))
     written = files.present(
         name="the rules of the site's ports are in place",
         entries=[
@@ -89,28 +101,33 @@ def deploy(
     )
 
 
-def accept_rules(
-    ports: Iterable[Port], role_addresses: Mapping[str, Sequence[str]]
-) -> Iterable[str]:
+def accept_rules(surfaces: Iterable[Surface], peers: Sequence[Peer]) -> Iterator[str]:
     """One nftables rule for each protocol, kind of peer and address family."""
-    groups: dict[tuple[str, str], list[int]] = {}
-    for port in ports:
+    shown = list(surfaces)
+    groups: dict[tuple[str, Reach], list[int]] = {}
+    for port in (port for surface in shown for port in surface.ports):
         if port.reachable_from != "loopback":
             groups.setdefault((port.protocol, port.reachable_from), []).append(port.number)
-    for (protocol, peer), numbers in sorted(groups.items()):
+    for (protocol, reach), numbers in sorted(groups.items(), key=str):
         opened = f"{protocol} dport {{ {', '.join(map(str, sorted(set(numbers))))} }} accept"
-        if peer == "world":
-            yield opened
-            continue
-        addresses = role_addresses[peer]
-        for family, members in (
-            ("ip", [address for address in addresses if ":" not in address]),
-            ("ip6", [address for address in addresses if ":" in address]),
-        ):
-            if members:
-                yield f"{family} saddr {{ {', '.join(sorted(members))} }} {opened}"
+        yield from _opened_to(reach, opened, peers)
+    for other in (one for surface in shown for one in surface.protocols):
+        yield from _opened_to(other.reachable_from, f"meta l4proto {other.number} accept", peers)
 
 
-def requires(settings: Settings) -> list[Requirement]:
+def _opened_to(reach: Reach, opened: str, peers: Sequence[Peer]) -> Iterator[str]:
+    if not isinstance(reach, Peers | Networks):
+        yield opened
+        return
+    members = reachable_addresses(reach, peers)
+    for family, own in (
+        ("ip", [one for one in members if ":" not in one]),
+        ("ip6", [one for one in members if ":" in one]),
+    ):
+        if own:
+            yield f"{family} saddr {{ {', '.join(sorted(own))} }} {opened}"
+
+
+def requires(settings: Settings, place: Place) -> list[Requirement]:
     """No second firewall, where ours is switched on."""
     return [conflicts.no_other_firewall()] if settings.enabled else []

@@ -1,23 +1,27 @@
 """The Mattermost server: release, account, settings, service, first administrator."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pyinfra.api import deploy as component
 
+from mattermost_host.facts.place import Place
+from mattermost_host.knowledge import mattermost_settings
 from mattermost_host.knowledge.mattermost_settings import environment_name, environment_value
-from mattermost_host.knowledge.sizing import Usage
 from mattermost_host.knowledge.surface import Port, SecretFile, Surface, Unit
 from mattermost_host.ops import account, administrator, files, packages, release, running
 from mattermost_host.ops.entries import Absent, Alone, Directory, Entry, File
 from mattermost_host.ops.files import Check
-from mattermost_host.ops.release import Release
 from mattermost_host.preflight import conflicts
 from mattermost_host.preflight import host as requirements
 from mattermost_host.preflight.finding import Requirement
-from mattermost_host.releases.choice import ReleaseSettings
+from mattermost_host.releases import choice
+from mattermost_host.releases.choice import Release, ReleaseSettings
+from mattermost_host.support.errors import Mistake
+from mattermost_host.support.paths import is_file
 from mattermost_host.support.templates import render
 
 USER = "mattermost"
@@ -89,11 +93,19 @@ class Settings(BaseModel):
     )
 
 
-def surface(settings: Settings) -> Surface:
+def surface(settings: Settings, place: Place) -> Surface:
     """The service behind the proxy; nobody but this host reaches it."""
     return Surface(
         units=(Unit(UNIT, user=USER, max_exposure=1.5),),
-        ports=(Port(LISTEN[1], "the server, behind the proxy", "loopback", process="mattermost"),),
+        ports=(
+            Port(
+                LISTEN[1],
+                "the server, behind the proxy",
+                "loopback",
+                process="mattermost",
+                address=LISTEN[0],
+            ),
+        ),
         secret_files=(
             SecretFile(ENVIRONMENT_FILE, group=USER, mode="640"),
             SecretFile(f"{STATE}/config/config.json", USER, USER, "600"),
@@ -232,12 +244,36 @@ def quote(value: str) -> str:
     return f'"{escaped}"'
 
 
-def requires(settings: Settings, version: str, users: int, usage: Usage) -> list[Requirement]:
+def mistakes(settings: Settings, place: Place) -> Iterator[Mistake]:
+    """What is wrong with the release, its files, the variables and Mattermost's own settings."""
+    yield from choice.mistakes(settings.release, "mattermost.release")
+    if settings.licence and not is_file(settings.licence):
+        needed = "there is no such file on this machine"
+        yield Mistake("mattermost.licence", repr(settings.licence), needed)
+    yield from _mistakes_of_environment(settings.environment)
+    yield from mattermost_settings.mistakes(
+        settings.settings, place.site.version, site_url=place.site.url
+    )
+
+
+def _mistakes_of_environment(variables: Mapping[str, str]) -> Iterator[Mistake]:
+    for name, value in variables.items():
+        path = f'mattermost.environment."{name}"'
+        if name.startswith("MM_"):
+            needed = "write it under mattermost.settings, by its documented name"
+            yield Mistake(path, "a setting of Mattermost", needed)
+        elif not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            yield Mistake(path, "no name of a variable", "use letters, digits and underscores")
+        elif "\n" in value:
+            yield Mistake(path, "a value of several lines", "write it in one")
+
+
+def requires(settings: Settings, place: Place) -> list[Requirement]:
     """A C library that runs the binary, room for the files, and no other Mattermost."""
     return [
-        requirements.glibc(version),
+        requirements.glibc(place.site.version),
         requirements.executable_opt(),
-        requirements.disk(users, usage),
-        conflicts.ports_free(surface(settings).ports),
+        requirements.disk(place.site.users, place.site.file_use),
+        conflicts.ports_free(surface(settings, place).ports),
         conflicts.no_other_mattermost(),
     ]

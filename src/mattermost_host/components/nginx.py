@@ -10,6 +10,7 @@ from pyinfra.api import deploy as component
 from pyinfra.api.operation import OperationMeta
 
 from mattermost_host.facts.host import HostFacts
+from mattermost_host.facts.place import Place
 from mattermost_host.knowledge.sizing import NginxSizing
 from mattermost_host.knowledge.surface import Port, Surface, Unit
 from mattermost_host.ops import files, packages, running
@@ -54,7 +55,7 @@ class Settings(BaseModel):
     )
 
 
-def surface(settings: Settings) -> Surface:
+def surface(settings: Settings, place: Place) -> Surface:
     """What the world sees."""
     return Surface(
         units=(Unit(UNIT, max_exposure=3.0),),
@@ -162,10 +163,10 @@ def version_tuple(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in upstream.split(".") if part.isdigit())
 
 
-def requires(settings: Settings, url: str) -> list[Requirement]:
+def requires(settings: Settings, place: Place) -> list[Requirement]:
     """Our ports for us, and a name that leads here."""
     return [
-        conflicts.ports_free(surface(settings).ports),
+        conflicts.ports_free(surface(settings, place).ports),
         conflicts.no_other_web_server(),
-        requirements.name_resolution(url),
+        requirements.name_resolution(place.site.url),
     ]

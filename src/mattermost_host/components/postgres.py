@@ -1,13 +1,14 @@
 """PostgreSQL on the host itself, or somebody else's by DSN."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pyinfra.api import Host
 from pyinfra.api import deploy as component
 
 from mattermost_host.facts.host import HostFacts
-from mattermost_host.knowledge.dsn import Dsn
+from mattermost_host.facts.place import UNASKED, Place
+from mattermost_host.knowledge.dsn import Dsn, dsn_mistakes
 from mattermost_host.knowledge.postgresql_sizing import Pool
 from mattermost_host.knowledge.postgresql_versions import PGDG_DEFAULT, minimum_for, shipped_with
 from mattermost_host.knowledge.surface import Surface, Unit
@@ -17,6 +18,8 @@ from mattermost_host.preflight import conflicts
 from mattermost_host.preflight import host as requirements
 from mattermost_host.preflight.external_database_findings import DATABASE_CHECKS
 from mattermost_host.preflight.finding import Finding, Inquiry, Requirement
+from mattermost_host.support.errors import Mistake
+from mattermost_host.support.paths import is_file
 from mattermost_host.support.templates import render
 
 LOCALE = "en_US.UTF-8"
@@ -81,11 +84,12 @@ def unit(settings: Settings, facts: HostFacts) -> str:
     return f"postgresql@{major(settings, facts)}-main.service"
 
 
-def surface(settings: Settings, facts: HostFacts) -> Surface:
+def surface(settings: Settings, place: Place) -> Surface:
     """The cluster; it listens on its socket only, so there is no port to guard."""
-    if not settings.local:
+    # Which cluster it is depends on the host.
+    if not settings.local or place.facts is UNASKED:
         return Surface()
-    return Surface(units=(Unit(unit(settings, facts), user="postgres"),))
+    return Surface(units=(Unit(unit(settings, place.facts), user="postgres"),))
 
 
 @component("PostgreSQL")
@@ -141,10 +145,31 @@ def _repository(facts: HostFacts) -> None:
     files.present(name="PGDG's repository is known", entries=[File(PGDG_SOURCE, source)])
 
 
-def requires(settings: Settings, version: str) -> list[Requirement]:
-    """A PostgreSQL that release ``version`` starts with, and no other cluster."""
+def mistakes(settings: Settings, place: Place) -> Iterator[Mistake]:
+    """What is wrong with the settings as a whole."""
+    if settings.dsn:
+        yield from dsn_mistakes(settings.dsn, "postgres.dsn", place.site.secrets_file)
+        if settings.pgdg or settings.version:
+            yield Mistake(
+                "postgres",
+                "dsn together with pgdg or version",
+                "an external PostgreSQL is not installed by us; leave them out",
+            )
+    elif settings.version and not settings.pgdg:
+        yield Mistake(
+            "postgres.version",
+            str(settings.version),
+            "write pgdg = True beside it; a distribution has one version only",
+        )
+    if settings.ca_certificate and not is_file(settings.ca_certificate):
+        needed = "there is no such file on this machine"
+        yield Mistake("postgres.ca_certificate", repr(settings.ca_certificate), needed)
+
+
+def requires(settings: Settings, place: Place) -> list[Requirement]:
+    """A PostgreSQL that the release starts with, and no other cluster."""
     return [
-        requirements.postgresql_version(lambda facts: major(settings, facts), version),
+        requirements.postgresql_version(lambda facts: major(settings, facts), place.site.version),
         conflicts.no_other_postgresql(lambda facts: (str(major(settings, facts)), "main")),
     ]
 

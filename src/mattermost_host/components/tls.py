@@ -1,23 +1,25 @@
 """The site's certificate: from the internal authority, from files, or by ACME."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pyinfra.api import deploy as component
 from pyinfra.api.operation import OperationMeta
 
 from mattermost_host.certificates.authority import Pair
-from mattermost_host.certificates.check import days_left
+from mattermost_host.certificates.check import check_pair, days_left
 from mattermost_host.facts.host import HostFacts
-from mattermost_host.knowledge.surface import SecretFile, Surface, Unit
+from mattermost_host.facts.place import Place
+from mattermost_host.knowledge.surface import SecretFile, Surface, Unit, Wanted
 from mattermost_host.ops import acme, files, packages, running
 from mattermost_host.ops.entries import Absent, Directory, File
 from mattermost_host.preflight.finding import Finding, Requirement
 from mattermost_host.support.errors import Mistake
+from mattermost_host.support.paths import is_file
 from mattermost_host.support.templates import render
 
 FOLDER = "/etc/mattermost-host/tls"
@@ -35,6 +37,9 @@ PROXY = "nginx.service"
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 WARNING_DAYS = 21
 """An operator's own certificate needs a person to renew it, who may be on holiday."""
+
+PURPOSE = "site"
+"""The certificate of the site among those of its authority."""
 
 PLACE = acme.Place(CERTIFICATE, KEY, HOOK, DROP_IN)
 
@@ -80,7 +85,7 @@ class Settings(BaseModel):
     )
 
 
-def surface(settings: Settings) -> Surface:
+def surface(settings: Settings, place: Place) -> Surface:
     """The key, and the timer that renews it."""
     units = (Unit(TIMER),) if settings.mode == "acme" else ()
     return Surface(units=units, secret_files=(SecretFile(KEY),))
@@ -134,17 +139,36 @@ def challenge_folder(settings: Settings) -> str | None:
     return CHALLENGES if settings.mode == "acme" else None
 
 
-def mistakes(settings: Settings, server_name: str) -> Iterator[Mistake]:
-    """What is wrong with the settings as a whole; the files of mode ``files`` are judged apart."""
+def secrets(settings: Settings, place: Place) -> Wanted:
+    """A certificate for the site's name, where its own authority issues it."""
+    if settings.mode != "internal-ca":
+        return Wanted()
+    return Wanted(certificates={PURPOSE: (place.site.name,)})
+
+
+def pair_of(settings: Settings, certificates: Mapping[str, Pair]) -> Pair | None:
+    """The site's certificate and key; None where the host gets them by ACME."""
+    if settings.mode == "files":
+        assert settings.certificate and settings.key  # a rule of this component
+        key = SecretStr(Path(settings.key).read_text(encoding="utf-8"))
+        return Pair(certificate=Path(settings.certificate).read_text(encoding="utf-8"), key=key)
+    # What an earlier mode left in the secrets file is not the site's any more.
+    return certificates[PURPOSE] if settings.mode == "internal-ca" else None
+
+
+def mistakes(settings: Settings, place: Place) -> Iterator[Mistake]:
+    """What is wrong with the settings as a whole, and with the operator's own files."""
+    server_name = place.site.name
+    yield from _mistakes_of_files(settings, server_name)
     if settings.mode != "files" and (settings.certificate or settings.key):
         needed = 'write mode = "files", or leave certificate and key out'
         yield Mistake("tls", f'certificate or key with mode "{settings.mode}"', needed)
     if settings.mode != "acme":
         return
-    if settings.ca_bundle and not Path(settings.ca_bundle).is_file():
+    if settings.ca_bundle and not is_file(settings.ca_bundle):
         needed = "there is no such file on this machine"
         yield Mistake("tls.ca_bundle", repr(settings.ca_bundle), needed)
-    if not _is_public_name(server_name):
+    if server_name and not _is_public_name(server_name):
         yield Mistake(
             "tls.mode",
             f'"acme" for {server_name}',
@@ -152,15 +176,22 @@ def mistakes(settings: Settings, server_name: str) -> Iterator[Mistake]:
         )
 
 
-def requires(settings: Settings, pair: Pair | None) -> list[Requirement]:
+def requires(settings: Settings, place: Place) -> list[Requirement]:
     """Time left of a certificate that we push."""
+    pair = pair_of(settings, place.secrets.certificates if place.secrets else {})
     if settings.mode == "acme" or pair is None:
         return []
 
     def check(_: HostFacts) -> Iterator[Finding]:
         yield time_left(settings, pair, datetime.now(UTC))
 
-    return [Requirement("certificate-time", check)]
+    return [
+        Requirement(
+            "certificate-time",
+            check,
+            "The certificate that we push is valid long enough to be renewed.",
+        )
+    ]
 
 
 def time_left(settings: Settings, pair: Pair, now: datetime) -> Finding:
@@ -182,6 +213,21 @@ def time_left(settings: Settings, pair: Pair, now: datetime) -> Finding:
         f"at least {WARNING_DAYS} days",
         "" if verdict == "ok" else remedy,
     )
+
+
+def _mistakes_of_files(settings: Settings, server_name: str) -> Iterator[Mistake]:
+    if settings.mode != "files" or not server_name:
+        return
+    contents: dict[str, bytes] = {}
+    for key, file in (("certificate", settings.certificate), ("key", settings.key)):
+        if not file or not is_file(file):
+            found = repr(file) if file else "nothing"
+            yield Mistake(f"tls.{key}", found, 'a file is needed with mode "files"')
+        else:
+            contents[key] = Path(file).read_bytes()
+    if len(contents) == 2:
+        now = datetime.now(UTC)
+        yield from check_pair(contents["certificate"], contents["key"], server_name, now)
 
 
 def _folders() -> Iterator[Directory]:

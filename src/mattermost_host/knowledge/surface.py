@@ -1,14 +1,30 @@
-"""What a component shows to the outside: units, ports and secret files.
+"""What a component shows to the outside: units, ports, protocols and secret files.
 
 Declared once by each component; read by the firewall, the preflight, the verification, the
 ports table of the documentation and the tests that try every port from every role.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-Peer = Literal["world", "loopback"] | str
-"""Who may reach a port: everybody, this host only, or the hosts of the named role."""
+
+@dataclass(frozen=True)
+class Peers:
+    """The hosts of ``roles``, by the private addresses that they state, or by all they have."""
+
+    roles: tuple[str, ...]
+    by: Literal["private", "all"] = "private"
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Whoever comes from one of these addresses or networks (``192.0.2.0/24``)."""
+
+    networks: tuple[str, ...]
+
+
+Reach = Literal["world", "loopback"] | Peers | Networks
+"""Who may reach something: everybody, this host only, hosts of some roles, or some networks."""
 
 
 @dataclass(frozen=True)
@@ -17,10 +33,21 @@ class Port:
 
     number: int
     purpose: str
-    reachable_from: Peer
+    reachable_from: Reach
     protocol: Literal["tcp", "udp"] = "tcp"
     process: str = ""
     """Name of the listening process as ``ss -p`` prints it; empty where any will do."""
+    address: str = ""
+    """The address that it binds to; empty where it listens on every address."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """An IP protocol beside TCP and UDP, such as VRRP (112), and who may send it."""
+
+    number: int
+    purpose: str
+    reachable_from: Peers | Networks
 
 
 @dataclass(frozen=True)
@@ -49,4 +76,21 @@ class Surface:
 
     units: tuple[Unit, ...] = ()
     ports: tuple[Port, ...] = ()
+    protocols: tuple[Protocol, ...] = ()
     secret_files: tuple[SecretFile, ...] = ()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Secrets of the site that a component needs; what is missing is generated once."""
+
+    database_password: bool = False
+    certificates: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Certificates from the site's own authority: purpose to the names they are for."""
+
+    def __or__(self, other: "Wanted") -> "Wanted":
+        """What both want."""
+        return Wanted(
+            self.database_password or other.database_password,
+            {**self.certificates, **other.certificates},
+        )

@@ -5,9 +5,8 @@ A release is complete when its folder exists, because the folder gets its name l
 """
 
 import shlex
-from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Generator
+from dataclasses import dataclass
 from secrets import token_hex
 
 from pyinfra import host
@@ -17,6 +16,7 @@ from pyinfra.api.operation import OperationMeta
 from mattermost_host.engine.explanations import Change, explain
 from mattermost_host.engine.push import push
 from mattermost_host.engine.questions import Question, ask, changing, expect
+from mattermost_host.releases.choice import Release
 from mattermost_host.releases.download import sha256_of
 
 HOME = "/opt/mattermost"
@@ -48,15 +48,6 @@ class ReleaseState(Question):
             key, _, value = line.partition("=")
             values[key].append(value)
         return values
-
-
-@dataclass(frozen=True)
-class Release:
-    """A release by the folder it becomes, and the way to its verified tarball."""
-
-    folder: str
-    fetch: Callable[[], Path] = field(compare=False)
-    """Gives the tarball on the control machine; needed only where the host lacks the release."""
 
 
 def current(name: str, release: Release) -> OperationMeta:

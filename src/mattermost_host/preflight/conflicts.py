@@ -33,7 +33,7 @@ def ports_free(ports: Sequence[Port]) -> Requirement:
         if not taken:
             yield Finding("ports-free", "ok", "free, or already ours", needed)
 
-    return Requirement("ports-free", check)
+    return Requirement("ports-free", check, "No other service listens on the ports of the site.")
 
 
 def _taken(ports: Sequence[Port], facts: HostFacts) -> Iterator[tuple[Port, str]]:
@@ -65,7 +65,7 @@ def no_other_web_server() -> Requirement:
             "Move its sites to another host and disable it; our NGINX takes ports 80 and 443.",
         )
 
-    return _of_units("no-other-web-server", check)
+    return _of_units("no-other-web-server", check, "No web server but our own NGINX.")
 
 
 def no_other_postgresql(ours: Callable[[HostFacts], tuple[str, str]]) -> Requirement:
@@ -85,7 +85,7 @@ def no_other_postgresql(ours: Callable[[HostFacts], tuple[str, str]]) -> Require
         found = f"PostgreSQL {', '.join(others)} on the host" if others else ""
         yield _judge("no-other-postgresql", found, needed, remedy)
 
-    return Requirement("no-other-postgresql", check)
+    return Requirement("no-other-postgresql", check, "No PostgreSQL cluster but ours.")
 
 
 def no_other_firewall() -> Requirement:
@@ -101,7 +101,11 @@ def no_other_firewall() -> Requirement:
             "firewall = {'enabled': False} and open the site's ports there yourself.",
         )
 
-    return _of_units("no-other-firewall", check)
+    return _of_units(
+        "no-other-firewall",
+        check,
+        "No other firewall is active: two would undo each other's rules.",
+    )
 
 
 def no_other_mattermost() -> Requirement:
@@ -120,10 +124,12 @@ def no_other_mattermost() -> Requirement:
             "Back it up and take it off the host, or deploy to another host and move its data.",
         )
 
-    return _of_units("no-other-mattermost", check)
+    return _of_units("no-other-mattermost", check, "No Mattermost that somebody else installed.")
 
 
-def _of_units(name: str, check: Callable[[HostFacts], Iterator[Finding]]) -> Requirement:
+def _of_units(
+    name: str, check: Callable[[HostFacts], Iterator[Finding]], meaning: str
+) -> Requirement:
     """A requirement that packages and services must be known for."""
 
     def asked(facts: HostFacts) -> Iterator[Finding]:
@@ -133,7 +139,7 @@ def _of_units(name: str, check: Callable[[HostFacts], Iterator[Finding]]) -> Req
             findings = [unreadable(name, "what is installed and runs", findings[0].needed)]
         yield from findings
 
-    return Requirement(name, asked)
+    return Requirement(name, asked, meaning)
 
 
 def _judge(name: str, wrong: str, needed: str, remedy: str) -> Finding:

@@ -30,6 +30,8 @@ class Requirement:
 
     name: str
     check: Callable[[HostFacts], Iterable[Finding]]
+    meaning: str = ""
+    """What it asks for, a sentence for the documentation."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What the components need of a host itself: system, size, disk, clock, name, locale.
 
-What may already stand in the way there is in ``neighbours.py``.
+What may already stand in the way there is in ``conflicts.py``.
 """
 
 from collections.abc import Callable, Iterator
@@ -48,7 +48,7 @@ def supported_platform() -> Requirement:
             "supported-platform", verdict, system, "a supported system", refusal or warning or ""
         )
 
-    return Requirement("supported-platform", check)
+    return Requirement("supported-platform", check, "We support its distribution and release.")
 
 
 def architecture() -> Requirement:
@@ -62,7 +62,7 @@ def architecture() -> Requirement:
             "architecture", verdict, facts.architecture, "amd64 or arm64", refusal or warning or ""
         )
 
-    return Requirement("architecture", check)
+    return Requirement("architecture", check, "There is a server for the host's processor.")
 
 
 def glibc(version: str) -> Requirement:
@@ -78,7 +78,7 @@ def glibc(version: str) -> Requirement:
             verdict: Verdict = "error" if refusal else "ok"
             yield Finding("glibc", verdict, f"glibc {facts.glibc}", needed, refusal or "")
 
-    return Requirement("glibc", check)
+    return Requirement("glibc", check, "The server's binary starts with the host's C library.")
 
 
 def capacity(users: int) -> Requirement:
@@ -101,7 +101,7 @@ def capacity(users: int) -> Requirement:
         remedy = "" if missing == "ok" else "Give the host more, or state fewer users."
         yield Finding("capacity", missing, found, needed, remedy)
 
-    return Requirement("capacity", check)
+    return Requirement("capacity", check, "Processors and memory for `users` accounts.")
 
 
 def _too_small(facts: HostFacts, users: int) -> bool:
@@ -121,7 +121,7 @@ def disk(users: int, usage: Usage) -> Requirement:
         else:
             yield from _disk_of_a_year(facts, needed, users)
 
-    return Requirement("disk", check)
+    return Requirement("disk", check, "Free disk for a year of `users`, less on a running site.")
 
 
 def _disk_of_a_site(facts: HostFacts) -> Iterator[Finding]:
@@ -162,7 +162,7 @@ def _disk_of_a_year(facts: HostFacts, needed: sizing.Storage, users: int) -> Ite
 
 
 def executable_opt() -> Requirement:
-    """Programs may run from /opt, where the server and its plugins are."""
+    """Programs may run from /opt, the place of the server."""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
         if "disks" in facts.unread:
@@ -176,7 +176,9 @@ def executable_opt() -> Requirement:
             "Take noexec out of its line in /etc/fstab and remount it." * facts.opt_noexec,
         )
 
-    return Requirement("opt-executable", check)
+    return Requirement(
+        "opt-executable", check, "Programs may run from /opt, the place of the server."
+    )
 
 
 def clock() -> Requirement:
@@ -202,7 +204,7 @@ def clock() -> Requirement:
         else:
             yield _synchronised(facts.clock_synchronised)
 
-    return Requirement("clock", check)
+    return Requirement("clock", check, "The clock is right, and something keeps it right.")
 
 
 def _synchronised(right: bool) -> Finding:
@@ -219,7 +221,7 @@ def _synchronised(right: bool) -> Finding:
 
 
 def name_resolution(url: str) -> Requirement:
-    """The name in the site's URL leads to this host, as this host sees it."""
+    """The name in the site's URL leads to this host."""
     name = urlsplit(url).hostname or ""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
@@ -237,7 +239,7 @@ def name_resolution(url: str) -> Requirement:
         else:
             yield Finding("name-resolution", "ok", found, needed)
 
-    return Requirement("name-resolution", check)
+    return Requirement("name-resolution", check, "The name in the site's URL leads to this host.")
 
 
 def _way_elsewhere(addresses: list[str]) -> str:
@@ -252,7 +254,7 @@ def _way_elsewhere(addresses: list[str]) -> str:
 
 
 def locale() -> Requirement:
-    """The database's locale; where it is missing, the deploy generates it."""
+    """The database's locale; it is generated where missing."""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
         there = any(one.lower().replace("-", "") == "en_us.utf8" for one in facts.locales)
@@ -262,7 +264,7 @@ def locale() -> Requirement:
         else:
             yield Finding("locale", "ok", found, LOCALE)
 
-    return Requirement("locale", check)
+    return Requirement("locale", check, "The database's locale; it is generated where missing.")
 
 
 def postgresql_version(major: Callable[[HostFacts], int], version: str) -> Requirement:
@@ -284,4 +286,4 @@ def postgresql_version(major: Callable[[HostFacts], int], version: str) -> Requi
         remedy = too_old or ended or ""
         yield Finding("postgresql-version", verdict, f"PostgreSQL {found}", needed, remedy)
 
-    return Requirement("postgresql-version", check)
+    return Requirement("postgresql-version", check, "Mattermost starts with this PostgreSQL.")

@@ -1,5 +1,8 @@
 """Which release a site runs, and where its tarball comes from."""
 
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -7,13 +10,23 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pyinfra import logger
 
-from mattermost_host.ops.release import Release
+from mattermost_host.knowledge import releases
 from mattermost_host.releases import download
 from mattermost_host.releases import source as release_source
-from mattermost_host.support.paths import CACHE
+from mattermost_host.support.errors import Mistake
+from mattermost_host.support.paths import CACHE, is_file
 
 LONG_DOWNLOAD = 50 * 2**20
 """Bytes from which the progress of a download is told."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release by the folder it becomes, and the way to its verified tarball."""
+
+    folder: str
+    fetch: Callable[[], Path] = field(compare=False)
+    """Gives the tarball on the control machine; needed only where the host lacks the release."""
 
 
 class ReleaseSettings(BaseModel):
@@ -49,6 +62,39 @@ class ReleaseSettings(BaseModel):
     unverified: bool = Field(
         default=False, description="Deploy a tarball whose digest nobody has stated."
     )
+
+
+def version_of(settings: ReleaseSettings) -> str:
+    """The release of the server, ``11.7.9``: stated, in the name of the file, or the default."""
+    named = re.search(r"\d+\.\d+\.\d+", Path(settings.file).name) if settings.file else None
+    return settings.version or (named.group() if named else releases.default())
+
+
+def mistakes(settings: ReleaseSettings, path: str) -> Iterator[Mistake]:
+    """What is wrong with the choice as a whole; it stands at ``path`` of the inventory."""
+    if settings.file and settings.mirror:
+        yield Mistake(path, "file and mirror", "name one place to take the release from")
+    if settings.file and not (settings.sha256 or settings.signature_key or settings.unverified):
+        yield Mistake(
+            f"{path}.file",
+            f"{settings.file!r} without a digest",
+            "write sha256 too, from the vendor's page of releases, or unverified = True "
+            "if you mean it",
+        )
+    version = version_of(settings)
+    known = releases.sha256(version, settings.edition, "amd64")
+    if not (settings.file or known or settings.sha256 or settings.signature_key):
+        wanted = releases.digest_wanted(version, settings.edition, "amd64")
+        yield Mistake(
+            f"{path}.version", f"{settings.version!r}, a release without a digest", wanted
+        )
+    for key, file in (("file", _local(settings.file)), ("signature_key", settings.signature_key)):
+        if file and not is_file(file):
+            yield Mistake(f"{path}.{key}", repr(file), "there is no such file on this machine")
+
+
+def _local(location: str | None) -> str | None:
+    return None if location and location.startswith(("https://", "http://")) else location
 
 
 def release_to_run(settings: ReleaseSettings, version: str, architecture: str) -> Release:

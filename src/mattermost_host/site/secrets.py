@@ -18,7 +18,7 @@ import secrets
 import string
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,6 +27,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from mattermost_host.certificates.authority import Pair, is_current, new_authority, new_leaf
+from mattermost_host.knowledge.surface import Wanted
 from mattermost_host.support.atomic_file import locked, read_private, write_private, write_public
 from mattermost_host.support.errors import Mistake, OperatorError, SiteError
 
@@ -41,17 +42,6 @@ HEADER = """\
 """
 
 Secret = Annotated[SecretStr, Field(min_length=1)]
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What a site needs to have generated."""
-
-    database_password: bool = False
-    """False: the role needs none, or the operator states it (an external database)."""
-    certificates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Purpose (``site``, a host's name) -> DNS names and addresses of a certificate from the
-    internal authority; empty where the site needs no authority."""
 
 
 class Stored(BaseModel):

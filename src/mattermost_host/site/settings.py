@@ -1,22 +1,55 @@
 """Description: what an operator may say about a site, composed of the components' settings."""
 
 import copy
-from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Protocol
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from mattermost_host.components.base import Settings as Base
-from mattermost_host.components.firewall import Settings as Firewall
-from mattermost_host.components.mattermost import Settings as Mattermost
-from mattermost_host.components.nginx import Settings as Nginx
-from mattermost_host.components.postgres import Settings as Postgres
-from mattermost_host.components.tls import Settings as Tls
+from mattermost_host import components as c
+from mattermost_host.facts.place import Place
+from mattermost_host.knowledge.surface import Surface, Wanted
+from mattermost_host.preflight.finding import Inquiry, Requirement
 from mattermost_host.site.drift_settings import Settings as Drift
 from mattermost_host.support.errors import Mistake
 
 PLACEHOLDER = "https://placeholder.invalid"
+
+
+class Component(Protocol):
+    """What the module of a component gives; ``mistakes`` and ``secrets`` only where it has any."""
+
+    @property
+    def surface(self) -> Callable[[Any, Place], Surface]: ...
+    @property
+    def requires(self) -> Callable[[Any, Place], Sequence[Requirement | Inquiry]]: ...
+
+
+@dataclass(frozen=True)
+class Room:
+    """A component's row: key, module, roles it belongs to (none: every host), and when."""
+
+    name: str
+    module: Component
+    roles: tuple[str, ...] = ()
+    when: Callable[[Any], bool] = lambda _: True
+    """Whether the settings ask for it at all."""
+
+    def stands(self, settings: Any, roles: Iterable[str]) -> bool:
+        """Whether a host with ``roles`` has this component."""
+        return self.when(settings) and (not self.roles or bool(set(self.roles) & set(roles)))
+
+    def mistakes(self, settings: Any, place: Place) -> Iterable[Mistake]:
+        """What is wrong with its settings."""
+        rules = getattr(self.module, "mistakes", None)
+        return rules(settings, place) if rules else ()
+
+    def secrets(self, settings: Any, place: Place) -> Wanted:
+        """The secrets that it needs."""
+        wanted = getattr(self.module, "secrets", None)
+        return wanted(settings, place) if wanted else Wanted()
 
 
 class Description(BaseModel):
@@ -35,12 +68,17 @@ class Description(BaseModel):
     skip: dict[str, str] = Field(
         default={}, description="Checks of the preflight to skip, each with the reason."
     )
-    base: Base = Field(default=Base(), description="Every host.")
-    firewall: Firewall = Field(default=Firewall(), description="nftables.")
-    tls: Tls = Field(default=Tls(), description="The site's certificate.")
-    postgres: Postgres = Field(default=Postgres(), description="The database.")
-    mattermost: Mattermost = Field(default=Mattermost(), description="The server.")
-    nginx: Nginx = Field(default=Nginx(), description="The reverse proxy.")
+    base: Annotated[c.base.Settings, Room("base", c.base)] = c.base.Settings()
+    firewall: Annotated[c.firewall.Settings, Room("firewall", c.firewall)] = c.firewall.Settings()
+    postgres: Annotated[
+        c.postgres.Settings,
+        Room("postgres", c.postgres, ("db",), when=lambda settings: settings.local),
+    ] = c.postgres.Settings()
+    mattermost: Annotated[c.mattermost.Settings, Room("mattermost", c.mattermost, ("app",))] = (
+        c.mattermost.Settings()
+    )
+    tls: Annotated[c.tls.Settings, Room("tls", c.tls, ("proxy",))] = c.tls.Settings()
+    nginx: Annotated[c.nginx.Settings, Room("nginx", c.nginx, ("proxy",))] = c.nginx.Settings()
     drift: Drift = Field(default=Drift(), description="Where drift is told.")
 
     @property
@@ -52,6 +90,15 @@ class Description(BaseModel):
     def authority(self) -> str:
         """The name users type, with the port where it is not 443."""
         return urlsplit(self.url).netloc
+
+
+ROOMS: Mapping[str, Room] = {
+    row.name: row
+    for field in Description.model_fields.values()
+    for row in field.metadata
+    if isinstance(row, Room)
+}
+"""The one table of components, by their keys, in the order in which a host is put together."""
 
 
 def describe(data: Mapping[str, Any]) -> tuple[Description, list[Mistake]]:

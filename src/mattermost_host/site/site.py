@@ -4,30 +4,31 @@
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, ClassVar
+from typing import IO, Any, ClassVar
 
 import click
 from pydantic import SecretStr
 
 from mattermost_host.certificates.authority import Pair
-from mattermost_host.components import base, firewall, mattermost, nginx, postgres, tls
+from mattermost_host.components import mattermost, nginx, postgres, tls
 from mattermost_host.engine import inventory, locks
 from mattermost_host.engine.inventory import SiteHost
 from mattermost_host.facts.host import HostFacts
+from mattermost_host.facts.place import UNASKED, About, Peer, Place
 from mattermost_host.knowledge import postgresql_sizing
 from mattermost_host.knowledge.dsn import Dsn
 from mattermost_host.knowledge.postgresql_sizing import Pool
-from mattermost_host.knowledge.surface import Port, Surface
+from mattermost_host.knowledge.surface import Surface, Wanted
 from mattermost_host.ops import release
 from mattermost_host.preflight.finding import Inquiry, Requirement
-from mattermost_host.releases.choice import release_to_run
+from mattermost_host.releases.choice import Release, release_to_run, version_of
 from mattermost_host.site import rules as site_rules
-from mattermost_host.site.secrets import Secrets, Wanted
-from mattermost_host.site.settings import Description, describe
+from mattermost_host.site.secrets import Secrets, secrets_path
+from mattermost_host.site.settings import PLACEHOLDER, ROOMS, Description, Room, describe
 from mattermost_host.support.errors import OperatorError, SiteError
 
 CHANGING = frozenset({"deploys/site.py"})
@@ -55,11 +56,12 @@ class Site:
         """
         read = inventory.read(path)
         settings, mistakes = describe(read.description)
-        mistakes = [*read.mistakes, *mistakes, *site_rules.mistakes(settings, path)]
+        about = _about(settings, path)
+        mistakes = [*read.mistakes, *mistakes, *site_rules.mistakes(settings, Place(about))]
         if mistakes:
             raise SiteError(str(path), mistakes)
-        secrets = Secrets.load(path, _wanted(settings), datetime.now(UTC))
-        mistakes = list(site_rules.mistakes_with_secrets(settings, secrets))
+        secrets = Secrets.load(path, _wanted(settings, Place(about)), datetime.now(UTC))
+        mistakes = list(site_rules.mistakes_with_secrets(settings, about.version, secrets))
         if mistakes:
             raise SiteError(str(path), mistakes)
         return cls(path, settings, read.hosts, secrets)
@@ -99,46 +101,61 @@ class Site:
         """What the host is for: nothing of the site's where it only looks for drift."""
         return next((host.roles for host in self.hosts if host.name == host_name), ())
 
+    def place(self, host_name: str, facts: Mapping[str, HostFacts] | None = None) -> Place:
+        """Where the components of a host stand; ``facts`` of all hosts that were asked."""
+        known = facts or {}
+        return Place(
+            site=_about(self.settings, self.path),
+            facts=known.get(host_name, UNASKED),
+            roles=self.roles(host_name),
+            peers=self.peers(known),
+            secrets=self.secrets,
+        )
+
+    def peers(self, facts: Mapping[str, HostFacts]) -> tuple[Peer, ...]:
+        """The hosts of the site as they see each other."""
+        return tuple(
+            Peer(
+                host.name,
+                host.roles,
+                facts[host.name].addresses if host.name in facts else (),
+            )
+            for host in self.hosts
+        )
+
+    def rooms(self, host_name: str) -> Iterator[tuple[Room, Any]]:
+        """The components of a host, each with its settings, in the order of deploys/site.py."""
+        roles = self.roles(host_name)
+        for name, room in ROOMS.items():
+            settings = getattr(self.settings, name)
+            if room.stands(settings, roles):
+                yield room, settings
+
     def surfaces(self, host_name: str, facts: HostFacts) -> Mapping[str, Surface]:
         """What each component shows on this host, by the component's name."""
-        roles = self.roles(host_name)
-        shown = {
-            "base": base.surface(self.settings.base, facts),
-            "firewall": firewall.surface(self.settings.firewall, facts),
+        place = self.place(host_name, {host_name: facts})
+        return {
+            room.name: room.module.surface(settings, place)
+            for room, settings in self.rooms(host_name)
         }
-        if "db" in roles and self.settings.postgres.local:
-            shown["postgres"] = postgres.surface(self.settings.postgres, facts)
-        if "app" in roles:
-            shown["mattermost"] = mattermost.surface(self.settings.mattermost)
-        if "proxy" in roles:
-            shown["tls"] = tls.surface(self.settings.tls)
-            shown["nginx"] = nginx.surface(self.settings.nginx)
-        return shown
 
     def requirements(self, host_name: str) -> list[Requirement | Inquiry]:
         """What the components of this host need of it."""
-        roles, settings = self.roles(host_name), self.settings
-        needed: list[Requirement | Inquiry] = [
-            *base.requires(settings.users),
-            *firewall.requires(settings.firewall),
+        place = self.place(host_name)
+        needed = [
+            one
+            for room, settings in self.rooms(host_name)
+            for one in room.module.requires(settings, place)
         ]
-        if "db" in roles and settings.postgres.local:
-            needed += postgres.requires(settings.postgres, self.version)
-        if "app" in roles:
-            needed += mattermost.requires(
-                settings.mattermost, self.version, settings.users, settings.file_use
+        if self.dsn and "app" in place.roles:
+            # The database is asked from where the server will reach it.
+            needed += postgres.requires_of_external(
+                self.dsn,
+                self.secrets.database_password,
+                authorities=self.database_ca,
+                version=self.version,
+                pool=self._pool,
             )
-            if self.dsn:
-                needed += postgres.requires_of_external(
-                    self.dsn,
-                    self.secrets.database_password,
-                    authorities=self.database_ca,
-                    version=self.version,
-                    pool=self._pool,
-                )
-        if "proxy" in roles:
-            needed += tls.requires(settings.tls, self.certificate)
-            needed += nginx.requires(settings.nginx, settings.url)
         return needed
 
     @property
@@ -154,7 +171,7 @@ class Site:
     @property
     def version(self) -> str:
         """The release of the server, ``11.7.9``."""
-        return site_rules.version(self.settings)
+        return version_of(self.settings.mattermost.release)
 
     @property
     def administrator_email(self) -> str:
@@ -211,13 +228,7 @@ class Site:
     @property
     def certificate(self) -> Pair | None:
         """The site's certificate and key; None where the host gets them by ACME."""
-        settings = self.settings.tls
-        if settings.mode == "files":
-            assert settings.certificate and settings.key  # a rule of the site
-            key = SecretStr(Path(settings.key).read_text(encoding="utf-8"))
-            return Pair(certificate=Path(settings.certificate).read_text(encoding="utf-8"), key=key)
-        # What an earlier mode left in the secrets file is not the site's any more.
-        return self.secrets.certificates["site"] if settings.mode == "internal-ca" else None
+        return tls.pair_of(self.settings.tls, self.secrets.certificates)
 
     @property
     def licence(self) -> bytes | None:
@@ -229,7 +240,7 @@ class Site:
         """The authority of the external PostgreSQL."""
         return _content(self.settings.postgres.ca_certificate)
 
-    def release(self, facts: HostFacts) -> release.Release:
+    def release(self, facts: HostFacts) -> Release:
         """The release for this host.
 
         Where the host lacks it, it is fetched and verified now: a tarball that is not right is to
@@ -239,12 +250,6 @@ class Site:
         if wanted.folder not in facts.releases:
             wanted.fetch()
         return wanted
-
-    def ports(self, host_name: str, facts: HostFacts) -> list[Port]:
-        """Every port that something on this host listens on."""
-        return [
-            port for surface in self.surfaces(host_name, facts).values() for port in surface.ports
-        ]
 
     def postgres_parameters(self, host_name: str, facts: HostFacts) -> dict[str, str]:
         """PostgreSQL's memory and connections on this host."""
@@ -259,6 +264,21 @@ def _content(file: str | None) -> bytes | None:
     return Path(file).read_bytes() if file else None
 
 
-def _wanted(settings: Description) -> Wanted:
-    internal = settings.tls.mode == "internal-ca"
-    return Wanted(certificates={"site": (settings.name,)} if internal else {})
+def _about(settings: Description, path: Path) -> About:
+    return About(
+        url=settings.url,
+        # Where the URL is wrong, nothing is judged by a name.
+        name="" if settings.url == PLACEHOLDER else settings.name,
+        users=settings.users,
+        file_use=settings.file_use,
+        version=version_of(settings.mattermost.release),
+        secrets_file=str(secrets_path(path)),
+    )
+
+
+def _wanted(settings: Description, place: Place) -> Wanted:
+    """The secrets that the components need together."""
+    wanted = Wanted()
+    for name, room in ROOMS.items():
+        wanted |= room.secrets(getattr(settings, name), place)
+    return wanted

@@ -1,6 +1,15 @@
-"""Where what can be fetched again is kept, outside the checkout."""
+"""Files on the control machine: where what can be fetched again is kept, and what is there."""
 
 import os
 from pathlib import Path
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mattermost-host"
+
+
+def is_file(path: str) -> bool:
+    """Whether there is a file at ``path`` that can be looked at."""
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        # A folder on the way that may not be entered; a name that no file can have.
+        return False

@@ -68,7 +68,8 @@ def test_every_port_and_every_check_of_a_site_is_listed(tmp_path: Path) -> None:
     path.write_text(f"site = {{'url': '{URL}', 'users': 50}}\napp = db = proxy = ['h1']\n")
     site = Site.load(path)
     ports = docs.ports_page()
-    for port in site.ports("h1", DEBIAN_12):
+    surfaces = site.surfaces("h1", DEBIAN_12).values()
+    for port in (port for surface in surfaces for port in surface.ports):
         assert f"| {port.number}/{port.protocol} |" in ports
     checks = docs.checks_page()
     for requirement in site.requirements("h1"):

@@ -8,7 +8,14 @@ from mattermost_host.components import base
 from mattermost_host.components.base import Settings
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.ops.kernel import KernelParameters
-from tests.unit.examples import DEBIAN_12, IN_A_CONTAINER, converged, files_that_differ, mistakes_of
+from tests.unit.examples import (
+    DEBIAN_12,
+    IN_A_CONTAINER,
+    converged,
+    files_that_differ,
+    mistakes_of,
+    place,
+)
 from tests.unit.fake_host import Plan, answering, plan
 
 SYSCTL = "/etc/sysctl.d/60-mattermost-host.conf"
@@ -73,7 +80,7 @@ def test_the_clock_is_kept_where_it_is_ours_to_keep(
     result = _fresh(settings, facts)
     assert ("Base | the clock is synchronised" in result.changed) is kept
     assert ("systemd-timesyncd" in result.steps[0].shell) is kept
-    assert bool(base.surface(settings, facts).units) is kept
+    assert bool(base.surface(settings, place(facts)).units) is kept
 
 
 def test_wrong_settings() -> None:

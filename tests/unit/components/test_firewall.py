@@ -7,22 +7,30 @@ import pytest
 
 from mattermost_host.components import firewall
 from mattermost_host.components.firewall import RULES, UNIT_FILE, Settings, accept_rules
-from mattermost_host.knowledge.surface import Port
+from mattermost_host.facts.place import Peer
+from mattermost_host.knowledge.surface import Peers, Port, Protocol, Surface
 from mattermost_host.ops.ruleset import TableExists
-from tests.unit.examples import DEBIAN_12, converged, files_that_differ, mistakes_of
+from tests.unit.examples import DEBIAN_12, converged, files_that_differ, mistakes_of, place
 from tests.unit.fake_host import Plan, answering, plan
 from tests.unit.parsers import check_nftables, complaints_of_systemd, needs
 
 SSH = Port(22, "administration", "world")
 HTTPS = Port(443, "clients", "world")
 SERVER = Port(8065, "the server", "loopback")
-METRICS = Port(8067, "metrics", "monitoring")
-CLUSTER = Port(8074, "gossip", "app", protocol="udp")
-ADDRESSES = {"app": ("10.0.0.2", "10.0.0.1"), "monitoring": ("10.0.0.9", "fd00::9")}
+METRICS = Port(8067, "metrics", Peers(("monitoring",), by="all"))
+CLUSTER = Port(8074, "gossip", Peers(("app",)), protocol="udp")
+VRRP = Protocol(112, "virtual addresses", Peers(("proxy",)))
+PEERS = (
+    Peer("a2", ("app",), ("192.0.2.2", "10.0.0.2"), private_address="10.0.0.2"),
+    Peer("a1", ("app",), ("192.0.2.1", "10.0.0.1"), private_address="10.0.0.1"),
+    Peer("m1", ("monitoring",), ("10.0.0.9", "fd00::9")),
+    Peer("p1", ("proxy",), ("10.0.0.5", "fd00::5")),
+)
+WEB = [Surface(ports=(SSH, HTTPS))]
 
 
 def _fresh(settings: Settings | None = None, ports: tuple[Port, ...] = (SSH, HTTPS)) -> Plan:
-    return plan(firewall.deploy, settings or Settings(), ports, ADDRESSES)
+    return plan(firewall.deploy, settings or Settings(), [Surface(ports=ports)], PEERS)
 
 
 def test_a_fresh_host() -> None:
@@ -38,7 +46,7 @@ def test_a_fresh_host() -> None:
 
 def test_a_converged_host_yields_nothing() -> None:
     answer = converged(_fresh())
-    assert plan(firewall.deploy, Settings(), (SSH, HTTPS), ADDRESSES, answer=answer).changed == []
+    assert plan(firewall.deploy, Settings(), WEB, PEERS, answer=answer).changed == []
 
 
 @pytest.mark.parametrize(
@@ -57,7 +65,27 @@ def test_a_converged_host_yields_nothing() -> None:
     ],
 )
 def test_ports_become_rules(ports: tuple[Port, ...], rules: list[str]) -> None:
-    assert list(accept_rules(ports, ADDRESSES)) == rules
+    assert list(accept_rules([Surface(ports=ports)], PEERS)) == rules
+
+
+def test_other_protocols_become_rules() -> None:
+    assert list(accept_rules([Surface(protocols=(VRRP,))], PEERS)) == [
+        "ip saddr { 10.0.0.5 } meta l4proto 112 accept",
+        "ip6 saddr { fd00::5 } meta l4proto 112 accept",
+    ]
+
+
+def test_ssh_is_open_to_the_stated_networks_only() -> None:
+    settings = Settings.model_validate({"ssh_from": ["192.0.2.0/24", "2001:db8::/32"]})
+    shown = firewall.surface(settings, place())
+    assert list(accept_rules([shown], ())) == [
+        "ip saddr { 192.0.2.0/24 } tcp dport { 22 } accept",
+        "ip6 saddr { 2001:db8::/32 } tcp dport { 22 } accept",
+    ]
+
+
+def test_a_role_without_a_host_opens_nothing() -> None:
+    assert list(accept_rules([Surface(ports=(METRICS,))], PEERS[:2])) == []
 
 
 def test_forwarding_is_one_file() -> None:
@@ -72,9 +100,9 @@ def test_switched_off_it_is_removed() -> None:
     result = _fresh(off)
     assert [entry.path for entry in result.entries] == [UNIT_FILE, RULES]
     assert result.changed == []
-    assert firewall.surface(off, DEBIAN_12).units == ()
+    assert firewall.surface(off, place()).units == ()
     there = answering({TableExists(firewall.UNIT, firewall.TABLE): True}, converged(_fresh()))
-    removed = plan(firewall.deploy, off, (SSH,), ADDRESSES, answer=there)
+    removed = plan(firewall.deploy, off, WEB, PEERS, answer=there)
     assert removed.changed == [
         "Firewall | our rules are out of the kernel",
         "Firewall | our firewall is gone",
@@ -84,7 +112,7 @@ def test_switched_off_it_is_removed() -> None:
 @pytest.mark.parametrize(("stated", "open_ports"), [(None, [2222]), (22022, [22022, 2222])])
 def test_the_way_in_stays_open(stated: int | None, open_ports: list[int]) -> None:
     facts = replace(DEBIAN_12, ssh_port=2222)
-    ports = firewall.surface(Settings(ssh_port=stated), facts).ports
+    ports = firewall.surface(Settings(ssh_port=stated), place(facts)).ports
     assert [port.number for port in ports] == open_ports
     assert {port.reachable_from for port in ports} == {"world"}
 

@@ -17,8 +17,8 @@ from mattermost_host.components.mattermost import (
     quote,
 )
 from mattermost_host.ops.entries import Absent
-from mattermost_host.ops.release import Release
-from tests.unit.examples import URL, converged, files_that_differ, mistakes_of
+from mattermost_host.releases.choice import Release
+from tests.unit.examples import URL, converged, files_that_differ, mistakes_of, place
 from tests.unit.fake_host import Plan, nothing_installed, plan
 from tests.unit.parsers import complaints_of_systemd, exposure
 
@@ -189,13 +189,13 @@ def test_systemd_would_say_if_it_did_not(tmp_path: Path, deployed: Deployed) -> 
 
 
 def test_the_sandbox_is_as_tight_as_the_surface_says(tmp_path: Path, deployed: Deployed) -> None:
-    (shown,) = mattermost.surface(Settings()).units
+    (shown,) = mattermost.surface(Settings(), place()).units
     assert shown.max_exposure == 1.5
     assert exposure(_unit(tmp_path, deployed())) <= 1.5
 
 
 def test_nobody_but_this_host_reaches_the_server() -> None:
-    surface = mattermost.surface(Settings())
+    surface = mattermost.surface(Settings(), place())
     assert {(port.number, port.reachable_from) for port in surface.ports} == {(8065, "loopback")}
 
 

@@ -15,7 +15,7 @@ from mattermost_host.knowledge import sizing
 from mattermost_host.ops import files
 from mattermost_host.ops.entries import Absent
 from mattermost_host.ops.running import AskUnit, UnitState
-from tests.unit.examples import converged, files_that_differ, mistakes_of, pair
+from tests.unit.examples import converged, files_that_differ, mistakes_of, pair, place
 from tests.unit.fake_host import Answer, Plan, answering, nothing_installed, plan
 from tests.unit.parsers import (
     complaints_of_nginx,
@@ -175,8 +175,8 @@ class Tree:
         }
         for path in (MAIN, SITE):
             text = result.text(path)
-            for place, stand_in in places.items():
-                text = text.replace(place, str(stand_in))
+            for original, stand_in in places.items():
+                text = text.replace(original, str(stand_in))
             (self.main.parent / Path(path).relative_to(nginx.FOLDER)).write_text(text)
         return self.main
 
@@ -253,13 +253,13 @@ def test_systemd_accepts_the_drop_in(tmp_path: Path) -> None:
 
 
 def test_the_sandbox_is_as_tight_as_the_surface_says(tmp_path: Path) -> None:
-    (shown,) = nginx.surface(Settings()).units
+    (shown,) = nginx.surface(Settings(), place()).units
     assert shown.max_exposure == 3.0
     assert exposure(_unit(tmp_path)) <= 3.0
 
 
 def test_the_world_sees_two_ports() -> None:
-    ports = nginx.surface(Settings()).ports
+    ports = nginx.surface(Settings(), place()).ports
     assert {(port.number, port.reachable_from) for port in ports} == {(80, "world"), (443, "world")}
 
 

@@ -9,7 +9,7 @@ from mattermost_host.components.postgres import Settings
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.ops.database import AskDatabase, DatabaseState
 from mattermost_host.ops.running import AskUnit
-from tests.unit.examples import DEBIAN_12, converged, files_that_differ, mistakes_of
+from tests.unit.examples import DEBIAN_12, converged, files_that_differ, mistakes_of, place
 from tests.unit.fake_host import Plan, answering, plan
 
 DROP_IN = "/etc/postgresql/15/main/conf.d/mattermost-host.conf"
@@ -68,7 +68,7 @@ def test_nobody_comes_in_over_the_network() -> None:
     assert (access.mode, access.user, access.group) == ("640", "postgres", "postgres")
     rules = [line.split() for line in result.text(ACCESS).splitlines() if line[:1] != "#"]
     assert {(rule[0], rule[-1]) for rule in rules} == {("local", "peer")}
-    assert postgres.surface(Settings(), DEBIAN_12).ports == ()
+    assert postgres.surface(Settings(), place(DEBIAN_12)).ports == ()
 
 
 def test_a_parameter_that_somebody_overrode_is_reset() -> None:
@@ -99,7 +99,7 @@ def test_the_distributions_own_version(distribution: str, release: str, major: i
     facts = replace(DEBIAN_12, distribution=distribution, release=release)
     result = _fresh(facts=facts)
     assert result.steps[0].shell.endswith(f" install postgresql-{major}")
-    (unit,) = postgres.surface(Settings(), facts).units
+    (unit,) = postgres.surface(Settings(), place(facts)).units
     assert unit.name == f"postgresql@{major}-main.service"
     units = {asked.unit for asked in result.questions if isinstance(asked, AskUnit)}
     assert units == {unit.name}
@@ -123,7 +123,7 @@ def test_pgdg_brings_its_repository_before_its_packages() -> None:
 def test_an_external_database_shows_nothing_here() -> None:
     settings = Settings(dsn="postgres://mattermost@db.example.com/mattermost?sslmode=verify-full")
     assert not settings.local
-    assert postgres.surface(settings, DEBIAN_12).units == ()
+    assert postgres.surface(settings, place(DEBIAN_12)).units == ()
 
 
 def test_wrong_settings() -> None:

@@ -20,6 +20,7 @@ from mattermost_host.ops.acme import AskCertificate, CertificateState
 from mattermost_host.ops.entries import Absent, File
 from mattermost_host.preflight.finding import Finding, Verdict
 from tests.unit import local
+from tests.unit.examples import place
 from tests.unit.fake_host import Plan, answering, plan
 
 NAME = "mm.example.com"
@@ -76,13 +77,13 @@ def test_without_acme_everything_of_it_is_removed() -> None:
         tls.DROP_IN,
     }
     assert tls.challenge_folder(Settings()) is None
-    assert tls.surface(Settings()).units == ()
+    assert tls.surface(Settings(), place()).units == ()
 
 
 def test_acme_takes_no_notice_of_a_pair_from_before() -> None:
     result = _planned(ACME, _right(), PAIR)
     assert tls.CERTIFICATE not in [entry.path for entry in result.entries]
-    assert tls.requires(ACME, PAIR) == []
+    assert tls.requires(ACME, place(pair=PAIR)) == []
 
 
 def test_acme_on_a_fresh_host_starts_with_a_placeholder() -> None:
@@ -298,8 +299,8 @@ def test_hook_leaves_other_certificates_alone(tmp_path: Path, live: Path) -> Non
 
 
 def test_surface() -> None:
-    assert tls.surface(ACME).units == (Unit("certbot.timer"),)
-    assert tls.surface(ACME).secret_files == (SecretFile(tls.KEY),)
+    assert tls.surface(ACME, place()).units == (Unit("certbot.timer"),)
+    assert tls.surface(ACME, place()).secret_files == (SecretFile(tls.KEY),)
     assert tls.challenge_folder(ACME) == "/var/lib/mattermost-host/acme"
 
 
@@ -332,13 +333,12 @@ def test_surface() -> None:
     ],
 )
 def test_each_mistake_has_its_sentence(settings: Settings, name: str, sentence: str) -> None:
-    assert [str(mistake) for mistake in tls.mistakes(settings, name)] == [sentence]
+    assert [str(mistake) for mistake in tls.mistakes(settings, place(name=name))] == [sentence]
 
 
 def test_right_settings_have_no_mistake() -> None:
-    files = Settings(mode="files", certificate="/x.pem", key="/x.key")
-    for settings in (Settings(), ACME, files):
-        assert list(tls.mistakes(settings, NAME)) == []
+    for settings in (Settings(), ACME):
+        assert list(tls.mistakes(settings, place(name=NAME))) == []
 
 
 @pytest.mark.parametrize(
@@ -379,8 +379,8 @@ def test_time_left(mode: str, days: int, verdict: Verdict, remedy: str) -> None:
 
 
 def test_time_left_is_required_of_pushed_certificates_only() -> None:
-    assert [one.name for one in tls.requires(Settings(), PAIR)] == ["certificate-time"]
-    assert tls.requires(ACME, None) == []
+    assert [one.name for one in tls.requires(Settings(), place(pair=PAIR))] == ["certificate-time"]
+    assert tls.requires(ACME, place()) == []
 
 
 def test_files_of_acme_hold_no_secret() -> None:

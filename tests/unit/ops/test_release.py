@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from mattermost_host.ops import release
-from mattermost_host.ops.release import HOME, Release, ReleaseState
+from mattermost_host.ops.release import HOME, ReleaseState
+from mattermost_host.releases.choice import Release
 from tests.unit import local
 from tests.unit.fake_host import Plan, answering, apply, plan
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from mattermost_host.knowledge.surface import Wanted
 from mattermost_host.site import secrets
-from mattermost_host.site.secrets import Secrets, Wanted
+from mattermost_host.site.secrets import Secrets
 from mattermost_host.support.errors import OperatorError, SiteError
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)

@@ -358,7 +358,7 @@ def whole_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
 
 def release_of(tarball: Path) -> Any:
     """The release in ``tarball``, taken as it is."""
-    from mattermost_host.ops.release import Release
+    from mattermost_host.releases.choice import Release
 
     return Release("11.7.9", lambda: tarball)
 

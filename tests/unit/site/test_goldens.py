@@ -1,0 +1,136 @@
+"""The whole of deploys/site.py for each shape of a site, against reviewed files in golden/.
+
+`make goldens` writes them anew; read the difference before it is committed. Each shape has its
+operations in order with their arguments, and every file as it is rendered.
+"""
+
+import importlib
+import inspect
+import os
+import pkgutil
+import re
+import runpy
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyinfra.api.operation import OperationMeta
+
+from mattermost_host import ops
+from mattermost_host.components import postgres
+from mattermost_host.facts.over_shell import ReadHost
+from mattermost_host.ops.entries import File
+from mattermost_host.releases.choice import Release
+from mattermost_host.site.site import Site
+from tests.unit.examples import DEBIAN_12, URL, pair
+from tests.unit.fake_host import Plan, plan
+
+PROJECT = Path(__file__).parents[3]
+GOLDEN = Path(__file__).parent / "golden"
+RENEW = "RENEW_GOLDENS"
+"""Where it is set, the goldens are written and not compared."""
+
+SHAPES: Mapping[str, dict[str, Any]] = {
+    "internal-authority": {},
+    "acme": {"tls": {"mode": "acme", "email": "admin@example.com"}},
+    "external-database": {
+        "postgres": {"dsn": "postgres://mattermost@db.example.com/mattermost?sslmode=verify-full"}
+    },
+    "behind-another-proxy": {
+        "url": "https://chat.example.com:8443",
+        "nginx": {"trusted_proxies": ["10.0.0.0/8", "2001:db8::/32"]},
+        "firewall": {"ssh_from": ["192.0.2.0/24"], "forward": True},
+    },
+}
+PASSWORD = "Golden-Password-1"
+
+
+@pytest.fixture
+def called(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The operations that are called from now on, with their arguments, in order."""
+    calls: list[str] = []
+    for found in pkgutil.iter_modules(ops.__path__, f"{ops.__name__}."):
+        module = importlib.import_module(found.name)
+        for name, function in inspect.getmembers(module, inspect.isfunction):
+            returned = inspect.signature(function).return_annotation
+            public = function.__module__ == found.name and name[0] != "_"
+            if public and (returned is OperationMeta or name == "checkpoint"):
+                monkeypatch.setattr(module, name, _recording(function, calls))
+    return calls
+
+
+def _recording(function: Callable[..., OperationMeta], calls: list[str]) -> Any:
+    signature = inspect.signature(function)
+
+    def recorded(*args: Any, **keywords: Any) -> OperationMeta:
+        given = {**dict(zip(signature.parameters, args, strict=False)), **keywords}
+        calls.append(f"== {given.pop('name')}: {function.__module__}.{function.__name__}")
+        for argument, value in given.items():
+            calls.extend(f"{argument}: {one}" for one in _shown(value))
+        return function(*args, **keywords)
+
+    return recorded
+
+
+def _shown(value: Any) -> list[str]:
+    if isinstance(value, Mapping):
+        return [f"{key} = {one}" for key, one in value.items()]
+    values = value if isinstance(value, list | tuple) else [value]
+    return ["an operation" if isinstance(one, OperationMeta) else repr(one) for one in values]
+
+
+def _planned(shape: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    """What a deploy of this shape would do on a fresh Debian 12."""
+    for name in ("ADMIN", "DATABASE"):
+        monkeypatch.setenv(f"MATTERMOST_HOST_{name}_PASSWORD", PASSWORD)
+    tarball = folder / "mattermost-11.7.9.tar.gz"
+    tarball.touch()
+    release = {"file": str(tarball), "unverified": True}
+    site = {"url": URL, "users": 500, "mattermost": {"release": release}, **SHAPES[shape]}
+    inventory = folder / "example.py"
+    inventory.write_text(f'site = {site!r}\napp = db = proxy = ["@fake/host"]\n')
+    made = Site.load(inventory)
+    monkeypatch.setattr(Site, "_current", made)
+    monkeypatch.setattr(Site, "certificate", pair() if made.certificate else None)
+    monkeypatch.setattr(Site, "release", lambda *_: Release("11.7.9-0123abcd", lambda: tarball))
+    # An external database is asked over ssh.
+    monkeypatch.setattr(postgres, "requires_of_external", lambda *_, **__: [])
+    deploy = PROJECT / "deploys" / "site.py"
+    return plan(lambda: runpy.run_path(str(deploy)), facts={ReadHost: DEBIAN_12})
+
+
+def _texts(planned: Plan, called: list[str]) -> dict[str, str]:
+    """The goldens of a plan: file name to content."""
+    texts = {"operations.txt": _steady("\n".join(called) + "\n")}
+    for entry in planned.entries:
+        if isinstance(entry, File):
+            data = entry.data.decode(errors="replace")
+            texts[f"files{entry.path}"] = _steady(data)
+    return texts
+
+
+def _steady(text: str) -> str:
+    """Without what differs from run to run: keys, certificates, random names."""
+    pem = r"-----BEGIN ([A-Z ]+)-----.*?-----END \1-----\n"
+    text = re.sub(pem, r"<\1>\n", text, flags=re.DOTALL)
+    return re.sub(r"0x[0-9a-f]+|/tmp/[^'\"> ]*", "<random>", text).replace(PASSWORD, "<password>")
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_site_is_deployed_as_its_goldens_say(
+    shape: str, called: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = _texts(_planned(shape, tmp_path, monkeypatch), called)
+    folder = GOLDEN / shape
+    if os.environ.get(RENEW):
+        shutil.rmtree(folder, ignore_errors=True)
+        for name, text in texts.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text, encoding="utf-8")
+        pytest.skip("the goldens were written, not compared")
+    files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert files == set(texts), "run `make goldens` and review the difference"
+    for name, text in texts.items():
+        assert (folder / name).read_text(encoding="utf-8") == text, name

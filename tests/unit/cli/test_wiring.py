@@ -1,0 +1,194 @@
+"""The commands from their arguments to the engine: hosts, locks, order, exit statuses.
+
+Only the engine's run and pytest's are replaced, so what lies between is the real thing.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from mattermost_host.cli.main import main
+from mattermost_host.engine import locks
+from mattermost_host.engine import run as engine
+from mattermost_host.engine.explanations import Change
+from mattermost_host.engine.inventory import SiteHost
+from mattermost_host.engine.run import Operation
+from mattermost_host.preflight import run as checks
+from mattermost_host.preflight.finding import Finding
+from mattermost_host.preflight.report import Report
+from mattermost_host.support.errors import OperatorError
+
+WRONG = Operation("1", "X | it is right", True, (Change("/etc/x", "is missing"),), None)  # type: ignore[arg-type]
+RIGHT = Operation("2", "X | it runs", False, (), None)  # type: ignore[arg-type]
+INVENTORY = """
+site = {"url": "https://chat.example.com", "users": 50}
+app = db = proxy = ["h1", "h2"]
+"""
+
+
+@dataclass
+class Engine:
+    """The engine's run, and everything that was asked of it, in order."""
+
+    found: Sequence[Operation] = (WRONG, RIGHT)
+    fails: bool = False
+    holds: bool = True
+    log: list[str] = field(default_factory=list)
+    hosts: list[str] = field(default_factory=list)
+    locked: list[bool] = field(default_factory=list)
+    pytest_arguments: list[str] = field(default_factory=list)
+    inventory: Path = Path()
+
+    @contextmanager
+    def prepared(self, hosts: Sequence[SiteHost], deploy: Path) -> Iterator["Engine"]:
+        self.log.append(f"prepared {deploy}")
+        self.hosts = [host.name for host in hosts]
+        self.locked.append(self._is_locked())
+        yield self
+
+    def operations(self) -> Mapping[str, Sequence[Operation]]:
+        self.log.append("evaluated")
+        return dict.fromkeys(self.hosts, self.found)
+
+    def execute(self) -> None:
+        self.log.append("executed")
+        self.locked.append(self._is_locked())
+        if self.fails:
+            raise OperatorError("the run failed on h1")
+
+    def verify(self, arguments: list[str], plugins: list[Any]) -> int:
+        self.log.append("verified")
+        self.pytest_arguments = arguments
+        (report,) = plugins
+        group = report.groups.setdefault(("h1", "nginx"), _group(self.holds))
+        return 0 if group.held else 1
+
+    def _is_locked(self) -> bool:
+        """Whether another process is refused the site's lock."""
+        script = "import sys\nfrom pathlib import Path\nfrom mattermost_host.engine import locks\n"
+        script += "with locks.held(Path(sys.argv[1])): pass"
+        argv = [sys.executable, "-c", script, str(self.inventory)]
+        return subprocess.run(argv, capture_output=True, check=False).returncode != 0
+
+
+def _group(holds: bool) -> Any:
+    from mattermost_host.verify.run import Group
+
+    return Group(held=1) if holds else Group(failures=[("it runs", "it does not")])
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Engine:
+    made = Engine(inventory=tmp_path / "chat.py")
+    made.inventory.write_text(INVENTORY)
+    monkeypatch.setattr(engine, "prepared", made.prepared)
+    monkeypatch.setattr(pytest, "main", made.verify)
+    return made
+
+
+def _run(fake: Engine, command: str, *arguments: str, answer: str = "") -> Result:
+    argv = [command, str(fake.inventory), *arguments]
+    return CliRunner().invoke(main, argv, input=answer)
+
+
+@pytest.mark.parametrize(("found", "status"), [((WRONG, RIGHT), 2), ((RIGHT,), 0)])
+def test_plan_prepares_the_site_and_executes_nothing(
+    fake: Engine, found: Sequence[Operation], status: int
+) -> None:
+    fake.found = found
+    assert _run(fake, "plan").exit_code == status
+    assert fake.log == ["prepared deploys/site.py", "evaluated"]
+    assert fake.hosts == ["h1", "h2"]
+    assert fake.locked == [False]
+
+
+@pytest.mark.parametrize("command", ["plan", "apply"])
+def test_limit_names_the_hosts(fake: Engine, command: str) -> None:
+    _run(fake, command, "--limit", "h2", answer="n\n")
+    assert fake.hosts == ["h2"]
+
+
+@pytest.mark.parametrize("command", ["plan", "apply"])
+def test_limit_to_an_unknown_host_is_a_sentence(fake: Engine, command: str) -> None:
+    done = _run(fake, command, "--limit", "h3")
+    assert done.exit_code == 1
+    assert "h3" in done.output
+    assert "h1, h2" in done.output
+    assert fake.log == []
+
+
+def test_apply_plans_executes_and_verifies_in_this_order(fake: Engine) -> None:
+    assert _run(fake, "apply", "--yes").exit_code == 0
+    assert fake.log == ["prepared deploys/site.py", "evaluated", "executed", "verified"]
+    assert fake.locked == [True, True]
+    assert f"--inventory={fake.inventory}" in fake.pytest_arguments
+    assert "--journey" not in fake.pytest_arguments
+
+
+def test_apply_ends_with_1_where_the_verification_fails(fake: Engine) -> None:
+    fake.holds = False
+    assert _run(fake, "apply", "--yes").exit_code == 1
+
+
+def test_apply_verifies_after_a_failed_operation_and_ends_with_1(fake: Engine) -> None:
+    fake.fails = True
+    done = _run(fake, "apply", "--yes")
+    assert done.exit_code == 1
+    assert "the run failed on h1" in done.output
+    assert fake.log[-2:] == ["executed", "verified"]
+
+
+def test_apply_asks_and_takes_no_for_an_answer(fake: Engine) -> None:
+    assert _run(fake, "apply", answer="n\n").exit_code == 1
+    assert fake.log == ["prepared deploys/site.py", "evaluated"]
+
+
+def test_apply_verifies_where_nothing_had_to_change(fake: Engine) -> None:
+    fake.found = (RIGHT,)
+    assert _run(fake, "apply").exit_code == 0
+    assert fake.log == ["prepared deploys/site.py", "evaluated", "verified"]
+
+
+@pytest.mark.parametrize("command", ["apply", "drift"])
+def test_a_second_run_on_the_same_site_is_refused(fake: Engine, command: str) -> None:
+    script = "import sys\nfrom pathlib import Path\nfrom mattermost_host.engine import locks\n"
+    script += "with locks.held(Path(sys.argv[1])):\n    print('held', flush=True)\n    input()"
+    argv = [sys.executable, "-c", script, str(fake.inventory)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout
+        assert other.stdout.readline() == "held\n"
+        done = _run(fake, command)
+        other.communicate("\n")
+    assert done.exit_code == 1
+    assert "is being deployed by process" in done.output
+    assert fake.log == []
+
+
+def test_the_lock_is_free_after_apply(fake: Engine) -> None:
+    _run(fake, "apply", "--yes")
+    with locks.held(fake.inventory):
+        pass
+
+
+@pytest.mark.parametrize(("holds", "status"), [(True, 0), (False, 1)])
+def test_verify_ends_as_its_checks_do(fake: Engine, holds: bool, status: int) -> None:
+    fake.holds = holds
+    assert _run(fake, "verify", "--journey").exit_code == status
+    assert "--journey" in fake.pytest_arguments
+
+
+@pytest.mark.parametrize(("verdict", "status"), [("ok", 0), ("warning", 0), ("error", 1)])
+def test_preflight_ends_as_its_findings_do(
+    fake: Engine, monkeypatch: pytest.MonkeyPatch, verdict: Any, status: int
+) -> None:
+    report = Report({"h1": (Finding("clock", verdict, "found", "needed", "Do."),)})
+    monkeypatch.setattr(checks, "run", lambda _: report)
+    assert _run(fake, "preflight").exit_code == status
+    assert fake.log == []

@@ -17,7 +17,6 @@ from mattermost_host.engine.explanations import Change, explain
 from mattermost_host.engine.push import push
 from mattermost_host.engine.questions import Question, ask, changing, expect
 from mattermost_host.releases.choice import Release
-from mattermost_host.releases.download import sha256_of
 
 HOME = "/opt/mattermost"
 RELEASES = f"{HOME}/releases"
@@ -69,8 +68,8 @@ def _current(release: Release) -> Generator[StringCommand | FunctionCommand, Non
     if missing:
         tarball, run = release.fetch(), token_hex(4)
         yield from changing(StringCommand(f"mkdir -p {RELEASES}"))
-        yield push(tarball, UPLOADS + run)
-        yield StringCommand(_unpack(release.folder, run, sha256_of(tarball)))
+        yield push(tarball.path, UPLOADS + run)
+        yield StringCommand(_unpack(release.folder, run, tarball.sha256))
     steps = ["set -eu", f"exec 9>{LOCK}; flock -w 600 9", f"rm -rf {UNFINISHED}* {UPLOADS}*"]
     if now["current"] != [target]:
         steps.append(f"ln -sfn {target} {CURRENT}~; mv -fT {CURRENT}~ {CURRENT}")
@@ -103,10 +102,11 @@ trap 'rm -rf {uploaded} {new}' EXIT
 exec 9>{LOCK}; flock -w 600 9
 [ ! -d {RELEASES}/{folder} ] || exit 0
 echo '{sha256}  {uploaded}' | sha256sum -c --quiet
-mkdir -m 755 {new}
-tar -xzf {uploaded} -C {new} --strip-components=1 --no-same-owner
-chown -R root:root {new}
-chmod -R u=rwX,go=rX {new}
+umask 022
+mkdir -m 700 {new}
+tar -xzf {uploaded} -C {new} --strip-components=1 --no-same-owner --no-same-permissions
+chown -R -h root:root {new}
+chmod -R u=rwX,go=rX,a-st {new}
 cd {new}
 runuser -u mattermost -- bin/mattermost version >/dev/null ||
   {{ echo 'the server binary does not run on this host' >&2; exit 1; }}

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,6 +13,8 @@ from pyinfra import logger
 from mattermost_host.knowledge import releases
 from mattermost_host.releases import download
 from mattermost_host.releases import source as release_source
+from mattermost_host.releases.download import Tarball
+from mattermost_host.releases.source import ReleaseSource, without_secrets
 from mattermost_host.support.errors import Mistake
 from mattermost_host.support.paths import CACHE, is_file
 
@@ -25,7 +27,7 @@ class Release:
     """A release by the folder it becomes, and the way to its verified tarball."""
 
     folder: str
-    fetch: Callable[[], Path] = field(compare=False)
+    fetch: Callable[[], Tarball] = field(compare=False)
     """Gives the tarball on the control machine; needed only where the host lacks the release."""
 
 
@@ -77,7 +79,7 @@ def mistakes(settings: ReleaseSettings, path: str) -> Iterator[Mistake]:
     if settings.file and not (settings.sha256 or settings.signature_key or settings.unverified):
         yield Mistake(
             f"{path}.file",
-            f"{settings.file!r} without a digest",
+            f"{without_secrets(settings.file)!r} without a digest",
             "write sha256 too, from the vendor's page of releases, or unverified = True "
             "if you mean it",
         )
@@ -90,7 +92,8 @@ def mistakes(settings: ReleaseSettings, path: str) -> Iterator[Mistake]:
         )
     for key, file in (("file", _local(settings.file)), ("signature_key", settings.signature_key)):
         if file and not is_file(file):
-            yield Mistake(f"{path}.{key}", repr(file), "there is no such file on this machine")
+            found = repr(without_secrets(file))
+            yield Mistake(f"{path}.{key}", found, "there is no such file on this machine")
 
 
 def _local(location: str | None) -> str | None:
@@ -113,7 +116,19 @@ def release_to_run(settings: ReleaseSettings, version: str, architecture: str) -
     if digest is None and not source.is_url:
         digest = download.sha256_of(Path(source.location))
     folder = f"{version}-{digest[:8]}" if digest else version
-    return Release(folder, fetch=cache(lambda: download.fetch(source, CACHE / "releases", _tell())))
+    return Release(folder, fetch=lambda: _fetched(source))
+
+
+_fetching = Lock()
+_tarballs: dict[ReleaseSource, Tarball] = {}
+
+
+def _fetched(source: ReleaseSource) -> Tarball:
+    """The tarball of ``source``, fetched and verified once in a run, for however many hosts."""
+    with _fetching:
+        if source not in _tarballs:
+            _tarballs[source] = download.fetch(source, CACHE / "releases", _tell())
+        return _tarballs[source]
 
 
 def _tell() -> download.Progress:

@@ -9,6 +9,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,9 +28,17 @@ CHUNK = 1024 * 1024
 LARGEST_SIGNATURE = 64 * 1024
 
 
+@dataclass(frozen=True)
+class Tarball:
+    """A verified tarball; whoever reads it later compares it with the digest."""
+
+    path: Path
+    sha256: str
+
+
 def fetch(
     source: ReleaseSource, cache: Path, progress: Progress = lambda done, total: None
-) -> Path:
+) -> Tarball:
     """The verified tarball of ``source``: the file itself, or its copy in ``cache``.
 
     A copy is kept under its digest, 0600, and verified again each time. Raises ReleaseError with
@@ -44,7 +53,11 @@ def fetch(
             "`mattermost.release.unverified` deploys it all the same."
         )
     try:
-        return _fetch_url(source, cache, progress) if source.is_url else _use_file(source, progress)
+        return (
+            _fetch_url(source, cache, progress)
+            if source.is_url
+            else _use_file(source, cache, progress)
+        )
     except OSError as error:
         where = error.filename or cache
         raise ReleaseError(f"{where} cannot be used: {error.strerror or error}.") from None
@@ -81,7 +94,7 @@ class _Tee:
         return self._digest.hexdigest()
 
 
-def _use_file(source: ReleaseSource, progress: Progress) -> Path:
+def _use_file(source: ReleaseSource, cache: Path, progress: Progress) -> Tarball:
     path = Path(source.location).expanduser()
     if not path.is_file():
         raise ReleaseError(
@@ -89,23 +102,29 @@ def _use_file(source: ReleaseSource, progress: Progress) -> Path:
             "`mattermost.release.file`."
         )
     with path.open("rb") as file:
-        _examine(source, _Tee(file, path.stat().st_size, None, progress))
-    if source.signature_key:
+        total = os.fstat(file.fileno()).st_size
+        if not source.signature_key:
+            return Tarball(path, _examine(source, _Tee(file, total, None, progress)))
         signature = Path(f"{path}.sig")
         if not signature.is_file():
             raise ReleaseError(f"{signature} is not there: put the tarball's signature beside it.")
-        _verify_signature(source, signature.read_bytes(), path)
-    return path
+        # gpgv reads for itself: a private copy, so that it reads the bytes that were hashed.
+        with _aside(_private(cache)) as (descriptor, copy):
+            digest = _examine(source, _Tee(file, total, descriptor, progress))
+            _verify_signature(source, signature.read_bytes(), copy)
+    return Tarball(path, digest)
 
 
-def _fetch_url(source: ReleaseSource, cache: Path, progress: Progress) -> Path:
-    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-    kept = cache / f"{source.sha256}.tar.gz"
+def _fetch_url(source: ReleaseSource, cache: Path, progress: Progress) -> Tarball:
+    kept = _private(cache) / f"{source.sha256}.tar.gz"
     signature = _signature(source, kept) if source.signature_key else None
     if source.sha256 and kept.is_file() and sha256_of(kept) == source.sha256:
+        # Kept by an earlier version of this product, perhaps, which looked less closely.
+        with kept.open("rb") as file:
+            _examine(source, _Tee(file, None, None, lambda done, total: None))
         if signature is not None:
             _verify_signature(source, signature, kept)
-        return kept
+        return Tarball(kept, source.sha256)
     with _aside(cache) as (descriptor, path):
         with _opened(source, source.location) as response:
             length = response.headers.get("Content-Length")
@@ -115,7 +134,12 @@ def _fetch_url(source: ReleaseSource, cache: Path, progress: Progress) -> Path:
             _verify_signature(source, signature, path)
             _keep(cache, f"{digest}.tar.gz.sig", signature)
         os.fsync(descriptor)
-        return path.replace(cache / f"{digest}.tar.gz")
+        return Tarball(path.replace(cache / f"{digest}.tar.gz"), digest)
+
+
+def _private(cache: Path) -> Path:
+    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return cache
 
 
 def _examine(source: ReleaseSource, tee: _Tee) -> str:

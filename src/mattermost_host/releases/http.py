@@ -15,7 +15,7 @@ TIMEOUT_S = (10, 60)
 @contextmanager
 def opened(source: ReleaseSource, url: str) -> Iterator[requests.Response]:
     """The answer to a GET of ``url``, its body unread and as the server stores it."""
-    shown = source.shown + url.removeprefix(source.location)
+    shown = source.shown + ("" if url == source.location else ".sig")
     # A server that calls a tarball "gzip encoded" must not make us hash what is inside it.
     headers = {"Accept-Encoding": "identity"}
     try:

@@ -1,8 +1,8 @@
 """Where a release's tarball comes from, and by what it is known to be right."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from mattermost_host.knowledge import releases
 from mattermost_host.support.errors import OperatorError
@@ -10,6 +10,16 @@ from mattermost_host.support.errors import OperatorError
 
 class ReleaseError(OperatorError):
     """A release that cannot be had, or is not what it should be. Nothing of it was kept."""
+
+
+def without_secrets(location: str) -> str:
+    """An address as it may be printed: no user, no password, no query, however odd they are."""
+    user, _, place = location.rpartition("@")
+    if ":" not in user:
+        user, place = "", location
+    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/+", user)
+    shown = (scheme.group() if scheme else "") + place
+    return re.sub(r"^(\w+://[^?#]*)[?#].*", r"\1?…", shown, flags=re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -26,11 +36,8 @@ class ReleaseSource:
 
     @property
     def shown(self) -> str:
-        """The location as it may be printed: without a password in the URL."""
-        parts = urlsplit(self.location)
-        if not self.is_url or "@" not in parts.netloc:
-            return self.location
-        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        """The location as it may be printed."""
+        return without_secrets(self.location)
 
     @property
     def is_url(self) -> bool:
@@ -56,8 +63,8 @@ def source(
     """
     if mirror and not mirror.startswith(("http://", "https://")):
         raise ReleaseError(
-            f"The mirror {mirror} is no URL. Write `mattermost.release.mirror` with https:// at "
-            "its beginning, or state a file as `mattermost.release.file`."
+            f"The mirror {without_secrets(mirror)} is no URL. Write `mattermost.release.mirror` "
+            "with https:// at its beginning, or state a file as `mattermost.release.file`."
         )
     wanted = (version, edition, architecture)
     official = releases.mirror_url(mirror, *wanted) if mirror else releases.official_url(*wanted)

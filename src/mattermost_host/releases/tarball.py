@@ -1,16 +1,22 @@
 """What is in a release's tarball, read from its list without unpacking it."""
 
+import copy
 import gzip
 import posixpath
-import re
 import tarfile
 import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import IO, Protocol, cast
 
-SERVER = re.compile(r"[^/]+/bin/mattermost")
+SERVER = "bin/mattermost"
 """The server's binary, in the one folder of the vendor's tarballs."""
 
 BUFFER = 1024 * 1024
+PLAIN_TYPES = (tarfile.REGTYPE, tarfile.AREGTYPE)
+SET_ID = 0o6000
+MOST_LINKS = 40
+"""Links that are followed for one name; the kernel gives up there, too."""
 
 
 class Readable(Protocol):
@@ -23,8 +29,8 @@ class Readable(Protocol):
 def check_listing(stream: Readable) -> str | None:
     """What is wrong with the tarball in ``stream``, as the rest of a sentence; None: nothing.
 
-    It must be a whole gzipped tarball with the server in it, and no member may lie, or point,
-    outside of it or be a device.
+    It must be a whole gzipped tarball with the server in its one folder. No member may lie or
+    point outside of that folder, not by a chain of links either, be a device, or be set-uid.
     """
     try:
         with gzip.GzipFile(fileobj=cast(IO[bytes], stream), mode="rb") as plain:
@@ -39,50 +45,112 @@ def check_listing(stream: Readable) -> str | None:
         return f"is no gzipped tarball, or a damaged one ({error}). Fetch it again."
 
 
+@dataclass
+class _Tree:
+    """What the tarball unpacks to, by paths below its one folder."""
+
+    top: str = ""
+    files: set[str] = field(default_factory=set)
+    folders: set[str] = field(default_factory=set)
+    links: dict[str, str] = field(default_factory=dict)
+    """Path of a symbolic link -> what it says."""
+
+
 def _check_members(plain: gzip.GzipFile) -> str | None:
-    links: set[str] = set()
-    server = False
+    tree = _Tree()
     with tarfile.open(fileobj=plain, mode="r|", bufsize=BUFFER) as tar:
         for member in tar:
-            danger = _danger(member, links)
-            if danger:
-                return f"is dangerous: {danger}. Do not deploy it."
-            if member.issym():
-                links.add(posixpath.normpath(member.name))
-            server = server or (member.isfile() and SERVER.fullmatch(member.name) is not None)
-    if server:
+            if danger := _danger(member, tree):
+                return _refusal(member.name, danger)
+    for path, target in tree.links.items():
+        if not _stays_inside(posixpath.dirname(path), target, tree.links):
+            return _refusal(f"{tree.top}/{path}", "points outside of it")
+    for path in (*tree.files, *tree.folders):
+        if not tree.links.keys().isdisjoint(_parents(path)):
+            return _refusal(f"{tree.top}/{path}", "goes through a link of it")
+    if SERVER in tree.files:
         return None
     return "is not a Mattermost server: it has no bin/mattermost in its folder. State another one."
 
 
-def _danger(member: tarfile.TarInfo, links: set[str]) -> str | None:
-    """Why unpacking ``member`` could touch something outside of the release; None: it cannot."""
-    name = f"its member {member.name!r}"
-    if not _is_inside(member.name):
-        return f"{name} lies outside of it"
-    if any(folder in links for folder in _folders(posixpath.normpath(member.name))):
-        return f"{name} goes through a link of it"
-    if member.issym():
-        target = posixpath.join(posixpath.dirname(member.name), member.linkname)
-        return None if _same_top(member.name, target) else f"{name} points outside of it"
+def _refusal(name: str, danger: str) -> str:
+    return f"is dangerous: its member {name!r} {danger}. Do not deploy it."
+
+
+def _danger(member: tarfile.TarInfo, tree: _Tree) -> str | None:
+    """Why ``member`` may not be unpacked after those before it, which are noted in ``tree``."""
+    if member.name.startswith("/") or ".." in member.name.split("/"):
+        return "lies outside of it"
+    if any(character < " " or character == "\x7f" for character in member.name):
+        return "has a name with control characters"
+    top, _, path = posixpath.normpath(member.name).partition("/")
+    tree.top = tree.top or top
+    if top not in (tree.top, "."):
+        return f"lies outside of its folder {tree.top}"
+    if member.isdir():
+        tree.folders.add(path)
+    elif path in tree.files or path in tree.links:
+        return "is there twice"
+    elif member.issym():
+        tree.links[path] = member.linkname
+    elif danger := _danger_of_file(member, top, tree):
+        return danger
+    else:
+        tree.files.add(path)
+    return _library_says(member, top, path)
+
+
+def _danger_of_file(member: tarfile.TarInfo, top: str, tree: _Tree) -> str | None:
     if member.islnk():
-        return None if _same_top(member.name, member.linkname) else f"{name} points outside of it"
-    if not (member.isfile() or member.isdir()):
-        return f"{name} is a device or a pipe"
+        linked_top, _, linked = posixpath.normpath(member.linkname).partition("/")
+        return None if linked_top == top and linked in tree.files else "points outside of it"
+    if member.type not in PLAIN_TYPES:
+        return "is a device or a pipe"
+    return "is set-uid or set-gid" if member.mode & SET_ID else None
+
+
+def _library_says(member: tarfile.TarInfo, top: str, path: str) -> str | None:
+    """The verdict of Python's own filter, which releases before 3.11.4 do not have."""
+    if not hasattr(tarfile, "data_filter") or not path:
+        return None
+    unpacked = copy.copy(member)
+    unpacked.name = path
+    if member.islnk():
+        unpacked.linkname = posixpath.normpath(member.linkname).removeprefix(f"{top}/")
+    try:
+        tarfile.data_filter(unpacked, "/nonexistent/release")
+    except tarfile.FilterError:
+        return "points outside of it"
     return None
 
 
-def _is_inside(path: str) -> bool:
-    return not path.startswith("/") and ".." not in path.split("/")
+def _stays_inside(folder: str, target: str, links: Mapping[str, str]) -> bool:
+    """Whether ``target``, followed from ``folder`` through all ``links``, never leaves the tree."""
+    here = [part for part in folder.split("/") if part]
+    ahead = target.split("/")
+    followed = 0
+    if target.startswith("/"):
+        return False
+    while ahead:
+        part = ahead.pop(0)
+        if part in ("", "."):
+            continue
+        if part == "..":
+            if not here:
+                return False
+            here.pop()
+            continue
+        link = links.get("/".join([*here, part]))
+        if link is None:
+            here.append(part)
+            continue
+        followed += 1
+        if link.startswith("/") or followed > MOST_LINKS:
+            return False
+        ahead = link.split("/") + ahead
+    return True
 
 
-def _same_top(name: str, target: str) -> bool:
-    """Whether ``target`` is in the folder that ``name`` is in; it becomes the release's own."""
-    top, _, _ = posixpath.normpath(name).partition("/")
-    reached = posixpath.normpath(target)
-    return reached == top or reached.startswith(f"{top}/")
-
-
-def _folders(path: str) -> list[str]:
+def _parents(path: str) -> list[str]:
     parts = path.split("/")
     return ["/".join(parts[:depth]) for depth in range(1, len(parts))]

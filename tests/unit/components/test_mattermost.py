@@ -18,6 +18,7 @@ from mattermost_host.components.mattermost import (
 )
 from mattermost_host.ops.entries import Absent
 from mattermost_host.releases.choice import Release
+from mattermost_host.releases.download import Tarball
 from tests.unit.examples import URL, converged, files_that_differ, mistakes_of, place
 from tests.unit.fake_host import Plan, nothing_installed, plan
 from tests.unit.parsers import complaints_of_systemd, exposure
@@ -48,7 +49,7 @@ class Deployed:
     """The component's deploy with the arguments that a site gives it."""
 
     def __init__(self, tarball: Path):
-        self.wanted = Release("11.7.9", lambda: tarball)
+        self.wanted = Release("11.7.9", lambda: Tarball(tarball, "ab" * 32))
 
     def __call__(self, answer: Any = nothing_installed, **changed: Any) -> Plan:
         settings = Settings(**changed.pop("settings", {}))

@@ -11,6 +11,7 @@ import pytest
 from mattermost_host.ops import release
 from mattermost_host.ops.release import HOME, ReleaseState
 from mattermost_host.releases.choice import Release
+from mattermost_host.releases.download import Tarball, sha256_of
 from tests.unit import local
 from tests.unit.fake_host import Plan, answering, apply, plan
 
@@ -18,11 +19,11 @@ NEW = "11.7.9"
 QUESTION = ReleaseState()
 
 
-def _never() -> Path:
+def _never() -> Tarball:
     raise AssertionError("the host has the release; nothing is to be fetched")
 
 
-def _plan(found: dict[str, list[str]], fetch: Callable[[], Path] = _never) -> Plan:
+def _plan(found: dict[str, list[str]], fetch: Callable[[], Tarball] = _never) -> Plan:
     return plan(
         lambda: release.current(name="it is current", release=Release(NEW, fetch)),
         answer=answering({QUESTION: {"release": [], "current": [], "leftover": [], **found}}),
@@ -37,7 +38,7 @@ def test_nothing_to_do() -> None:
 def test_a_fresh_host_gets_the_tarball_and_the_link(tmp_path: Path) -> None:
     tarball = tmp_path / "x.tar.gz"
     tarball.touch()
-    step = _plan({}, lambda: tarball).step("it is current")
+    step = _plan({}, lambda: Tarball(tarball, "ab" * 32)).step("it is current")
     ((destination, source),) = step.uploads.items()
     assert destination.startswith(release.UPLOADS)
     assert source == str(tarball)
@@ -96,7 +97,7 @@ class Host:
                 member = tarfile.TarInfo(f"mattermost/{name}")
                 member.size, member.mode, member.uid = len(content), 0o775, 2000
                 archive.addfile(member, io.BytesIO(content))
-        return Release(version, lambda: path)
+        return Release(version, lambda: Tarball(path, sha256_of(path)))
 
     def ask(self) -> dict[str, list[str]]:
         answer = local.ask_here(QUESTION, self.programs, {HOME: self.home})

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from mattermost_host.knowledge import releases
-from mattermost_host.releases.download import fetch, sha256_of
+from mattermost_host.releases.download import Tarball, fetch, sha256_of
 from mattermost_host.releases.source import ReleaseError, ReleaseSource, source
 
 Member = tuple[tarfile.TarInfo, bytes]
@@ -110,7 +110,7 @@ def refused(wanted: ReleaseSource, cache: Path) -> str:
 
 def test_a_release_is_fetched_verified_and_kept_under_its_digest(site: Site, cache: Path) -> None:
     progress: list[tuple[int, int | None]] = []
-    path = fetch(from_site(site), cache, lambda done, total: progress.append((done, total)))
+    path = fetch(from_site(site), cache, lambda done, total: progress.append((done, total))).path
     assert path == cache / f"{digest(GOOD)}.tar.gz"
     assert path.read_bytes() == GOOD
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -125,23 +125,23 @@ def test_a_kept_release_is_not_fetched_again(site: Site, cache: Path) -> None:
 
 
 def test_a_kept_release_that_changed_is_fetched_again(site: Site, cache: Path) -> None:
-    path = fetch(from_site(site), cache)
+    path = fetch(from_site(site), cache).path
     path.write_bytes(GOOD[:-1])
-    assert fetch(from_site(site), cache).read_bytes() == GOOD
+    assert fetch(from_site(site), cache).path.read_bytes() == GOOD
     assert len(site.asked) == 2
 
 
 def test_a_file_of_ones_own_stays_where_it_is(tmp_path: Path, cache: Path) -> None:
     file = tmp_path / "own.tar.gz"
     file.write_bytes(GOOD)
-    assert fetch(ReleaseSource(str(file), digest(GOOD)), cache) == file
+    assert fetch(ReleaseSource(str(file), digest(GOOD)), cache) == Tarball(file, digest(GOOD))
     assert not cache.exists()
     assert sha256_of(file) == digest(GOOD)
 
 
 def test_the_tarball_is_kept_as_the_server_stores_it(site: Site, cache: Path) -> None:
     site.headers["Content-Encoding"] = "gzip"
-    assert fetch(from_site(site), cache).read_bytes() == GOOD
+    assert fetch(from_site(site), cache).path.read_bytes() == GOOD
     assert site.encodings == {"identity"}
 
 
@@ -185,7 +185,7 @@ def test_an_unverified_release_is_refused_before_anything_is_asked(site: Site, c
 
 
 def test_unless_it_was_said_in_as_many_words(site: Site, cache: Path) -> None:
-    path = fetch(from_site(site, sha256=None, unverified=True), cache)
+    path = fetch(from_site(site, sha256=None, unverified=True), cache).path
     assert path.name == f"{digest(GOOD)}.tar.gz"
 
 
@@ -277,3 +277,40 @@ def test_a_missing_signature_stops_before_the_tarball_is_fetched(site: Site, cac
     wanted = from_site(site, signature_key=Path("any.gpg"))
     assert "/mm.tar.gz.sig answers 404" in refused(wanted, cache)
     assert site.asked == ["/mm.tar.gz.sig"]
+
+
+@pytest.mark.parametrize(
+    ("location", "shown"),
+    [
+        ("https://me:pw@mirror.example/x.tar.gz", "https://mirror.example/x.tar.gz"),
+        ("https://me:p/w?#@mirror.example/x.tar.gz", "https://mirror.example/x.tar.gz"),
+        ("https://me:p@w@mirror.example/x", "https://mirror.example/x"),
+        ("https://token@mirror.example/x", "https://mirror.example/x"),
+        ("htps://me:pw@mirror.example/x", "htps://mirror.example/x"),
+        ("me:pw@mirror.example/x", "mirror.example/x"),
+        ("https://s3.example/x.tar.gz?X-Amz-Signature=pw", "https://s3.example/x.tar.gz?…"),
+        ("https://mirror.example/x.tar.gz", "https://mirror.example/x.tar.gz"),
+        ("/srv/me@home/x.tar.gz", "/srv/me@home/x.tar.gz"),
+    ],
+)
+def test_an_address_is_shown_without_secrets(location: str, shown: str) -> None:
+    assert ReleaseSource(location).shown == shown
+
+
+def test_the_digest_is_that_of_the_verified_bytes_even_if_the_file_changes_afterwards(
+    tmp_path: Path, cache: Path
+) -> None:
+    file = tmp_path / "own.tar.gz"
+    file.write_bytes(GOOD)
+    tarball = fetch(ReleaseSource(str(file), unverified=True), cache)
+    file.write_bytes(packed(SERVER, plain("mattermost/evil")))
+    assert tarball.sha256 == digest(GOOD)
+
+
+def test_a_kept_release_is_looked_into_again(cache: Path) -> None:
+    cache.mkdir()
+    dangerous = packed(SERVER, plain("mattermost/../x"))
+    kept = cache / f"{digest(dangerous)}.tar.gz"
+    kept.write_bytes(dangerous)
+    with pytest.raises(ReleaseError, match="lies outside of it"):
+        fetch(ReleaseSource("https://mirror.example/x", digest(dangerous)), cache)

@@ -24,6 +24,12 @@ def special(name: str, kind: bytes, target: str = "") -> Member:
     return member, b""
 
 
+def set_id(mode: int) -> Member:
+    member, content = plain("mattermost/x")
+    member.mode = mode
+    return member, content
+
+
 SERVER = plain("mattermost/bin/mattermost", os.urandom(200_000))
 
 
@@ -44,7 +50,8 @@ def test_folders_files_and_links_within_the_release_are_fine() -> None:
         special("mattermost", tarfile.DIRTYPE),
         SERVER,
         special("mattermost/bin/mm", tarfile.SYMTYPE, "mattermost"),
-        special("mattermost/logs", tarfile.SYMTYPE, "../mattermost/log"),
+        special("mattermost/client/logs", tarfile.SYMTYPE, "../log"),
+        special("mattermost/client/more", tarfile.SYMTYPE, "logs/../bin"),
         special("mattermost/copy", tarfile.LNKTYPE, "mattermost/bin/mattermost"),
         plain("mattermost/client/with ..dots.js"),
     ]
@@ -115,7 +122,7 @@ def test_the_checksum_counts_even_far_behind_the_last_member() -> None:
         ),
         (
             [special("mattermost/a", tarfile.SYMTYPE, "bin"), plain("mattermost/./a/x")],
-            "its member 'mattermost/./a/x' goes through a link of it",
+            "its member 'mattermost/a/x' goes through a link of it",
         ),
         (
             [special("mattermost/x", tarfile.CHRTYPE)],
@@ -129,8 +136,65 @@ def test_the_checksum_counts_even_far_behind_the_last_member() -> None:
             [special("mattermost/x", tarfile.FIFOTYPE)],
             "its member 'mattermost/x' is a device or a pipe",
         ),
+        (
+            # It lands in the release's own folder, whatever the tarball calls it.
+            [special("mattermost/x", tarfile.SYMTYPE, "../mattermost/bin")],
+            "its member 'mattermost/x' points outside of it",
+        ),
+        (
+            [
+                special("mattermost/a/b/up", tarfile.SYMTYPE, "../.."),
+                special("mattermost/out", tarfile.SYMTYPE, "a/b/up/../etc"),
+            ],
+            "its member 'mattermost/out' points outside of it",
+        ),
+        (
+            [
+                special("mattermost/a/b/one", tarfile.SYMTYPE, "two"),
+                special("mattermost/a/b/two", tarfile.SYMTYPE, "../.."),
+                special("mattermost/a/b/three", tarfile.SYMTYPE, "one/.."),
+            ],
+            "its member 'mattermost/a/b/three' points outside of it",
+        ),
+        (
+            [special("mattermost/x", tarfile.SYMTYPE, "x")],
+            "its member 'mattermost/x' points outside of it",
+        ),
+        (
+            [
+                special("mattermost/a/l", tarfile.SYMTYPE, "../b"),
+                special("mattermost/l", tarfile.LNKTYPE, "mattermost/a/l"),
+            ],
+            "its member 'mattermost/l' points outside of it",
+        ),
+        (
+            [plain("mattermost/x"), special("mattermost/x", tarfile.SYMTYPE, "bin")],
+            "its member 'mattermost/x' is there twice",
+        ),
+        ([set_id(0o4755)], "its member 'mattermost/x' is set-uid or set-gid"),
+        ([set_id(0o2755)], "its member 'mattermost/x' is set-uid or set-gid"),
+        (
+            [special("mattermost/x", tarfile.CONTTYPE)],
+            "its member 'mattermost/x' is a device or a pipe",
+        ),
+        (
+            [plain("mattermost/x\ny")],
+            "its member 'mattermost/x\\ny' has a name with control characters",
+        ),
     ],
 )
-def test_a_member_that_climbs_out(members: list[Member], danger: str) -> None:
+@pytest.mark.parametrize("library", [True, False], ids=["with a filter", "Python 3.11.2"])
+def test_a_member_that_climbs_out(
+    members: list[Member], danger: str, library: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not library:
+        monkeypatch.delattr(tarfile, "data_filter", raising=False)
     for order in ([SERVER, *members], [*members, SERVER]):
         assert complaint(packed(*order)) == f"is dangerous: {danger}. Do not deploy it."
+
+
+def test_a_second_folder() -> None:
+    assert complaint(packed(SERVER, plain("other/x"))) == (
+        "is dangerous: its member 'other/x' lies outside of its folder mattermost. "
+        "Do not deploy it."
+    )

@@ -23,6 +23,7 @@ from mattermost_host.components import postgres
 from mattermost_host.facts.over_shell import ReadHost
 from mattermost_host.ops.entries import File
 from mattermost_host.releases.choice import Release
+from mattermost_host.releases.download import Tarball
 from mattermost_host.site.site import Site
 from tests.unit.examples import DEBIAN_12, URL, pair
 from tests.unit.fake_host import Plan, plan
@@ -94,7 +95,8 @@ def _planned(shape: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     made = Site.load(inventory)
     monkeypatch.setattr(Site, "_current", made)
     monkeypatch.setattr(Site, "certificate", pair() if made.certificate else None)
-    monkeypatch.setattr(Site, "release", lambda *_: Release("11.7.9-0123abcd", lambda: tarball))
+    wanted = Release("11.7.9-0123abcd", lambda: Tarball(tarball, "ab" * 32))
+    monkeypatch.setattr(Site, "release", lambda *_: wanted)
     # An external database is asked over ssh.
     monkeypatch.setattr(postgres, "requires_of_external", lambda *_, **__: [])
     deploy = PROJECT / "deploys" / "site.py"

@@ -359,8 +359,9 @@ def whole_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
 def release_of(tarball: Path) -> Any:
     """The release in ``tarball``, taken as it is."""
     from mattermost_host.releases.choice import Release
+    from mattermost_host.releases.download import Tarball
 
-    return Release("11.7.9", lambda: tarball)
+    return Release("11.7.9", lambda: Tarball(tarball, "ab" * 32))
 
 
 def _deploy() -> None:

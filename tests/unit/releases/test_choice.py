@@ -1,0 +1,52 @@
+"""Which release, and its tarball for however many hosts."""
+
+from pathlib import Path
+
+import pytest
+from gevent.pool import Pool
+
+from mattermost_host.releases import choice, download
+from mattermost_host.releases.choice import ReleaseSettings, mistakes, release_to_run
+from mattermost_host.releases.download import Tarball
+from mattermost_host.releases.source import ReleaseSource
+
+DIGEST = "ab" * 32
+
+
+@pytest.fixture(autouse=True)
+def nothing_fetched_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choice, "_tarballs", {})
+
+
+def test_a_release_is_fetched_once_for_all_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def fetch(source: ReleaseSource, *_: object) -> Tarball:
+        asked.append(source.location)
+        return Tarball(Path("/x"), DIGEST)
+
+    monkeypatch.setattr(download, "fetch", fetch)
+    settings = ReleaseSettings(version="11.7.9", sha256=DIGEST)
+    hosts = [release_to_run(settings, "11.7.9", "amd64") for _ in range(30)]
+    arm = release_to_run(settings, "11.7.9", "arm64")
+    found = Pool().map(lambda release: release.fetch(), [*hosts, arm])
+    assert set(found) == {Tarball(Path("/x"), DIGEST)}
+    assert [location.rsplit("-", 1)[1] for location in sorted(asked)] == [
+        "amd64.tar.gz",
+        "arm64.tar.gz",
+    ]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"file": "https://me:hunter2@mirror.example/mattermost-11.7.9.tar.gz"},
+        {"file": "ftp://me:hunter2@mirror.example/mattermost-11.7.9.tar.gz", "unverified": True},
+        {"file": "me:hunter2@mirror.example/mattermost-11.7.9.tar.gz", "sha256": DIGEST},
+    ],
+)
+def test_no_sentence_shows_the_password_of_an_address(said: dict[str, object]) -> None:
+    found = [str(one) for one in mistakes(ReleaseSettings.model_validate(said), "release")]
+    assert found
+    assert "hunter2" not in "".join(found)
+    assert "mirror.example/mattermost-11.7.9.tar.gz" in "".join(found)

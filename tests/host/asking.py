@@ -1,16 +1,15 @@
 """How a host is asked: one command over ssh (or on this machine), with all questions in it."""
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, cast
 
-import testinfra
-from testinfra.backend.base import CommandResult
+from testinfra.backend.base import BaseBackend, CommandResult
+from testinfra.host import Host as Tested
 
 from mattermost_host.components import base, firewall, mattermost, nginx, postgres, tls
-from mattermost_host.engine import openssh
+from mattermost_host.engine.connections import run_as_root as run_script
 from mattermost_host.engine.inventory import SiteHost
 from mattermost_host.engine.questions import Answers, Question, script_of
 from mattermost_host.facts.host import HostFacts
@@ -30,9 +29,6 @@ from tests.host.questions import Process
 from tests.host.questions_database import AskCluster
 
 LOCAL = "@local"
-AS_ROOT = 'if [ "$(id -u)" = 0 ]; then exec sh -c "$0"; fi; printf "%s\\n" "$0" | sudo -n sh -s'
-"""The script goes to sudo by standard input: sudo writes its arguments into the journal."""
-CONNECT_TIMEOUT_S = 10
 
 UNITS = q.Units(
     (mattermost.UNIT, nginx.UNIT, firewall.UNIT, tls.TIMER, "systemd-timesyncd.service")
@@ -189,43 +185,30 @@ class Seen:
         return str(self.host.data.get("ssh_hostname") or self.host.name)
 
 
+class Connection(BaseBackend):
+    """testinfra's way to a host: the one that deploys take, with all that they can log in by."""
+
+    NAME = "mattermost-host"
+
+    def __init__(self, host: SiteHost) -> None:
+        super().__init__(host.name)
+        self._host = host
+
+    def run(self, command: str, *args: str, **kwargs: Any) -> CommandResult:
+        answer = run_script(self._host, self.get_command(command, *args))
+        errors = answer.errors.encode()
+        return self.result(answer.status, command.encode(), answer.output, errors)
+
+
 def run_as_root(host: SiteHost, script: str) -> str:
     """What ``script`` prints on the host, run by root. Raises OperatorError with a sentence."""
-    try:
-        # Bytes: to decode text, testinfra would ask the host for its encoding, a second time.
-        result: CommandResult = connection(host).run("sh -c %s %s", AS_ROOT, script)
-    except RuntimeError as error:
-        said = error.args[0].stderr_bytes.decode(errors="replace").strip()
-        raise OperatorError(
-            f"{host.name} can't be asked over ssh: {said.splitlines()[-1] if said else 'no answer'}"
-        ) from None
+    result: CommandResult = Tested(Connection(host)).run(script)
+    # Bytes: to decode text, testinfra would ask the host for its encoding, a second time.
     if result.rc != 0:
         said = result.stderr_bytes.decode(errors="replace").strip()
         raise OperatorError(
-            f"{host.name} can't be asked as root: {said or f'status {result.rc}'}; "
-            "log in as root, or as a user with sudo that needs no password"
+            f"{host.name} can't be asked as root: {said or f'status {result.rc}'}; log in as root, "
+            "or by sudo or su as the inventory says (ssh_user, _sudo, _sudo_password, _su_user …)"
         )
     output: bytes = result.stdout_bytes
     return output.decode(errors="replace")
-
-
-def connection(host: SiteHost) -> Any:
-    """The testinfra host of an inventory's host, with pyinfra's connection data."""
-    if host.name == LOCAL:
-        return testinfra.get_host("local://")
-    data = host.data
-    name = str(data.get("ssh_hostname") or host.name)
-    target = f"[{name}]" if ":" in name else name
-    if data.get("ssh_user"):
-        target = f"{data['ssh_user']}@{target}"
-    if data.get("ssh_port"):
-        target = f"{target}:{data['ssh_port']}"
-    return testinfra.get_host(
-        target,
-        connection="ssh",
-        ssh_identity_file=data.get("ssh_key"),
-        ssh_config=data.get("ssh_config_file"),
-        ssh_extra_args=shlex.join(openssh.options(data)),
-        timeout=CONNECT_TIMEOUT_S,
-        controlpersist=0,
-    )

@@ -1,19 +1,22 @@
 """An ssh server within the test, and hosts as pyinfra holds them: what tunnels are tried on."""
 
 import socket
+import subprocess
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import SimpleNamespace
 from typing import Any, cast
 
 import paramiko
 from paramiko.common import (
+    AUTH_FAILED,
     AUTH_SUCCESSFUL,
     OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED,
     OPEN_FAILED_CONNECT_FAILED,
     OPEN_SUCCEEDED,
 )
-from pyinfra.api.host import Host
+from pyinfra.api import Config, Host, Inventory, State
 from pyinfra.connectors.local import LocalConnector
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.sshuserclient.client import SSHClient
@@ -31,6 +34,12 @@ class ForwardingServer(paramiko.ServerInterface):
 
     def check_auth_password(self, username: str, password: str) -> int:
         return AUTH_SUCCESSFUL
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        return AUTH_SUCCESSFUL
+
+    def get_allowed_auths(self, username: str) -> str:
+        return "publickey,password"
 
     def check_channel_direct_tcpip_request(
         self, chanid: int, origin: tuple[str, int], destination: tuple[str, int]
@@ -101,3 +110,84 @@ def local_host() -> Host:
     """This machine, as pyinfra's @local."""
     connector = LocalConnector.__new__(LocalConnector)
     return cast(Host, SimpleNamespace(name="@local", connector=connector))
+
+
+@contextmanager
+def this_machine(**data: Any) -> Iterator[Host]:
+    """This machine as a run of pyinfra has it, without becoming root unless ``data`` says so."""
+    names = ["@local"]
+    inventory = Inventory((names, {}), override_data={"_sudo": False, **data})  # type: ignore[no-untyped-call]
+    State(inventory, Config())  # type: ignore[no-untyped-call]
+    (host,) = inventory
+    yield host
+
+
+class ExecServer(ForwardingServer):
+    """An ssh server that lets one user in by a password, and runs commands here."""
+
+    def __init__(self, user: str, password: str):
+        super().__init__()
+        self.user, self.password = user, password
+        self.commands: list[str] = []
+
+    def get_allowed_auths(self, username: str) -> str:
+        return "password"
+
+    def check_auth_password(self, username: str, password: str) -> int:
+        right = (username, password) == (self.user, self.password)
+        return AUTH_SUCCESSFUL if right else AUTH_FAILED
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:
+        return OPEN_SUCCEEDED
+
+    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
+        self.commands.append(command.decode())
+        threading.Thread(target=_execute, args=(channel, command), daemon=True).start()
+        return True
+
+
+def _execute(channel: paramiko.Channel, command: bytes) -> None:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(["sh", "-c", command], stdin=pipe, stdout=pipe, stderr=pipe) as process:
+        assert process.stdin and process.stdout and process.stderr
+        stdin, stdout, stderr = process.stdin, process.stdout, process.stderr
+        threading.Thread(
+            target=_relay, args=(channel.recv, _flushing(stdin), stdin.close), daemon=True
+        ).start()
+        _relay(stdout.read1, channel.sendall, lambda: None)  # type: ignore[attr-defined]
+        channel.sendall_stderr(stderr.read())
+        process.wait()
+    channel.send_exit_status(process.returncode)
+    channel.close()
+
+
+def _flushing(stream: Any) -> Any:
+    def write(data: bytes) -> None:
+        stream.write(data)
+        stream.flush()
+
+    return write
+
+
+@contextmanager
+def listening(server: paramiko.ServerInterface) -> Iterator[int]:
+    """The port of ``server``, which anybody on this machine may connect to."""
+    key = paramiko.RSAKey.generate(2048)
+    open_: list[paramiko.Transport] = []
+
+    def serve(listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                line, _ = listener.accept()
+                transport = paramiko.Transport(line)
+                transport.add_server_key(key)
+                transport.start_server(event=threading.Event(), server=server)
+                open_.append(transport)
+                if type(server) is ForwardingServer:
+                    threading.Thread(target=_forward, args=(transport, server), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        yield int(listener.getsockname()[1])
+        for transport in open_:
+            transport.close()

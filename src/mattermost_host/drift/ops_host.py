@@ -6,18 +6,17 @@ and never puts anything right, for it would undo what was deployed since.
 """
 
 import shlex
-import subprocess
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import click
 
 from mattermost_host.drift.repair import Heal
-from mattermost_host.engine import openssh
+from mattermost_host.engine.connections import run_as_root
 from mattermost_host.engine.inventory import Inventory, SiteHost
+from mattermost_host.engine.remote import Send
 from mattermost_host.site.secrets import authority_path, secrets_path
 from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError
@@ -67,7 +66,7 @@ def install(inventory: Inventory, host: SiteHost, on_calendar: str, heal: Heal |
         f"{host.name} gets a copy of this checkout, of {inventory.path} and of its secrets "
         "(readable by root alone) ..."
     )
-    _on(host, REPLACE, lambda stream: _pack(inventory, stream))
+    _on(host, REPLACE, lambda send: _sending(inventory, send))
     _ours(host, "preflight", inventory)
     click.echo(_ours(host, "schedule", inventory, "--here", "--on-calendar", on_calendar))
     click.echo(
@@ -87,32 +86,32 @@ def _ours(host: SiteHost, command: str, inventory: Inventory, *options: str) -> 
     return _on(host, f"cd {FOLDER}; {shlex.join(words)} 2>&1 </dev/null")
 
 
-def _on(
-    host: SiteHost, script: str, write: Callable[[IO[bytes]], None] = lambda stream: None
-) -> str:
+def _on(host: SiteHost, script: str, write: Callable[[Send], None] | None = None) -> str:
     """Run ``script`` as root; OperatorError with all that was said where it fails.
 
     ``write`` gives it its standard input.
     """
-    quoted = shlex.quote(script)
-    as_root = f"if [ $(id -u) = 0 ]; then sh -c {quoted}; else sudo -n sh -c {quoted}; fi"
-    argv = [*openssh.command(host.name, host.data), as_root]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT) as running:
-        assert running.stdin
-        assert running.stdout
-        with suppress(BrokenPipeError):  # it ended early, and says why
-            write(running.stdin)
-            running.stdin.close()
-        said = running.stdout.read().decode(errors="replace").strip()
-    if running.returncode:
+    answer = run_as_root(host, f"exec 2>&1\n{script}", write)
+    said = answer.output.decode(errors="replace").strip() or answer.errors
+    if answer.status:
         raise OperatorError(
-            f"the ops host {host.name} does not do its part (status {running.returncode}). It "
+            f"the ops host {host.name} does not do its part (status {answer.status}). It "
             f"said:\n{said}\nIt must be reached by ssh as root or with sudo, have Python 3.11, and "
             "be able to log in to the site's hosts itself: the inventory's ssh_key is a path "
             "there, too."
         )
     return said
+
+
+def _sending(inventory: Inventory, send: Send) -> None:
+    class Stream:
+        """What tarfile writes to."""
+
+        def write(self, data: bytes) -> int:
+            send(bytes(data))
+            return len(data)
+
+    _pack(inventory, cast(IO[bytes], Stream()))
 
 
 def _pack(inventory: Inventory, stream: IO[bytes]) -> None:

@@ -1,15 +1,17 @@
 """Connections to a site's hosts outside of a pyinfra run, as pyinfra itself would make them."""
 
 import runpy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from pyinfra.api import Config, Host, Inventory, State
 from pyinfra.context import ctx_config, ctx_inventory, ctx_state
 
+from mattermost_host.engine import each_host, remote
 from mattermost_host.engine.inventory import SiteHost
 from mattermost_host.support.errors import OperatorError
+from mattermost_host.support.trust import mistrust
 
 CONFIG = Path("config.py")
 
@@ -20,13 +22,12 @@ def connections(hosts: Sequence[SiteHost]) -> Iterator[State]:
 
     config.py says how to become root there, as it does in pyinfra's own runs.
     """
-    if not CONFIG.is_file():
-        raise OperatorError("there is no config.py here; run this in the folder that holds it")
     config = Config()  # type: ignore[no-untyped-call]
     ctx_config.set(config)  # type: ignore[no-untyped-call]
-    runpy.run_path(str(CONFIG))
+    _read_config()
     inventory = Inventory(([(host.name, dict(host.data)) for host in hosts], {}))  # type: ignore[no-untyped-call]
     state = State(inventory, config)
+    state.cwd = str(Path.cwd())
     ctx_state.set(state)  # type: ignore[no-untyped-call]
     ctx_inventory.set(inventory)  # type: ignore[no-untyped-call]
     try:
@@ -37,6 +38,41 @@ def connections(hosts: Sequence[SiteHost]) -> Iterator[State]:
                 host.disconnect()
         for context in (ctx_config, ctx_state, ctx_inventory):
             context.reset()
+
+
+def _read_config() -> None:
+    if not CONFIG.is_file():
+        raise OperatorError("there is no config.py here; run this in the folder that holds it")
+    refuse_mistrusted(CONFIG)
+    try:
+        runpy.run_path(str(CONFIG))
+    except OperatorError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise OperatorError(
+            f"{CONFIG} can't be executed: {type(error).__name__}: {error}; correct the file, it is "
+            "Python"
+        ) from error
+
+
+def refuse_mistrusted(path: Path) -> None:
+    """Raise OperatorError where somebody else could change what is about to be executed."""
+    if reason := mistrust(path):
+        raise OperatorError(
+            f"{path} is not executed, because somebody else could change what it does: {reason}; "
+            "let it and its folder belong to you or to root, and be written by nobody else"
+        )
+
+
+def run_as_root(
+    host: SiteHost, script: str, write: Callable[[remote.Send], None] | None = None
+) -> remote.Answer:
+    """Log in to ``host`` and run a script as root there. Raises OperatorError with a sentence."""
+    with connections([host]) as state:
+        (one,) = all_hosts(state)
+        if reason := each_host.connect(one):
+            raise OperatorError(f"{host.name} can't be reached: {reason}")
+        return remote.run(one, script, write)
 
 
 def current_state() -> State:

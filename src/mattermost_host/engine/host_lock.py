@@ -5,72 +5,52 @@ ends. It is taken before the first change; a run that changes nothing takes none
 """
 
 import shlex
-import subprocess
-from typing import Any
 from weakref import WeakKeyDictionary
 
-from paramiko import Channel
+from paramiko import SSHException
 from pyinfra.api import Host
-from pyinfra.connectors.local import LocalConnector
-from pyinfra.connectors.ssh import SSHConnector
 
+from mattermost_host.engine import remote
 from mattermost_host.engine.locks import this_run
 
-FOLDER = "/run/mattermost-host"
-LOCK = f"{FOLDER}/changing"
+LOCK = "/run/mattermost-host.lock"
+"""In a folder where only root makes files, and opened by nobody else: who can open it, can hold it.
+"""
 WAIT_S = 10
 """For the host to notice that the connection of a run that was killed has ended."""
-HELD = "held"
+HELD, TAKEN = "held", "taken by"
 
-_held: WeakKeyDictionary[Host, Any] = WeakKeyDictionary()
+_held: WeakKeyDictionary[Host, remote.Running] = WeakKeyDictionary()
 """What keeps each host's lock: dropping it would end the connection's command."""
 
 
 def script(holder: str) -> str:
     """Shell that holds the lock until its standard input ends; first it says how it went."""
-    return f"""mkdir -p {FOLDER}; exec 9>>{LOCK}
-flock -w {WAIT_S} 9 || {{ cat {LOCK}; exit 1; }}
+    return f"""umask 077; exec 9>>{LOCK} || exit
+flock -w {WAIT_S} 9 || {{ echo "{TAKEN} $(cat {LOCK})"; exit 1; }}
 printf %s {shlex.quote(holder)} >{LOCK}
 echo {HELD}; exec cat >/dev/null"""
 
 
-def take(host: Host, *, sudo: bool) -> str | None:
-    """Hold the lock of ``host`` until this process ends. The other run's name where it is taken."""
+def take(host: Host) -> str | None:
+    """Hold the lock of ``host`` until this process ends.
+
+    Why it could not be taken, as a clause of which the host is the subject.
+    """
     if host in _held:
         return None
-    command = script(this_run().strip())
-    argv = ["sudo", "-n", "sh", "-c", command] if sudo else ["sh", "-c", command]
-    opened = _open(host, argv)
-    if opened is None:
-        return None  # a connection of another kind: only the control machine's own lock holds
-    keeper, said = opened
+    try:
+        running = remote.start(host, script(this_run().strip()))
+        if running is None:
+            return None  # a connection of another kind: only the control machine's own lock holds
+        said = remote.first_line(running)
+    except (OSError, SSHException) as error:
+        return f"can't be locked for this run: {error}"
     if said == HELD:
-        _held[host] = keeper
+        _held[host] = running
         return None
-    # Nothing at all is a sudo that wants a password; such a host is under the one lock only.
-    return said or None
-
-
-def _open(host: Host, argv: list[str]) -> tuple[Any, str] | None:
-    """What keeps the command alive, and the first line it says; None where we know no way."""
-    connector = host.connector
-    if isinstance(connector, SSHConnector) and connector.client:
-        transport = connector.client.get_transport()
-        assert transport
-        channel = transport.open_session()
-        channel.exec_command(shlex.join(argv))
-        return channel, _first_line(channel)
-    if isinstance(connector, LocalConnector):
-        pipe = subprocess.PIPE
-        process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
-        assert process.stdout
-        return process, process.stdout.readline().strip()
-    return None
-
-
-def _first_line(channel: Channel) -> str:
-    """By the channel itself: a file over it complains when Python ends."""
-    said = b""
-    while b"\n" not in said and (part := channel.recv(4096)):
-        said += part
-    return said.partition(b"\n")[0].decode(errors="replace").strip()
+    if said.startswith(TAKEN):
+        holder = said.removeprefix(TAKEN).strip() or "another run"
+        return f"is being changed by {holder}; wait until that run has ended"
+    running.end_input()
+    return f"can't be locked for this run: {running.errors() or 'no answer as root'}"

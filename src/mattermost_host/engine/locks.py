@@ -1,12 +1,13 @@
-"""One run that changes a site at a time, on this machine; `ops/host_lock.py` is for several.
+"""One run that changes a site at a time, on this machine; host_lock.py is for several.
 
 The kernel lets go of the lock of a process that died.
 """
 
+import errno
 import fcntl
-import getpass
 import os
 import socket
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from mattermost_host.support.errors import OperatorError
+from mattermost_host.support.trust import mistrust, name_of
 
 
 def lock_path(inventory: Path) -> Path:
@@ -25,19 +27,13 @@ def lock_path(inventory: Path) -> Path:
 def take(inventory: Path) -> IO[str]:
     """Lock the site until the stream is closed or this process ends, however it ends.
 
-    Raises OperatorError that names the run which holds it.
+    Raises OperatorError that names the run which holds it, or says why nobody can hold it safely.
     """
     path = lock_path(inventory)
-    try:
-        stream = path.open("a+", encoding="utf-8")
-    except OSError as error:
-        raise OperatorError(
-            f"{path} can't be written ({error.strerror}); a run needs it to keep a second one out"
-        ) from error
+    stream = os.fdopen(_opened(path), "r+", encoding="utf-8", errors="replace")
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        stream.seek(0)
         holder = stream.read().strip() or "another run"
         stream.close()
         raise OperatorError(
@@ -49,6 +45,31 @@ def take(inventory: Path) -> IO[str]:
     return stream
 
 
+def _opened(path: Path) -> int:
+    """The lock file, which only the caller and root can open, hold, replace or link."""
+    if reason := mistrust(path):
+        raise OperatorError(
+            f"{path} is no safe place for a lock: {reason}, who could stop every run or have it "
+            "write elsewhere; keep the inventory in a folder of your own that nobody else may write"
+        )
+    try:
+        # Neither a link is followed nor a pipe waited for.
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(path, flags, 0o600)
+    except OSError as error:
+        why = "a link" if error.errno == errno.ELOOP else error.strerror
+        raise OperatorError(
+            f"{path} can't be written ({why}); a run needs it to keep a second one out"
+        ) from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+        os.close(descriptor)
+        raise OperatorError(f"{path} is not a file of its own; remove it and run this again")
+    if status.st_uid == os.geteuid():
+        os.fchmod(descriptor, 0o600)  # an older version let others open it
+    return descriptor
+
+
 @contextmanager
 def held(inventory: Path) -> Iterator[None]:
     """Hold the site's lock for the time of a block. Raises OperatorError as ``take`` does."""
@@ -57,8 +78,11 @@ def held(inventory: Path) -> Iterator[None]:
 
 
 def this_run() -> str:
-    """Who we are, for those who are refused because of us: a line."""
-    command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    """Who we are, for those who are refused because of us: a line.
+
+    Without the arguments: passwords may stand there.
+    """
+    program = Path(sys.argv[0]).name
     since = datetime.now().astimezone().isoformat(timespec="seconds")
-    user = f"{getpass.getuser()}@{socket.gethostname()}"
-    return f"process {os.getpid()} of {user}, since {since}: {command}\n"
+    user = f"{name_of(os.geteuid())}@{socket.gethostname()}"
+    return f"process {os.getpid()} of {user}, since {since}: {program}\n"

@@ -26,4 +26,5 @@ def command(name: str, data: Mapping[str, Any]) -> list[str]:
         (["-l", str(data["ssh_user"])] if data.get("ssh_user") else []),
     ]
     flat = [part for parts in told for part in parts]
-    return ["ssh", *options(data), *flat, str(data.get("ssh_hostname") or name)]
+    # A name that begins with a dash is no option.
+    return ["ssh", *options(data), *flat, "--", str(data.get("ssh_hostname") or name)]

@@ -9,10 +9,12 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from pyinfra.api import FunctionCommand, Host, State
+from pyinfra import logger
+from pyinfra.api import FunctionCommand, Host, QuoteString, State, StringCommand
 from pyinfra.connectors.ssh import SSHConnector
 
-from mattermost_host.engine import openssh
+from mattermost_host.engine import openssh, remote, root
+from mattermost_host.support.errors import OperatorError
 
 
 def push(source: Path, destination: str) -> FunctionCommand:
@@ -21,23 +23,42 @@ def push(source: Path, destination: str) -> FunctionCommand:
 
 
 def _push(state: State, host: Host, source: Path, destination: str) -> bool:
-    sudo = bool(state.config.SUDO)
-    direct = isinstance(host.connector, SSHConnector) and not host.data.get("ssh_password")
-    if direct and _by_openssh(host, source, destination, sudo):
-        return True
-    # By password, through a jump, or as root by sudo's password: pyinfra knows its way.
-    return bool(host.put_file(str(source), destination, _sudo=sudo))
-
-
-def _by_openssh(host: Host, source: Path, destination: str, sudo: bool) -> bool:
     write = f"umask 077; cat > {shlex.quote(destination)}"
-    remote = f"sudo -n sh -c {shlex.quote(write)}" if sudo else write
+    if _by_openssh(host, source, write):
+        return True
+    if not remote.is_possible(host):
+        return bool(host.put_file(str(source), destination, **root.arguments_of(host)))
+    # By a password, or with a key that OpenSSH does not find: the connection that is open already.
+    try:
+        answer = remote.run(host, write, lambda send: _send(source, send))
+    except OperatorError as error:
+        logger.error(f"{host.print_prefix}{error}")
+        return False
+    if answer.errors:
+        logger.error(f"{host.print_prefix}{answer.errors}")
+    return answer.status == 0
+
+
+def _by_openssh(host: Host, source: Path, write: str) -> bool:
+    arguments = root.arguments_of(host)
     data: dict[str, Any] = host.data.dict()  # type: ignore[no-untyped-call]
+    if not isinstance(host.connector, SSHConnector) or data.get("ssh_password"):
+        return False
+    if root.password(host, arguments):
+        return False
+    shell = StringCommand("sh", "-c", QuoteString(write))
+    command = root.command(host, shell, arguments).get_raw_value()
     with source.open("rb") as stream:
         done = subprocess.run(
-            [*openssh.command(host.name, data), remote],
+            [*openssh.command(host.name, data), command],
             stdin=stream,
             capture_output=True,
             check=False,
         )
     return done.returncode == 0
+
+
+def _send(source: Path, send: remote.Send) -> None:
+    with source.open("rb") as stream:
+        while part := stream.read(remote.CHUNK_BYTES):
+            send(part)

@@ -1,4 +1,4 @@
-"""Three things that pyinfra does slowly, made quick. config.py asks for it.
+"""What pyinfra does slowly made quick, and its passwords hidden. config.py asks for it.
 
 Where an operation stands: pyinfra orders operations by the lines that called them, and finds those
 with ``inspect.stack()``, which reads the source of some twenty frames from disk: 3.5 ms an
@@ -10,11 +10,17 @@ host does after 40 ms: 45 ms of each connection and 40 of each command were meas
 
 Compiled modules: pyinfra keeps Python from writing any, for its own deploy files' sake, so ours
 would be compiled at every run.
+
+Passwords of sudo and su: pyinfra writes them into a command line, which every user of the host can
+read while it runs; here they go by standard input (root.py). And it asks for a password that sudo
+wants even where nobody is there to type one.
 """
 
 import os
 import socket
 import sys
+from collections.abc import Callable
+from getpass import getpass
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -22,11 +28,28 @@ from typing import Any
 
 import pyinfra
 from paramiko import Transport
-from pyinfra.api import util
+from pyinfra.api import Host, StringCommand, util
+from pyinfra.api.arguments import auth_argument_meta
 from pyinfra.api.state import State
+from pyinfra.connectors import local, ssh
+from pyinfra.connectors.base import BaseConnector
+from pyinfra.connectors.local import LocalConnector
 from pyinfra.connectors.ssh import SSHConnector
+from pyinfra.connectors.util import (
+    SUDO_PASSWORD_REQUIRED_LINES,
+    CommandOutput,
+    make_unix_command,
+)
+
+from mattermost_host.engine import root
+
+Outcome = tuple[bool, CommandOutput]
 
 _paramiko_kwargs = SSHConnector.make_paramiko_kwargs
+_RUN: dict[type[BaseConnector], Callable[..., Outcome]] = {
+    SSHConnector: SSHConnector.run_shell_command,
+    LocalConnector: LocalConnector.run_shell_command,
+}
 
 
 def quicken() -> None:
@@ -38,6 +61,62 @@ def quicken() -> None:
     operation: Any = import_module("pyinfra.api.operation")
     operation.get_operation_order_from_stack = from_frames
     SSHConnector.make_paramiko_kwargs = _kwargs_at_once  # type: ignore[method-assign, assignment]
+    _become_root_our_way()
+
+
+def _become_root_our_way() -> None:
+    for module, kind in ((ssh, SSHConnector), (local, LocalConnector)):
+        module.make_unix_command_for_host = _as_another_user  # type: ignore[attr-defined]
+        module.execute_command_with_sudo_retry = _once  # type: ignore[attr-defined]
+        kind.run_shell_command = _with_password(_RUN[kind])  # type: ignore[method-assign]
+
+
+def _as_another_user(
+    state: State, host: Host, command: StringCommand, **arguments: Any
+) -> StringCommand:
+    """The command as root's; arguments that say nothing of users are pyinfra's to add."""
+    users = {key: arguments.pop(key) for key in auth_argument_meta if key in arguments}
+    arguments["_shell_executable"] = arguments.get("_shell_executable") or "sh"
+    return root.command(host, make_unix_command(command, **arguments), users)
+
+
+def _once(host: Host, arguments: Any, execute: Callable[[], Outcome]) -> Outcome:
+    return execute()
+
+
+def _with_password(plain: Callable[..., Outcome]) -> Callable[..., Outcome]:
+    """A connector's own way to run a command, with the password at the head of what it is sent."""
+
+    def run(connector: BaseConnector, *shown: Any, **arguments: Any) -> Outcome:
+        host = connector.host
+        sent = _lines(arguments.get("_stdin"))
+        told = root.password_lines(host, arguments)
+        done = plain(connector, *shown, **_sending(arguments, [*told.splitlines(), *sent]))
+        if not told and _wants_password(done) and sys.stdin.isatty():
+            prompt = f"{host.print_prefix}sudo password: "
+            host.connector_data["prompted_sudo_password"] = getpass(prompt)
+            told = root.password_lines(host, arguments)
+            done = plain(connector, *shown, **_sending(arguments, [*told.splitlines(), *sent]))
+        return done
+
+    return run
+
+
+def _sending(arguments: dict[str, Any], lines: list[Any]) -> dict[str, Any]:
+    return {**arguments, "_stdin": lines} if lines else arguments
+
+
+def _lines(stdin: Any) -> list[Any]:
+    """As pyinfra reads it: lines, or one text, or a file."""
+    if hasattr(stdin, "readlines"):
+        stdin = stdin.readlines()
+    return list(stdin) if isinstance(stdin, list | tuple) else [stdin] if stdin else []
+
+
+def _wants_password(done: tuple[Any, CommandOutput]) -> bool:
+    worked, said = done
+    lines = {line.strip() for line in said.output_lines}
+    return not worked and bool(lines & set(SUDO_PASSWORD_REQUIRED_LINES))
 
 
 def _kwargs_at_once(connector: SSHConnector) -> dict[str, Any]:

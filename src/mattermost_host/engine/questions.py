@@ -155,8 +155,8 @@ def changing(*commands: StringCommand) -> Iterator[StringCommand]:
         yield from commands
         return
     current = cast(Host, ctx_host.get())  # type: ignore[no-untyped-call]
-    if other := host_lock.take(current, sudo=bool(state.config.SUDO)):
-        refused = f"{current.name} is being changed by {other}; wait until that run has ended"
+    if reason := host_lock.take(current):
+        refused = f"{current.name} {reason}"
         yield StringCommand(f"echo {shlex.quote(refused)} >&2; exit 1")
         return
     yield from commands

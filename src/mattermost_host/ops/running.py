@@ -13,13 +13,12 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 
-from mattermost_host.engine import host_lock
 from mattermost_host.engine.connections import is_executing
 from mattermost_host.engine.explanations import Change, explain
 from mattermost_host.engine.questions import Question, ask, changing, expect
 from mattermost_host.engine.restart_triggers import announce
 
-STAMPS = host_lock.FOLDER
+STAMPS = "/run/mattermost-host"
 UNIT_FILES = "/etc/systemd/system"
 PROPERTIES = "ActiveState,UnitFileState,LoadState,NeedDaemonReload,DropInPaths,MainPID"
 

@@ -80,7 +80,10 @@ class Site:
         """
         if Site._current is not None:
             return
-        said = click.get_current_context().params
+        context = click.get_current_context(silent=True)
+        if context is None or "operations" not in context.params:
+            return  # a command of ours, which loads its inventory itself
+        said = context.params
         path = Path(str(said["inventory"]))
         if path.is_file() or path.suffix == ".py":
             cls.use(path)

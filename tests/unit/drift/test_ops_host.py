@@ -1,6 +1,7 @@
 """The ops host without one: who it is, what is refused, and what it would be given."""
 
 import io
+import os
 import tarfile
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import pytest
 
 from mattermost_host.drift import ops_host
 from mattermost_host.drift.repair import Heal
-from mattermost_host.engine.inventory import read
+from mattermost_host.engine import connections
+from mattermost_host.engine.inventory import Inventory, read
+from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError
 from tests.unit import local
 
@@ -75,23 +78,34 @@ def test_it_gets_the_code_the_site_and_the_files_that_are_named(
     assert not [name for name in names if "__pycache__" in name or "elsewhere" in name]
 
 
-def test_what_it_says_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = read(_inventory(tmp_path, 'ops = ["o.test"]\n'))
-    local.program(tmp_path / "programs", "ssh", "echo no route; exit 255")
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Inventory:
+    """A site whose ops host is this machine, where sudo says no."""
+    local.program(tmp_path / "programs", "sudo", "echo no route >&2; exit 255")
     monkeypatch.setenv("PATH", str(tmp_path / "programs"), prepend=":")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(connections, "_read_config", lambda: None)
+    return read(_inventory(tmp_path, 'ops = [("@local", {"_sudo": True})]\n'))
+
+
+def test_what_it_says_is_passed_on(here: Inventory) -> None:
     with pytest.raises(OperatorError) as refused:
-        ops_host.remove(found, found.ops[0])
-    assert "the ops host o.test does not do its part (status 255). It said:\nno route" in str(
+        ops_host.remove(here, here.ops[0])
+    assert "the ops host @local does not do its part (status 255). It said:\nno route" in str(
         refused.value
     )
 
 
 def test_one_that_hangs_up_at_once_is_told_in_a_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    here: Inventory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The copy is larger than what a pipe takes, so writing it fails half-way."""
-    found = read(_inventory(tmp_path, 'ops = ["o.test"]\n'))
-    local.program(tmp_path / "programs", "ssh", "echo no route; exit 255")
-    monkeypatch.setenv("PATH", str(tmp_path / "programs"), prepend=":")
+    monkeypatch.setattr(Site, "load", lambda path: None)
     with pytest.raises(OperatorError, match="It said:\nno route"):
-        ops_host.install(found, found.ops[0], "daily", None)
+        ops_host.install(here, here.ops[0], "daily", None)
+
+
+def test_one_that_can_not_be_reached_is_a_sentence(tmp_path: Path) -> None:
+    found = read(_inventory(tmp_path, 'ops = ["o.invalid"]\n'))
+    with pytest.raises(OperatorError, match=r"o\.invalid can't be reached: Could not resolve"):
+        ops_host.remove(found, found.ops[0])

@@ -4,20 +4,21 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
 
 import pytest
 from pyinfra.api import Host
-from pyinfra.connectors.local import LocalConnector
 
-from mattermost_host.engine import host_lock
+from mattermost_host.engine import host_lock, remote
 from tests.unit import local
+from tests.unit.ssh_server import this_machine
 
 
 @contextmanager
 def _run(folder: Path, holder: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A run on the host, and the first thing it is told."""
-    script = local.moved(host_lock.script(holder), {host_lock.FOLDER: folder, "-w 10": "-w 0"})
+    script = local.moved(
+        host_lock.script(holder), {host_lock.LOCK: folder / "lock", "-w 10": "-w 0"}
+    )
     pipe = subprocess.PIPE
     with subprocess.Popen(["sh", "-c", script], stdin=pipe, stdout=pipe, text=True) as process:
         assert process.stdin
@@ -30,7 +31,7 @@ def test_the_second_is_told_of_the_first(tmp_path: Path) -> None:
     with _run(tmp_path, "process 1 of ann@laptop") as (_, first):
         assert first == host_lock.HELD
         with _run(tmp_path, "process 2 of bob@desk") as (_, second):
-            assert second == "process 1 of ann@laptop"
+            assert second == "taken by process 1 of ann@laptop"
     with _run(tmp_path, "process 3 of bob@desk") as (_, third):
         assert third == host_lock.HELD
 
@@ -43,31 +44,72 @@ def test_a_lock_ends_with_the_connection_of_its_holder(tmp_path: Path) -> None:
             assert said == host_lock.HELD
 
 
+def test_only_root_can_open_it_and_so_hold_it(tmp_path: Path) -> None:
+    assert host_lock.LOCK.count("/") == 2, "in a folder where only root makes files"
+    with _run(tmp_path, "process 1"):
+        assert (tmp_path / "lock").stat().st_mode & 0o777 == 0o600
+
+
 @pytest.mark.parametrize(
-    ("says", "other"), [("held", None), ("process 1", "process 1"), ("", None)]
+    ("says", "reason"),
+    [
+        ("echo held", None),
+        ("echo taken by process 1", "is being changed by process 1; wait until that run has ended"),
+        ("echo taken by", "is being changed by another run; wait until that run has ended"),
+        ("echo sudo: no >&2; exit 1", "can't be locked for this run: sudo: no"),
+        ("exit 1", "can't be locked for this run: no answer as root"),
+    ],
 )
 def test_what_a_run_makes_of_it(
-    monkeypatch: pytest.MonkeyPatch, says: str, other: str | None
+    monkeypatch: pytest.MonkeyPatch, says: str, reason: str | None
 ) -> None:
-    monkeypatch.setattr(host_lock, "script", lambda holder: f"echo '{says}'")
-    host = _this_machine()
-    assert host_lock.take(host, sudo=False) == other
-    assert (host in host_lock._held) == (says == "held")
+    monkeypatch.setattr(host_lock, "script", lambda holder: says)
+    with this_machine() as host:
+        assert host_lock.take(host) == reason
+        assert (host in host_lock._held) == (reason is None)
 
 
 def test_it_is_taken_once_a_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     taken = tmp_path / "taken"
     monkeypatch.setattr(host_lock, "script", lambda holder: f"echo x >>{taken}; echo held")
-    host = _this_machine()
-    assert (host_lock.take(host, sudo=False), host_lock.take(host, sudo=False)) == (None, None)
+    with this_machine() as host:
+        assert (host_lock.take(host), host_lock.take(host)) == (None, None)
     assert taken.read_text() == "x\n"
 
 
-class _Here:
-    """This machine, as pyinfra's @local."""
+def test_neither_arguments_nor_the_holder_s_line_tell_what_was_typed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They would stand in sudo's journal, and in the lock file."""
+    monkeypatch.setattr("sys.argv", ["/bin/pyinfra", "i.py", "--ssh-password", "Secret1", "x"])
+    seen: list[str] = []
 
-    connector = LocalConnector.__new__(LocalConnector)
+    def begun(_: Host, command: str) -> "_Deaf":
+        seen.append(command)
+        return _Deaf(seen)
+
+    monkeypatch.setattr(remote, "_begun", begun)
+    with this_machine() as host:
+        host_lock.take(host)
+    command, script = seen
+    assert "Secret1" not in command + script
+    assert "pyinfra" not in command and "pyinfra" in script
 
 
-def _this_machine() -> Host:
-    return cast(Host, _Here())
+class _Deaf:
+    """Keeps what it is sent, and says nothing."""
+
+    def __init__(self, seen: list[str]) -> None:
+        self.seen = seen
+
+    def send(self, data: bytes) -> None:
+        self.seen.append(data.decode())
+
+    def read(self) -> bytes:
+        return b""
+
+    def errors(self) -> str:
+        return ""
+
+    def end_input(self) -> None:
+        """Nothing was waiting."""

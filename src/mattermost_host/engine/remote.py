@@ -1,0 +1,182 @@
+"""A shell script run by root on a host, outside of pyinfra's operations.
+
+It goes by standard input, so no process list and no journal of sudo shows what is in it, and the
+login shell, whichever it is, never reads it. What that shell prints by itself is left out.
+"""
+
+import subprocess
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from paramiko import Channel, SSHException
+from pyinfra.api import Host, QuoteString, StringCommand
+from pyinfra.connectors.local import LocalConnector
+from pyinfra.connectors.ssh import SSHConnector
+
+from mattermost_host.engine import root
+from mattermost_host.support.errors import OperatorError
+
+BEGIN = b"=mattermost-host-begins=\n"
+CHUNK_BYTES = 65536
+TIMEOUT_S = 600
+"""For a host that says nothing and does not end; a package index or a copy takes minutes."""
+
+Send = Callable[[bytes], object]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a script said and how it ended."""
+
+    status: int
+    output: bytes
+    errors: str
+
+
+class Running(Protocol):
+    """A command that runs on a host: what it is sent, and what it says."""
+
+    def send(self, data: bytes) -> None:
+        """Write to its standard input; OSError where it reads no more."""
+
+    def end_input(self) -> None:
+        """It gets no more."""
+
+    def read(self) -> bytes:
+        """What it prints next; nothing where it has ended."""
+
+    def errors(self) -> str:
+        """What it wrote to standard error, once it has ended."""
+
+    def status(self) -> int:
+        """Its exit status, once it has ended."""
+
+
+class _OverSsh:
+    def __init__(self, channel: Channel, command: str) -> None:
+        self._channel = channel
+        channel.settimeout(TIMEOUT_S)
+        channel.exec_command(command)
+
+    def send(self, data: bytes) -> None:
+        self._channel.sendall(data)
+
+    def end_input(self) -> None:
+        self._channel.shutdown_write()
+
+    def read(self) -> bytes:
+        return self._channel.recv(CHUNK_BYTES)
+
+    def errors(self) -> str:
+        said = b""
+        while part := self._channel.recv_stderr(CHUNK_BYTES):
+            said += part
+        return said.decode(errors="replace").strip()
+
+    def status(self) -> int:
+        return self._channel.recv_exit_status()
+
+
+class _Here:
+    def __init__(self, command: str) -> None:
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(
+            ["sh", "-c", command], stdin=pipe, stdout=pipe, stderr=pipe
+        )
+
+    def send(self, data: bytes) -> None:
+        assert self._process.stdin
+        self._process.stdin.write(data)
+        self._process.stdin.flush()
+
+    def end_input(self) -> None:
+        assert self._process.stdin
+        self._process.stdin.close()
+
+    def read(self) -> bytes:
+        assert self._process.stdout
+        return self._process.stdout.read1(CHUNK_BYTES)  # type: ignore[attr-defined,no-any-return]
+
+    def errors(self) -> str:
+        assert self._process.stderr
+        return self._process.stderr.read().decode(errors="replace").strip()
+
+    def status(self) -> int:
+        return self._process.wait()
+
+
+def start(host: Host, script: str, *, with_data: bool = False) -> Running | None:
+    """Run ``script`` as root on a connected host; None where there is no way to do that.
+
+    Its output begins after ``BEGIN``. ``with_data``: what is sent after this call is the script's
+    standard input.
+    """
+    arguments = root.arguments_of(host)
+    text = f"printf '%s\\n' {BEGIN.decode().strip()}\n{script}\n".encode()
+    # dd takes as many bytes as it is told and none of the data that follow, unlike a shell.
+    taking = f'eval "$(dd bs=1 count={len(text)} 2>/dev/null)"'
+    shell = StringCommand("sh", "-c", QuoteString(taking)) if with_data else StringCommand("sh -s")
+    running = _begun(host, root.command(host, shell, arguments).get_raw_value())
+    if running:
+        with suppress(OSError):  # it ended at once, and says why
+            running.send(root.password_lines(host, arguments).encode() + text)
+    return running
+
+
+def is_possible(host: Host) -> bool:
+    """Whether scripts can be run on hosts that are reached as this one is."""
+    return isinstance(host.connector, SSHConnector | LocalConnector)
+
+
+def _begun(host: Host, command: str) -> Running | None:
+    connector = host.connector
+    if isinstance(connector, SSHConnector) and connector.client:
+        transport = connector.client.get_transport()
+        if transport is None:
+            raise OperatorError(f"the ssh connection to {host.name} is closed; try again")
+        return _OverSsh(transport.open_session(), command)
+    return _Here(command) if isinstance(connector, LocalConnector) else None
+
+
+def run(host: Host, script: str, write: Callable[[Send], None] | None = None) -> Answer:
+    """Run ``script`` as root on a connected host, to its end; ``write`` sends its standard input.
+
+    Raises OperatorError where the connection breaks.
+    """
+    try:
+        running = start(host, script, with_data=write is not None)
+        if running is None:
+            raise OperatorError(f"{host.name} is reached neither by ssh nor is it this machine")
+        # While it is written to, it may say more than the line holds: read at the same time.
+        writer = threading.Thread(target=_write, args=(running, write))
+        writer.start()
+        output = b"".join(iter(running.read, b""))
+        errors = running.errors()
+        writer.join()
+        status = running.status()
+    except (OSError, SSHException, EOFError) as error:
+        raise OperatorError(f"the connection to {host.name} broke off: {error}") from None
+    _, begun, answer = output.partition(BEGIN)
+    return Answer(status, answer if begun else b"", errors)
+
+
+def _write(running: Running, write: Callable[[Send], None] | None) -> None:
+    with suppress(OSError, SSHException):  # it ended before it had read all, and says why
+        if write:
+            write(running.send)
+    with suppress(OSError, SSHException):
+        running.end_input()
+
+
+def first_line(running: Running) -> str:
+    """The first line that the script prints; nothing where it ends without one."""
+    said = b""
+    while BEGIN not in said or b"\n" not in said.partition(BEGIN)[2]:
+        part = running.read()
+        if not part:
+            return ""
+        said += part
+    return said.partition(BEGIN)[2].partition(b"\n")[0].decode(errors="replace").strip()

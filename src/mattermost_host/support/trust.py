@@ -1,0 +1,68 @@
+"""Whether somebody else than the caller can change what the caller is about to execute or use."""
+
+import grp
+import os
+import pwd
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+
+def mistrust(path: Path) -> str:
+    """Why ``path`` is not the caller's alone, root aside; nothing where it is.
+
+    Its folders count, too: who may write one can put another file there. Links are followed, and
+    both ends count.
+    """
+    seen: set[Path] = set()
+    for start in (Path.cwd() / path, path.resolve()):
+        for one in (start, *start.parents):
+            far = one not in (start, start.parent)
+            if one not in seen and (reason := _reason(one, sticky_is_enough=far)):
+                return reason
+            seen.add(one)
+    return ""
+
+
+def _reason(path: Path, *, sticky_is_enough: bool) -> str:
+    try:
+        status = path.lstat()
+    except OSError:
+        return ""  # whoever opens it says so
+    mode = stat.S_IMODE(status.st_mode)
+    if status.st_uid not in {0, os.geteuid()}:
+        return f"{path} belongs to {name_of(status.st_uid)}"
+    # Who may replace a link, its folder says. In a folder as /tmp others add files of their own.
+    if stat.S_ISLNK(status.st_mode) or (sticky_is_enough and mode & stat.S_ISVTX):
+        return ""
+    if mode & stat.S_IWOTH:
+        return f"{path} can be written by every user (mode {mode:o})"
+    if mode & stat.S_IWGRP and not _is_private(status.st_gid, status.st_uid):
+        return f"{path} can be written by the group {_group_name(status.st_gid)} (mode {mode:o})"
+    return ""
+
+
+def _is_private(gid: int, uid: int) -> bool:
+    """Whether the group has no other member than the owner, as a user's own group on Debian."""
+    if gid == 0:
+        return True
+    names = set()
+    with suppress(KeyError):
+        names |= set(grp.getgrgid(gid).gr_mem)
+    names |= {user.pw_name for user in pwd.getpwall() if user.pw_gid == gid}
+    return names <= {name_of(uid), "root"}
+
+
+def _group_name(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return f"with id {gid}"
+
+
+def name_of(uid: int) -> str:
+    """A user's name, or what can be said of one who has none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"the user with id {uid}"

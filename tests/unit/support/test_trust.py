@@ -1,0 +1,76 @@
+"""Who else could change what is about to be executed."""
+
+import grp
+import os
+from pathlib import Path
+
+import pytest
+
+from mattermost_host.support.trust import mistrust
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "folder" / "config.py"
+    path.parent.mkdir(mode=0o755)
+    path.touch(0o644)
+    return path
+
+
+def test_one_s_own_file_in_one_s_own_folder(file: Path) -> None:
+    assert mistrust(file) == ""
+    assert mistrust(file.with_name("missing.py")) == ""
+
+
+@pytest.mark.parametrize(
+    ("which", "mode", "reason"),
+    [
+        ("file", 0o666, "config.py can be written by every user (mode 666)"),
+        ("file", 0o646, "config.py can be written by every user (mode 646)"),
+        ("folder", 0o777, "folder can be written by every user (mode 777)"),
+        ("folder", 0o1777, "folder can be written by every user (mode 1777)"),
+        ("above", 0o777, "can be written by every user (mode 777)"),
+        ("above", 0o1777, ""),
+    ],
+)
+def test_what_others_may_write(file: Path, which: str, mode: int, reason: str) -> None:
+    {"file": file, "folder": file.parent, "above": file.parent.parent}[which].chmod(mode)
+    assert mistrust(file).endswith(reason)
+    assert bool(mistrust(file)) == bool(reason)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize("which", ["file", "folder", "above"])
+def test_what_belongs_to_somebody_else(file: Path, which: str) -> None:
+    path = {"file": file, "folder": file.parent, "above": file.parent.parent}[which]
+    os.chown(path, 54321, 54321)
+    assert mistrust(file) == f"{path} belongs to the user with id 54321"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_group_with_other_members(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.chown(file, 0, 54321)
+    file.chmod(0o664)
+    monkeypatch.setattr(grp, "getgrgid", lambda _: _Group("ops", ["root"]))
+    assert mistrust(file) == ""
+    monkeypatch.setattr(grp, "getgrgid", lambda _: _Group("ops", ["root", "bob"]))
+    assert mistrust(file) == f"{file} can be written by the group ops (mode 664)"
+
+
+class _Group:
+    def __init__(self, name: str, members: list[str]) -> None:
+        self.gr_name, self.gr_mem = name, members
+
+
+def test_both_ends_of_a_link_count(file: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.py"
+    link.symlink_to(file)
+    assert mistrust(link) == ""
+    file.parent.chmod(0o777)
+    assert "folder can be written by every user" in mistrust(link)
+    file.parent.chmod(0o755)
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    (shared / "link.py").symlink_to(file)
+    assert "shared can be written by every user" in mistrust(shared / "link.py")

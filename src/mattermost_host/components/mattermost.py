@@ -34,6 +34,8 @@ LICENCE_FILE = "/etc/mattermost-host/mattermost.license"
 DATABASE_CA_FILE = "/etc/mattermost-host/database-ca.pem"
 LOCAL_SOCKET = "/run/mattermost/local.socket"
 LISTEN = ("127.0.0.1", 8065)
+GATE = running.Gate(f"curl --fail --noproxy '*' http://{LISTEN[0]}:{LISTEN[1]}/api/v4/system/ping")
+"""READY comes with the listener; the gate tells a server that answers from one that does not."""
 # systemd-analyze says what it does not understand, and yet ends with 0.
 UNIT_CHECK = (
     f'if systemd-analyze verify --man=no "$stage{UNIT_FILE}" 2>&1 | grep -F {UNIT} >&2; '
@@ -146,6 +148,7 @@ def deploy(
             release.CURRENT,
         ],
         restart_after=[written, unpacked],
+        gate=GATE,
     )
     administrator.administrator(
         name=f"the administrator {settings.administrator.username} exists",

@@ -17,6 +17,7 @@ from mattermost_host.engine.connections import is_executing
 from mattermost_host.engine.explanations import Change, explain
 from mattermost_host.engine.questions import Question, ask, changing, expect
 from mattermost_host.engine.restart_triggers import announce
+from mattermost_host.engine.rolling import failed_before
 
 STAMPS = "/run/mattermost-host"
 UNIT_FILES = "/etc/systemd/system"
@@ -86,10 +87,30 @@ class AskUnit(Question):
 
 
 @dataclass(frozen=True)
+class Gate:
+    """Shell that succeeds once the started service works, and how long that may take."""
+
+    command: str
+    seconds: int = 60
+
+    def wait(self, unit: str) -> str:
+        """Shell that waits for it; a failure shows the unit's journal."""
+        tried = f"until timeout 5 sh -c {shlex.quote(self.command)} >/dev/null 2>&1"
+        return (
+            f"end=$(($(date +%s) + {self.seconds}))\n"
+            f"{tried}; do\n"
+            f"  [ $(date +%s) -lt $end ] || {{ echo {unit} does not work {self.seconds} s after "
+            f"its start >&2; journalctl -u {unit} -n 20 --no-pager >&2; exit 1; }}\n"
+            "  sleep 0.5\ndone"
+        )
+
+
+@dataclass(frozen=True)
 class _Wanted:
     """A unit, the files it reads, and the operations of this run that write them."""
 
     question: AskUnit
+    gate: Gate | None = None
     restart_after: tuple[OperationMeta, ...] = field(default=(), compare=False)
     reload_after: tuple[OperationMeta, ...] = field(default=(), compare=False)
 
@@ -101,8 +122,13 @@ def running(
     reload_on: Sequence[str] = (),
     restart_after: Sequence[OperationMeta] = (),
     reload_after: Sequence[OperationMeta] = (),
+    gate: Gate | None = None,
+    one_after_another: bool = False,
 ) -> OperationMeta:
     """Keep ``unit`` enabled, active and started later than each file of ``restart_on``.
+
+    After a start or restart ``gate`` must succeed. With ``one_after_another`` the hosts have their
+    turns, and where one fails, the units of the next ones are left as they are.
 
     ``restart_after`` and ``reload_after`` name operations of this run that write such files:
     a plan, which writes nothing, foresees the restart by them.
@@ -110,8 +136,8 @@ def running(
     question = AskUnit(unit, tuple(restart_on), tuple(reload_on))
     expect(question)
     announce(unit, [*restart_on, *reload_on], [*restart_after, *reload_after])
-    wanted = _Wanted(question, tuple(restart_after), tuple(reload_after))
-    return _running(name=name, wanted=wanted)
+    wanted = _Wanted(question, gate, tuple(restart_after), tuple(reload_after))
+    return _running(name=name, wanted=wanted, _serial=one_after_another)
 
 
 @operation()
@@ -123,7 +149,27 @@ def _running(wanted: _Wanted) -> Generator[StringCommand, None, None]:
         host.noop(f"{unit} runs its current files")
         return
     explain(*_explained(unit, now, wanted))
+    if other := failed_before():
+        refused = f"{unit} is left as it is, because it failed on {other}"
+        yield StringCommand(f"echo {shlex.quote(refused)} >&2; exit 1")
+        return
     yield from changing(StringCommand("\n".join(["set -eu", *steps])))
+
+
+def stopped(name: str, unit: str) -> OperationMeta:
+    """Keep ``unit`` installed, but neither running nor started at boot."""
+    expect(AskUnit(unit))
+    return _stopped(name=name, unit=unit)
+
+
+@operation()
+def _stopped(unit: str) -> Generator[StringCommand, None, None]:
+    now: UnitState = ask(AskUnit(unit))
+    if not (now.active or now.enabled):
+        host.noop(f"{unit} is stopped")
+        return
+    explain(Change(unit, "runs, and is to be stopped" if now.active else "starts at boot"))
+    yield from changing(StringCommand(f"systemctl disable --quiet --now {unit}"))
 
 
 def _explained(unit: str, now: UnitState, wanted: _Wanted) -> Iterator[Change]:
@@ -154,9 +200,9 @@ def _steps(unit: str, now: UnitState, wanted: _Wanted) -> Iterator[str]:
         yield f"systemctl enable --quiet {unit}"
     if not now.active:
         yield f"systemctl reset-failed {unit} 2>/dev/null || true"
-        yield _or_journal("start", unit)
+        yield from _started("start", unit, wanted.gate)
     elif now.to_restart or now.needs_daemon_reload or _foreseen(wanted.restart_after):
-        yield _or_journal("restart", unit)
+        yield from _started("restart", unit, wanted.gate)
     elif now.to_reload or _foreseen(wanted.reload_after):
         # The stamp is as old as the beginning of the reload: a file written meanwhile is newer.
         stamp = f"{STAMPS}/reloaded:{unit}"
@@ -173,6 +219,12 @@ def _daemon_reload(restart_on: Sequence[str]) -> Iterator[str]:
         if path.startswith(UNIT_FILES):
             yield f"touch -c {shlex.quote(path)}"
     yield "systemctl daemon-reload"
+
+
+def _started(verb: str, unit: str, gate: Gate | None) -> Iterator[str]:
+    yield _or_journal(verb, unit)
+    if gate:
+        yield gate.wait(unit)
 
 
 def _or_journal(verb: str, unit: str) -> str:

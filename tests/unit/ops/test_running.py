@@ -1,15 +1,24 @@
 """Units: started, restarted or reloaded from what the host says, never from an event."""
 
+import contextlib
 import os
+import subprocess
 import time
 from pathlib import Path
+from unittest import mock
 
 import pytest
-from pyinfra.api.operation import OperationMeta
+from pyinfra.api import Config, Inventory, State
+from pyinfra.api.connect import connect_all
+from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.operation import OperationMeta, add_op
+from pyinfra.api.operations import run_ops
+from pyinfra.api.state import StateStage
+from pyinfra.context import ctx_inventory, ctx_state
 
 from mattermost_host.ops import files, running
 from mattermost_host.ops.entries import File
-from mattermost_host.ops.running import AskUnit, UnitState
+from mattermost_host.ops.running import AskUnit, Gate, UnitState
 from tests.unit import local
 from tests.unit.fake_host import Plan, answering, apply, nothing_installed, plan
 
@@ -225,3 +234,80 @@ def test_the_unit_file_is_made_younger_before_systemd_reads_it() -> None:
     lines = result.shell.splitlines()
     assert lines.index(f"touch -c {unit_file}") < lines.index("systemctl daemon-reload")
     assert "touch -c /etc/x.conf" not in lines
+
+
+GATE = Gate("test -e /run/works", seconds=3)
+
+
+def _gated() -> None:
+    running.running(name="x runs", unit="x.service", gate=GATE, one_after_another=True)
+
+
+def test_a_start_waits_for_the_gate_and_a_running_unit_does_not() -> None:
+    fresh = plan(_gated)
+    assert "systemctl start x.service" in fresh.shell
+    assert "until timeout 5 sh -c 'test -e /run/works'" in fresh.shell
+    answer = answering({AskUnit("x.service"): RIGHT})
+    assert plan(_gated, answer=answer).changed == []
+
+
+@pytest.mark.parametrize(("command", "status"), [("true", 0), ("false", 1)])
+def test_a_gate_that_stays_closed_fails(command: str, status: int) -> None:
+    script = f"journalctl() {{ :; }}\n{Gate(command, seconds=1).wait('x.service')}"
+    done = subprocess.run(["sh", "-eu", "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == status
+    assert ("x.service does not work 1 s after its start" in done.stderr) == bool(status)
+
+
+@pytest.mark.parametrize(
+    ("state", "verbs"),
+    [(RIGHT, ["disable"]), (UnitState(enabled=True), ["disable"]), (UnitState(), [])],
+)
+def test_a_unit_can_be_installed_and_stopped(state: UnitState, verbs: list[str]) -> None:
+    def deploy() -> None:
+        running.stopped(name="x runs", unit="x.service")
+
+    assert _verbs(plan(deploy, answer=answering({AskUnit("x.service"): state}))) == verbs
+
+
+def _roll(*, works: bool) -> list[str]:
+    """The commands that two hosts get, each in its turn, where the first restart works or not."""
+    hosts = ["@fake/1", "@fake/2"]
+    data = {
+        "fake_delay": 0,
+        "fake_delay_jitter": 0,
+        "fake_responses": {"systemctl restart": {"success": works}},
+    }
+    sent: list[str] = []
+    inventory = Inventory((hosts, {}), override_data=data)  # type: ignore[no-untyped-call]
+    state = State(inventory, Config(), check_for_changes=False)  # type: ignore[no-untyped-call]
+    old = UnitState(active=True, enabled=True, to_restart=("/etc/x.conf",))
+    wanted = running._Wanted(AskUnit("x.service"), GATE)
+    with (
+        mock.patch.object(running, "ask", lambda _: old),
+        mock.patch.object(running, "changing", lambda command: iter([command])),
+        ctx_state.use(state),
+        ctx_inventory.use(inventory),
+    ):
+        connect_all(state)
+        add_op(state, running._running, name="x runs", wanted=wanted, _serial=True)
+        state.set_stage(StateStage.Execute)
+        with contextlib.suppress(PyinfraError):
+            run_ops(state)
+        for host in inventory:
+            (digest,) = host.op_hash_order
+            meta = state.get_op_data_for_host(host, digest).operation_meta
+            sent.append("\n".join(map(str, meta._commands or [])))
+    return sent
+
+
+def test_where_one_host_fails_the_next_is_left_as_it_is() -> None:
+    first, second = _roll(works=False)
+    assert "systemctl restart x.service" in first
+    assert "x.service is left as it is, because it failed on @fake/1" in second
+    assert "systemctl" not in second
+
+
+def test_one_host_after_the_other_is_restarted() -> None:
+    for commands in _roll(works=True):
+        assert "systemctl restart x.service" in commands

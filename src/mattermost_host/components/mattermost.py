@@ -34,6 +34,14 @@ LICENCE_FILE = "/etc/mattermost-host/mattermost.license"
 DATABASE_CA_FILE = "/etc/mattermost-host/database-ca.pem"
 LOCAL_SOCKET = "/run/mattermost/local.socket"
 LISTEN = ("127.0.0.1", 8065)
+READ_AT_START = (
+    UNIT_FILE,
+    f"{UNIT_FILE}.d",
+    ENVIRONMENT_FILE,
+    LICENCE_FILE,
+    DATABASE_CA_FILE,
+    release.CURRENT,
+)
 GATE = running.Gate(f"curl --fail --noproxy '*' http://{LISTEN[0]}:{LISTEN[1]}/api/v4/system/ping")
 """READY comes with the listener; the gate tells a server that answers from one that does not."""
 # systemd-analyze says what it does not understand, and yet ends with 0.
@@ -139,14 +147,7 @@ def deploy(
     running.running(
         name="the server runs it",
         unit=UNIT,
-        restart_on=[
-            UNIT_FILE,
-            f"{UNIT_FILE}.d",
-            ENVIRONMENT_FILE,
-            LICENCE_FILE,
-            DATABASE_CA_FILE,
-            release.CURRENT,
-        ],
+        restart_on=READ_AT_START,
         restart_after=[written, unpacked],
         gate=GATE,
     )

@@ -4,7 +4,7 @@ ROOT := $(filter 0,$(shell id -u))
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup trial trial-down test lint unit lab bench docs goldens
+.PHONY: help setup trial trial-down test lint unit lab bench docs goldens lock
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1\t\2/p' Makefile | expand -t 20
@@ -44,6 +44,9 @@ bench: setup  ## measure our speed against others, side by side (PARTS="nochange
 
 goldens: setup  ## write the reviewed results of whole sites anew
 	@RENEW_GOLDENS=1 $(PYTEST) -rs tests/unit/site/test_goldens.py
+
+lock:  ## write the exact versions of all packages anew (requirements/)
+	@scripts/lock
 
 docs: setup  ## generate the references in docs/
 	@$(PY) -m mattermost_host.cli.reference_docs

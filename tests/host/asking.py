@@ -11,7 +11,8 @@ from testinfra.host import Host as Tested
 from mattermost_host.components import base, firewall, mattermost, nginx, postgres, tls
 from mattermost_host.engine.connections import run_as_root as run_script
 from mattermost_host.engine.inventory import SiteHost
-from mattermost_host.engine.questions import Answers, Question, script_of
+from mattermost_host.engine.parallel_shell import limited
+from mattermost_host.engine.questions import Answers, Question, script_of, unanswered
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.over_shell import ReadHost
 from mattermost_host.facts.place import UNASKED
@@ -93,12 +94,10 @@ class Seen:
         asked = (*self._common, *self._by_role)
         fact = Answers()
         fact.command(asked)
-        output = run_as_root(self.host, f"export LC_ALL=C\n{script_of(asked)}")
+        output = run_as_root(self.host, limited(f"export LC_ALL=C\n{script_of(asked)}"))
         answers = fact.process(output.splitlines())
         if len(answers) != len(asked):
-            raise OperatorError(
-                f"{self.host.name} broke off in the middle of its answers; try again"
-            )
+            raise OperatorError(f"{self.host.name} {unanswered(asked, answers)}")
         return answers
 
     @property

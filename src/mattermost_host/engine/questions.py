@@ -9,7 +9,7 @@ the next one asks again. A run that changes nothing costs one round trip a host.
 
 import shlex
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 from weakref import WeakKeyDictionary
@@ -19,7 +19,7 @@ from pyinfra.api import FactBase, Host, StringCommand
 from pyinfra.context import ctx_host
 
 from mattermost_host.engine import host_lock
-from mattermost_host.engine.parallel_shell import side_by_side
+from mattermost_host.engine.parallel_shell import ENDS_WELL, LIMIT_S, SHELL, side_by_side
 from mattermost_host.support.errors import OperatorError
 
 MARKER = "=mattermost-host="
@@ -48,19 +48,23 @@ class Question(ABC):
         """This question's part of the answer to a joined one."""
         return answer
 
+    @property
+    def subject(self) -> str:
+        """What is asked about, for the sentence that says that there was no answer."""
+        return repr(self)
 
-class Answers(FactBase[dict[Question, Any]]):
-    """The answers to several questions, in one round trip."""
+
+class Answers(FactBase[dict[Question, Any] | None]):
+    """The answers to several questions, in one round trip; without those it had no time for."""
 
     @staticmethod
-    def default() -> dict[Question, Any]:
-        """Nothing, where the host did not answer."""
-        return {}
+    def default() -> None:
+        """Nothing, where the host could not be asked."""
+        return
 
     def command(self, questions: tuple[Question, ...]) -> str:
-        # The script itself comes by standard input: sudo would write it into the journal.
         self.questions = questions
-        return "sh -s"
+        return SHELL
 
     def process(self, output: list[str]) -> dict[Question, Any]:
         sections: list[list[str]] = [[]]
@@ -72,20 +76,26 @@ class Answers(FactBase[dict[Question, Any]]):
             else:
                 sections[-1].append(line)
         found: dict[Question, Any] = {}
-        for (asked, questions), lines in zip(_joined(self.questions), sections, strict=False):
+        # What follows the last marker is nothing, or an answer that was cut off.
+        answered = sections[1:-1]
+        for (asked, questions), lines in zip(_joined(self.questions), answered, strict=False):
             answer = asked.parse(lines)
             found |= {question: question.part(answer) for question in questions}
         return found
 
 
 def script_of(questions: Sequence[Question]) -> str:
-    """One script that answers all; the empty line ends an answer that does not end its last."""
-    return side_by_side(
+    """One script that answers all; the empty line ends an answer that does not end its last.
+
+    The marker at its beginning tells a host that ran out of time from one that can't be asked.
+    """
+    answers = side_by_side(
         [
             f"({asked.script()}\n) 2>/dev/null; printf '\\n{MARKER}\\n'"
             for asked, _ in _joined(questions)
         ]
     )
+    return f"{ENDS_WELL}; echo {MARKER}\n{answers}"
 
 
 def _joined(questions: Sequence[Question]) -> list[tuple[Question, Sequence[Question]]]:
@@ -134,15 +144,26 @@ def ask(question: Question) -> Any:
     expect(question)
     if question not in memory.answers:
         unknown = tuple(other for other in memory.open if other not in memory.answers)
-        told: dict[Question, Any] = host.get_fact(
+        told: dict[Question, Any] | None = host.get_fact(
             Answers, questions=unknown, _stdin=script_of(unknown)
         )
+        if told is None:
+            raise OperatorError(f"{host.name} could not be asked; see above for what it said")
         memory.answers |= told
         if question not in memory.answers:
-            raise OperatorError(f"{host.name} did not say how it is; see its answer above")
+            raise OperatorError(f"{host.name} {unanswered(unknown, told)}")
     if state.is_executing:
         memory.open.remove(question)
     return memory.answers[question]
+
+
+def unanswered(asked: Sequence[Question], told: Mapping[Question, Any]) -> str:
+    """What kept a host that did not answer all: its answers come in the order of the questions."""
+    first = next(one for one, alike in _joined(asked) if any(each not in told for each in alike))
+    return (
+        f"gave no answer within {LIMIT_S} s about {first.subject}. Look there for what can't be "
+        "read to its end, such as a named pipe, a device, or a file system that hangs"
+    )
 
 
 def changing(*commands: StringCommand) -> Iterator[StringCommand]:

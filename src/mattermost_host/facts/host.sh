@@ -112,7 +112,7 @@ candidates() {
 # version, name, port; Debian keeps the settings apart, Enterprise Linux beside the data
 clusters() {
   for file in /etc/postgresql/*/*/postgresql.conf; do
-    [ -e "$file" ] || continue
+    [ -f "$file" ] || continue
     port=$(sed -n 's/^[[:space:]]*port[[:space:]]*=[[:space:]]*\([0-9]*\).*/\1/p' "$file" | tail -n 1)
     echo "$file" | awk -F/ -v port="${port:-5432}" '{ print $4, $5, port }'
   done

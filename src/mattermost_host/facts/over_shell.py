@@ -7,6 +7,7 @@ from typing import Any
 from pyinfra.api import FactBase
 from pyinfra.api.exceptions import FactProcessError
 
+from mattermost_host.engine.parallel_shell import LIMIT_S, SHELL
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.questions import QUESTIONS, answers, fields
 
@@ -27,9 +28,8 @@ class ReadHost(FactBase["HostFacts | None"]):
     """All of a host's facts in one round trip. ``site`` is the name in the site's URL."""
 
     def command(self, site: str) -> str:
-        # The script itself comes by standard input: sudo would write it into the journal.
         self.sent = time.time()
-        return "sh -s"
+        return SHELL
 
     def process(self, output: list[str]) -> HostFacts:
         received = time.time()
@@ -38,6 +38,10 @@ class ReadHost(FactBase["HostFacts | None"]):
             # The middles of both spans: the way there and the way back take about the same time.
             there = (float(sections["begin"][-1]) + float(sections["end"][0])) / 2
         except (LookupError, ValueError):
-            raise FactProcessError("the answers of the host are cut off or unreadable") from None
+            # The questions are answered in their order, each after its name.
+            raise FactProcessError(
+                f"the host's answers are cut off at its {[*sections][-1]}: after {LIMIT_S} s, or "
+                "because the connection broke"
+            ) from None
         offset = there - (self.sent + received) / 2
         return HostFacts(**{**NOWHERE, **fields(QUESTIONS, sections), "clock_offset_s": offset})

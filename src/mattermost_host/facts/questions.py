@@ -6,7 +6,7 @@ from importlib.resources import files
 from ipaddress import ip_address
 from typing import Any
 
-from mattermost_host.engine.parallel_shell import side_by_side
+from mattermost_host.engine.parallel_shell import ENDS_WELL, side_by_side
 from mattermost_host.facts.host import (
     ARCHITECTURES,
     CANDIDATES,
@@ -39,7 +39,7 @@ def script(questions: Iterable[str], site: str) -> str:
     head = "\n".join(f"{name}={shlex.quote(value)}" for name, value in parameters.items())
     asked = side_by_side([f"echo '{MARKER} {question}'; {question}" for question in questions])
     end = f"echo '{MARKER} end'; {CLOCK}"
-    return f"{head}\n{SCRIPT}\n{CLOCK}\n{asked} 2>/dev/null\n{end}"
+    return f"{ENDS_WELL}\n{head}\n{SCRIPT}\n{CLOCK}\n{asked} 2>/dev/null\n{end}"
 
 
 def answers(output: Iterable[str]) -> dict[str, list[str]]:

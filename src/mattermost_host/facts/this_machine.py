@@ -10,6 +10,7 @@ from pathlib import Path
 import distro
 import psutil
 
+from mattermost_host.engine.parallel_shell import SHELL
 from mattermost_host.facts.host import (
     ARCHITECTURES,
     DISK_PATHS,
@@ -41,7 +42,7 @@ SELINUX = Path("/sys/fs/selinux/enforce")
 def read(site: str) -> HostFacts:
     """The facts of this machine. ``site`` is the name in the site's URL."""
     asked = subprocess.run(
-        ["sh", "-c", script(BY_SHELL, site)], capture_output=True, text=True, check=True
+        SHELL.split(), input=script(BY_SHELL, site), capture_output=True, text=True, check=True
     )
     disks = [_disk(path) for path in DISK_PATHS]
     listeners = _listeners()

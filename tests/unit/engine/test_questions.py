@@ -2,14 +2,25 @@
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import pytest
 from pyinfra.api import StringCommand, operation
 
-from mattermost_host.engine.questions import Answers, Question, ask, changing, expect, script_of
+from mattermost_host.engine.questions import (
+    Answers,
+    Question,
+    ask,
+    changing,
+    expect,
+    script_of,
+    unanswered,
+)
 from mattermost_host.ops.entries import FileStates
-from tests.unit.fake_host import apply, plan
-from tests.unit.local import run
+from mattermost_host.support.errors import OperatorError
+from tests.unit.fake_host import UNANSWERED, answering, apply, plan
+from tests.unit.local import program, run
 
 
 @dataclass(frozen=True)
@@ -64,11 +75,11 @@ def test_equal_questions_are_one() -> None:
     assert apply(twice).questions == [Echo("a")]
 
 
-def _asked(*questions: Question) -> dict[Question, Any]:
+def _asked(*questions: Question, programs: Path | None = None) -> dict[Question, Any]:
     fact = Answers()
-    done = run(fact.command(questions), script_of(questions).splitlines())
+    done = run(fact.command(questions), script_of(questions).splitlines(), programs)
     assert done.returncode == 0
-    assert done.stderr == ""
+    assert done.stderr in {"", "Terminated\n"}
     return fact.process(done.stdout.splitlines())
 
 
@@ -104,3 +115,29 @@ def test_alike_questions_are_joined_and_each_gets_its_own_part() -> None:
     assert list(answers[one]) == ["/etc/passwd"]
     assert set(answers[other]) == {"/etc/group", "/etc/passwd"}
     assert answers[Echo("echo 1")] == ["1"]
+
+
+def test_out_of_time_the_other_answers_hold_and_what_hangs_is_named(tmp_path: Path) -> None:
+    hanging = tmp_path / "hanging"
+    # Instead of 60 s it waits until the question hangs; then it does what `timeout` does.
+    program(
+        tmp_path / "programs",
+        "timeout",
+        f"exec 3<&0; setsid sh -s <&3 & while [ ! -e {hanging} ]; do sleep 0.02; done\n"
+        "kill -TERM -$!; wait $!",
+    )
+    before, after = Echo("echo 1"), Echo("echo 2")
+    hangs = Echo(f"mkfifo {tmp_path}/pipe; touch {hanging}; echo part; cat {tmp_path}/pipe")
+    asked = (before, hangs, after)
+    answers = _asked(*asked, programs=tmp_path / "programs")
+    assert answers == {before: ["1"]}
+    assert repr(hangs) in unanswered(asked, answers)
+
+
+def test_questions_have_a_limit_of_time() -> None:
+    assert Answers().command(()).startswith("timeout ")
+
+
+def test_what_was_not_answered_ends_the_run_with_its_name() -> None:
+    with pytest.raises(OperatorError, match=r"@fake/host gave no answer .* Echo\(command='b'\)"):
+        plan(_deploy, {"a": False, "b": False}, answer=answering({Echo("b"): UNANSWERED}))

@@ -15,7 +15,7 @@ from mattermost_host.facts.host import DISK_PATHS, HostFacts, Listener
 from mattermost_host.facts.over_shell import ReadHost
 from mattermost_host.facts.questions import QUESTIONS, answers, fields, script
 
-TOOLS_OF_EVERY_HOST = ("sh", "cat", "date", "awk", "sed", "uname", "dirname")
+TOOLS_OF_EVERY_HOST = ("sh", "timeout", "cat", "date", "awk", "sed", "uname", "dirname")
 MEGABYTES_WRITTEN_MEANWHILE = 500
 
 

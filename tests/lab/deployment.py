@@ -61,6 +61,7 @@ class Deployment:
         self.host = host
         self.name = f"{host.name}.test"
         self.user = user
+        self.folder = ROOT
         self.inventory = folder / "lab.py"
         server = site.pop("mattermost", {})
         source = {"file": str(release), "unverified": True}
@@ -109,7 +110,7 @@ class Deployment:
         """Type a command of ours in the project's folder."""
         done = subprocess.run(
             self.command(*arguments),
-            cwd=ROOT,
+            cwd=self.folder,
             env=QUIET,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -127,7 +128,7 @@ class Deployment:
         inventory = str(self.inventory)
         done = subprocess.run(
             self.command("pyinfra", "-y", "--json", *options, inventory, "deploys/site.py"),
-            cwd=ROOT,
+            cwd=self.folder,
             env=QUIET,
             capture_output=True,
             text=True,
@@ -148,7 +149,7 @@ class Deployment:
         """Begin a deploy, in a process group of its own; its lines can be read as they come."""
         return subprocess.Popen(
             self.command("pyinfra", "-y", str(self.inventory), "deploys/site.py"),
-            cwd=ROOT,
+            cwd=self.folder,
             env={**QUIET, "PYTHONUNBUFFERED": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

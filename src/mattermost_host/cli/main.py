@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from mattermost_host.cli.drift_commands import drift, schedule_command
+from mattermost_host.cli.init import init
 from mattermost_host.plan import apply as application
 from mattermost_host.plan import plan as planning
 from mattermost_host.plan import report as plan_report
@@ -97,6 +98,7 @@ def verify(inventory: Path, journey: bool, junit: Path | None) -> None:
     sys.exit(verification.run(inventory, journey=journey, junit=junit))
 
 
+main.add_command(init)
 main.add_command(drift)
 main.add_command(schedule_command)
 

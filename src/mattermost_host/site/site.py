@@ -54,17 +54,24 @@ class Site:
 
         Raises SiteError with every mistake at once.
         """
-        read = inventory.read(path)
-        settings, mistakes = describe(read.description)
+        read, settings = cls.described(path)
         about = _about(settings, path)
-        mistakes = [*read.mistakes, *mistakes, *site_rules.mistakes(settings, Place(about))]
-        if mistakes:
-            raise SiteError(str(path), mistakes)
         secrets = Secrets.load(path, _wanted(settings, Place(about)), datetime.now(UTC))
         mistakes = list(site_rules.mistakes_with_secrets(settings, about.version, secrets))
         if mistakes:
             raise SiteError(str(path), mistakes)
         return cls(path, settings, read.hosts, secrets)
+
+    @classmethod
+    def described(cls, path: Path) -> tuple[inventory.Inventory, Description]:
+        """The inventory at ``path`` without its secrets. Raises SiteError with every mistake."""
+        read = inventory.read(path)
+        settings, mistakes = describe(read.description)
+        place = Place(_about(settings, path))
+        mistakes = [*read.mistakes, *mistakes, *site_rules.mistakes(settings, place)]
+        if mistakes:
+            raise SiteError(str(path), mistakes)
+        return read, settings
 
     @classmethod
     def use(cls, path: Path) -> "Site":

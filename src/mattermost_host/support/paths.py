@@ -3,6 +3,10 @@
 import os
 from pathlib import Path
 
+BUNDLED = Path(__file__).parents[1] / "bundled"
+PROJECT = BUNDLED if BUNDLED.is_dir() else Path(__file__).parents[3]
+"""Where templates/, deploys/ and tests/host/ are: the checkout, or within the installed package."""
+
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mattermost-host"
 
 

@@ -1,11 +1,12 @@
 """Templates: `templates/<component>/<name>.j2`, every variable defined, nothing escaped."""
 
 from functools import cache
-from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-TEMPLATES = Path(__file__).parents[3] / "templates"
+from mattermost_host.support.paths import PROJECT
+
+TEMPLATES = PROJECT / "templates"
 
 
 @cache

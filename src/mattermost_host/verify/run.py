@@ -12,7 +12,9 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-TESTS = Path(__file__).parents[3] / "tests" / "host"
+from mattermost_host.support.paths import PROJECT
+
+TESTS = PROJECT / "tests" / "host"
 HERE = "this machine"
 """Where a failure stands that belongs to no host: a test that can't even be read."""
 

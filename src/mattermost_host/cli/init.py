@@ -38,12 +38,21 @@ def init(url: str, folder: Path | None, hosts: tuple[str, ...], users: int) -> N
 
     Example: mattermost-host init https://chat.example.com --host 192.0.2.10 --users 500
     """
-    here = folder or Path(urlsplit(url).hostname or "site")
-    write(here, url, users, hosts or (urlsplit(url).hostname or "",))
+    name = _name(url)
+    here = folder or Path(name or "site")
+    write(here, url, users, hosts or (name,))
     where = "" if here == Path() else f"cd {shlex.quote(str(here))} && "
     click.echo(f"{here / INVENTORY} is written. Check in it how to log in to the host.")
     click.echo(f"Next: {where}mattermost-host preflight {INVENTORY}")
     click.echo(f"Then: {where}pyinfra {INVENTORY} deploys/site.py")
+
+
+def _name(url: str) -> str:
+    """The host's name in ``url``; empty where there is none, which the checks then say."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def write(folder: Path, url: str, users: int, hosts: Sequence[str]) -> None:

@@ -9,7 +9,10 @@ config.FAIL_PERCENT = 0
 config.SUDO = True
 pyinfra_patches.quicken()
 
-from mattermost_host.site.site import Site  # noqa: E402 - Python keeps what it compiles from here on
+# Python keeps what it compiles from here on.
+from mattermost_host.cli.sentences import sentences  # noqa: E402
+from mattermost_host.site.site import Site  # noqa: E402
 
 # Every mistake of the inventory is reported here, before any connection.
-Site.load_for_pyinfra()
+with sentences():
+    Site.load_for_pyinfra()

@@ -3,7 +3,9 @@
 pyinfra inventories/single.py deploys/preflight.py
 """
 
+from mattermost_host.cli.sentences import sentences
 from mattermost_host.preflight import run as preflight
 from mattermost_host.site.site import Site
 
-preflight.require(Site.current())
+with sentences():
+    preflight.require(Site.current())

@@ -5,6 +5,7 @@ pyinfra inventories/single.py deploys/site.py
 
 from pyinfra import host
 
+from mattermost_host.cli.sentences import sentences
 from mattermost_host.components import base, firewall, mattermost, nginx, postgres, tls
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.knowledge import sizing
@@ -55,7 +56,8 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
         tls.issue(site.settings.tls, server_name=site.settings.name)
 
 
-site = Site.current()
-facts = preflight.require(site)
-if host.name in facts:
-    deploy(site, facts[host.name], site.roles(host.name))
+with sentences():
+    site = Site.current()
+    facts = preflight.require(site)
+    if host.name in facts:
+        deploy(site, facts[host.name], site.roles(host.name))

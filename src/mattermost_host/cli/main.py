@@ -7,6 +7,7 @@ import click
 
 from mattermost_host.cli.drift_commands import drift, schedule_command
 from mattermost_host.cli.init import init
+from mattermost_host.cli.sentences import Sentences
 from mattermost_host.plan import apply as application
 from mattermost_host.plan import plan as planning
 from mattermost_host.plan import report as plan_report
@@ -18,7 +19,7 @@ INVENTORY = click.argument("inventory", type=click.Path(path_type=Path))
 OUTPUT = click.Path(dir_okay=False, allow_dash=True)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Sentences, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="mattermost-host")
 def main() -> None:
     """Mattermost on Linux hosts, kept right.

@@ -26,11 +26,11 @@ from mattermost_host.ops import (
     kernel,
     locale,
     packages,
-    release,
     ruleset,
     running,
 )
 from mattermost_host.ops.entries import Absent, Alone, Directory, File, FileStates, Link
+from mattermost_host.ops.release_state import CURRENT, RELEASES, ReleaseState
 from mattermost_host.site.site import Site
 from tests.lab.hosts import LabHost
 from tests.unit.fake_host import Plan, plan
@@ -127,7 +127,7 @@ class _Context:
             running.AskUnit: _unit,
             database.AskDatabase: _database,
             account.Account: _account,
-            release.ReleaseState: self._release,
+            ReleaseState: self._release,
             administrator.AskUser: self._administrator,
         }
         if type(question) not in known:
@@ -146,10 +146,10 @@ class _Context:
         wanted = base.kernel_parameters(self.facts.memory_mb)
         yield from (Parameter(name, wanted[name]) for name in asked.names if name in settable)
 
-    def _release(self, _: release.ReleaseState) -> Iterator[Item]:
+    def _release(self, _: ReleaseState) -> Iterator[Item]:
         folder = self.site.release(self.facts).folder
-        yield Directory(f"{release.RELEASES}/{folder}")
-        yield Link(release.CURRENT, f"releases/{folder}")
+        yield Directory(f"{RELEASES}/{folder}")
+        yield Link(CURRENT, f"releases/{folder}")
 
     def _administrator(self, asked: administrator.AskUser) -> Iterator[Item]:
         yield Fact(

@@ -4,9 +4,10 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import assert_never
 
-from mattermost_host.ops import release
 from mattermost_host.ops.administrator import CURL
 from mattermost_host.ops.entries import Absent, Directory, File, Link
+from mattermost_host.ops.release_scripts import COMPRESSED
+from mattermost_host.ops.release_state import RELEASES
 from tests.bench.items import (
     ADMINISTRATOR,
     Account,
@@ -50,7 +51,7 @@ def _lines(item: Item) -> Iterator[str]:
             owner = f"chown {item.user}:{item.group} {item.path}; chmod {item.mode} {item.path}"
             text = item.data.decode().removesuffix("\n")
             yield f"(umask 077; cat > {item.path}) <<'{END}'\n{text}\n{END}\n{owner}"
-        case Directory() if item.path.startswith(release.RELEASES):
+        case Directory() if item.path.startswith(f"{RELEASES}/"):
             yield _unpack(item.path)
         case Directory():
             yield f"mkdir -p {item.path}; chown {item.user}:{item.group} {item.path}"
@@ -80,7 +81,7 @@ mkdir -p {folder}
 tar -xzf {TARBALL} -C {folder} --strip-components=1 --no-same-owner
 chown -R root:root {folder}; chmod -R u=rwX,go=rX {folder}
 find {folder}/client -type f -size +1k -regextype posix-extended \\
-  -regex '.*\\.({release.COMPRESSED})' -print0 | xargs -0 -r -n 32 -P 2 gzip -9 -k -f -n
+  -regex '.*\\.({COMPRESSED})' -print0 | xargs -0 -r -n 32 -P 2 gzip -9 -k -f -n
 rm {TARBALL}; sync -f {folder}"""
 
 

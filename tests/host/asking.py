@@ -18,10 +18,10 @@ from mattermost_host.facts.over_shell import ReadHost
 from mattermost_host.facts.place import UNASKED
 from mattermost_host.facts.questions import QUESTIONS, script
 from mattermost_host.knowledge.surface import SecretFile, Surface
-from mattermost_host.ops import release
 from mattermost_host.ops.entries import FileStates, State
 from mattermost_host.ops.kernel import KernelParameters
 from mattermost_host.ops.locale import HasLocale
+from mattermost_host.ops.release_state import CURRENT, HOME
 from mattermost_host.ops.running import AskUnit
 from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError
@@ -40,11 +40,11 @@ PUBLIC_KEYS = q.PublicKeys(("/etc", "/run/mattermost-host"))
 FIREWALL = q.FirewallRules(firewall.TABLE, firewall.RULES, firewall.LISTING)
 LOCALE = HasLocale(base.LOCALE)
 PING = q.DirectPing(*mattermost.LISTEN)
-BINARY = q.AskBinary(mattermost.UNIT, release.CURRENT)
-RELEASE_FILES = q.AskReleaseFiles(release.CURRENT)
+BINARY = q.AskBinary(mattermost.UNIT, CURRENT)
+RELEASE_FILES = q.AskReleaseFiles(CURRENT)
 SERVER_FILES = AskUnit(
     mattermost.UNIT,
-    restart_on=(mattermost.UNIT_FILE, mattermost.ENVIRONMENT_FILE, release.CURRENT),
+    restart_on=(mattermost.UNIT_FILE, mattermost.ENVIRONMENT_FILE, CURRENT),
 )
 NGINX_FILES = AskUnit(nginx.UNIT, restart_on=(nginx.DROP_IN,), reload_on=(nginx.MAIN, nginx.SITE))
 CERTIFICATE = q.CertificateFile(tls.CERTIFICATE)
@@ -54,8 +54,8 @@ FOLDERS = FileStates(
         base.FOLDER,
         mattermost.STATE,
         mattermost.LOGS,
-        release.HOME,
-        release.CURRENT,
+        HOME,
+        CURRENT,
         *(f"{mattermost.STATE}{part}" for part in mattermost.STATE_FOLDERS),
     )
 )

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from mattermost_host.components import base, mattermost
-from mattermost_host.ops import release
+from mattermost_host.ops.release_state import HOME, RELEASES
 from tests.host import asking, judge, judge_web
 from tests.host.asking import Seen
 from tests.host.recording import Recorder, bounded_by_container
@@ -29,7 +29,7 @@ def _object(text: str) -> dict[str, Any]:
 
 def test_the_current_release_runs(seen: Seen) -> None:
     """The release that runs is the current one."""
-    judge.holds(judge.binary(seen.answers[asking.BINARY], release.RELEASES))
+    judge.holds(judge.binary(seen.answers[asking.BINARY], RELEASES))
 
 
 def test_the_server_runs_its_current_files(seen: Seen) -> None:
@@ -51,7 +51,7 @@ def test_folders_belong_to_their_owners(seen: Seen) -> None:
     root = ("root", "root", "755")
     expected = {
         base.FOLDER: root,
-        release.HOME: root,
+        HOME: root,
         mattermost.LOGS: own,
         **{f"{mattermost.STATE}{part}": own for part in ("", *mattermost.STATE_FOLDERS)},
     }

@@ -22,7 +22,6 @@ from mattermost_host.ops import (
     kernel,
     locale,
     packages,
-    release,
     ruleset,
     running,
 )
@@ -36,6 +35,7 @@ from mattermost_host.ops.entries import (
     Link,
     State,
 )
+from mattermost_host.ops.release_state import Found, ReleaseState
 from mattermost_host.site.settings import describe
 from tests.unit.fake_host import Answer, Plan
 
@@ -61,6 +61,7 @@ class ExampleSecrets:
     """Secrets of a site, as far as components look at them."""
 
     database_password: SecretStr | None = None
+    settings: Mapping[str, SecretStr] = field(default_factory=dict)
     certificates: Mapping[str, Pair] = field(default_factory=dict)
 
 
@@ -121,7 +122,7 @@ def converged(fresh: Plan) -> Answer:
             account.NO_SHELL,
             asked.user,
         ),
-        release.ReleaseState: lambda _: _release(fresh),
+        ReleaseState: lambda _: _release(fresh),
         running.AskUnit: lambda _: running.UnitState(active=True, enabled=True),
         ruleset.RulesState: lambda _: True,
         ruleset.TableExists: lambda _: False,
@@ -136,9 +137,9 @@ def converged(fresh: Plan) -> Answer:
     return lambda question: answers[type(question)](question)
 
 
-def _release(fresh: Plan) -> dict[str, list[str]]:
+def _release(fresh: Plan) -> Found:
     folder = _first(r"ln -sfn releases/(\S+) ", fresh.shell)
-    return {"release": [folder], "current": [f"releases/{folder}"], "leftover": []}
+    return Found((folder,), f"releases/{folder}", noted=folder, tarball="ab" * 32)
 
 
 def _first(pattern: str, text: str) -> str:

@@ -33,6 +33,7 @@ class ExampleSecrets:
     """Secrets that no check looks into."""
 
     database_password: SecretStr | None = None
+    settings: Mapping[str, SecretStr] = {}
     certificates: Mapping[str, Pair] = {"site": Pair(certificate="", key=SecretStr(""))}
 
 

@@ -1,22 +1,24 @@
 """The Mattermost server: release, account, settings, service, first administrator."""
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pyinfra.api import deploy as component
+from pyinfra.api.operation import OperationMeta
 
 from mattermost_host.facts.place import Place
-from mattermost_host.knowledge import mattermost_settings
+from mattermost_host.knowledge import mattermost_settings, process_environment
 from mattermost_host.knowledge.mattermost_settings import environment_name, environment_value
 from mattermost_host.knowledge.surface import Port, SecretFile, Surface, Unit
 from mattermost_host.ops import account, administrator, files, packages, release, running
 from mattermost_host.ops.entries import Absent, Alone, Directory, Entry, File
 from mattermost_host.ops.files import Check
+from mattermost_host.ops.release_state import CURRENT, HOME, MANIFESTS, RELEASES
 from mattermost_host.preflight import conflicts
 from mattermost_host.preflight import host as requirements
+from mattermost_host.preflight import release as release_requirements
 from mattermost_host.preflight.finding import Requirement
 from mattermost_host.releases import choice
 from mattermost_host.releases.choice import Release, ReleaseSettings
@@ -40,7 +42,7 @@ READ_AT_START = (
     ENVIRONMENT_FILE,
     LICENCE_FILE,
     DATABASE_CA_FILE,
-    release.CURRENT,
+    CURRENT,
 )
 GATE = running.Gate(f"curl --fail --noproxy '*' http://{LISTEN[0]}:{LISTEN[1]}/api/v4/system/ping")
 """READY comes with the listener; the gate tells a server that answers from one that does not."""
@@ -138,7 +140,7 @@ def deploy(
     """``variables`` are the settings that we own, as environment variables, secrets included."""
     packages.installed(name="what the release needs is installed", packages=["tar", "gzip"])
     account.system_account(name="the account mattermost exists", user=USER, home=STATE)
-    unpacked = release.current(name=f"release {wanted.folder} is current", release=wanted)
+    switched = _deploy_release(wanted)
     written = files.present(
         name="folders, settings and unit are in place",
         entries=entries(settings, variables, local_database, database_ca, licence),
@@ -147,8 +149,8 @@ def deploy(
     running.running(
         name="the server runs it",
         unit=UNIT,
-        restart_on=READ_AT_START,
-        restart_after=[written, unpacked],
+        restart_on=[*READ_AT_START, *release.read_at_start(wanted.folder)],
+        restart_after=[written, switched],
         gate=GATE,
     )
     administrator.administrator(
@@ -160,6 +162,18 @@ def deploy(
     )
 
 
+def _deploy_release(wanted: Release) -> OperationMeta:
+    """What switches to the release; an upgrade may put steps of its own between."""
+    files.present(
+        name="the folders of the releases are in place",
+        entries=[Directory(path) for path in (HOME, RELEASES, MANIFESTS)],
+    )
+    release.unpacked(name=f"release {wanted.folder} is unpacked", release=wanted)
+    switched = release.switched(name=f"release {wanted.folder} is current", release=wanted)
+    release.pruned(name="no release is kept that is not needed", release=wanted)
+    return switched
+
+
 def entries(
     settings: Settings,
     variables: Mapping[str, str],
@@ -168,7 +182,7 @@ def entries(
     licence: bytes | None,
 ) -> list[Entry]:
     """Everything in the file system that is ours, except the release itself."""
-    quoted = {name: quote(value) for name, value in sorted(variables.items())}
+    quoted = {name: process_environment.quoted(value) for name, value in sorted(variables.items())}
     unit = render(
         "mattermost/mattermost.service.j2",
         environment_file=ENVIRONMENT_FILE,
@@ -177,7 +191,6 @@ def entries(
     )
     return [
         Directory("/etc/mattermost-host"),
-        Directory(release.HOME),
         *(Directory(f"{STATE}{part}", "750", USER, USER) for part in ("", *STATE_FOLDERS)),
         Directory(LOGS, "750", USER, USER),
         File(
@@ -240,42 +253,27 @@ def environment(
     }
 
 
-def quote(value: str) -> str:
-    r"""A value for systemd's EnvironmentFile, where \ escapes inside double quotes."""
-    escaped = "".join(
-        f"\\{character}" if character in '\\"`$' else character for character in value
-    )
-    return f'"{escaped}"'
-
-
 def mistakes(settings: Settings, place: Place) -> Iterator[Mistake]:
     """What is wrong with the release, its files, the variables and Mattermost's own settings."""
     yield from choice.mistakes(settings.release, "mattermost.release")
     if settings.licence and not is_file(settings.licence):
         needed = "there is no such file on this machine"
         yield Mistake("mattermost.licence", repr(settings.licence), needed)
-    yield from _mistakes_of_environment(settings.environment)
+    yield from process_environment.mistakes(settings.environment)
     yield from mattermost_settings.mistakes(
-        settings.settings, place.site.version, site_url=place.site.url
+        settings.settings,
+        place.site.version,
+        site_url=place.site.url,
+        settled=place.site.version_is_stated,
     )
 
 
-def _mistakes_of_environment(variables: Mapping[str, str]) -> Iterator[Mistake]:
-    for name, value in variables.items():
-        path = f'mattermost.environment."{name}"'
-        if name.startswith("MM_"):
-            needed = "write it under mattermost.settings, by its documented name"
-            yield Mistake(path, "a setting of Mattermost", needed)
-        elif not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-            yield Mistake(path, "no name of a variable", "use letters, digits and underscores")
-        elif "\n" in value:
-            yield Mistake(path, "a value of several lines", "write it in one")
-
-
 def requires(settings: Settings, place: Place) -> list[Requirement]:
-    """A C library that runs the binary, room for the files, and no other Mattermost."""
+    """A release that may be run, on a host that can run it, and no other Mattermost."""
     return [
-        requirements.glibc(place.site.version),
+        *release_requirements.of(settings.release),
+        release_requirements.settings_fit(settings.settings, place),
+        requirements.glibc(place.site.version_on),
         requirements.executable_opt(),
         requirements.disk(place.site.users, place.site.file_use),
         conflicts.ports_free(surface(settings, place).ports),

@@ -1,6 +1,6 @@
 """PostgreSQL on the host itself, or somebody else's by DSN."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pyinfra.api import Host
@@ -169,17 +169,24 @@ def mistakes(settings: Settings, place: Place) -> Iterator[Mistake]:
 def requires(settings: Settings, place: Place) -> list[Requirement]:
     """A PostgreSQL that the release starts with, and no other cluster."""
     return [
-        requirements.postgresql_version(lambda facts: major(settings, facts), place.site.version),
+        requirements.postgresql_version(
+            lambda facts: major(settings, facts), place.site.version_on
+        ),
         conflicts.no_other_postgresql(lambda facts: (str(major(settings, facts)), "main")),
     ]
 
 
 def requires_of_external(
-    dsn: Dsn, password: SecretStr | None, *, authorities: bytes | None, version: str, pool: Pool
+    dsn: Dsn,
+    password: SecretStr | None,
+    *,
+    authorities: bytes | None,
+    version_on: Callable[[HostFacts], str],
+    pool: Pool,
 ) -> list[Inquiry]:
     """What an external server must be; asked from the application host, as the server will."""
 
-    def ask(host: Host) -> list[Finding]:
+    def ask(host: Host, facts: HostFacts) -> list[Finding]:
         # Only a site with an external database needs a driver.
         from mattermost_host.preflight.external_database import check_database  # noqa: PLC0415
 
@@ -188,7 +195,7 @@ def requires_of_external(
             dsn,
             password,
             authorities=authorities.decode() if authorities else None,
-            minimum=minimum_for(version),
+            minimum=minimum_for(version_on(facts)),
             pool=pool.connections,
         )
 

@@ -26,6 +26,8 @@ class Change:
     """critical: open to somebody, or down; info: nothing depends on it."""
     diff: tuple[str, ...] = ()
     """Unified difference of a file that holds no secret, from the host's to ours."""
+    heals: bool = True
+    """Whether a repair that nobody watches may make it; an upgrade is an operator's."""
 
     def __str__(self) -> str:
         return f"{self.subject} {self.found}"

@@ -16,7 +16,7 @@ from pyinfra.api.state import StateStage
 from pyinfra_cli.log import setup_logging
 from pyinfra_cli.util import load_deploy_file
 
-from mattermost_host.engine import each_host
+from mattermost_host.engine import beforehand, each_host
 from mattermost_host.engine.connections import connections
 from mattermost_host.engine.explanations import Change, collecting, explained
 from mattermost_host.engine.inventory import SiteHost
@@ -89,6 +89,8 @@ class Run:
 
         Raises OperatorError that names the hosts on which it failed.
         """
+        for host in self._state.inventory.get_active_hosts():
+            beforehand.get_all(host, list(self._state.ops[host]))
         setup_logging(logging.INFO)
         self._state.set_stage(StateStage.Execute)
         reason = ""

@@ -68,6 +68,10 @@ class HostFacts:
     locales: tuple[str, ...] = ()
     releases: tuple[str, ...] = ()
     """Folders of the server's releases that are complete on the host."""
+    current_release: str = ""
+    """Where the link `current` of the releases leads; empty where there is none."""
+    noted_release: str = ""
+    """The folder of the release that a run of ours switched to last."""
     container: bool = False
     """Inside a container: clock and some sysctls belong to the machine below."""
     ssh_port: int = 22

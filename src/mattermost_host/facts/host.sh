@@ -138,6 +138,12 @@ clock() { timeout 10 timedatectl show -p NTPSynchronized --value || echo '?'; }
 
 releases() { ls /opt/mattermost/releases 2>/dev/null; }
 
+current_release() { readlink /opt/mattermost/current; }
+
+noted_release() {
+  [ -f /opt/mattermost/release ] && read -r noted </opt/mattermost/release && echo "$noted"
+}
+
 locales() { locale -a || echo '?'; }
 
 container() {

@@ -10,6 +10,7 @@ from mattermost_host.certificates.authority import Pair
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.knowledge.sizing import Usage
 from mattermost_host.knowledge.surface import Networks, Peers
+from mattermost_host.releases.installed import Installed, installed
 
 UNASKED = HostFacts("", "", "", "", 0, 0, 0, False)
 """The facts of a host before it was asked: rules that are judged before any connection."""
@@ -21,6 +22,10 @@ class SecretsOfSite(Protocol):
     @property
     def database_password(self) -> SecretStr | None:
         """The password of the database."""
+
+    @property
+    def settings(self) -> Mapping[str, SecretStr]:
+        """Secret settings of the server, by their documented names."""
 
     @property
     def certificates(self) -> Mapping[str, Pair]:
@@ -37,9 +42,16 @@ class About:
     users: int
     file_use: Usage
     version: str
-    """The release of the server, ``11.7.9``."""
+    """The release of the server, ``11.7.9``: the stated one, else what a first deploy takes."""
+    version_is_stated: bool = True
+    """Otherwise a host keeps the release that it has."""
     secrets_file: str = ""
     """Where the site's secrets are kept; named in sentences."""
+
+    def version_on(self, facts: HostFacts) -> str:
+        """The release that a host with these facts is to run."""
+        found = None if self.version_is_stated else installed_on(facts)
+        return found.version if found else self.version
 
 
 @dataclass(frozen=True)
@@ -66,6 +78,11 @@ class Place:
     peers: tuple[Peer, ...] = field(default=(), repr=False)
     secrets: SecretsOfSite | None = field(default=None, repr=False)
     """None before the secrets were read."""
+
+
+def installed_on(facts: HostFacts) -> Installed | None:
+    """The release that a host runs, or ran last."""
+    return installed(facts.current_release, facts.noted_release, facts.releases)
 
 
 def reachable_addresses(reach: Peers | Networks, peers: Iterable[Peer]) -> tuple[str, ...]:

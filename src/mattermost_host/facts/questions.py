@@ -168,6 +168,8 @@ QUESTIONS: Mapping[str, Callable[[list[str]], Fields]] = {
     "clock": lambda lines: {"clock_synchronised": lines == ["yes"]},
     "locales": _words("locales"),
     "releases": _words("releases"),
+    "current_release": lambda lines: {"current_release": "".join(lines)},
+    "noted_release": lambda lines: {"noted_release": "".join(lines)},
     "container": lambda lines: {"container": lines not in ([], ["none"])},
     "ssh_port": lambda lines: {"ssh_port": int(lines[0])} if lines else {},
     "managed": lambda lines: {"managed": bool(lines)},

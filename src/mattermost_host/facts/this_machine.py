@@ -30,6 +30,8 @@ BY_SHELL = (
     "clock",
     "locales",
     "releases",
+    "current_release",
+    "noted_release",
     "container",
 )
 CGROUP_LIMITS = (

@@ -42,6 +42,9 @@ OWNED = {
 }
 """Settings that follow from others -> what to say instead."""
 
+OTHER_LINES = ("5.37.10", "10.11.0", "11.0.0", "11.10.0")
+"""Releases that differ in their settings; a mistake in each of them is one in every release."""
+
 NOT_BY_ENVIRONMENT = ("SqlSettings.ReplicaLagSettings",)
 """Lists of tables: as environment variables the server takes lists of words only."""
 
@@ -101,12 +104,26 @@ def mistakes(
     *,
     site_url: str | None = None,
     path: str = "mattermost.settings",
+    settled: bool = True,
 ) -> list[Mistake]:
     """Everything wrong with ``settings`` for ``release`` (``11.7.9``).
 
     Values from the secrets file come as SecretStr and may be the text of any type. With
     ``site_url`` the rules that need it are applied too; ``path`` is where the settings stand.
+    A release that is not ``settled`` may turn out to be another one: then only what is wrong in
+    every line is a mistake.
     """
+    found = _mistakes(settings, release, site_url, path)
+    for other in () if settled else OTHER_LINES:
+        if found:
+            wrong = {one.path for one in _mistakes(settings, other, site_url, path)}
+            found = [one for one in found if one.path in wrong]
+    return found
+
+
+def _mistakes(
+    settings: Mapping[str, object], release: str, site_url: str | None, path: str
+) -> list[Mistake]:
     found: list[Mistake] = []
     sound: dict[str, object] = {}
     for name, value in settings.items():

@@ -75,29 +75,6 @@ the oldest systems that are supported until 11.11 and from 12.0 on; builds of 9.
 for more than that (mattermost#25278, #33474, #33643)."""
 
 
-@dataclass(frozen=True)
-class BadUpgrade:
-    """Upgrades that the vendor warns of: from a release of ``line`` to another."""
-
-    line: str
-    first: str
-    """From this release of ``line`` on."""
-    last_target: str
-    """To this release or older ones."""
-    reason: str
-
-
-BAD_UPGRADES = (
-    BadUpgrade(
-        "10.11",
-        "10.11.17",
-        "11.7.2",
-        "both number different migrations of the database alike (mattermost#36594); "
-        "upgrade to 11.7.3 or newer",
-    ),
-)
-
-
 def numbers(version: str) -> tuple[int, ...]:
     """``11.7.9`` -> (11, 7, 9): comparable."""
     return tuple(int(part) for part in version.split("."))
@@ -181,16 +158,6 @@ def end_of_life(version: str, today: date | None = None) -> str | None:
         f"The vendor's support for Mattermost {line(version)} ended {when}: it gets no security "
         f"repairs. Deploy {default(today)} or newer."
     )
-
-
-def bad_upgrade(installed: str, target: str) -> str | None:
-    """A sentence where going from ``installed`` to ``target`` is known to break the database."""
-    for bad in BAD_UPGRADES:
-        leaves = line(installed) == bad.line and numbers(installed) >= numbers(bad.first)
-        arrives = numbers(installed) < numbers(target) <= numbers(bad.last_target)
-        if leaves and arrives and line(target) != bad.line:
-            return f"Mattermost {installed} cannot be upgraded to {target}: {bad.reason}."
-    return None
 
 
 def _released(version: str) -> date:

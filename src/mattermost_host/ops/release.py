@@ -1,117 +1,185 @@
-"""A release of the server on the host: pushed, unpacked aside, switched by one rename.
+"""A release of the server on the host: unpacked, switched to, and older ones pruned.
 
-A release is complete when its folder exists, because the folder gets its name last. The link
-`current` is replaced atomically; the releases before the last two are removed.
+Three operations, so that what an upgrade needs beside them can be put between. A release is
+complete when its folder exists, because the folder gets its name last; the link `current` is
+replaced by one rename. Only a run that an operator starts moves a host from one release to another.
 """
 
-import shlex
-from collections.abc import Generator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator
 from secrets import token_hex
 
 from pyinfra import host
 from pyinfra.api import FunctionCommand, StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 
-from mattermost_host.engine.explanations import Change, explain
+from mattermost_host.engine import beforehand, explanations
+from mattermost_host.engine.connections import is_executing
+from mattermost_host.engine.explanations import Change, Severity, explain
 from mattermost_host.engine.push import push
-from mattermost_host.engine.questions import Question, ask, changing, expect
+from mattermost_host.engine.questions import ask, changing, expect
+from mattermost_host.ops import release_scripts as scripts
+from mattermost_host.ops.release_state import (
+    CURRENT,
+    MANIFESTS,
+    NOTED,
+    RELEASES,
+    UPLOADS,
+    Flaw,
+    Found,
+    ReleaseState,
+)
 from mattermost_host.releases.choice import Release
+from mattermost_host.releases.installed import Installed, installed, meaning_of_move
 
-HOME = "/opt/mattermost"
-RELEASES = f"{HOME}/releases"
-CURRENT = f"{HOME}/current"
 KEPT = 2
-COMPRESSED = "js|css|svg|json|wasm|html"
-"""Static files of the web application that gain from compression."""
-UPLOADS = f"{HOME}/.incoming-"
-UNFINISHED = f"{RELEASES}/.new-"
-LOCK = "/run/lock/mattermost-host.release"
-"""Held while a release is unpacked: a killed run leaves its shell behind, at work."""
+SHOWN = 20
+"""Files that are named one by one where many are not as they were unpacked."""
+PROGRAMS = ("bin", "config", "fonts", "i18n", "prepackaged_plugins", "templates")
+"""What the server reads when it starts; the web application is read file by file."""
+AT_START = {f"./{name}" for name in PROGRAMS}
+
+Commands = Generator[StringCommand | FunctionCommand, None, None]
 
 
-@dataclass(frozen=True)
-class ReleaseState(Question):
-    """Folder names of the complete releases, the one that is current, and leftovers."""
-
-    def script(self) -> str:
-        return (
-            f"ls -1t {RELEASES} | sed s/^/release=/\n"
-            f"readlink {CURRENT} | sed s/^/current=/\n"
-            f"ls -d {UNFINISHED}* {UPLOADS}* | sed s/^/leftover=/"
-        )
-
-    def parse(self, lines: list[str]) -> dict[str, list[str]]:
-        values: dict[str, list[str]] = {"release": [], "current": [], "leftover": []}
-        for line in lines:
-            key, _, value = line.partition("=")
-            values[key].append(value)
-        return values
+def read_at_start(folder: str) -> list[str]:
+    """The paths that the server reads when it starts."""
+    return [f"{RELEASES}/{folder}/{name}" for name in PROGRAMS]
 
 
-def current(name: str, release: Release) -> OperationMeta:
-    """Keep ``release`` unpacked and current."""
-    expect(ReleaseState())
-    return _current(name=name, release=release)
+def unpacked(name: str, release: Release) -> OperationMeta:
+    """Keep ``release`` on the host, each file as it was unpacked."""
+    expect(_question(release))
+    return _unpacked(name=name, release=release)
+
+
+def switched(name: str, release: Release) -> OperationMeta:
+    """Let `current` lead to ``release``."""
+    expect(_question(release))
+    return _switched(name=name, release=release)
+
+
+def pruned(name: str, release: Release) -> OperationMeta:
+    """Keep ``release``, the current one and the newest other; remove the rest and leftovers."""
+    expect(_question(release))
+    return _pruned(name=name, release=release)
+
+
+def _question(release: Release) -> ReleaseState:
+    return ReleaseState(release.folder, release.by_hash)
 
 
 @operation()
-def _current(release: Release) -> Generator[StringCommand | FunctionCommand, None, None]:
-    now = ask(ReleaseState())
-    target = f"releases/{release.folder}"
-    prunable = _prunable(now["release"], release.folder)
-    missing = release.folder not in now["release"]
-    if not missing and now["current"] == [target] and not prunable and not now["leftover"]:
+def _unpacked(release: Release) -> Commands:
+    now: Found = ask(_question(release))
+    folder, run = release.folder, token_hex(4)
+    changes = list(_of_files(release, now))
+    if not changes:
+        host.noop("the release is as it was unpacked")
+        return
+    explain(*changes)
+    there = folder in now.releases
+    if there and all(flaw.kind == "touched" for flaw in now.flaws) and now.tarball:
+        yield from changing(StringCommand(scripts.list_again(folder, run)))
+    elif there and not now.tarball and not release.can_be_verified:
+        yield from changing(StringCommand(scripts.adopt(folder, run)))
+    elif explanations.wanted() and not is_executing():
+        beforehand.note(lambda: release.fetch(now.tarball))
+        yield from changing(StringCommand(f"true {folder}"))
+    else:
+        tarball = release.fetch(now.tarball)
+        yield from changing(StringCommand(f"umask 022; mkdir -p {RELEASES} {MANIFESTS}"))
+        yield push(tarball.path, UPLOADS + run)
+        script = scripts.put_right if there else scripts.unpack
+        yield StringCommand(script(folder, run, tarball.sha256))
+
+
+def _of_files(release: Release, now: Found) -> Iterator[Change]:
+    place = f"{RELEASES}/{release.folder}"
+    if release.folder not in now.releases:
+        moves = _installed(now) is not None
+        yield Change(place, "is not on the host", heals=not moves)
+    elif not now.tarball and release.can_be_verified:
+        yield Change(place, "has no manifest, so its files are compared with its tarball")
+    elif not now.tarball:
+        yield Change(
+            place,
+            "has no manifest and no tarball that can be verified; its files are taken as they are",
+        )
+    for flaw in now.flaws[:SHOWN]:
+        yield Change(_path(place, flaw), flaw.found, severity=_severity(flaw))
+    if len(now.flaws) > SHOWN:
+        more = len(now.flaws) - SHOWN
+        worst = max(map(_severity, now.flaws[SHOWN:]), key=["info", "warning", "critical"].index)
+        yield Change(place, f"has {more} more files that are not as unpacked", severity=worst)
+
+
+def _path(place: str, flaw: Flaw) -> str:
+    return place + flaw.path.removeprefix(".")
+
+
+def _severity(flaw: Flaw) -> Severity:
+    if flaw.kind == "touched":
+        return "info"
+    program = flaw.path == "." or any(f"{flaw.path}/".startswith(f"{one}/") for one in AT_START)
+    return "critical" if flaw.open or flaw.kind == "content" or program else "warning"
+
+
+@operation()
+def _switched(release: Release) -> Commands:
+    now: Found = ask(_question(release))
+    leads, target = now.current, f"releases/{release.folder}"
+    if leads == target and now.noted == release.folder:
         host.noop("the release is current")
         return
-    explain(*_explained(now, release.folder, prunable))
-    if missing:
-        tarball, run = release.fetch(), token_hex(4)
-        yield from changing(StringCommand(f"mkdir -p {RELEASES}"))
-        yield push(tarball.path, UPLOADS + run)
-        yield StringCommand(_unpack(release.folder, run, tarball.sha256))
-    steps = ["set -eu", f"exec 9>{LOCK}; flock -w 600 9", f"rm -rf {UNFINISHED}* {UPLOADS}*"]
-    if now["current"] != [target]:
-        steps.append(f"ln -sfn {target} {CURRENT}~; mv -fT {CURRENT}~ {CURRENT}")
-    steps += [f"rm -rf {RELEASES}/{shlex.quote(old)}" for old in prunable]
-    yield from changing(StringCommand("\n".join(steps)))
+    explain(*_of_link(release, now))
+    aside = f"{CURRENT}.moved-{token_hex(4)}" if now.in_the_way else ""
+    yield from changing(StringCommand(scripts.switch(release.folder, aside)))
 
 
-def _explained(
-    now: dict[str, list[str]], folder: str, prunable: list[str]
-) -> Generator[Change, None, None]:
-    if folder not in now["release"]:
-        yield Change(f"release {folder}", "is not on the host")
-    if now["current"] != [f"releases/{folder}"]:
-        yield Change(CURRENT, f"leads to {''.join(now['current']) or 'nothing'}")
-    for old in (*prunable, *now["leftover"]):
-        yield Change(old, "is not needed any more", severity="info")
+def _of_link(release: Release, now: Found) -> Iterator[Change]:
+    before, target = _installed(now), f"releases/{release.folder}"
+    wanted = Installed.parse(release.folder)
+    if before and wanted and before != wanted:
+        move = meaning_of_move(before, wanted)
+        yield Change(CURRENT, move, severity="critical", heals=False)
+    elif now.in_the_way:
+        found = f"is a {now.in_the_way} instead of a link; it is kept as {CURRENT}.moved-…"
+        yield Change(CURRENT, found, severity="critical")
+    elif now.current is None:
+        yield Change(CURRENT, "is missing")
+    elif now.current != target:
+        yield Change(CURRENT, f"leads to {now.current} instead of {target}", severity="critical")
+    elif now.noted != release.folder:
+        yield Change(NOTED, f"says {now.noted or 'nothing'} instead of {release.folder}")
 
 
-def _prunable(newest_first: list[str], wanted: str) -> list[str]:
-    """All but the wanted release and the newest others, ``KEPT`` in all."""
-    others = [folder for folder in newest_first if folder != wanted]
-    return others[KEPT - 1 :]
+def _installed(now: Found) -> Installed | None:
+    return installed(now.current or "", now.noted, now.releases)
 
 
-def _unpack(folder: str, run: str, sha256: str) -> str:
-    """Verify what arrived, unpack it aside, try the binary, compress, and name it last."""
-    new, uploaded = UNFINISHED + run, UPLOADS + run
-    return f"""set -eu
-trap 'rm -rf {uploaded} {new}' EXIT
-exec 9>{LOCK}; flock -w 600 9
-[ ! -d {RELEASES}/{folder} ] || exit 0
-echo '{sha256}  {uploaded}' | sha256sum -c --quiet
-umask 022
-mkdir -m 700 {new}
-tar -xzf {uploaded} -C {new} --strip-components=1 --no-same-owner --no-same-permissions
-chown -R -h root:root {new}
-chmod -R u=rwX,go=rX,a-st {new}
-cd {new}
-runuser -u mattermost -- bin/mattermost version >/dev/null ||
-  {{ echo 'the server binary does not run on this host' >&2; exit 1; }}
-find client -type f -size +1k -regextype posix-extended -regex '.*\\.({COMPRESSED})' -print0 |
-  xargs -0 -r -n 32 -P 2 gzip -9 -k -f -n
-sync -f {new}
-touch {new}
-mv -T {new} {RELEASES}/{folder}"""
+@operation()
+def _pruned(release: Release) -> Commands:
+    now: Found = ask(_question(release))
+    folders = _prunable(now, release.folder)
+    orphans = [one for one in now.manifests if one not in now.releases and one != release.folder]
+    if not folders and not orphans and not now.leftovers:
+        host.noop("nothing is left to prune")
+        return
+    for_nobody = [f"{RELEASES}/{one}" for one in folders] + [
+        f"{MANIFESTS}/{one}" for one in orphans
+    ]
+    explain(
+        *(
+            Change(path, "is not needed any more", severity="info")
+            for path in (*for_nobody, *now.leftovers)
+        )
+    )
+    yield from changing(StringCommand(scripts.prune([*folders, *orphans])))
+
+
+def _prunable(now: Found, wanted: str) -> list[str]:
+    """All but the wanted release, the current one, and the newest others, ``KEPT`` in all."""
+    current = (now.current or "").removeprefix("releases/")
+    used = {wanted, current, now.noted} & {wanted, *now.releases}
+    others = [folder for folder in now.releases if folder not in used]
+    return others[max(0, KEPT - len(used)) :]

@@ -8,7 +8,8 @@ from pyinfra.api import Host
 
 from mattermost_host.facts.host import HostFacts
 
-Verdict = Literal["ok", "warning", "error", "skipped"]
+Verdict = Literal["ok", "note", "warning", "error", "skipped"]
+"""A note is shown, and nothing has to be done about it."""
 
 
 @dataclass(frozen=True)
@@ -40,4 +41,4 @@ class Inquiry:
 
     names: tuple[str, ...]
     """Names of all its findings. Where the first is skipped, nothing is asked."""
-    ask: Callable[[Host], Iterable[Finding]]
+    ask: Callable[[Host, HostFacts], Iterable[Finding]]

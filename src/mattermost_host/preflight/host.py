@@ -13,6 +13,9 @@ from mattermost_host.knowledge.sizing import Usage
 from mattermost_host.preflight.finding import Finding, Requirement, Verdict
 from mattermost_host.support.errors import OperatorError
 
+VersionOn = Callable[[HostFacts], str]
+"""Gives the release of the server that a host is to run."""
+
 LARGEST_SMALL_SITE = 2_000
 """Users up to which the documents name a size; beyond it the sizes are our reading of the tiers."""
 
@@ -65,10 +68,11 @@ def architecture() -> Requirement:
     return Requirement("architecture", check, "There is a server for the host's processor.")
 
 
-def glibc(version: str) -> Requirement:
-    """The binary of release ``version`` starts with the host's C library."""
+def glibc(version_on: VersionOn) -> Requirement:
+    """The binary of the release starts with the host's C library."""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
+        version = version_on(facts)
         needed = f"a glibc that Mattermost {version} starts with"
         try:
             refusal = platforms.glibc_verdict(facts.glibc, version)
@@ -267,13 +271,14 @@ def locale() -> Requirement:
     return Requirement("locale", check, "The database's locale; it is generated where missing.")
 
 
-def postgresql_version(major: Callable[[HostFacts], int], version: str) -> Requirement:
-    """The PostgreSQL that will run is one that Mattermost ``version`` starts with.
+def postgresql_version(major: Callable[[HostFacts], int], version_on: VersionOn) -> Requirement:
+    """The PostgreSQL that will run is one that the release of Mattermost starts with.
 
     ``major`` tells it from the facts; it may raise OperatorError.
     """
 
     def check(facts: HostFacts) -> Iterator[Finding]:
+        version = version_on(facts)
         needed = f"PostgreSQL {postgresql_versions.minimum_for(version)} or newer"
         try:
             found = major(facts)

@@ -16,6 +16,7 @@ STYLES: Mapping[Verdict, str] = {
     "error": "bold red",
     "warning": "yellow",
     "skipped": "cyan",
+    "note": "cyan",
     "ok": "green",
 }
 NARROWEST = 80

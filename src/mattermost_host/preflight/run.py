@@ -158,25 +158,30 @@ def _examine(site: Checked, hosts: Sequence[Host]) -> tuple[Reading, Report]:
     requirements = {host.name: every[host.name] for host in hosts}
     reading = facts_of(hosts, site.settings.name)
     answering = [host for host in hosts if host.name in reading.facts]
-    inquired = _inquire(answering, requirements, skip)
+    inquired = _inquire(answering, reading.facts, requirements, skip)
     return reading, collect(requirements, reading.facts, skip, reading.silent, inquired)
 
 
 def _inquire(
-    hosts: Sequence[Host], requirements: Requirements, skip: Mapping[str, str]
+    hosts: Sequence[Host],
+    facts: Mapping[str, HostFacts],
+    requirements: Requirements,
+    skip: Mapping[str, str],
 ) -> Mapping[str, Sequence[Finding]]:
     def ask(host: Host) -> list[Finding]:
         return [
             _skipped(finding.name, skip) if finding.name in skip else finding
             for inquiry in requirements[host.name]
             if isinstance(inquiry, Inquiry)
-            for finding in _answers(inquiry, host, skip)
+            for finding in _answers(inquiry, host, facts[host.name], skip)
         ]
 
     found = each_host.ask(hosts, ask)
     return {host.name: findings for host, findings in zip(hosts, found, strict=True)}
 
 
-def _answers(inquiry: Inquiry, host: Host, skip: Mapping[str, str]) -> Sequence[Finding]:
+def _answers(
+    inquiry: Inquiry, host: Host, facts: HostFacts, skip: Mapping[str, str]
+) -> Sequence[Finding]:
     first = inquiry.names[0]
-    return [_skipped(first, skip)] if first in skip else list(inquiry.ask(host))
+    return [_skipped(first, skip)] if first in skip else list(inquiry.ask(host, facts))

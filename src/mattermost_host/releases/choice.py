@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 from typing import Literal
@@ -14,10 +14,13 @@ from mattermost_host.knowledge import releases
 from mattermost_host.releases import download
 from mattermost_host.releases import source as release_source
 from mattermost_host.releases.download import Tarball
+from mattermost_host.releases.installed import Installed
 from mattermost_host.releases.source import ReleaseSource, without_secrets
 from mattermost_host.support.errors import Mistake
 from mattermost_host.support.paths import CACHE, is_file
 
+VERSION = re.compile(r"\d+\.\d+\.\d+")
+DIGEST = re.compile(r"[0-9a-f]{64}")
 LONG_DOWNLOAD = 50 * 2**20
 """Bytes from which the progress of a download is told."""
 
@@ -27,8 +30,13 @@ class Release:
     """A release by the folder it becomes, and the way to its verified tarball."""
 
     folder: str
-    fetch: Callable[[], Tarball] = field(compare=False)
-    """Gives the tarball on the control machine; needed only where the host lacks the release."""
+    fetch: Callable[[str], Tarball] = field(compare=False)
+    """Gives the verified tarball on the control machine, by the digest that the host noted when it
+    unpacked the release, where nobody else has stated one. Raises ReleaseError."""
+    can_be_verified: bool = True
+    """Whether somebody has said how."""
+    by_hash: bool = False
+    """Whether each of its files is to be hashed at the next look."""
 
 
 class ReleaseSettings(BaseModel):
@@ -39,7 +47,10 @@ class ReleaseSettings(BaseModel):
     version: str | None = Field(
         default=None,
         pattern=r"^\d+\.\d+\.\d+$",
-        description="For example `11.7.9`. Without it the newest extended support release.",
+        description=(
+            "For example `11.7.9`. Without it a host keeps the release that it has; a first deploy "
+            "takes the newest extended support release of the table of releases."
+        ),
     )
     edition: Literal["enterprise", "team"] = Field(
         default="enterprise",
@@ -66,10 +77,15 @@ class ReleaseSettings(BaseModel):
     )
 
 
-def version_of(settings: ReleaseSettings) -> str:
-    """The release of the server, ``11.7.9``: stated, in the name of the file, or the default."""
-    named = re.search(r"\d+\.\d+\.\d+", Path(settings.file).name) if settings.file else None
-    return settings.version or (named.group() if named else releases.default())
+def stated_version(settings: ReleaseSettings) -> str | None:
+    """The release that the inventory states, or that the name of its file says."""
+    named = VERSION.search(Path(settings.file).name) if settings.file else None
+    return settings.version or (named.group() if named else None)
+
+
+def version_of(settings: ReleaseSettings, found: Installed | None = None) -> str:
+    """The release to run: the stated one, else the one that is on the host, else the default."""
+    return stated_version(settings) or (found.version if found else releases.default())
 
 
 def mistakes(settings: ReleaseSettings, path: str) -> Iterator[Mistake]:
@@ -84,6 +100,13 @@ def mistakes(settings: ReleaseSettings, path: str) -> Iterator[Mistake]:
             "if you mean it",
         )
     version = version_of(settings)
+    if (settings.sha256 or settings.file) and stated_version(settings) is None:
+        yield Mistake(
+            f"{path}.version",
+            "nothing",
+            f"write the version of the {'tarball' if settings.file else 'sha256'} that is stated "
+            "beside it",
+        )
     known = releases.sha256(version, settings.edition, "amd64")
     if not (settings.file or known or settings.sha256 or settings.signature_key):
         wanted = releases.digest_wanted(version, settings.edition, "amd64")
@@ -100,8 +123,20 @@ def _local(location: str | None) -> str | None:
     return None if location and location.startswith(("https://", "http://")) else location
 
 
-def release_to_run(settings: ReleaseSettings, version: str, architecture: str) -> Release:
-    """The release of ``settings``, named by version and digest, so that no two share a folder."""
+def release_to_run(
+    settings: ReleaseSettings,
+    architecture: str,
+    found: Installed | None = None,
+    *,
+    by_hash: bool = False,
+) -> Release:
+    """The release of ``settings`` for a host on which ``found`` is installed.
+
+    Its folder is named by version and digest, so that no two share one; what is on the host keeps
+    its name.
+    """
+    stays = found if stated_version(settings) is None else None
+    version = version_of(settings, found)
     source = release_source.source(
         version,
         settings.edition,
@@ -112,11 +147,29 @@ def release_to_run(settings: ReleaseSettings, version: str, architecture: str) -
         signature_key=Path(settings.signature_key) if settings.signature_key else None,
         unverified=settings.unverified,
     )
+    if stays and source.sha256 and not stays.may_be_of(source.sha256):
+        # Another build of the same version is on the host, and stays.
+        source = replace(source, sha256=None)
+    return Release(
+        stays.folder if stays else _folder(version, settings.edition, source),
+        fetch=lambda noted: _fetched(_by_digest(source, noted)),
+        can_be_verified=bool(source.sha256 or source.signature_key or source.unverified),
+        by_hash=by_hash,
+    )
+
+
+def _folder(version: str, edition: str, source: ReleaseSource) -> str:
     digest = source.sha256
     if digest is None and not source.is_url:
         digest = download.sha256_of(Path(source.location))
-    folder = f"{version}-{digest[:8]}" if digest else version
-    return Release(folder, fetch=lambda: _fetched(source))
+    if digest:
+        return f"{version}-{digest[:8]}"
+    return f"{version}-team" if edition == "team" else version
+
+
+def _by_digest(source: ReleaseSource, noted: str) -> ReleaseSource:
+    """``source``, verified by the digest that the host noted where nobody has stated one."""
+    return replace(source, sha256=source.sha256 or (noted if DIGEST.fullmatch(noted) else None))
 
 
 _fetching = Lock()

@@ -81,8 +81,8 @@ def _danger(member: tarfile.TarInfo, tree: _Tree) -> str | None:
     """Why ``member`` may not be unpacked after those before it, which are noted in ``tree``."""
     if member.name.startswith("/") or ".." in member.name.split("/"):
         return "lies outside of it"
-    if any(character < " " or character == "\x7f" for character in member.name):
-        return "has a name with control characters"
+    if any(character < " " or character in "\x7f\\" for character in member.name):
+        return "has a name with control characters or a backslash"
     top, _, path = posixpath.normpath(member.name).partition("/")
     tree.top = tree.top or top
     if top not in (tree.top, "."):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from mattermost_host.facts.place import Place
+from mattermost_host.facts.place import About, Place
 from mattermost_host.knowledge import mattermost_settings
 from mattermost_host.site.secrets import Secrets
 from mattermost_host.site.settings import ROOMS, Description
@@ -18,7 +18,7 @@ def mistakes(settings: Description, place: Place) -> Iterator[Mistake]:
 
 
 def mistakes_with_secrets(
-    settings: Description, version: str, secrets: Secrets
+    settings: Description, site: About, secrets: Secrets
 ) -> Iterator[Mistake]:
     """What shows only when the secrets are known."""
     if not settings.postgres.local and secrets.database_password is None:
@@ -28,7 +28,9 @@ def mistakes_with_secrets(
             "write it into the secrets file beside the inventory, or into the environment as "
             "MATTERMOST_HOST_DATABASE_PASSWORD",
         )
-    yield from mattermost_settings.mistakes(secrets.settings, version, path="settings")
+    yield from mattermost_settings.mistakes(
+        secrets.settings, site.version, path="settings", settled=site.version_is_stated
+    )
 
 
 def _url(url: str) -> Iterator[Mistake]:

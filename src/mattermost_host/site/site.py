@@ -15,17 +15,17 @@ from pydantic import SecretStr
 
 from mattermost_host.certificates.authority import Pair
 from mattermost_host.components import mattermost, nginx, postgres, tls
-from mattermost_host.engine import inventory, locks
+from mattermost_host.engine import explanations, inventory, locks
 from mattermost_host.engine.inventory import SiteHost
 from mattermost_host.facts.host import HostFacts
-from mattermost_host.facts.place import UNASKED, About, Peer, Place
+from mattermost_host.facts.place import UNASKED, About, Peer, Place, installed_on
 from mattermost_host.knowledge import postgresql_sizing
 from mattermost_host.knowledge.dsn import Dsn
 from mattermost_host.knowledge.postgresql_sizing import Pool
 from mattermost_host.knowledge.surface import Surface, Wanted
-from mattermost_host.ops import release
+from mattermost_host.ops.release_state import CURRENT
 from mattermost_host.preflight.finding import Inquiry, Requirement
-from mattermost_host.releases.choice import Release, release_to_run, version_of
+from mattermost_host.releases.choice import Release, release_to_run, stated_version, version_of
 from mattermost_host.site import rules as site_rules
 from mattermost_host.site.secrets import Secrets, secrets_path
 from mattermost_host.site.settings import PLACEHOLDER, ROOMS, Description, Room, describe
@@ -47,6 +47,8 @@ class Site:
     _current: ClassVar["Site | None"] = None
     _lock: ClassVar[IO[str] | None] = None
     """Held until pyinfra's process ends."""
+    by_hash: ClassVar[bool] = False
+    """Whether this run hashes every file of a release, not only those that were touched."""
 
     @classmethod
     def load(cls, path: Path) -> "Site":
@@ -57,7 +59,7 @@ class Site:
         read, settings = cls.described(path)
         about = _about(settings, path)
         secrets = Secrets.load(path, _wanted(settings, Place(about)), datetime.now(UTC))
-        mistakes = list(site_rules.mistakes_with_secrets(settings, about.version, secrets))
+        mistakes = list(site_rules.mistakes_with_secrets(settings, about, secrets))
         if mistakes:
             raise SiteError(str(path), mistakes)
         return cls(path, settings, read.hosts, secrets)
@@ -163,7 +165,7 @@ class Site:
                 self.dsn,
                 self.secrets.database_password,
                 authorities=self.database_ca,
-                version=self.version,
+                version_on=place.site.version_on,
                 pool=self._pool,
             )
         return needed
@@ -177,11 +179,6 @@ class Site:
     def skip(self) -> Mapping[str, str]:
         """Checks of the preflight that the operator skips, and why."""
         return self.settings.skip
-
-    @property
-    def version(self) -> str:
-        """The release of the server, ``11.7.9``."""
-        return version_of(self.settings.mattermost.release)
 
     @property
     def administrator_email(self) -> str:
@@ -231,7 +228,7 @@ class Site:
             certificate=tls.CERTIFICATE,
             key=tls.KEY,
             max_file_size_mb=self.settings.mattermost.max_file_size_mb,
-            static_folder=f"{release.CURRENT}/client",
+            static_folder=f"{CURRENT}/client",
             acme_folder=tls.challenge_folder(self.settings.tls),
         )
 
@@ -254,11 +251,12 @@ class Site:
         """The release for this host.
 
         Where the host lacks it, it is fetched and verified now: a tarball that is not right is to
-        be heard of before anything is touched. Raises ReleaseError.
+        be heard of before anything is touched. A plan fetches nothing. Raises ReleaseError.
         """
-        wanted = release_to_run(self.settings.mattermost.release, self.version, facts.architecture)
-        if wanted.folder not in facts.releases:
-            wanted.fetch()
+        settings, found = self.settings.mattermost.release, installed_on(facts)
+        wanted = release_to_run(settings, facts.architecture, found, by_hash=Site.by_hash)
+        if wanted.folder not in facts.releases and not explanations.wanted():
+            wanted.fetch("")
         return wanted
 
     def postgres_parameters(self, host_name: str, facts: HostFacts) -> dict[str, str]:
@@ -282,6 +280,7 @@ def _about(settings: Description, path: Path) -> About:
         users=settings.users,
         file_use=settings.file_use,
         version=version_of(settings.mattermost.release),
+        version_is_stated=stated_version(settings.mattermost.release) is not None,
         secrets_file=str(secrets_path(path)),
     )
 

@@ -14,8 +14,8 @@ from mattermost_host.components.mattermost import (
     UNIT_FILE,
     Settings,
     environment,
-    quote,
 )
+from mattermost_host.knowledge.process_environment import quoted
 from mattermost_host.ops.entries import Absent
 from mattermost_host.releases.choice import Release
 from mattermost_host.releases.download import Tarball
@@ -49,7 +49,7 @@ class Deployed:
     """The component's deploy with the arguments that a site gives it."""
 
     def __init__(self, tarball: Path):
-        self.wanted = Release("11.7.9", lambda: Tarball(tarball, "ab" * 32))
+        self.wanted = Release("11.7.9", lambda _: Tarball(tarball, "ab" * 32))
 
     def __call__(self, answer: Any = nothing_installed, **changed: Any) -> Plan:
         settings = Settings(**changed.pop("settings", {}))
@@ -74,6 +74,8 @@ def test_a_fresh_host(deployed: Deployed) -> None:
     assert deployed().changed == [
         "Mattermost | what the release needs is installed",
         "Mattermost | the account mattermost exists",
+        "Mattermost | the folders of the releases are in place",
+        "Mattermost | release 11.7.9 is unpacked",
         "Mattermost | release 11.7.9 is current",
         "Mattermost | folders, settings and unit are in place",
         "Mattermost | the server runs it",
@@ -160,7 +162,7 @@ def test_the_environment_owns_what_the_layout_needs() -> None:
     ],
 )
 def test_values_are_quoted_for_systemd(value: str, written: str) -> None:
-    assert quote(value) == written
+    assert quoted(value) == written
 
 
 @pytest.mark.parametrize("local_database", [True, False])

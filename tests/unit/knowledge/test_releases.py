@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from mattermost_host.knowledge import releases
+from mattermost_host.knowledge import releases, upgrade_paths
 
 TODAY = date(2026, 11, 21)
 
@@ -100,7 +100,7 @@ def test_support_lasts_to_the_end_of_its_last_day() -> None:
 def test_the_upgrade_that_breaks_the_database_is_known(
     installed: str, target: str, bad: bool
 ) -> None:
-    sentence = releases.bad_upgrade(installed, target)
+    sentence = upgrade_paths.refusal(installed, target)
     assert (sentence is not None) is bad
     if sentence:
         assert "upgrade to 11.7.3 or newer" in sentence

@@ -29,14 +29,14 @@ EVERY: dict[str, Requirement] = {
     for one in (
         requirements.supported_platform(),
         requirements.architecture(),
-        requirements.glibc("11.7.9"),
+        requirements.glibc(lambda _: "11.7.9"),
         requirements.capacity(200),
         requirements.disk(200, "medium"),
         requirements.executable_opt(),
         requirements.clock(),
         requirements.name_resolution("https://chat.example.com"),
         requirements.locale(),
-        requirements.postgresql_version(lambda _: 15, "11.7.9"),
+        requirements.postgresql_version(lambda _: 15, lambda _: "11.7.9"),
         conflicts.ports_free([HTTPS, SERVER, SSH]),
         conflicts.no_other_web_server(),
         conflicts.no_other_postgresql(lambda _: ("15", "main")),
@@ -190,7 +190,7 @@ def no_cluster(_: HostFacts) -> int:
 def test_the_postgresql_to_come(
     major: Callable[[HostFacts], int], verdict: str, words: str
 ) -> None:
-    found = finding(requirements.postgresql_version(major, "11.7.9"), HOST)
+    found = finding(requirements.postgresql_version(major, lambda _: "11.7.9"), HOST)
     assert found.verdict == verdict
     assert words in found.remedy
 

@@ -103,7 +103,7 @@ def test_a_skipped_check_is_not_made_and_says_why() -> None:
 
 
 def test_a_skip_of_no_known_check_is_a_mistake_that_names_the_known_ones() -> None:
-    inquiry = Inquiry(("database-version", "database-tls"), lambda _: [])
+    inquiry = Inquiry(("database-version", "database-tls"), lambda *_: [])
     known: Mapping[str, Sequence[Requirement | Inquiry]] = {"mm1": [SYSTEM, inquiry]}
     (mistake,) = skip_mistakes({"sytem": "a reason", "database-tls": "a reason"}, known)
     assert str(mistake) == (
@@ -204,7 +204,7 @@ def test_a_mistaken_skip_ends_it_before_any_host_is_asked(asked: list[str]) -> N
 
 
 def test_inquiries_ask_from_the_host_and_may_be_skipped(asked: list[str]) -> None:
-    def ask(host: Host) -> list[Finding]:
+    def ask(host: Host, facts: HostFacts) -> list[Finding]:
         return [Finding("db-version", "ok", host.name), Finding("db-tls", "warning", "none")]
 
     inquiry = Inquiry(("db-version", "db-tls"), ask)

@@ -95,7 +95,7 @@ def _planned(shape: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     made = Site.load(inventory)
     monkeypatch.setattr(Site, "_current", made)
     monkeypatch.setattr(Site, "certificate", pair() if made.certificate else None)
-    wanted = Release("11.7.9-0123abcd", lambda: Tarball(tarball, "ab" * 32))
+    wanted = Release("11.7.9-0123abcd", lambda _: Tarball(tarball, "ab" * 32))
     monkeypatch.setattr(Site, "release", lambda *_: wanted)
     # An external database is asked over ssh.
     monkeypatch.setattr(postgres, "requires_of_external", lambda *_, **__: [])

@@ -108,7 +108,12 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         "no release that we know has this setting: did you mean `ServiceSettings.SiteURL`?",
     ),
     (
-        {"mattermost": {"settings": {"TeamSettings.ExperimentalViewArchivedChannels": False}}},
+        {
+            "mattermost": {
+                "release": {"version": "11.7.9"},
+                "settings": {"TeamSettings.ExperimentalViewArchivedChannels": False},
+            }
+        },
         'mattermost.settings."TeamSettings.ExperimentalViewArchivedChannels": found False; '
         "archived channels can always be viewed since 11.0: remove it or write True",
     ),
@@ -361,7 +366,7 @@ def release_of(tarball: Path) -> Any:
     from mattermost_host.releases.choice import Release
     from mattermost_host.releases.download import Tarball
 
-    return Release("11.7.9", lambda: Tarball(tarball, "ab" * 32))
+    return Release("11.7.9", lambda _: Tarball(tarball, "ab" * 32))
 
 
 def _deploy() -> None:

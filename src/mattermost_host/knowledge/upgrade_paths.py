@@ -1,0 +1,81 @@
+"""From which release of Mattermost to which: what the vendor supports, tests, and warns of.
+
+From the vendor's release policy (skipping extended releases, the way through 7.1), its upgrade
+notes and its page on downgrades, as published in August 2026, and from what real servers did.
+"""
+
+from dataclasses import dataclass
+
+from mattermost_host.knowledge.releases import LINES, line, numbers
+
+
+@dataclass(frozen=True)
+class BadUpgrade:
+    """Upgrades that the vendor warns of: from a release of ``line`` to another."""
+
+    line: str
+    first: str
+    """From this release of ``line`` on."""
+    last_target: str
+    """To this release or older ones."""
+    reason: str
+
+
+BAD_UPGRADES = (
+    BadUpgrade(
+        "10.11",
+        "10.11.17",
+        "11.7.2",
+        "both number different migrations of the database alike (mattermost#36594); "
+        "upgrade to 11.7.3 or newer",
+    ),
+)
+
+WAYPOINTS = ("5.37", "7.1")
+"""Lines that an older release has to be upgraded to before it goes on to a newer one. Since 6.0
+the schema is converted at a start; 7.1 is the policy's oldest release that may go on directly."""
+
+PASSWORDS_CHANGED = (11, 0)
+"""Since then passwords are hashed by PBKDF2: an older server refuses whoever has logged in since.
+Seen with 11.2 and 10.11: ping and posting work, a log-in by password answers 401."""
+
+
+def refusal(installed: str, target: str) -> str | None:
+    """A sentence where ``installed`` can't be upgraded to ``target`` in one step."""
+    for bad in BAD_UPGRADES:
+        leaves = line(installed) == bad.line and numbers(installed) >= numbers(bad.first)
+        arrives = numbers(installed) < numbers(target) <= numbers(bad.last_target)
+        if leaves and arrives and line(target) != bad.line:
+            return f"Mattermost {installed} cannot be upgraded to {target}: {bad.reason}."
+    for waypoint in WAYPOINTS:
+        if numbers(line(installed)) < numbers(waypoint) < numbers(line(target)):
+            return (
+                f"Mattermost {installed} cannot be upgraded to {target} in one step: deploy the "
+                f"newest release of {waypoint} first, and {target} when it runs."
+            )
+    return None
+
+
+def skipped(installed: str, target: str) -> list[str]:
+    """The extended support releases that lie between; the vendor tests from one to the next."""
+    between = [
+        known.name
+        for known in LINES
+        if known.extended and numbers(line(installed)) < numbers(known.name) < numbers(line(target))
+    ]
+    return between[::-1]
+
+
+def downgrade(installed: str, target: str) -> str:
+    """What going back from ``installed`` to the older ``target`` would do."""
+    lost = numbers(target)[:2] < PASSWORDS_CHANGED <= numbers(installed)[:2]
+    effect = (
+        "whoever has logged in by password since is refused"
+        if lost
+        else f"what {installed} has changed in it may not be understood"
+    )
+    return (
+        f"Mattermost {target} would run on the database that {installed} has migrated: {effect}. "
+        f"State {installed}, or put the database back as it was before the upgrade and skip this "
+        "check."
+    )

@@ -1,0 +1,173 @@
+"""Whether a host may run the release that it is to run, and what that means for it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from mattermost_host.facts.host import HostFacts
+from mattermost_host.facts.place import Place, installed_on
+from mattermost_host.knowledge import mattermost_settings, releases, upgrade_paths
+from mattermost_host.preflight.finding import Finding, Requirement, Verdict
+from mattermost_host.releases.choice import ReleaseSettings, stated_version, version_of
+from mattermost_host.releases.installed import Installed
+
+STATE = "`mattermost.release.version`"
+QUESTIONS = {"releases", "current_release", "noted_release"}
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What is stated, and what a host has."""
+
+    stated: str | None
+    found: Installed | None
+    version: str
+    """The release that the host is to run."""
+    facts: HostFacts
+    today: date | None
+
+    @property
+    def upgrade_from(self) -> str | None:
+        """The older release that is on the host; None where no newer one is stated."""
+        newer = self.stated and self.found and _newer_than(self.stated, self.found.version)
+        return self.found.version if self.found and newer else None
+
+
+def of(settings: ReleaseSettings, today: date | None = None) -> list[Requirement]:
+    """The checks of a release: which it is, whether the way to it is open, its support."""
+
+    def check(judge: Callable[[_Case], Finding]) -> Callable[[HostFacts], Iterator[Finding]]:
+        def checked(facts: HostFacts) -> Iterator[Finding]:
+            found = installed_on(facts)
+            version = version_of(settings, found)
+            yield judge(_Case(stated_version(settings), found, version, facts, today))
+
+        return checked
+
+    return [Requirement(name, check(judge), meaning) for name, (judge, meaning) in _CHECKS.items()]
+
+
+def settings_fit(settings: Mapping[str, object], place: Place) -> Requirement:
+    """The server's settings are right for the release that the host is to run."""
+
+    def check(facts: HostFacts) -> Iterator[Finding]:
+        version = place.site.version_on(facts)
+        secret = place.secrets.settings if place.secrets else {}
+        wrong = [
+            *mattermost_settings.mistakes(settings, version, site_url=place.site.url),
+            *mattermost_settings.mistakes(secret, version, path="settings"),
+        ]
+        for one in wrong:
+            found = f"{one.path}: {one.found}"
+            needed = f"settings that Mattermost {version} starts with"
+            yield Finding("settings", "error", found, needed, f"{one.needed}.")
+        if not wrong:
+            yield Finding("settings", "ok", f"right for Mattermost {version}")
+
+    return Requirement("settings", check, "The server's settings suit the release on the host.")
+
+
+def _newer_than(one: str, other: str) -> bool:
+    return releases.numbers(one) > releases.numbers(other)
+
+
+def _which(case: _Case) -> Finding:
+    version, there = case.version, ", ".join(case.facts.releases)
+    if case.stated:
+        return Finding("release", "ok", f"Mattermost {version}, as stated")
+    if QUESTIONS & case.facts.unread or (case.found is None and there):
+        return Finding(
+            "release",
+            "error",
+            "it can't be told which release runs here; in /opt/mattermost/releases: "
+            f"{there or 'not readable'}",
+            "the release to keep",
+            f"State {STATE}.",
+        )
+    if case.found is None:
+        chosen = f"Mattermost {version}, the newest extended support release in the table"
+        return Finding("release", "note", f"{chosen}; no version is stated and none is on the host")
+    newer = " and ".join(_newer(version))
+    if not newer:
+        return Finding("release", "ok", f"Mattermost {version} stays")
+    stays = f"Mattermost {version} stays; newer: {newer}. To upgrade, state {STATE}"
+    return Finding("release", "note", stays)
+
+
+def _newer(version: str) -> list[str]:
+    """The newest release of the line, and the newest extended support release."""
+    known = releases.support(version)
+    patch = known.newest if known else None
+    default = releases.default()
+    found = []
+    if patch and _newer_than(patch, version):
+        found.append(f"{patch} (same line)")
+    if default != patch and _newer_than(default, version):
+        found.append(f"{default} (extended support)")
+    return found
+
+
+def _path(case: _Case) -> Finding:
+    name, needed = "release-path", "an upgrade that the vendor supports"
+    before = case.upgrade_from
+    if before is None:
+        return Finding(name, "ok", "no upgrade", needed)
+    way = f"from Mattermost {before} to {case.version}"
+    refusal = upgrade_paths.refusal(before, case.version)
+    if refusal:
+        return Finding(name, "error", way, needed, refusal)
+    skipped = ", ".join(upgrade_paths.skipped(before, case.version))
+    untested = f"The vendor supports, but does not test, upgrades that skip {skipped}."
+    return Finding(name, "warning" if skipped else "ok", way, needed, untested if skipped else "")
+
+
+def _upgrade(case: _Case) -> Finding:
+    if case.upgrade_from is None:
+        return Finding("release-upgrade", "ok", "none")
+    return Finding(
+        "release-upgrade",
+        "warning",
+        f"Mattermost {case.upgrade_from} is on the host, and {case.version} is stated: an upgrade",
+        "",
+        "The server migrates its database when it starts. The way back is a copy of the database "
+        "from before: make one.",
+    )
+
+
+def _downgrade(case: _Case) -> Finding:
+    name, before = "release-downgrade", case.found.version if case.found else None
+    if before is None or not _newer_than(before, case.version):
+        return Finding(name, "ok", "none")
+    return Finding(
+        name,
+        "error",
+        f"Mattermost {before} is on the host, and {case.version} is stated: a downgrade",
+        f"{before} or newer",
+        upgrade_paths.downgrade(before, case.version),
+    )
+
+
+def _support(case: _Case) -> Finding:
+    ended = releases.end_of_life(case.version, case.today) or ""
+    verdict: Verdict = "warning" if ended else "ok"
+    needed = "a release that the vendor supports"
+    return Finding("release-support", verdict, f"Mattermost {case.version}", needed, ended)
+
+
+_CHECKS: Mapping[str, tuple[Callable[[_Case], Finding], str]] = {
+    "release": (
+        _which,
+        "Which release a host gets: the stated one, the one that it has, or at first the newest "
+        "extended support release.",
+    ),
+    "release-path": (
+        _path,
+        "The vendor supports the upgrade from the release on the host to the stated one.",
+    ),
+    "release-upgrade": (_upgrade, "An upgrade is about to be made, and what it means."),
+    "release-downgrade": (
+        _downgrade,
+        "The stated release is not older than the one on the host.",
+    ),
+    "release-support": (_support, "The vendor still supports the release."),
+}

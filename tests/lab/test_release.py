@@ -42,7 +42,7 @@ def _switch(deployment: Deployment, tarball: Path) -> None:
     deployment.site["mattermost"]["release"]["file"] = str(tarball)
     deployment.write()
     changed = deployment.deploy().changed
-    assert [name.partition("|")[0].strip() for name in changed] == ["Mattermost"] * 2
+    assert {name.partition("|")[0].strip() for name in changed} == {"Mattermost"}
     after = deployment.started(*units)
     assert [unit for unit in units if after[unit] != before[unit]] == ["mattermost.service"]
     assert _starts(deployment) == starts + 1
@@ -55,7 +55,7 @@ def _starts(deployment: Deployment) -> int:
 
 
 def _kept(deployment: Deployment) -> list[str]:
-    listed = deployment.host.run("ls -A /opt/mattermost /opt/mattermost/releases").stdout.split()
+    listed = deployment.host.run("ls -A /opt/mattermost/releases").stdout.split()
     return sorted(name.partition("-")[0] for name in listed if name[0].isdigit())
 
 
@@ -71,8 +71,12 @@ def _version(client: Client) -> str:
 def test_switched_and_the_last_two_kept(
     deployment: Deployment, tarballs: dict[str, Path], version: str, kept: list[str]
 ) -> None:
+    # Without a reason a downgrade is refused; test_release_moves.py shows it.
+    deployment.site["skip"] = {"release-downgrade": "the stand-in migrates nothing"}
     _switch(deployment, tarballs[version])
     assert _kept(deployment) == sorted(kept)
+    manifests = deployment.host.run("ls /opt/mattermost/manifests").stdout.split()
+    assert sorted(name.partition("-")[0] for name in manifests) == sorted(kept)
     with deployment.client() as client:
         assert _version(client).startswith(version)
         client.log_in(USER["username"], USER["password"])
@@ -91,6 +95,8 @@ def test_static_files_are_those_of_the_release(deployment: Deployment) -> None:
 def test_nothing_is_left_of_the_switches(deployment: Deployment) -> None:
     assert sorted(deployment.host.run("ls -A /opt/mattermost").stdout.split()) == [
         "current",
+        "manifests",
+        "release",
         "releases",
     ]
     deployment.verify()

@@ -73,7 +73,8 @@ TAMPERED = {
     "content": ("echo evil >> {}/client/root.html", "client/root.html has another content"),
     "same size and time": (
         "touch -r {0}/client/root.html /run/time; "
-        "printf X | dd of={0}/client/root.html conv=notrunc; touch -r /run/time {0}/client/root.html",
+        "printf X | dd of={0}/client/root.html conv=notrunc; "
+        "touch -r /run/time {0}/client/root.html",
         "client/root.html has another content",
     ),
     "extra file": ("touch {}/client/x.js", "client/x.js is no part of the release"),
@@ -123,7 +124,7 @@ def test_healing_never_moves_a_release(deployment: Deployment, tarballs: dict[st
     window = ("--heal", "all", "--window", "00:00-23:59")
     for options in (("--heal", "safe"), window):
         inventory = str(deployment.inventory)
-        done = deployment.run("mattermost-host", "drift", "run", inventory, *options, check=False)
+        done = deployment.run("mattermost-host", "drift", inventory, *options, check=False)
         assert done.status == 2, done.output
         assert f"an UPGRADE to {NEW}" in done.words
         assert _current(deployment) == before

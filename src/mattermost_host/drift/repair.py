@@ -82,12 +82,22 @@ def leave_safe(run: Run) -> int:
     return left
 
 
+def leave_all(run: Run) -> int:
+    """Take what only an operator may do, an upgrade, out of an evaluated run; how many are left."""
+    left = 0
+    for host, operations in run.operations().items():
+        kept = [operation for operation in operations if _heals(operation)]
+        run.keep(host, kept)
+        left += sum(one.will_change for one in kept)
+    return left
+
+
 def _safe(
     operations: Sequence[Operation], consequences: Sequence[Consequence]
 ) -> Iterator[Operation]:
     stopped: set[str] = set()
     for operation in operations:
-        if not operation.will_change:
+        if not operation.will_change or not _heals(operation):
             continue
         component = operation.name.partition(" | ")[0]
         changes = operation.changes
@@ -99,6 +109,10 @@ def _safe(
             return
         else:
             stopped.add(component)
+
+
+def _heals(operation: Operation) -> bool:
+    return all(change.heals for change in operation.changes)
 
 
 def is_safe(

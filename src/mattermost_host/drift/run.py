@@ -4,7 +4,7 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -23,7 +23,7 @@ from mattermost_host.drift import (
 )
 from mattermost_host.drift.alerts import Channels
 from mattermost_host.drift.outcome import PRIORITIES, Found, Level, Outcome, found_in, one_line
-from mattermost_host.drift.repair import Heal, leave_safe
+from mattermost_host.drift.repair import Heal, leave_all, leave_safe
 from mattermost_host.engine import locks
 from mattermost_host.engine.run import Run
 from mattermost_host.plan import apply as application
@@ -33,6 +33,8 @@ from mattermost_host.site.secrets import authority_path
 from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError
 
+HASHES_EVERY_S = 7 * 24 * 3600
+"""A plan compares sizes, owners and times of a release's files; every week their content, too."""
 STYLES = {"critical": "red", "error": "red", "warning": "yellow"}
 
 
@@ -82,13 +84,31 @@ def _outcome(inventory: Path, heal: Heal | None) -> tuple[Site | None, Outcome]:
     outcome = Outcome(inventory.stem, began, 0)
     try:
         site = Site.use(inventory)
+        Site.by_hash = _hashes_are_due(folder(inventory) / "hashed")
         outcome = _examined(site, heal, outcome)
+        if Site.by_hash:
+            _note_hashes(folder(inventory) / "hashed")
     except OperatorError as error:
         outcome = replace(outcome, reason=str(error))
     except Exception as error:  # nobody is there to see it: it is told like anything else
         traceback.print_exc()
         outcome = replace(outcome, reason=f"a defect: {type(error).__name__}: {error}")
     return site, replace(outcome, seconds=time.monotonic() - start)
+
+
+def _hashes_are_due(last: Path) -> bool:
+    """``last`` is as old as the last look at the content of every file of the releases."""
+    try:
+        return not 0 <= time.time() - last.stat().st_mtime < HASHES_EVERY_S
+    except OSError:
+        return True
+
+
+def _note_hashes(last: Path) -> None:
+    # Where it can't be noted, every look is a thorough one.
+    with suppress(OSError):
+        last.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        last.touch()
 
 
 def _examined(site: Site, heal: Heal | None, outcome: Outcome) -> Outcome:
@@ -111,8 +131,8 @@ def _found(plan: Plan) -> tuple[Found, ...]:
 
 def _something_is_left(prepared: Run, heal: Heal, before: Sequence[Found]) -> bool:
     """Whether the run has anything to do after what may not be done now was taken out of it."""
-    everything = heal.now(datetime.now()) == "all"
-    return bool(before) and (everything or leave_safe(prepared) > 0)
+    leave = leave_all if heal.now(datetime.now()) == "all" else leave_safe
+    return bool(before) and leave(prepared) > 0
 
 
 def _put_right(prepared: Run) -> str:

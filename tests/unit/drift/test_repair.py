@@ -9,13 +9,15 @@ import pytest
 from pyinfra.api.operations import run_ops
 from pyinfra.api.state import StateStage
 
-from mattermost_host.drift.repair import Heal, Window, is_safe, leave_safe
+from mattermost_host.drift.repair import Heal, Window, is_safe, leave_all, leave_safe
 from mattermost_host.engine.explanations import Change, collecting
 from mattermost_host.engine.restart_triggers import Consequence
 from mattermost_host.engine.run import Run
-from mattermost_host.ops import account, database, files, kernel, ruleset, running
+from mattermost_host.ops import account, database, files, kernel, release, ruleset, running
 from mattermost_host.ops.entries import Directory, Entry, File, FileStates, State
+from mattermost_host.ops.release_state import Found, ReleaseState
 from mattermost_host.plan import plan as planning
+from mattermost_host.releases.choice import Release
 from mattermost_host.support.errors import OperatorError
 from tests.unit.fake_host import Plan, _fake_host, answering
 
@@ -67,7 +69,11 @@ def _state(entry: Entry, mode: str = "") -> State:
     return State(kind, mode or entry.mode, "root", "root", digest)
 
 
-def _healed(deploy: Callable[[], None], answers: Mapping[Any, Any]) -> tuple[int, dict[str, str]]:
+def _healed(
+    deploy: Callable[[], None],
+    answers: Mapping[Any, Any],
+    leave: Callable[[Run], int] = leave_safe,
+) -> tuple[int, dict[str, str]]:
     """How many operations were left, and the commands of those that ran, by name."""
     with _fake_host(Plan(), answering(answers), {}, yes=False) as (state, host), collecting():
         state.check_for_changes = False
@@ -75,7 +81,7 @@ def _healed(deploy: Callable[[], None], answers: Mapping[Any, Any]) -> tuple[int
         names = {digest: ", ".join(meta.names) for digest, meta in state.op_meta.items()}
         run = Run(state)
         planning.evaluate(run)
-        left = leave_safe(run)
+        left = leave(run)
         state.set_stage(StateStage.Execute)
         run_ops(state)
         return left, {
@@ -220,3 +226,21 @@ def test_everything_only_in_the_window() -> None:
         Heal.parse("all", None)
     with pytest.raises(OperatorError, match="together with --heal all only"):
         Heal.parse("safe", "02:00-04:00")
+
+
+def test_nothing_that_heals_moves_a_release() -> None:
+    old, new = "10.11.0-0123abcd", Release("11.7.9-a22e631a", lambda _: pytest.fail("fetched"))
+    found = Found((old,), f"releases/{old}", noted=old, tarball="ab")
+
+    def deploy() -> None:
+        release.unpacked(name="X | unpacked", release=new)
+        release.switched(name="X | current", release=new)
+        release.pruned(name="X | pruned", release=new)
+        files.present(name="X | files are in place", entries=[FOLDER])
+
+    wrong = {FOLDER.path: _state(FOLDER, mode="777")}
+    answers = {ReleaseState(new.folder): found, _asked(FOLDER): wrong}
+    assert list(_healed(deploy, answers)[1]) == ["X | files are in place"]
+    left, ran = _healed(deploy, answers, leave_all)
+    assert left == 1
+    assert [name for name, script in ran.items() if script] == ["X | files are in place"]

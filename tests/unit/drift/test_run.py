@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from mattermost_host.cli.main import main
 from mattermost_host.drift import history as drift_history
 from mattermost_host.drift import run as drift
+from mattermost_host.drift.outcome import Outcome
 from mattermost_host.drift.repair import Heal
 from mattermost_host.engine import locks
 from mattermost_host.engine.explanations import Change
@@ -24,6 +25,7 @@ from mattermost_host.plan import apply as application
 from mattermost_host.plan import plan as planning
 from mattermost_host.plan.plan import Plan, Step
 from mattermost_host.site.secrets import authority_path
+from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError
 from tests.unit.listeners import webhook
 
@@ -75,6 +77,7 @@ def hosts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hosts:
     monkeypatch.setattr(planning, "evaluate", made.next)
     monkeypatch.setattr(planning, "make", made.next)
     monkeypatch.setattr(drift, "leave_safe", leave_safe)
+    monkeypatch.setattr(drift, "leave_all", lambda _: 1)
     monkeypatch.setattr(application, "execute", execute)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.delenv("JOURNAL_STREAM", raising=False)
@@ -356,3 +359,23 @@ def test_command(hosts: Hosts, inventory: Path) -> None:
     assert run(main, ["drift", str(inventory), "--history"]).exit_code == 1
     refused = run(main, ["drift", str(inventory), "--heal", "all"])
     assert (refused.exit_code, "--heal all needs --window" in refused.output) == (1, True)
+
+
+def test_every_file_of_a_release_is_hashed_once_a_week(
+    hosts: Hosts, inventory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def examined(_: object, __: object, outcome: Outcome) -> Outcome:
+        asked.append(Site.by_hash)
+        return outcome
+
+    monkeypatch.setattr(drift, "_examined", examined)
+    monkeypatch.setattr(Site, "by_hash", False)
+    file = drift.folder(inventory) / "hashed"
+    for age_s in (0, 6 * 24 * 3600, 8 * 24 * 3600):
+        drift.run(inventory, None)
+        at = file.stat().st_mtime - age_s
+        os.utime(file, (at, at))
+    drift.run(inventory, None)
+    assert asked == [True, False, False, True]

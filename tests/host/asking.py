@@ -21,7 +21,7 @@ from mattermost_host.knowledge.surface import SecretFile, Surface
 from mattermost_host.ops.entries import FileStates, State
 from mattermost_host.ops.kernel import KernelParameters
 from mattermost_host.ops.locale import HasLocale
-from mattermost_host.ops.release_state import CURRENT, HOME
+from mattermost_host.ops.release_state import CURRENT, HOME, MANIFESTS, RELEASES, ReleaseState
 from mattermost_host.ops.running import AskUnit
 from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError
@@ -41,6 +41,7 @@ FIREWALL = q.FirewallRules(firewall.TABLE, firewall.RULES, firewall.LISTING)
 LOCALE = HasLocale(base.LOCALE)
 PING = q.DirectPing(*mattermost.LISTEN)
 BINARY = q.AskBinary(mattermost.UNIT, CURRENT)
+RELEASE = ReleaseState("", by_hash=True)
 RELEASE_FILES = q.AskReleaseFiles(CURRENT)
 SERVER_FILES = AskUnit(
     mattermost.UNIT,
@@ -55,7 +56,8 @@ FOLDERS = FileStates(
         mattermost.STATE,
         mattermost.LOGS,
         HOME,
-        CURRENT,
+        RELEASES,
+        MANIFESTS,
         *(f"{mattermost.STATE}{part}" for part in mattermost.STATE_FOLDERS),
     )
 )
@@ -118,7 +120,7 @@ class Seen:
     def _by_role(self) -> tuple[Question, ...]:
         asked: dict[str, tuple[Question, ...]] = {
             "db": (CLUSTER,),
-            "app": (PING, BINARY, SERVER_FILES, FOLDERS),
+            "app": (PING, BINARY, RELEASE, SERVER_FILES, FOLDERS),
             "proxy": (NGINX_FILES, CERTIFICATE, RELEASE_FILES),
         }
         return tuple(question for role in self.host.roles for question in asked[role])

@@ -9,6 +9,7 @@ from mattermost_host.components.firewall import RULES
 from mattermost_host.facts.host import HostFacts, Listener
 from mattermost_host.knowledge.surface import Port, SecretFile, Unit
 from mattermost_host.ops.entries import State
+from mattermost_host.ops.release_state import CURRENT, Found
 from mattermost_host.ops.running import UnitState
 from tests.host.questions import KernelRules, Process, RunningBinary, UnitStatus
 
@@ -226,6 +227,20 @@ def binary(found: RunningBinary, releases: str) -> Sentences:
         f"{found.release}/"
     ):
         yield differs("the server", f"a binary below {found.release}", found.executable)
+
+
+def release(found: Found) -> Sentences:
+    """The link leads to the release that was switched to, and its files are as unpacked."""
+    if found.current is None:
+        yield differs(CURRENT, "a link to a release", found.in_the_way or "nothing")
+        return
+    if found.current != f"releases/{found.noted}":
+        noted = f"the link to releases/{found.noted or '…'}, as noted at the switch"
+        yield differs(CURRENT, noted, found.current)
+    if not found.tarball:
+        yield differs(found.current, "a manifest of its files", "none that root alone may write")
+    for flaw in found.flaws:
+        yield differs(f"{found.current}/{flaw.path.removeprefix('./')}", "as unpacked", flaw.found)
 
 
 def open_files(name: str, processes: Iterable[Process], at_least: int) -> Sentences:

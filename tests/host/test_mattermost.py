@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from mattermost_host.components import base, mattermost
-from mattermost_host.ops.release_state import HOME, RELEASES
+from mattermost_host.ops.release_state import HOME, MANIFESTS, RELEASES
 from tests.host import asking, judge, judge_web
 from tests.host.asking import Seen
 from tests.host.recording import Recorder, bounded_by_container
@@ -32,6 +32,11 @@ def test_the_current_release_runs(seen: Seen) -> None:
     judge.holds(judge.binary(seen.answers[asking.BINARY], RELEASES))
 
 
+def test_the_release_is_as_it_was_unpacked(seen: Seen) -> None:
+    """Each file of the release has the content, mode and owner that it was unpacked with."""
+    judge.holds(judge.release(seen.answers[asking.RELEASE]))
+
+
 def test_the_server_runs_its_current_files(seen: Seen) -> None:
     """The server was started after its files changed."""
     judge.holds(judge.current_files(mattermost.UNIT, seen.answers[asking.SERVER_FILES]))
@@ -52,6 +57,8 @@ def test_folders_belong_to_their_owners(seen: Seen) -> None:
     expected = {
         base.FOLDER: root,
         HOME: root,
+        RELEASES: root,
+        MANIFESTS: root,
         mattermost.LOGS: own,
         **{f"{mattermost.STATE}{part}": own for part in ("", *mattermost.STATE_FOLDERS)},
     }

@@ -77,15 +77,16 @@ class ReleaseState(Question):
     """The releases of a host, and how the files of ``folder`` differ from its manifest."""
 
     folder: str
+    """Empty for the one that `current` leads to."""
     by_hash: bool = False
     """Whether every file is hashed, not only those that were touched."""
 
     def script(self) -> str:
-        manifest = shlex.quote(f"{MANIFESTS}/{self.folder}")
-        release = shlex.quote(f"{RELEASES}/{self.folder}")
+        folder = shlex.quote(self.folder) if self.folder else f"$(readlink {CURRENT})"
+        manifest, release = f'"{MANIFESTS}/$folder"', f'"{RELEASES}/$folder"'
         places = f"{CURRENT} {RELEASES} {MANIFESTS} {manifest} {UPLOADS}*"
         script = [
-            "LC_ALL=C; export LC_ALL",
+            f"LC_ALL=C; export LC_ALL; folder={folder}; folder=${{folder##*/}}",
             f"find {places} -maxdepth 1 -printf 'there=%y %u %m %T@ %p\\t%l\\n'",
             f'[ -f {NOTED} ] && read -r noted <{NOTED} && echo "noted=$noted"',
             f"[ -f {manifest}/tarball ] && read -r tarball <{manifest}/tarball &&"
@@ -115,9 +116,10 @@ class ReleaseState(Question):
         releases = [one for one in there if one.type == "d" and one.folder == RELEASES]
         releases.sort(key=lambda one: -one.time)
         manifests = [one for one in there if one.folder == MANIFESTS and one.type == "d"]
-        manifest = f"{MANIFESTS}/{self.folder}"
-        kept = [one for one in there if manifest in (one.path, one.folder)]
         link = next((one for one in there if one.path == CURRENT), None)
+        folder = self.folder or (link.target.rpartition("/")[2] if link else "")
+        manifest = f"{MANIFESTS}/{folder}"
+        kept = [one for one in there if manifest in (one.path, one.folder)]
         return Found(
             releases=tuple(one.name for one in releases if not one.name.startswith(".")),
             current=link.target if link and link.type == "l" else None,

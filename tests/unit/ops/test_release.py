@@ -356,6 +356,9 @@ def test_every_file_is_hashed_where_that_is_asked_for(host: Host) -> None:
     assert host.said(wanted) == {}
     by_hash = Release(wanted.folder, wanted.fetch, by_hash=True)
     assert host.said(by_hash) == {"1.0.0/README": "has another content"}
+    current = host.ask(ReleaseState("", by_hash=True))
+    assert (current.tarball, current.noted) == (wanted.fetch("").sha256, "1.0.0")
+    assert [flaw.path for flaw in current.flaws] == ["./README"]
 
 
 def _without_manifest(host: Host) -> Release:

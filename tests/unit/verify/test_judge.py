@@ -1,12 +1,14 @@
 """The verification's verdicts on what a host answered: every check is seen to fail."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from mattermost_host.facts.host import Listener
 from mattermost_host.knowledge.surface import Port, SecretFile, Unit
 from mattermost_host.ops.entries import State
+from mattermost_host.ops.release_state import Flaw, Found
 from mattermost_host.ops.running import UnitState
 from tests.host import judge
 from tests.host import questions as q
@@ -250,6 +252,29 @@ def test_a_process_older_than_its_files_is_named() -> None:
 )
 def test_a_binary_of_another_release_is_named(executable: str, release: str, part: str) -> None:
     [sentence] = judge.binary(q.RunningBinary(executable, release), "/r")
+    assert part in sentence
+
+
+RELEASE = Found(("1.0.0",), "releases/1.0.0", noted="1.0.0", tarball="ab")
+
+
+@pytest.mark.parametrize(
+    ("changed", "part"),
+    [
+        ({"current": None, "in_the_way": "directory"}, "expected a link to a release, found dir"),
+        ({"current": None}, "expected a link to a release, found nothing"),
+        ({"current": "/srv/x"}, "current: expected the link to releases/1.0.0"),
+        ({"noted": ""}, "current: expected the link to releases/…"),
+        ({"tarball": ""}, "releases/1.0.0: expected a manifest of its files"),
+        (
+            {"flaws": (Flaw("./client/x.js", "content", "has another content"),)},
+            "releases/1.0.0/client/x.js: expected as unpacked, found has another content",
+        ),
+    ],
+)
+def test_a_release_that_is_not_as_unpacked_is_named(changed: dict[str, Any], part: str) -> None:
+    assert not [*judge.release(RELEASE)]
+    [sentence] = judge.release(replace(RELEASE, **changed))
     assert part in sentence
 
 

@@ -1,9 +1,13 @@
-"""Whether somebody else than the caller can change what the caller is about to execute or use."""
+"""Whether somebody else than the caller can change what the caller is about to execute or use.
+
+With the standard library alone: the timer of drift runs this text by itself, before anything else.
+"""
 
 import grp
 import os
 import pwd
 import stat
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,6 +25,18 @@ def mistrust(path: Path) -> str:
             if one not in seen and (reason := _reason(one, sticky_is_enough=far)):
                 return reason
             seen.add(one)
+    return ""
+
+
+def mistrust_tree(path: Path) -> str:
+    """The same for everything below ``path``, too, and for all that links there lead to."""
+    if reason := mistrust(path):
+        return reason
+    for folder, folders, files in os.walk(path.resolve()):
+        for one in (Path(folder, name) for name in (*folders, *files)):
+            reason = mistrust(one) if one.is_symlink() else _reason(one, sticky_is_enough=False)
+            if reason:
+                return reason
     return ""
 
 
@@ -66,3 +82,8 @@ def name_of(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return f"the user with id {uid}"
+
+
+if __name__ == "__main__":
+    reasons = [reason for one in sys.argv[1:] if (reason := mistrust_tree(Path(one)))]
+    sys.exit("\n".join(reasons))

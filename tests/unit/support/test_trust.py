@@ -2,11 +2,14 @@
 
 import grp
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from mattermost_host.support.trust import mistrust
+from mattermost_host.support import trust
+from mattermost_host.support.trust import mistrust, mistrust_tree
 
 
 @pytest.fixture
@@ -74,3 +77,34 @@ def test_both_ends_of_a_link_count(file: Path, tmp_path: Path) -> None:
     shared.chmod(0o777)
     (shared / "link.py").symlink_to(file)
     assert "shared can be written by every user" in mistrust(shared / "link.py")
+
+
+@pytest.mark.parametrize("name", [".", "inner", "inner/code.py"])
+@pytest.mark.parametrize("mode", [0o777, 0o1777])
+def test_everything_in_a_folder_counts(tmp_path: Path, name: str, mode: int) -> None:
+    top = tmp_path / "top"
+    (top / "inner").mkdir(parents=True)
+    (top / "inner/code.py").touch()
+    assert mistrust_tree(top) == ""
+    (top / name).chmod(mode)
+    assert "can be written by every user" in mistrust_tree(top)
+
+
+def test_where_a_link_in_a_folder_leads_to_counts(tmp_path: Path) -> None:
+    for name in ("top", "elsewhere"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "elsewhere/python").touch()
+    (tmp_path / "top/python").symlink_to("../elsewhere/python")
+    assert mistrust_tree(tmp_path / "top") == ""
+    (tmp_path / "elsewhere").chmod(0o777)
+    assert "elsewhere can be written" in mistrust_tree(tmp_path / "top")
+
+
+def test_as_a_program_of_its_own(tmp_path: Path) -> None:
+    argv = [sys.executable, "-I", trust.__file__, str(tmp_path)]
+    assert subprocess.run(argv, check=False).returncode == 0
+    (tmp_path / "code.py").touch()
+    (tmp_path / "code.py").chmod(0o666)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "code.py can be written by every user" in done.stderr

@@ -86,4 +86,4 @@ def name_of(uid: int) -> str:
 
 if __name__ == "__main__":
     reasons = [reason for one in sys.argv[1:] if (reason := mistrust_tree(Path(one)))]
-    sys.exit("\n".join(reasons))
+    sys.exit("\n".join(reasons) or 0)

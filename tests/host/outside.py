@@ -17,7 +17,6 @@ from unittest.mock import patch
 
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from mattermost_host.site.secrets import authority_path
 from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError
 
@@ -159,24 +158,25 @@ def outside(site: Site, address: str) -> Outside:
     return Outside(address, site.settings.name, site.settings.authority, trust(site))
 
 
-def authorities(site: Site) -> list[Path]:
-    """Files with those who may have issued the site's certificate.
+def authorities(site: Site) -> list[str]:
+    """Those who may have issued the site's certificate, as PEM.
 
     The internal authority and nobody else; with files, the certificates of the file or a public
     authority; with ACME a public authority, or those of the private server's ``ca_bundle``.
     """
     tls = site.settings.tls
     if tls.mode == "internal-ca":
-        return [authority_path(site.path.resolve())]
+        return [site.secrets.authority or ""]
     own = tls.certificate if tls.mode == "files" else tls.ca_bundle
-    return [Path(file) for file in (DEFAULT_CA_BUNDLE_PATH, own) if file]
+    files = [Path(file) for file in (DEFAULT_CA_BUNDLE_PATH, own) if file]
+    return [file.read_text(encoding="ascii", errors="ignore") for file in files]
 
 
 def trust(site: Site) -> ssl.SSLContext:
     """A client that trusts the site's authorities, and looks at the name."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    for file in authorities(site):
-        context.load_verify_locations(file)
+    for authority in authorities(site):
+        context.load_verify_locations(cadata=authority)
     if site.settings.tls.mode == "files":
         # The file may end with an intermediate whose root only the users' machines know.
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN

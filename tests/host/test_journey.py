@@ -11,7 +11,7 @@ from tests.host.recording import Recorder
 def test_two_users_talk(seen: Seen, tmp_path: Path, record_property: Recorder) -> None:
     """Two users talk, and everything arrives."""
     bundle = tmp_path / "authorities.pem"
-    bundle.write_bytes(b"\n".join(file.read_bytes() for file in authorities(seen.site)))
+    bundle.write_text("\n".join(authorities(seen.site)), encoding="utf-8")
     administrator = seen.settings.mattermost.administrator
     password = seen.site.secrets.admin_password.get_secret_value()
     with resolving(seen.settings.name, seen.address):

@@ -104,13 +104,24 @@ def needs_renewal(certificate: x509.Certificate, now: datetime) -> bool:
     return end - now < (end - begin) / 3
 
 
-def is_current(leaf: Pair, authority: Pair, names: Sequence[str], now: datetime) -> bool:
-    """Whether ``leaf`` is the authority's, for exactly these names, and not due for renewal."""
+def is_certificate(text: str) -> bool:
+    """Whether ``text`` begins with a certificate in PEM."""
+    try:
+        x509.load_pem_x509_certificate(text.encode())
+    except ValueError:
+        return False
+    return True
+
+
+def is_current(leaf: Pair, authority: str, names: Sequence[str], now: datetime) -> bool:
+    """Whether ``leaf`` is of the authority with this certificate, for exactly these names, and
+    not due for renewal.
+    """
     certificate = leaf.leaf
     return (
         not needs_renewal(certificate, now)
         and names_of(certificate) == {canonical(name) for name in names}
-        and is_issued_by(certificate, authority.leaf)
+        and is_issued_by(certificate, x509.load_pem_x509_certificate(authority.encode()))
     )
 
 

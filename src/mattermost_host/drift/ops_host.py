@@ -17,7 +17,7 @@ from mattermost_host.drift.repair import Heal
 from mattermost_host.engine.connections import run_as_root
 from mattermost_host.engine.inventory import Inventory, SiteHost
 from mattermost_host.engine.remote import Send
-from mattermost_host.site.secrets import authority_path, secrets_path
+from mattermost_host.site.secrets_file import authority_path, secrets_path
 from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError
 

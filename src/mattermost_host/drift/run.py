@@ -29,7 +29,7 @@ from mattermost_host.engine.run import Run
 from mattermost_host.plan import apply as application
 from mattermost_host.plan import plan as planning
 from mattermost_host.plan.plan import Plan
-from mattermost_host.site.secrets import authority_path
+from mattermost_host.site.secrets_file import authority_path
 from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError
 
@@ -113,7 +113,7 @@ def _note_hashes(last: Path) -> None:
 
 def _examined(site: Site, heal: Heal | None, outcome: Outcome) -> Outcome:
     with planning.prepared(site) as prepared:
-        before = _found(planning.evaluate(prepared))
+        before = _found(planning.evaluate(prepared, site))
         if heal is None or not _something_is_left(prepared, heal, before):
             return replace(outcome, drift=before)
         trouble = _put_right(prepared)

@@ -24,8 +24,8 @@ from mattermost_host.site.secrets import (
     DATABASE_VARIABLE,
     MAIL_VARIABLE,
     WEBHOOK_VARIABLE,
-    secrets_path,
 )
+from mattermost_host.site.secrets_file import secrets_path
 from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError
 from mattermost_host.support.paths import CACHE

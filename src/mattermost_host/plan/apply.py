@@ -18,13 +18,13 @@ def run(site: Site, limit: Sequence[str], *, ask: bool) -> int:
     """Carry out the plan of ``site``; exit status 0 where everything then holds, otherwise 1."""
     start = time.monotonic()
     with locks.held(site.path), planning.prepared(site, limit) as prepared:
-        plan = planning.evaluate(prepared)
+        plan = planning.evaluate(prepared, site)
         plan_report.show(plan)
         changes = plan.verdict == "changes"
         if changes and ask and not click.confirm("Carry this out?"):
             click.echo("Nothing was changed.")
             return 1
-        trouble = _carried_out(prepared) if changes else ""
+        trouble = _carried_out(prepared, site) if changes else ""
     if trouble:
         click.secho(f"Error: {trouble}", fg="red", err=True)
     click.echo("Verification:")
@@ -43,9 +43,10 @@ def _proof(*, holds: bool, whole: bool) -> str:
     return "but the verification failed" if whole else "and the verification failed"
 
 
-def _carried_out(prepared: Run) -> str:
-    """Execute the run; what went wrong."""
+def _carried_out(prepared: Run, site: Site) -> str:
+    """Keep what was generated for the run, and execute it; what went wrong."""
     try:
+        site.secrets.keep()
         execute(prepared)
     except OperatorError as error:
         return str(error)

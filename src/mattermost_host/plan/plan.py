@@ -18,6 +18,9 @@ from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError
 
 DEPLOY = Path("deploys/site.py")
+THIS_MACHINE = "this machine"
+"""Where a plan names what a run would write beside the inventory."""
+KEPT = "Secrets | they are complete, and kept beside the inventory"
 STATUS = {"nothing": 0, "unknown": 1, "changes": 2}
 ORDER: Mapping[Severity, int] = {"info": 0, "warning": 1, "critical": 2}
 
@@ -90,7 +93,7 @@ def make(site: Site, limit: Sequence[str] = ()) -> Plan:
     Raises OperatorError where ``limit`` names no host of the site.
     """
     with prepared(site, limit) as run:
-        return evaluate(run)
+        return evaluate(run, site)
 
 
 @contextmanager
@@ -105,11 +108,14 @@ def prepared(site: Site, limit: Sequence[str] = ()) -> Iterator[Run]:
         yield run
 
 
-def evaluate(run: Run) -> Plan:
-    """Evaluate every prepared operation on every host."""
+def evaluate(run: Run, site: Site) -> Plan:
+    """Evaluate every prepared operation on every host, and what the run would write here."""
     found = run.operations()
+    planned = site.secrets.planned
+    here = {THIS_MACHINE: (Step(KEPT, planned),)} if planned else {}
     return Plan(
-        steps={
+        steps=here
+        | {
             host: tuple(Step(one.name, one.changes) for one in operations if one.will_change)
             for host, operations in found.items()
         },

@@ -1,8 +1,9 @@
-"""The secrets of a site: ``NAME.secrets.toml`` beside the inventory ``NAME.py``.
+"""The secrets of a site, complete: from its files, from the environment, or generated.
 
-The file is 0600 and belongs to whoever runs the deploys. What is missing in it is generated once;
-what stands there, by us or by the operator, stays. The environment wins over the file and is never
-written to it:
+Loading writes nothing. What is missing is generated in memory, so that a plan can be made, and
+``planned`` names it; ``keep`` writes it, and only runs that change something call that. What
+stands in the files, by us or by the operator, stays. The environment wins over the files and is
+never written to them:
 
 - ``MATTERMOST_HOST_ADMIN_PASSWORD``: password of the first administrator
 - ``MATTERMOST_HOST_DATABASE_PASSWORD``: password of the database role
@@ -16,46 +17,34 @@ asterisks.
 import os
 import secrets
 import string
-import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
 
-import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import SecretStr
 
-from mattermost_host.certificates.authority import Pair, is_current, new_authority, new_leaf
+from mattermost_host.certificates.authority import (
+    Pair,
+    canonical,
+    is_current,
+    names_of,
+    needs_renewal,
+    new_authority,
+    new_leaf,
+    new_placeholder,
+)
+from mattermost_host.engine.explanations import Change, Severity
 from mattermost_host.knowledge.surface import Wanted
-from mattermost_host.support.atomic_file import locked, read_private, write_private, write_public
-from mattermost_host.support.errors import Mistake, OperatorError, SiteError
+from mattermost_host.site import secrets_file
+from mattermost_host.site.secrets_file import Authority, Files, Stored
+from mattermost_host.support.atomic_file import locked
+from mattermost_host.support.errors import OperatorError
 
 ADMIN_VARIABLE = "MATTERMOST_HOST_ADMIN_PASSWORD"
 DATABASE_VARIABLE = "MATTERMOST_HOST_DATABASE_PASSWORD"
 WEBHOOK_VARIABLE = "MATTERMOST_HOST_DRIFT_WEBHOOK"
 MAIL_VARIABLE = "MATTERMOST_HOST_DRIFT_MAIL_PASSWORD"
-HEADER = """\
-# Secrets of the site {site}: generated once, yours to keep. Whoever reads this file owns the site.
-# To have one generated anew, remove it from here and deploy.
-
-"""
-
-Secret = Annotated[SecretStr, Field(min_length=1)]
-
-
-class Stored(BaseModel):
-    """The content of the secrets file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    admin_password: Secret | None = None
-    database_password: Secret | None = None
-    drift_webhook: Secret | None = None
-    drift_mail_password: Secret | None = None
-    settings: dict[str, SecretStr] = Field(default_factory=dict)
-    authority: Pair | None = None
-    certificates: dict[str, Pair] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -66,49 +55,77 @@ class Secrets:
     database_password: SecretStr | None
     settings: Mapping[str, SecretStr]
     """Mattermost's own secret settings by their documented names, as the operator wrote them."""
-    authority: Pair | None
+    authority: str | None
+    """The certificate of the internal authority."""
     certificates: Mapping[str, Pair]
     drift_webhook: SecretStr | None = None
     """Address of an incoming webhook: whoever knows it may post there."""
     drift_mail_password: SecretStr | None = None
+    planned: tuple[Change, ...] = field(default=(), compare=False)
+    """What a run that changes something would generate, renew or move on this machine."""
+    _blocked: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    """Why no run may change something."""
+    _inventory: Path = field(default=Path(), repr=False, compare=False)
+    _found: Files = field(default=Files(Stored()), repr=False, compare=False)
+    _complete: Files = field(default=Files(Stored()), repr=False, compare=False)
 
     @classmethod
     def load(cls, inventory: Path, wanted: Wanted, now: datetime) -> "Secrets":
-        """Read the secrets of ``inventory``; generate and write those that are missing.
+        """Read the secrets of ``inventory`` and complete them; nothing is written.
 
-        Two runs at once end with the same secrets. Raises OperatorError (SiteError for the
-        content) with a sentence: readable by others, not ours, not writable, not understood.
+        Raises OperatorError (SiteError for the content) with a sentence: readable by others, not
+        ours, not understood.
         """
         inventory = inventory.resolve()
-        path = secrets_path(inventory)
-        stored = _read(path)
-        if _completed(stored, wanted, inventory.stem, now) != stored:
-            with locked(path):
-                stored = _completed(_read(path), wanted, inventory.stem, now)
-                write_private(path, _rendered(stored, inventory.stem))
-        if stored.authority is not None:
-            write_public(authority_path(inventory), stored.authority.certificate)
+        found = secrets_file.read(inventory)
+        completion = _Completion(found, inventory, now)
+        complete = completion.of(wanted)
+        stored = complete.stored
         admin_password = _from_environment(ADMIN_VARIABLE) or stored.admin_password
         assert admin_password is not None
         return cls(
             admin_password=admin_password,
             database_password=_from_environment(DATABASE_VARIABLE) or stored.database_password,
             settings=stored.settings,
-            authority=stored.authority,
-            certificates=stored.certificates,
+            authority=stored.authority.certificate if stored.authority else None,
+            certificates={**stored.certificates, **completion.stopgaps},
             drift_webhook=_from_environment(WEBHOOK_VARIABLE) or stored.drift_webhook,
             drift_mail_password=_from_environment(MAIL_VARIABLE) or stored.drift_mail_password,
+            planned=tuple(completion.changes),
+            _blocked=tuple(completion.blocked),
+            _inventory=inventory,
+            _found=found,
+            _complete=complete,
         )
 
+    def keep(self) -> None:
+        """Write what was generated: call it before a run changes something.
 
-def secrets_path(inventory: Path) -> Path:
-    """``NAME.secrets.toml`` beside ``NAME.py``."""
-    return inventory.with_suffix(".secrets.toml")
+        Raises OperatorError where that can't be written, where the authority's key is needed and
+        is not here, and where another run wrote secrets since these were loaded.
+        """
+        if not self.planned:
+            return
+        path = secrets_file.secrets_path(self._inventory)
+        if self._blocked:
+            raise OperatorError("; ".join(self._blocked))
+        if self._complete == self._found:
+            return
+        with locked(path):
+            if secrets_file.read(self._inventory) != self._found:
+                raise OperatorError(
+                    f"{path} was changed by somebody else while this run was prepared; run it again"
+                )
+            secrets_file.write(self._inventory, self._complete)
 
 
-def authority_path(inventory: Path) -> Path:
-    """``NAME.ca.pem`` beside ``NAME.py``: the authority's certificate, for people to trust."""
-    return inventory.with_suffix(".ca.pem")
+def alert_secrets(inventory: Path) -> tuple[SecretStr | None, SecretStr | None]:
+    """Webhook and mail password by themselves: what tells that an inventory can't be read."""
+    stored = secrets_file.read(inventory.resolve()).stored
+    return (
+        _from_environment(WEBHOOK_VARIABLE) or stored.drift_webhook,
+        _from_environment(MAIL_VARIABLE) or stored.drift_mail_password,
+    )
 
 
 def new_password() -> SecretStr:
@@ -126,93 +143,87 @@ def _from_environment(name: str) -> SecretStr | None:
     return SecretStr(value) if value else None
 
 
-def _completed(stored: Stored, wanted: Wanted, site: str, now: datetime) -> Stored:
-    """``stored`` and what is missing in it; equal to ``stored`` where nothing is."""
-    changes: dict[str, Any] = {}
-    if not (stored.admin_password or _from_environment(ADMIN_VARIABLE)):
-        changes["admin_password"] = new_password()
-    has_database_password = stored.database_password or _from_environment(DATABASE_VARIABLE)
-    if wanted.database_password and not has_database_password:
-        changes["database_password"] = new_password()
-    if wanted.certificates:
-        authority = stored.authority or new_authority(site, now)
-        leaves = {
-            purpose: _kept(stored.certificates.get(purpose), authority, names, now)
-            for purpose, names in wanted.certificates.items()
+class _Completion:
+    """The files as a run that changes something leaves them, and what is different then."""
+
+    def __init__(self, found: Files, inventory: Path, now: datetime) -> None:
+        self._found, self._inventory, self._now = found, inventory, now
+        self._file = secrets_file.secrets_path(inventory)
+        self.changes: list[Change] = []
+        self.stopgaps: dict[str, Pair] = {}
+        """Certificates for a plan on a machine that can't issue any."""
+        self.blocked: list[str] = []
+
+    def of(self, wanted: Wanted) -> Files:
+        """What is there and what is missing of ``wanted``; equal where nothing is."""
+        stored = self._found.stored
+        passwords = {
+            "admin_password": (True, ADMIN_VARIABLE),
+            "database_password": (wanted.database_password, DATABASE_VARIABLE),
         }
-        changes |= {"authority": authority, "certificates": {**stored.certificates, **leaves}}
-    return stored.model_copy(update=changes)
-
-
-def _kept(leaf: Pair | None, authority: Pair, names: tuple[str, ...], now: datetime) -> Pair:
-    if leaf is not None and is_current(leaf, authority, names, now):
-        return leaf
-    return new_leaf(authority, names, now)
-
-
-def _read(path: Path) -> Stored:
-    text = read_private(path)
-    if text is None:
-        return Stored()
-    try:
-        stored = Stored.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise OperatorError(
-            f"{path} is not TOML: {error}. Correct that place, or bring the file back from your "
-            "backup; a new file would hold new passwords and a new authority."
-        ) from None
-    except ValidationError as error:
-        raise SiteError(str(path), list(_mistakes(error))) from None
-    mistakes = list(_broken_pairs(stored))
-    if mistakes:
-        raise SiteError(str(path), mistakes)
-    return stored
-
-
-def _mistakes(error: ValidationError) -> Iterator[Mistake]:
-    for one in error.errors(include_input=False, include_url=False):
-        key = ".".join(map(str, one["loc"]))
-        if one["type"] == "extra_forbidden":
-            known = ", ".join(Stored.model_fields)
-            yield Mistake(key, "a key that is not ours", f"remove it, or write one of: {known}")
-        elif one["type"] == "missing":
-            yield Mistake(key, "nothing", "bring it back, or remove the table to have a new one")
-        else:
-            yield Mistake(key, "something else", f"it needs a text in quotes: {one['msg']}")
-
-
-def _broken_pairs(stored: Stored) -> Iterator[Mistake]:
-    named = {f"certificates.{name}": pair for name, pair in stored.certificates.items()}
-    if stored.authority is not None:
-        named["authority"] = stored.authority
-    for key, pair in named.items():
-        if not pair.is_whole():
-            yield Mistake(
-                key,
-                "a certificate and a key that are not a pair of PEM blocks with an ECDSA key",
-                "bring them back, or remove the table to have new ones",
+        for name, (needed, variable) in passwords.items():
+            if needed and not (getattr(stored, name) or _from_environment(variable)):
+                stored = stored.model_copy(update={name: new_password()})
+                self._tell(self._file, f"has no {name}; a deploy generates it")
+        key = self._found.authority_key
+        if stored.authority is not None and stored.authority.key is not None:
+            key, alone = self._found.key, Authority(certificate=stored.authority.certificate)
+            stored = stored.model_copy(update={"authority": alone})
+            place = secrets_file.authority_key_path(self._inventory).name
+            self._tell(
+                self._file, f"holds the authority's key; a deploy moves it to {place}", "info"
             )
+        if wanted.certificates:
+            return self._with_certificates(stored, key, wanted)
+        return Files(stored, key, self._found.public)
 
+    def _with_certificates(self, stored: Stored, key: SecretStr | None, wanted: Wanted) -> Files:
+        issuer, authority = self._found.issuer, stored.authority
+        if authority is None:
+            issuer = new_authority(self._inventory.stem, self._now)
+            key, authority = issuer.key, Authority(certificate=issuer.certificate)
+            self._tell(self._file, "has no authority; a deploy generates it and its key")
+        leaves = dict(stored.certificates)
+        for purpose, names in wanted.certificates.items():
+            leaf = leaves.get(purpose)
+            if leaf is None or not is_current(leaf, authority.certificate, names, self._now):
+                leaves |= self._issued(purpose, leaf, names, issuer)
+        public = secrets_file.authority_path(self._inventory)
+        if self._found.public != authority.certificate:
+            self._tell(public, "is not the authority's certificate; a deploy writes it", "info")
+        changed = stored.model_copy(update={"authority": authority, "certificates": leaves})
+        return Files(changed, key, authority.certificate)
 
-def _rendered(stored: Stored, site: str) -> str:
-    """The file's text: the only place where the secrets are unwrapped to be written."""
-    pairs = {name: _plain(pair) for name, pair in stored.certificates.items()}
-    content = {
-        "admin_password": _reveal(stored.admin_password),
-        "database_password": _reveal(stored.database_password),
-        "drift_webhook": _reveal(stored.drift_webhook),
-        "drift_mail_password": _reveal(stored.drift_mail_password),
-        "settings": {name: value.get_secret_value() for name, value in stored.settings.items()},
-        "authority": stored.authority and _plain(stored.authority),
-        "certificates": pairs,
-    }
-    present = {key: value for key, value in content.items() if value}
-    return HEADER.format(site=site) + tomli_w.dumps(present, multiline_strings=True)
+    def _issued(
+        self, purpose: str, leaf: Pair | None, names: tuple[str, ...], issuer: Pair | None
+    ) -> dict[str, Pair]:
+        found, may_wait = self._what_is_wrong(purpose, leaf, names)
+        if issuer is not None:
+            self._tell(self._file, f"{found}; a deploy generates one")
+            return {purpose: new_leaf(issuer, names, self._now)}
+        key = secrets_file.authority_key_path(self._inventory)
+        found += (
+            f", and without {key.name} none can be issued here; deploy from the machine that has "
+            "this file, or bring it back from your backup"
+        )
+        self._tell(self._file, found)
+        if not may_wait:
+            self.blocked.append(f"{self._file} {found}")
+        self.stopgaps[purpose] = leaf or new_placeholder(names[0], self._now)
+        return {}
 
+    def _what_is_wrong(
+        self, purpose: str, leaf: Pair | None, names: tuple[str, ...]
+    ) -> tuple[str, bool]:
+        """In words, and whether the certificate that is there does for now."""
+        if leaf is None:
+            return f'has no certificate "{purpose}"', False
+        days = (leaf.leaf.not_valid_after_utc - self._now).days
+        if names_of(leaf.leaf) != {canonical(name) for name in names}:
+            return f'has a certificate "{purpose}" for other names', False
+        if needs_renewal(leaf.leaf, self._now):
+            return f'has a certificate "{purpose}" with {days} days left: it is due', days > 0
+        return f'has a certificate "{purpose}" of another authority', False
 
-def _plain(pair: Pair) -> dict[str, str]:
-    return {"certificate": pair.certificate, "key": pair.key.get_secret_value()}
-
-
-def _reveal(secret: SecretStr | None) -> str | None:
-    return secret.get_secret_value() if secret else None
+    def _tell(self, path: Path, found: str, severity: Severity = "warning") -> None:
+        self.changes.append(Change(str(path), found, severity=severity))

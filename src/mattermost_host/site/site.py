@@ -27,7 +27,8 @@ from mattermost_host.ops.release_state import CURRENT
 from mattermost_host.preflight.finding import Inquiry, Requirement
 from mattermost_host.releases.choice import Release, release_to_run, stated_version, version_of
 from mattermost_host.site import rules as site_rules
-from mattermost_host.site.secrets import Secrets, secrets_path
+from mattermost_host.site.secrets import Secrets
+from mattermost_host.site.secrets_file import secrets_path
 from mattermost_host.site.settings import PLACEHOLDER, ROOMS, Description, Room, describe
 from mattermost_host.support.errors import OperatorError, SiteError
 
@@ -52,7 +53,9 @@ class Site:
 
     @classmethod
     def load(cls, path: Path) -> "Site":
-        """Read and check the inventory at ``path``; generate the secrets that are missing.
+        """Read and check the inventory at ``path``; nothing is written.
+
+        Secrets that are missing are generated in memory: ``secrets.keep()`` before any change.
 
         Raises SiteError with every mistake at once.
         """
@@ -98,6 +101,7 @@ class Site:
             cls.use(path)
             if CHANGING.intersection(map(os.path.normpath, said["operations"])) and not said["dry"]:
                 Site._lock = locks.take(path)
+                cls.current().secrets.keep()
 
     @classmethod
     def current(cls) -> "Site":

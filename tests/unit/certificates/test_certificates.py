@@ -101,11 +101,13 @@ def test_renewal_is_due_in_the_last_third(leaf: Pair, days: int, due: bool) -> N
 
 def test_leaf_is_current_only_for_its_authority_names_and_time(authority: Pair, leaf: Pair) -> None:
     names = ["10.0.0.5", NAME.upper(), "fd00:0::5"]
-    assert certificates.is_current(leaf, authority, names, NOW)
-    assert not certificates.is_current(leaf, authority, [NAME], NOW)
-    assert not certificates.is_current(leaf, authority, names, NOW + timedelta(days=300))
+    assert certificates.is_current(leaf, authority.certificate, names, NOW)
+    assert not certificates.is_current(leaf, authority.certificate, [NAME], NOW)
+    assert not certificates.is_current(
+        leaf, authority.certificate, names, NOW + timedelta(days=300)
+    )
     other = certificates.new_authority("trial", NOW)
-    assert not certificates.is_current(leaf, other, names, NOW)
+    assert not certificates.is_current(leaf, other.certificate, names, NOW)
 
 
 def test_placeholder_lives_a_day() -> None:

@@ -23,6 +23,7 @@ from mattermost_host.engine.run import Operation
 from mattermost_host.preflight import run as checks
 from mattermost_host.preflight.finding import Finding
 from mattermost_host.preflight.report import Report
+from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError
 
 WRONG = Operation("1", "X | it is right", True, (Change("/etc/x", "is missing"),), None)  # type: ignore[arg-type]
@@ -88,6 +89,7 @@ def _group(holds: bool) -> Any:
 def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Engine:
     made = Engine(inventory=tmp_path / "chat.py")
     made.inventory.write_text(INVENTORY)
+    Site.load(made.inventory).secrets.keep()
     monkeypatch.setattr(engine, "prepared", made.prepared)
     monkeypatch.setattr(pytest, "main", made.verify)
     return made

@@ -16,7 +16,6 @@ from mattermost_host.engine.run import Run
 from mattermost_host.ops import account, database, files, kernel, release, ruleset, running
 from mattermost_host.ops.entries import Directory, Entry, File, FileStates, State
 from mattermost_host.ops.release_state import Found, ReleaseState
-from mattermost_host.plan import plan as planning
 from mattermost_host.releases.choice import Release
 from mattermost_host.support.errors import OperatorError
 from tests.unit.fake_host import Plan, _fake_host, answering
@@ -80,7 +79,7 @@ def _healed(
         deploy()
         names = {digest: ", ".join(meta.names) for digest, meta in state.op_meta.items()}
         run = Run(state)
-        planning.evaluate(run)
+        run.operations()
         left = leave(run)
         state.set_stage(StateStage.Execute)
         run_ops(state)

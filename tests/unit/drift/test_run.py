@@ -24,7 +24,7 @@ from mattermost_host.engine.explanations import Change
 from mattermost_host.plan import apply as application
 from mattermost_host.plan import plan as planning
 from mattermost_host.plan.plan import Plan, Step
-from mattermost_host.site.secrets import authority_path
+from mattermost_host.site.secrets_file import authority_path
 from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError
 from tests.unit.listeners import webhook
@@ -94,6 +94,7 @@ def inventory(tmp_path: Path) -> Path:
         "drift": {"metrics_directory": str(tmp_path / "metrics")},
     }
     path.write_text(f'site = {site!r}\napp = db = proxy = ["h1"]\n')
+    Site.load(path).secrets.keep()
     return path
 
 

@@ -50,7 +50,7 @@ def hosts(monkeypatch: pytest.MonkeyPatch) -> Hosts:
         yield made
 
     monkeypatch.setattr(planning, "prepared", prepared)
-    monkeypatch.setattr(planning, "evaluate", lambda run: run.plan)
+    monkeypatch.setattr(planning, "evaluate", lambda run, _: run.plan)
     monkeypatch.setattr(verification, "run", lambda *_, **__: made.verified)
     return made
 
@@ -67,6 +67,16 @@ def test_what_is_carried_out_is_verified(hosts: Hosts, tmp_path: Path) -> None:
     done = _apply(tmp_path, "--yes")
     assert (done.exit_code, hosts.executed) == (0, True)
     assert "The plan was carried out, and everything holds" in done.output
+
+
+def test_secrets_are_written_by_a_run_that_changes_and_by_nothing_before(
+    hosts: Hosts, tmp_path: Path
+) -> None:
+    names = {"chat.ca.pem", "chat.authority-key.pem", "chat.secrets.toml"}
+    _apply(tmp_path, answer="n\n")
+    assert not names & {path.name for path in tmp_path.iterdir()}
+    _apply(tmp_path, "--yes")
+    assert names <= {path.name for path in tmp_path.iterdir()}
 
 
 def test_a_failed_verification_is_the_exit_status(hosts: Hosts, tmp_path: Path) -> None:

@@ -23,7 +23,10 @@ RSA_MIN_BITS = 2048
 
 
 def check_pair(certificate_pem: bytes, key_pem: bytes, name: str, now: datetime) -> list[Mistake]:
-    """Every mistake of a certificate with its chain, and of its key, for the site ``name``."""
+    """Every mistake of a certificate with its chain, and of its key, for the site ``name``.
+
+    Without a name, all but the name is judged.
+    """
     key = _read_key(key_pem)
     mistakes = [key] if isinstance(key, Mistake) else []
     chain = _read_chain(certificate_pem)
@@ -31,7 +34,8 @@ def check_pair(certificate_pem: bytes, key_pem: bytes, name: str, now: datetime)
         return [chain, *mistakes]
     if not isinstance(key, Mistake):
         mistakes += _check_key(chain, key)
-    mistakes += _check_name(chain[0], name)
+    if name:
+        mistakes += _check_name(chain[0], name)
     mistakes += _check_dates(chain, now)
     mistakes += _check_chain(chain)
     mistakes += _check_strength(chain)

@@ -4,17 +4,16 @@ import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Le
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
-from pydantic.networks import IPvAnyNetwork
 
 from mattermost_host.certificates.authority import Pair
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import About, Place
-from mattermost_host.knowledge import releases
+from mattermost_host.knowledge import releases, texts
 from mattermost_host.knowledge.mattermost_settings import OWNED
 from mattermost_host.knowledge.surface import Networks, Peers, Port, Surface
 from mattermost_host.preflight.external_database_findings import DATABASE_CHECKS
@@ -62,7 +61,9 @@ WORDS: Mapping[Any, str] = {
     float: "number",
     str: "text",
     object: "anything",
-    IPvAnyNetwork: "network such as `10.0.0.0/8`",
+    texts.Network: "network such as `10.0.0.0/8`",
+    texts.HostName: "host name or address",
+    texts.MailAddress: "mail address",
     Any: "value of the setting's own type",
 }
 EXTERNAL = "Asked of an external PostgreSQL, as the server will reach it."
@@ -202,6 +203,8 @@ def _words(annotation: Any) -> str:
     if annotation in WORDS:
         return WORDS[annotation]
     origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _words(inner[0])
     if origin is Literal:
         return " or ".join(f'`"{value}"`' for value in inner)
     if origin in {Union, types.UnionType}:

@@ -1,12 +1,13 @@
 """The ground the others stand on: time, locale, kernel parameters, a few packages."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from pyinfra.api import deploy as component
 
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import Place
 from mattermost_host.knowledge.sizing import min_free_kbytes
 from mattermost_host.knowledge.surface import Surface, Unit
+from mattermost_host.knowledge.texts import STRICT
 from mattermost_host.ops import files, kernel, locale, packages, running
 from mattermost_host.ops.entries import Directory, File
 from mattermost_host.preflight import host as requirements
@@ -22,7 +23,7 @@ FOLDER = "/etc/mattermost-host"
 class Settings(BaseModel):
     """What every host of the site has."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = STRICT
 
     time_synchronisation: bool = Field(
         default=True,

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.networks import IPvAnyNetwork
+from pydantic import BaseModel, Field
 from pyinfra.api import deploy as component
 
 from mattermost_host.facts.place import Peer, Place, reachable_addresses
 from mattermost_host.knowledge.surface import Networks, Peers, Port, Reach, Surface, Unit
+from mattermost_host.knowledge.texts import STRICT, Network
 from mattermost_host.ops import files, ruleset
 from mattermost_host.ops.entries import Absent, File
 from mattermost_host.ops.files import Check
@@ -25,7 +25,7 @@ LISTING = "/run/mattermost-host/firewall.listing"
 class Settings(BaseModel):
     """The firewall of each host."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = STRICT
 
     enabled: bool = Field(
         default=True,
@@ -37,7 +37,7 @@ class Settings(BaseModel):
         le=65535,
         description="Port of sshd, 1-65535. Without it, the port by which the run came in.",
     )
-    ssh_from: list[IPvAnyNetwork] = Field(
+    ssh_from: list[Network] = Field(
         default=[],
         description=(
             "Addresses and networks from which ssh is allowed. Without any, from everywhere. "
@@ -57,7 +57,7 @@ def surface(settings: Settings, place: Place) -> Surface:
     numbers = dict.fromkeys((settings.ssh_port or facts.ssh_port, facts.ssh_port))
     allowed: Reach = "world"
     if settings.ssh_from:
-        allowed = Networks(tuple(map(str, settings.ssh_from)))
+        allowed = Networks(tuple(settings.ssh_from))
     ssh = tuple(Port(number, "administration", allowed, process="sshd") for number in numbers)
     return Surface(units=(Unit(UNIT),) if settings.enabled else (), ports=ssh)
 

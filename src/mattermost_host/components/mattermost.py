@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr
 from pyinfra.api import deploy as component
 from pyinfra.api.operation import OperationMeta
 
@@ -12,6 +12,7 @@ from mattermost_host.facts.place import Place
 from mattermost_host.knowledge import mattermost_settings, process_environment
 from mattermost_host.knowledge.mattermost_settings import environment_name, environment_value
 from mattermost_host.knowledge.surface import Port, SecretFile, Surface, Unit
+from mattermost_host.knowledge.texts import STRICT, Line, MailAddress, Username
 from mattermost_host.ops import account, administrator, files, packages, release, running
 from mattermost_host.ops.entries import Absent, Alone, Directory, Entry, File
 from mattermost_host.ops.files import Check
@@ -56,12 +57,10 @@ UNIT_CHECK = (
 class Administrator(BaseModel):
     """The first administrator. The password is in the secrets file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = STRICT
 
-    username: str = Field(
-        default="sysadmin", pattern=r"^[a-z][a-z0-9._-]{2,21}$", description="Name to log in with."
-    )
-    email: str | None = Field(
+    username: Username = Field(default="sysadmin", description="Name to log in with.")
+    email: MailAddress | None = Field(
         default=None, description="Address; without it `sysadmin@` and the host of the site's URL."
     )
 
@@ -69,7 +68,7 @@ class Administrator(BaseModel):
 class Settings(BaseModel):
     """The Mattermost server."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = STRICT
 
     release: ReleaseSettings = Field(default=ReleaseSettings(), description="Which release.")
     administrator: Administrator = Field(
@@ -97,8 +96,10 @@ class Settings(BaseModel):
         le=10_240,
         description="Largest upload, MiB. The proxy's limit follows.",
     )
-    licence: str | None = Field(default=None, description="Licence file on the control machine.")
-    log_days: int = Field(default=30, ge=1, description="Days that rotated logs are kept.")
+    licence: Line | None = Field(default=None, description="Licence file on the control machine.")
+    log_days: int = Field(
+        default=30, ge=1, le=36_500, description="Days that rotated logs are kept."
+    )
     sandbox_without: list[Literal["netlink", "executable-memory"]] = Field(
         default=[],
         description="Parts of the sandbox that a plugin of yours needs to be without.",

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.networks import IPvAnyNetwork
+from pydantic import BaseModel, Field
 from pyinfra.api import deploy as component
 from pyinfra.api.operation import OperationMeta
 
@@ -13,6 +12,7 @@ from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import Place
 from mattermost_host.knowledge.sizing import NginxSizing
 from mattermost_host.knowledge.surface import Port, Surface, Unit
+from mattermost_host.knowledge.texts import STRICT, Network
 from mattermost_host.ops import files, packages, running
 from mattermost_host.ops.entries import Absent, Alone, Directory, File
 from mattermost_host.ops.files import Check
@@ -44,9 +44,9 @@ UPLOAD_OVERHEAD_MB = 5
 class Settings(BaseModel):
     """The reverse proxy."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = STRICT
 
-    trusted_proxies: list[IPvAnyNetwork] = Field(
+    trusted_proxies: list[Network] = Field(
         default=[],
         description=(
             "Networks of load balancers before this proxy. Only from these is the client's "

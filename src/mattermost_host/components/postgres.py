@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr
 from pyinfra.api import Host
 from pyinfra.api import deploy as component
 
@@ -10,8 +10,14 @@ from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import UNASKED, Place
 from mattermost_host.knowledge.dsn import Dsn, dsn_mistakes
 from mattermost_host.knowledge.postgresql_sizing import Pool
-from mattermost_host.knowledge.postgresql_versions import PGDG_DEFAULT, minimum_for, shipped_with
+from mattermost_host.knowledge.postgresql_versions import (
+    NEWEST,
+    PGDG_DEFAULT,
+    minimum_for,
+    shipped_with,
+)
 from mattermost_host.knowledge.surface import Surface, Unit
+from mattermost_host.knowledge.texts import STRICT, Line
 from mattermost_host.ops import database, files, packages, running
 from mattermost_host.ops.entries import File
 from mattermost_host.preflight import conflicts
@@ -42,9 +48,9 @@ PGDG_KEY = "/usr/share/postgresql-common/pgdg/apt.postgresql.org.asc"
 class Settings(BaseModel):
     """The database of the site."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = STRICT
 
-    dsn: str | None = Field(
+    dsn: Line | None = Field(
         default=None,
         description=(
             "An external PostgreSQL, e.g. `postgres://mattermost@db.example.com:5432/mattermost"
@@ -52,7 +58,7 @@ class Settings(BaseModel):
             "file (`database_password`)."
         ),
     )
-    ca_certificate: str | None = Field(
+    ca_certificate: Line | None = Field(
         default=None,
         description="File on the control machine with the authority of the external server.",
     )
@@ -63,6 +69,7 @@ class Settings(BaseModel):
     version: int | None = Field(
         default=None,
         ge=14,
+        le=NEWEST,
         description="Major version with `pgdg`; without it the version that release suits best.",
     )
 

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr
 from pyinfra.api import deploy as component
 from pyinfra.api.operation import OperationMeta
 
@@ -15,6 +15,7 @@ from mattermost_host.certificates.check import check_pair, days_left
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import Place
 from mattermost_host.knowledge.surface import SecretFile, Surface, Unit, Wanted
+from mattermost_host.knowledge.texts import STRICT, HttpsUrl, Line, MailAddress
 from mattermost_host.ops import acme, files, packages, running
 from mattermost_host.ops.entries import Absent, Directory, File
 from mattermost_host.preflight.finding import Finding, Requirement
@@ -47,7 +48,7 @@ PLACE = acme.Place(CERTIFICATE, KEY, HOOK, DROP_IN)
 class Settings(BaseModel):
     """Where the site's certificate comes from."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = STRICT
 
     mode: Literal["internal-ca", "files", "acme"] = Field(
         default="internal-ca",
@@ -58,25 +59,23 @@ class Settings(BaseModel):
             "writing it you accept that server's terms."
         ),
     )
-    certificate: str | None = Field(
+    certificate: Line | None = Field(
         default=None,
         description="With `files`: PEM file on the control machine, the site's first, then chain.",
     )
-    key: str | None = Field(
+    key: Line | None = Field(
         default=None,
         description="With `files`: PEM file on the control machine, without a passphrase.",
     )
-    directory: str = Field(
+    directory: HttpsUrl = Field(
         default=LETS_ENCRYPT,
-        pattern=r"^https://\S+$",
         description="With `acme`: directory URL of the ACME server.",
     )
-    email: str | None = Field(
+    email: MailAddress | None = Field(
         default=None,
-        pattern=r"^[^@\s]+@[^@\s]+$",
         description="With `acme`: where the authority may write to.",
     )
-    ca_bundle: str | None = Field(
+    ca_bundle: Line | None = Field(
         default=None,
         description=(
             "With `acme`: PEM file on the control machine with the authorities of a private ACME "
@@ -216,7 +215,7 @@ def time_left(settings: Settings, pair: Pair, now: datetime) -> Finding:
 
 
 def _mistakes_of_files(settings: Settings, server_name: str) -> Iterator[Mistake]:
-    if settings.mode != "files" or not server_name:
+    if settings.mode != "files":
         return
     contents: dict[str, bytes] = {}
     for key, file in (("certificate", settings.certificate), ("key", settings.key)):

@@ -35,6 +35,9 @@ END_OF_LIFE = {
 """Last day of the PostgreSQL project's support, five years a major version. From
 www.postgresql.org/support/versioning."""
 
+NEWEST = max(END_OF_LIFE)
+"""The newest major version that we know."""
+
 SHIPPED = {
     ("debian", "11"): 13,
     ("debian", "12"): 15,

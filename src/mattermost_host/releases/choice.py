@@ -7,10 +7,11 @@ from pathlib import Path
 from threading import Lock
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from pyinfra import logger
 
 from mattermost_host.knowledge import releases
+from mattermost_host.knowledge.texts import STRICT, Line, Sha256, Version
 from mattermost_host.releases import download
 from mattermost_host.releases import source as release_source
 from mattermost_host.releases.download import Tarball
@@ -42,11 +43,10 @@ class Release:
 class ReleaseSettings(BaseModel):
     """Which release, and where it comes from."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = STRICT
 
-    version: str | None = Field(
+    version: Version | None = Field(
         default=None,
-        pattern=r"^\d+\.\d+\.\d+$",
         description=(
             "For example `11.7.9`. Without it a host keeps the release that it has; a first deploy "
             "takes the newest extended support release of the table of releases."
@@ -56,19 +56,18 @@ class ReleaseSettings(BaseModel):
         default="enterprise",
         description="Enterprise without a licence is free and can be licensed later.",
     )
-    mirror: str | None = Field(
+    mirror: Line | None = Field(
         default=None,
         description="Base URL that holds the vendor's files under the vendor's names.",
     )
-    file: str | None = Field(
+    file: Line | None = Field(
         default=None, description="Tarball on the control machine, or its URL."
     )
-    sha256: str | None = Field(
+    sha256: Sha256 | None = Field(
         default=None,
-        pattern=r"^[0-9a-f]{64}$",
         description="Digest of the tarball, where it is not in the table of releases.",
     )
-    signature_key: str | None = Field(
+    signature_key: Line | None = Field(
         default=None,
         description="Public GPG key file; the signature beside the tarball is then checked too.",
     )

@@ -2,7 +2,9 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
+
+from mattermost_host.knowledge.texts import STRICT, HostName, Line, MailAddress
 
 PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
@@ -10,17 +12,17 @@ PORTS = {"starttls": 587, "tls": 465, "none": 25}
 class Mail(BaseModel):
     """Mail, for the time when Mattermost can't tell anything."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = STRICT
 
-    recipients: list[str] = Field(
+    recipients: list[MailAddress] = Field(
         default=[],
         description="Who is written to when the webhook fails or the server is down. "
         "Empty: nobody.",
     )
-    sender: str | None = Field(
+    sender: MailAddress | None = Field(
         default=None, description="Without it `mattermost-host@` and the control machine's name."
     )
-    server: str | None = Field(
+    server: HostName | None = Field(
         default=None,
         description="Name of the mail server. Without it that of the control machine, port 25.",
     )
@@ -33,7 +35,7 @@ class Mail(BaseModel):
     security: Literal["starttls", "tls", "none"] = Field(
         default="starttls", description="How the connection to `server` is kept private."
     )
-    username: str | None = Field(
+    username: Line | None = Field(
         default=None,
         description="For a mail server that wants a login. The password is in the secrets file "
         "(`drift_mail_password`).",
@@ -55,9 +57,9 @@ class Mail(BaseModel):
 class Settings(BaseModel):
     """Where drift is told, beside the journal. The webhook is in the secrets file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = STRICT
 
-    metrics_directory: str | None = Field(
+    metrics_directory: Line | None = Field(
         default=None,
         description="Folder of the control machine from which node_exporter reads `.prom` files. "
         "Without it `/var/lib/prometheus/node-exporter`, where that exists.",

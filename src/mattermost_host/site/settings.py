@@ -1,19 +1,25 @@
 """Description: what an operator may say about a site, composed of the components' settings."""
 
 import copy
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Protocol
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from mattermost_host import components as c
 from mattermost_host.facts.place import Place
+from mattermost_host.knowledge.names import Refused
 from mattermost_host.knowledge.surface import Surface, Wanted
+from mattermost_host.knowledge.texts import STRICT, Line, SiteUrl
 from mattermost_host.preflight.finding import Inquiry, Requirement
 from mattermost_host.site.drift_settings import Settings as Drift
 from mattermost_host.support.errors import Mistake
+
+WORD = re.compile(r"[A-Za-z0-9._+-]{0,20}")
+"""A wrong value that a sentence repeats: no address, and nothing long."""
 
 PLACEHOLDER = "https://placeholder.invalid"
 
@@ -55,17 +61,19 @@ class Room:
 class Description(BaseModel):
     """What an operator may say about a site."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = STRICT
 
-    url: str = Field(
+    url: SiteUrl = Field(
         description="What users type: `https://` and the name, no slash at the end (SiteURL)."
     )
-    users: int = Field(ge=1, description="People who will have an account; sizes the hosts.")
+    users: int = Field(
+        ge=1, le=1_000_000, description="People who will have an account; sizes the hosts."
+    )
     file_use: Literal["low", "medium", "high"] = Field(
         default="medium",
         description="How much they share: up to 5, 25 or 100 MB a user and month.",
     )
-    skip: dict[str, str] = Field(
+    skip: dict[str, Line] = Field(
         default={}, description="Checks of the preflight to skip, each with the reason."
     )
     base: Annotated[c.base.Settings, Room("base", c.base)] = c.base.Settings()
@@ -134,8 +142,34 @@ def _sentences(error: ValidationError) -> Iterator[Mistake]:
             yield Mistake(path, "a key that means nothing here", f"known are: {known}")
         elif detail["type"] == "missing":
             yield Mistake(path, "nothing", "it is needed; see docs/settings.md")
+        elif isinstance(refused := detail.get("ctx", {}).get("error"), Refused):
+            yield Mistake(path, refused.found, refused.needed)
         else:
-            yield Mistake(path, repr(detail.get("input")), detail["msg"].lower())
+            found = _shown(detail["loc"], detail.get("input"))
+            yield Mistake(path, found, detail["msg"].lower())
+
+
+def _shown(location: tuple[int | str, ...], value: object) -> str:
+    """A wrong value for the operator's eyes, unless it may hold a secret."""
+    if value is None:
+        return "None"
+    kinds = {"dict": "a table", "list": "a list", "str": "a text", "int": "a number"}
+    kind = kinds.get(type(value).__name__, f"a {type(value).__name__}")
+    harmless = isinstance(value, bool | int | float | str) and _is_harmless(location)
+    return repr(value) if harmless and WORD.fullmatch(str(value)) else kind
+
+
+def _is_harmless(location: tuple[int | str, ...]) -> bool:
+    """Whether the key takes a number, a switch or one of a few words, and so never a secret."""
+    field: Any = None
+    model: Any = Description
+    for part in location:
+        fields = getattr(model, "model_fields", {})
+        if part not in fields:
+            break
+        field, model = fields[part], fields[part].annotation
+    words = set(re.findall(r"[A-Za-z]+", str(model).partition("Literal")[0]))
+    return field is not None and words <= {"class", "int", "bool", "None", "typing", "list"}
 
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:

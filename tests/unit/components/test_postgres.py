@@ -128,7 +128,7 @@ def test_an_external_database_shows_nothing_here() -> None:
 
 def test_wrong_settings() -> None:
     assert mistakes_of(postgres={"version": 9, "pgdg": "please", "host": "db"}) == [
-        "postgres.pgdg: found 'please'; input should be a valid boolean, unable to interpret input",
+        "postgres.pgdg: found 'please'; input should be a valid boolean",
         "postgres.version: found 9; input should be greater than or equal to 14",
         "postgres.host: found a key that means nothing here; "
         "known are: ca_certificate, dsn, pgdg, version",

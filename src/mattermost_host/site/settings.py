@@ -18,7 +18,7 @@ from mattermost_host.preflight.finding import Inquiry, Requirement
 from mattermost_host.site.drift_settings import Settings as Drift
 from mattermost_host.support.errors import Mistake
 
-WORD = re.compile(r"[A-Za-z0-9._+-]{0,20}")
+WORD = re.compile(r"[A-Za-z0-9._+ -]{0,20}")
 """A wrong value that a sentence repeats: no address, and nothing long."""
 
 PLACEHOLDER = "https://placeholder.invalid"
@@ -111,7 +111,11 @@ ROOMS: Mapping[str, Room] = {
 
 def describe(data: Mapping[str, Any]) -> tuple[Description, list[Mistake]]:
     """The description in ``data`` and its wrong keys and values, which are left out of it."""
-    sound = copy.deepcopy(dict(data))
+    wrong_keys: list[Mistake] = []
+    sound: dict[str, Any] = _with_text_keys(data, "", wrong_keys)
+    if wrong_keys:
+        rest, mistakes = describe(sound)
+        return rest, [*wrong_keys, *mistakes]
     try:
         return Description.model_validate(sound), []
     except ValidationError as error:
@@ -120,6 +124,20 @@ def describe(data: Mapping[str, Any]) -> tuple[Description, list[Mistake]]:
             _leave_out(sound, detail["loc"])
     # The rest is judged as if the operator had said what is needed, so that nothing hides behind.
     return Description.model_validate({"url": PLACEHOLDER, "users": 1, **sound}), mistakes
+
+
+def _with_text_keys(value: Any, path: str, mistakes: list[Mistake]) -> Any:
+    """A copy of ``value`` without the keys that are no texts; each of them is a mistake."""
+    if not isinstance(value, Mapping):
+        return copy.copy(value)
+    kept = {}
+    for key, inner in value.items():
+        if isinstance(key, str):
+            kept[key] = _with_text_keys(inner, f"{path}{key}.", mistakes)
+        else:
+            found = f"a key of the type {type(key).__name__}"
+            mistakes.append(Mistake(path.rstrip(".") or "site", found, "keys are texts in quotes"))
+    return kept
 
 
 def _leave_out(data: dict[str, Any], location: tuple[int | str, ...]) -> None:
@@ -136,7 +154,7 @@ def _leave_out(data: dict[str, Any], location: tuple[int | str, ...]) -> None:
 def _sentences(error: ValidationError) -> Iterator[Mistake]:
     """pydantic's findings in the words of an operator."""
     for detail in error.errors():
-        path = ".".join(str(part) for part in detail["loc"])
+        path = ".".join(map(str, detail["loc"]))
         if detail["type"] == "extra_forbidden":
             known = ", ".join(sorted(_known_keys(detail["loc"][:-1])))
             yield Mistake(path, "a key that means nothing here", f"known are: {known}")

@@ -18,7 +18,17 @@ class Mistake:
     needed: str
 
     def __str__(self) -> str:
-        return f"{self.path}: found {self.found}; {self.needed}"
+        return f"{_shown(self.path)}: found {_shown(self.found)}; {_shown(self.needed)}"
+
+
+SHOWN = 400
+"""Characters of a part of a sentence; whoever wrote a longer value knows how it goes on."""
+
+
+def _shown(text: str) -> str:
+    """A part of a sentence on one line, without what would move a terminal's cursor."""
+    short = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in short)
 
 
 class OperatorError(PyinfraError, CliError):

@@ -29,7 +29,7 @@ from mattermost_host.ops import (
     ruleset,
     running,
 )
-from mattermost_host.ops.entries import Absent, Alone, Directory, File, FileStates, Link
+from mattermost_host.ops.entries import Absent, Alone, Directory, File, FileStates, Link, Owned
 from mattermost_host.ops.release_state import CURRENT, RELEASES, ReleaseState
 from mattermost_host.site.site import Site
 from tests.lab.hosts import LabHost
@@ -135,7 +135,11 @@ class _Context:
         yield from known[type(question)](question)
 
     def _files(self, asked: FileStates) -> Iterator[Item]:
-        found = [entry for entry in self.planned.entries if entry.path in asked.paths]
+        found = [
+            entry
+            for entry in self.planned.entries
+            if entry.path in asked.paths and not isinstance(entry, Owned)
+        ]
         for entry in sorted(found, key=lambda entry: entry.path):
             yield _alone(entry) if isinstance(entry, Alone) else entry
 

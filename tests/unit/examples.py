@@ -33,6 +33,7 @@ from mattermost_host.ops.entries import (
     File,
     FileStates,
     Link,
+    Owned,
     State,
 )
 from mattermost_host.ops.release_state import Found, ReleaseState
@@ -101,7 +102,7 @@ def state_of(entry: Entry) -> State | None:
             return State("directory", entry.mode, entry.user, entry.group)
         case Link():
             return State("symbolic link", "777", "root", "root", target=entry.target)
-        case Absent() | Alone():
+        case Absent() | Alone() | Owned():
             return None
 
 

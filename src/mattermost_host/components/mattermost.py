@@ -1,7 +1,6 @@
 """The Mattermost server: release, account, settings, service, first administrator."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, SecretStr
@@ -14,7 +13,7 @@ from mattermost_host.knowledge.mattermost_settings import environment_name, envi
 from mattermost_host.knowledge.surface import Port, SecretFile, Surface, Unit
 from mattermost_host.knowledge.texts import STRICT, Line, MailAddress, Username
 from mattermost_host.ops import account, administrator, files, packages, release, running
-from mattermost_host.ops.entries import Absent, Alone, Directory, Entry, File
+from mattermost_host.ops.entries import Absent, Alone, Directory, Entry, File, Owned
 from mattermost_host.ops.files import Check
 from mattermost_host.ops.release_state import CURRENT, HOME, MANIFESTS, RELEASES
 from mattermost_host.preflight import conflicts
@@ -31,6 +30,8 @@ USER = "mattermost"
 UNIT = "mattermost.service"
 UNIT_FILE = f"/etc/systemd/system/{UNIT}"
 STATE = "/var/lib/mattermost"
+CONFIGURATION = f"{STATE}/config/config.json"
+"""The server's own; what we say stands in the environment."""
 LOGS = "/var/log/mattermost"
 ENVIRONMENT_FILE = "/etc/mattermost-host/mattermost.env"
 LICENCE_FILE = "/etc/mattermost-host/mattermost.license"
@@ -121,7 +122,7 @@ def surface(settings: Settings, place: Place) -> Surface:
         ),
         secret_files=(
             SecretFile(ENVIRONMENT_FILE, group=USER, mode="640"),
-            SecretFile(f"{STATE}/config/config.json", USER, USER, "600"),
+            SecretFile(CONFIGURATION, USER, USER, "600"),
         ),
     )
 
@@ -194,6 +195,9 @@ def entries(
         Directory("/etc/mattermost-host"),
         *(Directory(f"{STATE}{part}", "750", USER, USER) for part in ("", *STATE_FOLDERS)),
         Directory(LOGS, "750", USER, USER),
+        # Written by the server: once root has written one by hand, the server can't any more.
+        Owned(CONFIGURATION, USER, USER),
+        Owned(f"{LOGS}/mattermost.log", USER, USER),
         File(
             ENVIRONMENT_FILE,
             render("mattermost/mattermost.env.j2", variables=quoted),
@@ -247,7 +251,7 @@ def environment(
     }
     return {
         **settings.environment,
-        "MM_CONFIG": str(PurePosixPath(STATE, "config", "config.json")),
+        "MM_CONFIG": CONFIGURATION,
         "MM_LOG_PATH": LOGS,
         **{environment_name(name): environment_value(value) for name, value in stated.items()},
         **{environment_name(name): environment_value(value) for name, value in owned.items()},

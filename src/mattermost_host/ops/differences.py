@@ -9,13 +9,18 @@ from dataclasses import dataclass
 from mattermost_host.engine.explanations import Change, Severity
 from mattermost_host.engine.questions import Question, ask
 from mattermost_host.ops.entries import (
+    LARGEST,
     Absent,
     Alone,
     Directory,
     Entry,
     File,
     Link,
+    Owned,
     State,
+    kind_of,
+    mode_of,
+    same_owner,
     strangers,
 )
 
@@ -24,13 +29,21 @@ COMMENTS = ("#", ";", "//")
 
 @dataclass(frozen=True)
 class FileContents(Question):
-    """The text of each path, for the sake of a readable difference."""
+    """The text of each path, for the sake of a readable difference; no link is followed."""
 
     paths: tuple[str, ...]
 
     def script(self) -> str:
-        paths = " ".join(shlex.quote(path) for path in self.paths)
-        return f'for path in {paths}; do printf "%s " "$path"; base64 -w 0 "$path"; echo; done'
+        # The folder is entered first, and must be where it was looked for: another user's link
+        # would show what only root may read. A pipe does not wait, and a device ends with the size.
+        read = f'dd if=./"${{path##*/}}" iflag=nofollow,nonblock bs=64k count={LARGEST >> 16}'
+        return (
+            f"for path in {shlex.join(self.paths)}; do\n"
+            '  cd -P -- "${path%/*}" && [ "$(env pwd -P)" = "${path%/*}" ] || continue\n'
+            '  [ -f "./${path##*/}" ] && [ ! -L "./${path##*/}" ] || continue\n'
+            f'  printf "%s " "$path"; {read} | base64 -w 0; echo\n'
+            "done"
+        )
 
     def parse(self, lines: list[str]) -> dict[str, str]:
         pairs = (line.split(" ", 1) for line in lines if " " in line)
@@ -55,43 +68,41 @@ def described(
 def _found(entry: Entry, state: State | None) -> str:
     if isinstance(entry, Absent):
         return "is there, and must not be"
-    if isinstance(entry, Alone):
-        return f"holds {', '.join(strangers(entry, state))}, which must not be there"
     if state is None:
         return "is missing"
+    if state.kind != kind_of(entry):
+        return f"is a {state.kind} instead of a {kind_of(entry)}"
+    if isinstance(entry, Alone):
+        return f"holds {', '.join(strangers(entry, state))}, which must not be there"
     if isinstance(entry, Link):
-        return f"leads to {state.target}" if state.target else f"is a {state.kind}"
-    return " and ".join(_flaws(entry, state)) or f"is a {state.kind}"
+        return f"leads to {state.target}"
+    return " and ".join(_flaws(entry, state))
 
 
-def _flaws(entry: File | Directory, state: State) -> Iterator[str]:
+def _flaws(entry: File | Directory | Owned, state: State) -> Iterator[str]:
     if isinstance(entry, File) and state.sha256 != entry.sha256:
-        yield "has another content" if state.sha256 else f"is a {state.kind}"
-    if entry.mode.lstrip("0") != state.mode:
-        yield f"has mode {state.mode} instead of {entry.mode}"
-    if _is_somebody_elses(entry, state):
+        yield "has another content"
+    if state.mode != (wanted := mode_of(entry, state)):
+        yield f"has mode {state.mode} instead of {wanted}"
+    if not same_owner(entry, state):
         yield f"belongs to {state.user}:{state.group} instead of {entry.user}:{entry.group}"
 
 
 def _severity(entry: Entry, state: State | None, diff: tuple[str, ...]) -> Severity:
-    if isinstance(entry, File | Directory) and state and _is_open(entry, state):
+    if isinstance(entry, File | Directory | Owned) and state and _is_open(entry, state):
         return "critical"
     edited = [line[1:].strip() for line in diff[2:] if line[:1] in "+-"]
     only_comments = edited and all(not line or line.startswith(COMMENTS) for line in edited)
-    if only_comments and isinstance(entry, File) and state and not _is_somebody_elses(entry, state):
+    if only_comments and isinstance(entry, File) and state and same_owner(entry, state):
         return "info" if entry.mode.lstrip("0") == state.mode else "warning"
     return "critical" if isinstance(entry, File) and entry.guards else "warning"
 
 
-def _is_open(entry: File | Directory, state: State) -> bool:
+def _is_open(entry: File | Directory | Owned, state: State) -> bool:
     """Whether somebody who should not may write it, or read a secret in it."""
     others = int(state.mode, 8) & ~int(entry.mode, 8) & 0o007
-    secret = isinstance(entry, File) and entry.secret
-    return bool(others & 0o002) or (secret and (bool(others) or _is_somebody_elses(entry, state)))
-
-
-def _is_somebody_elses(entry: File | Directory, state: State) -> bool:
-    return (entry.user, entry.group) != (state.user, state.group)
+    secret = isinstance(entry, Owned) or (isinstance(entry, File) and entry.secret)
+    return bool(others & 0o002) or (secret and (bool(others) or not same_owner(entry, state)))
 
 
 def _diff(entry: File, now: str) -> tuple[str, ...]:

@@ -67,7 +67,30 @@ class Alone:
     names: tuple[str, ...] = ()
 
 
-Entry = File | Directory | Link | Absent | Alone
+@dataclass(frozen=True)
+class Owned:
+    """A file that its service writes, where there is one: owner, and the most that it may open."""
+
+    path: str
+    user: str
+    group: str
+    mode: str = "640"
+
+
+Entry = File | Directory | Link | Absent | Alone | Owned
+REGULAR = "regular file"
+KINDS = {
+    "f": REGULAR,
+    "d": "directory",
+    "l": "symbolic link",
+    "p": "named pipe",
+    "s": "socket",
+    "b": "block device",
+    "c": "character device",
+}
+"""What ``find`` says: one letter, whatever the language of the host."""
+LARGEST = 4 * 2**20
+"""Bytes of the largest file that could be ours; a larger one is not read."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +117,7 @@ class FileStates(Question):
 
     @classmethod
     def joined(cls, questions: Sequence["FileStates"]) -> "FileStates":
-        """All their paths at once: three processes instead of three each."""
+        """All their paths at once: three processes for all of them."""
         return cls(
             paths=tuple(sorted({path for one in questions for path in one.paths})),
             listed=tuple(sorted({path for one in questions for path in one.listed})),
@@ -104,49 +127,66 @@ class FileStates(Question):
         """Our paths' states."""
         return {path: answer[path] for path in self.paths if path in answer}
 
+    @property
+    def subject(self) -> str:
+        """The folders; no path of ours alone can keep the host."""
+        folders = sorted({path.rpartition("/")[0] for path in self.paths})
+        return f"files in {', '.join(folders)}"
+
     def script(self) -> str:
-        paths = " ".join(shlex.quote(path) for path in self.paths)
-        return (
-            f"stat -c '%F|%a|%U|%G|%n' -- {paths}\n"
-            f"find {paths} -maxdepth 0 -type l -printf 'link|%l|%p\\n'\n"
-            f"sha256sum -- {paths}\n"
-            + "".join(
-                f"find {shlex.quote(folder)} -mindepth 1 -maxdepth 1 -printf 'member|%f|%h\\n'\n"
-                for folder in self.listed
-            )
+        paths = shlex.join(self.paths)
+        # Only a plain file is read: a pipe or a device has no end. A link's target with an
+        # end of line could pass for another answer.
+        asked = (
+            f"find {paths} -maxdepth 0 -printf '%y|%m|%u|%g|%p\\n' \\("
+            f" -type f -size -{LARGEST}c -exec sha256sum -- {{}} +"
+            " -o -type l ! -lname '*\n*' -printf 'link|%p|%l\\n' \\)\n"
         )
+        if self.listed:
+            folders = shlex.join(self.listed)
+            asked += f"find {folders} -mindepth 1 -maxdepth 1 -printf 'member|%h|%f\\n'\n"
+        return asked
 
     def parse(self, lines: list[str]) -> dict[str, State]:
         found: dict[str, dict[str, Any]] = {}
         for line in lines:
-            if line.startswith("member|"):
-                _, name, folder = line.split("|", 2)
-                found[folder]["members"] = (*found[folder].get("members", ()), name)
-            elif line.startswith("link|"):
-                _, target, path = line.split("|", 2)
-                found[path]["target"] = target
-            elif "|" in line:
-                kind, mode, user, group, path = line.split("|", 4)
+            first, _, rest = line.partition("|")
+            if first == "member":
+                folder, _, name = rest.partition("|")
+                values = found.get(folder, {})
+                values["members"] = (*values.get("members", ()), name)
+            elif first == "link":
+                path, _, target = rest.partition("|")
+                found.get(path, {})["target"] = target
+            elif rest:
+                mode, user, group, path = rest.split("|", 3)
+                kind = KINDS.get(first, "something unknown")
                 found[path] = {"kind": kind, "mode": mode, "user": user, "group": group}
-            else:
+            elif "  " in line:
                 digest, path = line.split("  ", 1)
-                found[path]["sha256"] = digest
+                found.get(path, {})["sha256"] = digest
         return {path: State(**values) for path, values in found.items()}
 
 
 def is_right(entry: Entry, state: State | None) -> bool:
     """Whether what stands at the path is what the entry describes."""
-    if isinstance(entry, Absent):
-        return state is None
+    if state is None:
+        return isinstance(entry, Absent | Alone | Owned)
+    if isinstance(entry, Absent) or state.kind != kind_of(entry):
+        return False
     if isinstance(entry, Alone):
         return not strangers(entry, state)
-    if state is None:
-        return False
     if isinstance(entry, Link):
-        return state.kind == "symbolic link" and state.target == entry.target
-    if isinstance(entry, File):
-        return same_content(entry, state) and _same_owner(entry, state)
-    return state.kind == "directory" and _same_owner(entry, state)
+        return state.target == entry.target
+    same = same_owner(entry, state) and state.mode == mode_of(entry, state)
+    return same and (not isinstance(entry, File) or same_content(entry, state))
+
+
+def kind_of(entry: Entry) -> str:
+    """What must stand at the path, as ``State`` names it."""
+    if isinstance(entry, Link):
+        return "symbolic link"
+    return REGULAR if isinstance(entry, File | Owned) else "directory"
 
 
 def strangers(entry: Alone, state: State | None) -> list[str]:
@@ -156,13 +196,19 @@ def strangers(entry: Alone, state: State | None) -> list[str]:
 
 def same_content(entry: File, state: State) -> bool:
     """Whether a regular file stands there with the entry's content."""
-    regular = state.kind in {"regular file", "regular empty file"}
-    return regular and state.sha256 == entry.sha256
+    return state.kind == REGULAR and state.sha256 == entry.sha256
 
 
-def _same_owner(entry: File | Directory, state: State) -> bool:
-    wanted = (entry.mode.lstrip("0"), entry.user, entry.group)
-    return wanted == (state.mode, state.user, state.group)
+def same_owner(entry: File | Directory | Owned, state: State) -> bool:
+    """Whether user and group are the entry's."""
+    return (entry.user, entry.group) == (state.user, state.group)
+
+
+def mode_of(entry: File | Directory | Owned, state: State) -> str:
+    """The mode that is wanted, as ``State`` gives it."""
+    if isinstance(entry, Owned):
+        return f"{int(state.mode, 8) & int(entry.mode, 8):o}"
+    return entry.mode.lstrip("0")
 
 
 def rewritten(wrong: list[Entry], states: dict[str, State]) -> list[File]:

@@ -2,7 +2,8 @@
 
 New content is unpacked in a private folder, tested there where a test is given, and renamed into
 place, so no service ever reads half a file and a secret is 0600 from its first byte. Contents
-travel by standard input and are never part of a command.
+travel by standard input and are never part of a command. ``placing.sh`` has how root does this in
+folders of others.
 """
 
 import base64
@@ -11,6 +12,7 @@ import shlex
 import tarfile
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from importlib import resources
 
 from pyinfra import host
 from pyinfra.api import StringCommand, operation
@@ -21,6 +23,7 @@ from mattermost_host.engine.explanations import explain
 from mattermost_host.engine.questions import ask, changing, expect
 from mattermost_host.ops.differences import described
 from mattermost_host.ops.entries import (
+    REGULAR,
     Absent,
     Alone,
     Directory,
@@ -28,10 +31,11 @@ from mattermost_host.ops.entries import (
     File,
     FileStates,
     Link,
+    Owned,
     State,
     is_right,
+    mode_of,
     rewritten,
-    strangers,
 )
 
 
@@ -74,13 +78,13 @@ def _present(
     yield from changing(_put_right(entries, wrong, states, check))
 
 
-PLACE = """place() {
-  new="$(dirname "$1")/.$(basename "$1").mattermost-host~"
-  trap 'rm -rf "$stage" "$new"' EXIT
-  rm -rf "$new"; cp "$stage$1" "$new"; chown "$3:$4" "$new"; chmod "$2" "$new"
-  sync "$new"; mv -fT "$new" "$1"
-}
-"""
+PLACING = "\n".join(
+    line
+    for line in resources.files(__package__).joinpath("placing.sh").read_text("utf-8").splitlines()
+    if line and not line.startswith("#")
+)
+"""Functions for the shell, as short as sudo's journal needs them."""
+CHECK_LIMIT_S = 120
 
 
 def _put_right(
@@ -91,22 +95,23 @@ def _put_right(
         return StringCommand(
             "\n".join([*(f"echo {shlex.quote(one)} >&2" for one in refused), "exit 1"])
         )
-    written = rewritten(wrong, states)
-    staged: Sequence[File]
-    staged = [entry for entry in entries if isinstance(entry, File)] if check else written
-    script = ["set -eu", "umask 077"]
+    staged = [entry for entry in (entries if check else wrong) if isinstance(entry, File)]
+    script = ["set -eu", "umask 077", "stage=", PLACING]
+    # Whatever fails, what is sent has to be read; where nothing is, there is nothing to read.
+    script.append("trap ended EXIT" if staged else "trap ended EXIT; exec </dev/null")
+    script += [
+        f"vacate {shlex.quote(entry.path)}"
+        for entry in wrong
+        if isinstance(entry, File) and _kind(states, entry) == "directory"
+    ]
     if staged:
         script += [
-            # Whatever fails, what is sent has to be read: else the run hears of a broken line only.
-            "trap 'cat >/dev/null' EXIT",
             "stage=$(mktemp -d /var/tmp/mattermost-host.XXXXXXXX)",
-            "trap 'cat >/dev/null; rm -rf \"$stage\"' EXIT",
             *(_copy_tree(check.tree) if check else ()),
             'base64 -d | tar -x --no-same-owner -C "$stage" -f -',
             *(_tested(check, wrong) if check else ()),
-            PLACE,
         ]
-    script += [_step(entry, states.get(entry.path), entry in written) for entry in wrong]
+    script += [_step(entry, states.get(entry.path)) for entry in wrong]
     if not staged:
         # A command that reads nothing may have ended before all is sent.
         return StringCommand("\n".join(script))
@@ -114,29 +119,40 @@ def _put_right(
 
 
 def _refused(wrong: list[Entry], states: dict[str, State]) -> Iterator[str]:
-    """Where a folder belongs stands something with a content that we can't judge: all stays."""
+    """What stands in the place of a folder or a service's file may be needed: all stays."""
     for entry in wrong:
-        state = states.get(entry.path)
-        if isinstance(entry, Directory) and state and state.kind != "directory":
+        kind = _kind(states, entry)
+        if isinstance(entry, Directory) and kind not in {"", "directory"}:
             yield (
-                f"{entry.path} is a {state.kind}, and must be a folder: move away what is there; "
+                f"{entry.path} is a {kind}, and must be a folder: move away what is there; "
                 "another disk is to be mounted there, not linked to."
             )
+        if isinstance(entry, Owned) and kind != REGULAR:
+            yield f"{entry.path} is a {kind}, and must be a file: move away what is there."
 
 
-def _step(entry: Entry, state: State | None, written: bool) -> str:
+def _kind(states: dict[str, State], entry: Entry) -> str:
+    state = states.get(entry.path)
+    return state.kind if state else ""
+
+
+def _step(entry: Entry, state: State | None) -> str:
     path = shlex.quote(entry.path)
     if isinstance(entry, Alone):
-        return f"cd {path} && rm -rf -- {shlex.join(strangers(entry, state))}"
+        if state and state.kind != "directory":
+            return f"gone {path}"
+        others = " ".join(f"! -name {shlex.quote(name)}" for name in entry.names)
+        return f"alone {path} {others}".rstrip()
     if isinstance(entry, Absent):
-        return f"rm -rf {path}"
+        return f"gone {path}"
     if isinstance(entry, Link):
-        aside = f"{path}.mattermost-host~"
-        return f"ln -sfn {shlex.quote(entry.target)} {aside}; mv -fT {aside} {path}"
-    if written:
-        return f"place {path} {entry.mode} {entry.user} {entry.group}"
-    made = f"mkdir -p {path}; " if isinstance(entry, Directory) else ""
-    return f"{made}chown {entry.user}:{entry.group} {path}; chmod {entry.mode} {path}"
+        return f"link {path} {shlex.quote(entry.target)}"
+    owner = f"{entry.user}:{entry.group}"
+    if isinstance(entry, Owned):
+        assert state
+        return f"owned {path} {mode_of(entry, state)} {owner}"
+    verb = "place" if isinstance(entry, File) else "folder"
+    return f"{verb} {path} {entry.mode} {owner}"
 
 
 def _copy_tree(tree: str) -> Iterator[str]:
@@ -149,7 +165,7 @@ def _tested(check: Check, wrong: list[Entry]) -> Iterator[str]:
     for entry in wrong:
         if isinstance(entry, Absent):
             yield f'rm -rf "$stage"{shlex.quote(entry.path)}'
-    yield check.command
+    yield f"export stage; timeout -k 5 {CHECK_LIMIT_S} sh -euc {shlex.quote(check.command)}"
 
 
 def _packed(files: Sequence[File]) -> list[str]:

@@ -123,7 +123,7 @@ def test_a_licence_is_a_private_file_and_goes_with_its_setting(deployed: Deploye
     assert with_licence.entry(LICENCE_FILE).mode == "640"
     without = deployed(answer=converged(with_licence))
     assert Absent(LICENCE_FILE) in without.entries
-    assert f"rm -rf {LICENCE_FILE}" in without.shell
+    assert f"gone {LICENCE_FILE}" in without.shell
 
 
 def test_an_external_database_brings_its_authority(deployed: Deployed) -> None:

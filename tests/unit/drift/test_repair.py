@@ -110,7 +110,7 @@ def test_what_no_unit_reads_is_put_right() -> None:
         "Firewall | rules are in force",
     ]
     assert left == 4
-    assert "chmod 750 /var/lib/x" in ran["X | files are in place"]
+    assert "folder /var/lib/x 750 " in ran["X | files are in place"]
     assert "restart x" not in "".join(ran.values())
 
 

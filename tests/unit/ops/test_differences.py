@@ -50,7 +50,11 @@ def test_severity(entry: Entry, state: State | None, diff: tuple[str, ...], seve
             _state("a = 1\n", "600", "games"),
             "has mode 600 instead of 644 and belongs to games:root instead of root:root",
         ),
-        (PLAIN, State("directory", "644", "root", "root"), "is a directory"),
+        (
+            PLAIN,
+            State("directory", "644", "root", "root"),
+            "is a directory instead of a regular file",
+        ),
         (Link("/l", "a"), State("symbolic link", "777", "root", "root", target="b"), "leads to b"),
         (Absent("/x"), _state(""), "is there, and must not be"),
         (

@@ -5,6 +5,7 @@ import hashlib
 import os
 import pwd
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from mattermost_host.ops.entries import (
     File,
     FileStates,
     Link,
+    Owned,
     State,
 )
 from mattermost_host.ops.files import Check
@@ -36,41 +38,49 @@ def _state(content: str, mode: str = "644", user: str = "root", group: str = "ro
 CONFIGURED = File("/etc/x", "a\n")
 LINK = State("symbolic link", "777", "root", "root", target="b")
 FOLDER = State("directory", "755", "root", "root")
+OWNED = Owned("/o", "www-data", "www-data")
 TABLE: list[tuple[Entry, State | None, str | None]] = [
     (CONFIGURED, _state("a\n"), None),
-    (CONFIGURED, None, "place /etc/x 644 root root"),
-    (CONFIGURED, _state("b\n"), "place /etc/x 644 root root"),
-    (CONFIGURED, _state("a\n", mode="600"), "chown root:root /etc/x; chmod 644 /etc/x"),
-    (CONFIGURED, _state("a\n", user="www-data"), "chown root:root /etc/x; chmod 644 /etc/x"),
-    (CONFIGURED, _state("a\n", group="adm"), "chown root:root /etc/x; chmod 644 /etc/x"),
+    (CONFIGURED, None, "place /etc/x 644 root:root"),
+    (CONFIGURED, _state("b\n"), "place /etc/x 644 root:root"),
+    (CONFIGURED, _state("a\n", mode="600"), "place /etc/x 644 root:root"),
+    (CONFIGURED, _state("a\n", user="www-data"), "place /etc/x 644 root:root"),
+    (CONFIGURED, _state("a\n", group="adm"), "place /etc/x 644 root:root"),
     # A link that leads to the right content is still not the file.
-    (CONFIGURED, LINK, "place /etc/x 644 root root"),
+    (CONFIGURED, LINK, "place /etc/x 644 root:root"),
     (
         File("/etc/x", ""),
-        State("regular empty file", "644", "root", "root", hashlib.sha256().hexdigest()),
+        State("regular file", "644", "root", "root", hashlib.sha256().hexdigest()),
         None,
     ),
     (File("/etc/x", "a\n", mode="0644"), _state("a\n"), None),
-    (File("/etc/it's", "a"), None, "place '/etc/it'\"'\"'s' 644 root root"),
+    (File("/etc/it's", "a"), None, "place '/etc/it'\"'\"'s' 644 root:root"),
     (Directory("/d"), FOLDER, None),
     (
         Directory("/d", "750", "www-data", "adm"),
         FOLDER,
-        "mkdir -p /d; chown www-data:adm /d; chmod 750 /d",
+        "folder /d 750 www-data:adm",
     ),
-    (Directory("/d"), None, "mkdir -p /d; chown root:root /d; chmod 755 /d"),
+    (Directory("/d"), None, "folder /d 755 root:root"),
     (Link("/l", "b"), LINK, None),
-    (Link("/l", "c"), LINK, "ln -sfn c /l.mattermost-host~; mv -fT /l.mattermost-host~ /l"),
-    (Link("/l", "b"), None, "ln -sfn b /l.mattermost-host~; mv -fT /l.mattermost-host~ /l"),
+    (Link("/l", "c"), LINK, "link /l c"),
+    (Link("/l", "b"), None, "link /l b"),
     (Absent("/x"), None, None),
-    (Absent("/x"), FOLDER, "rm -rf /x"),
+    (Absent("/x"), FOLDER, "gone /x"),
+    (Alone("/d", ("a",)), replace(FOLDER, members=("a", "b")), "alone /d ! -name a"),
+    (Alone("/d"), LINK, "gone /d"),
+    (OWNED, None, None),
+    (OWNED, _state("x", "600", "www-data", "www-data"), None),
+    (OWNED, _state("x", "640", "www-data", "www-data"), None),
+    (OWNED, _state("x", "600"), "owned /o 600 www-data:www-data"),
+    (OWNED, _state("x", "664", "www-data", "www-data"), "owned /o 640 www-data:www-data"),
 ]
 
 
 @pytest.mark.parametrize(("entry", "state", "command"), TABLE)
 def test_answer_in_command_out(entry: Entry, state: State | None, command: str | None) -> None:
     found = {entry.path: state} if state else {}
-    result = _plan([entry], answers={FileStates((entry.path,)): found})
+    result = _plan([entry], answers={files._question([entry]): found})
     assert result.shell.splitlines()[-1:] == ([command] if command else [])
 
 
@@ -121,7 +131,7 @@ def test_the_real_answer(tmp_path: Path) -> None:
     digest = hashlib.sha256(b"a\n").hexdigest()
     assert set(states) == set(names) - {"missing"}
     assert states["file"] == State("regular file", "640", *owner, digest)
-    assert states["empty"].kind == "regular empty file"
+    assert states["empty"].kind == "regular file"
     assert states["folder"] == State("directory", "750", *owner)
     assert (states["link"].kind, states["link"].target) == ("symbolic link", "file")
     assert (states["dangling"].kind, states["dangling"].target) == ("symbolic link", "/no/such")
@@ -215,7 +225,7 @@ def test_a_secret_is_private_from_its_first_byte_and_appears_whole(here: Here) -
     log = here.folder / "log"
     for name in ("cp", "chown", "chmod", "sync", "mv"):
         real = f"/bin/{name}"
-        look = f'stat -c "%a" {here.kept}/.secret.mattermost-host~ "$stage{here.kept}/secret"'
+        look = f'stat -c "%a" {here.kept}/.mattermost-host.*/new "$stage{here.kept}/secret"'
         local.program(
             here.programs,
             name,
@@ -271,8 +281,10 @@ def test_a_failure_on_the_way_leaves_no_half_file(here: Here) -> None:
     assert list(here.stages.iterdir()) == []
 
 
-def test_what_a_killed_run_left_beside_a_file_is_overwritten(here: Here) -> None:
-    (here.kept / ".x.mattermost-host~").write_text("half")
+def test_what_a_killed_run_left_beside_a_file_is_cleared(here: Here) -> None:
+    left = here.kept / ".mattermost-host.abc"
+    left.mkdir()
+    (left / "new").write_text("half")
     assert here.put_right([here.file("x", "new\n")]) == DONE
     assert here.names() == {"x"}
 
@@ -302,7 +314,7 @@ def test_something_else_in_a_folders_place_is_told_and_left(tmp_path: Path, kind
     (step,) = plan(files.present, name="files", entries=entries, answer=answer).steps
     done = local.run(step.shell, step.stdin)
     assert done.returncode == 1
-    assert f"{place} is a {kind}" in done.stderr.replace("regular empty", "regular")
+    assert f"{place} is a {kind}" in done.stderr
     assert "another disk is to be mounted there, not linked to." in done.stderr
     assert stat.S_IMODE(disk.stat().st_mode) == 0o755
     assert not (tmp_path / "new").exists()

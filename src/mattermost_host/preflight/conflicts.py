@@ -113,10 +113,10 @@ def no_other_mattermost() -> Requirement:
 
     def check(facts: HostFacts) -> Iterator[Finding]:
         packages = [name for name, _ in facts.packages if name in VENDOR_PACKAGES]
-        running = ["a running mattermost.service"] * (
-            "mattermost" in facts.active_units and not facts.managed
-        )
-        found = [*(f"the vendor's package {name}" for name in packages), *running]
+        running = "mattermost" in facts.active_units and not facts.managed
+        found = [f"the vendor's package {name}" for name in packages]
+        if running:
+            found.append("a running mattermost.service")
         yield _judge(
             "no-other-mattermost",
             " and ".join(found),

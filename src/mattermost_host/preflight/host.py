@@ -177,7 +177,7 @@ def executable_opt() -> Requirement:
             "error" if facts.opt_noexec else "ok",
             f"/opt is mounted {'with' if facts.opt_noexec else 'without'} noexec",
             "a mount without noexec, for the server and its plugins",
-            "Take noexec out of its line in /etc/fstab and remount it." * facts.opt_noexec,
+            "Take noexec out of its line in /etc/fstab and remount it." if facts.opt_noexec else "",
         )
 
     return Requirement(

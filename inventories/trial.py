@@ -16,13 +16,14 @@ site = {
     },
 }
 
+_connection = {
+    "ssh_key": os.environ.get("MATTERMOST_TRIAL_KEY"),
+    "ssh_known_hosts_file": os.environ.get("MATTERMOST_TRIAL_KNOWN_HOSTS"),
+}
+
 app = db = proxy = [
     (
         os.environ.get("MATTERMOST_TRIAL_ADDRESS", "mattermost.test"),
-        {
-            "ssh_user": "root",
-            "ssh_key": os.environ.get("MATTERMOST_TRIAL_KEY"),
-            "ssh_known_hosts_file": os.environ.get("MATTERMOST_TRIAL_KNOWN_HOSTS"),
-        },
+        {"ssh_user": "root", **{key: value for key, value in _connection.items() if value}},
     )
 ]

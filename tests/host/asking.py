@@ -29,8 +29,6 @@ from tests.host import questions as q
 from tests.host.questions import Process
 from tests.host.questions_database import AskCluster
 
-LOCAL = "@local"
-
 UNITS = q.Units(
     (mattermost.UNIT, nginx.UNIT, firewall.UNIT, tls.TIMER, "systemd-timesyncd.service")
 )
@@ -181,9 +179,7 @@ class Seen:
     @property
     def address(self) -> str:
         """Where the control machine reaches the host."""
-        if self.host.name == LOCAL:
-            return "127.0.0.1"
-        return str(self.host.data.get("ssh_hostname") or self.host.name)
+        return self.host.address
 
 
 class Connection(BaseBackend):

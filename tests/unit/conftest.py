@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -27,3 +28,11 @@ def box() -> Iterator[Box]:
     """A mail server that keeps what it is given."""
     with mail_server() as made:
         yield made
+
+
+@pytest.fixture
+def in_the_open(tmp_path: Path) -> Path:
+    """A temporary folder that others can look into, as a home often is; pytest's is closed."""
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        folder.chmod(0o755)
+    return tmp_path

@@ -10,8 +10,8 @@ from pyinfra.context import ctx_config, ctx_inventory, ctx_state
 
 from mattermost_host.engine import each_host, remote
 from mattermost_host.engine.inventory import SiteHost
+from mattermost_host.engine.trusted import refuse_mistrusted
 from mattermost_host.support.errors import OperatorError
-from mattermost_host.support.trust import mistrust
 
 CONFIG = Path("config.py")
 
@@ -53,15 +53,6 @@ def _read_config() -> None:
             f"{CONFIG} can't be executed: {type(error).__name__}: {error}; correct the file, it is "
             "Python"
         ) from error
-
-
-def refuse_mistrusted(path: Path) -> None:
-    """Raise OperatorError where somebody else could change what is about to be executed."""
-    if reason := mistrust(path):
-        raise OperatorError(
-            f"{path} is not executed, because somebody else could change what it does: {reason}; "
-            "let it and its folder belong to you or to root, and be written by nobody else"
-        )
 
 
 def run_as_root(

@@ -1,25 +1,82 @@
-"""Reading an inventory: plain data, the same file that pyinfra reads."""
+"""Reading an inventory: by pyinfra's own reader, so everything in it means what it means there.
 
-import runpy
-from collections.abc import Iterator, Mapping
+Data of hosts, of groups, of ``group_data/`` beside the inventory and in the current folder, and
+what pyinfra's command line overrides.
+"""
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
+from unittest import mock
 
+import gevent
+from pyinfra.api import Inventory as PyinfraInventory
+from pyinfra.api import State
+from pyinfra.connectors.sshuserclient.client import get_ssh_config
+from pyinfra.context import ctx_inventory, ctx_state
+from pyinfra_cli import inventory as pyinfra_reader
+from pyinfra_cli import util as pyinfra_util
+from pyinfra_cli.exceptions import UnexpectedExternalError
+
+from mattermost_host.engine import host_data
+from mattermost_host.engine.host_data import Connection
+from mattermost_host.engine.inventory_shape import LOCAL, sound_groups
+from mattermost_host.engine.trusted import refuse_mistrusted
 from mattermost_host.support.errors import Mistake, OperatorError
 
 ROLES = ("app", "db", "proxy")
 OPS = "ops"
 """The group of the machine that looks for drift where it is not this one; nothing is deployed."""
+LIMIT_S = 60
+"""For the execution of an inventory; one that asks a cloud for its hosts takes seconds."""
 
 
 @dataclass(frozen=True)
 class SiteHost:
-    """A host of the inventory: its name for pyinfra, its roles, its connection data."""
+    """A host of the inventory: its name for pyinfra, its roles, and its data."""
 
     name: str
     roles: tuple[str, ...]
     data: Mapping[str, Any]
+    """All of it, as pyinfra uses it; what others need has a name and a type below."""
+
+    @property
+    def connection(self) -> Connection:
+        """How it is logged in to."""
+        return Connection.of(self.data)
+
+    @property
+    def private_address(self) -> str | None:
+        """The address by which the other hosts of the site reach it."""
+        return self.data.get("private_address")
+
+    @property
+    def priority(self) -> int:
+        """Its rank among the hosts of its role; the highest comes first."""
+        return int(self.data.get("priority", 100))
+
+    @property
+    def address(self) -> str:
+        """Where the control machine reaches it: an alias of ssh's configuration is looked up."""
+        if self.name == LOCAL:
+            return "127.0.0.1"
+        name = self.connection.hostname or self.name
+        config = get_ssh_config(self.connection.config_file)
+        return str(config.lookup(name).get("hostname", name)) if config else name
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """What pyinfra's command line says about hosts."""
+
+    override: Mapping[str, Any]
+    group_data: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -34,11 +91,13 @@ class Inventory:
     """Hosts that look for drift; they may have roles, too."""
 
 
-def read(path: Path) -> Inventory:
+def read(path: Path, told: CommandLine | None = None) -> Inventory:
     """Execute the inventory and take ``site`` and the groups out of it.
 
     Raises OperatorError where it can't be read.
     """
+    if not path.is_file():
+        raise OperatorError(f"there is no inventory {path}; see inventories/single.py for one")
     names = _execute(path)
     mistakes: list[Mistake] = []
     description = names.get("site")
@@ -46,47 +105,124 @@ def read(path: Path) -> Inventory:
         found = "nothing" if description is None else type(description).__name__
         mistakes.append(Mistake("site", found, 'write site = {"url": "https://…", "users": …}'))
         description = {}
-    hosts = _hosts({name: value for name, value in names.items() if name != OPS}, mistakes)
-    ops = tuple(SiteHost(name, (), data) for name, data in _members(names.get(OPS, [])))
-    return Inventory(path, description, hosts, tuple(mistakes), ops)
+    groups = sound_groups(names, (*ROLES, OPS), mistakes)
+    made = _by_pyinfra(path, groups, told or CommandLine({}))
+    mistakes += _data_mistakes(made)
+    hosts = tuple(_site_host(host, groups) for host in made)
+    mistakes += _role_mistakes(names, _listed(hosts, groups))
+    return Inventory(
+        path,
+        description,
+        tuple(host for host in hosts if host.roles),
+        tuple(dict.fromkeys(mistakes)),
+        tuple(host for host in hosts if host.name in _names(groups.get(OPS, []))),
+    )
 
 
 def _execute(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise OperatorError(f"there is no inventory {path}; see inventories/single.py for one")
+    refuse_mistrusted(path)
+    names: dict[str, Any] = {"__file__": str(path)}
+    with _sentences(path), _limited(path), redirect_stdout(sys.stderr):
+        exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), names)  # noqa: S102 - an inventory is Python
+    return names
+
+
+@contextmanager
+def _sentences(path: Path) -> Iterator[None]:
+    """Whatever the code of an inventory raises is a sentence; it may also try to end the run."""
     try:
-        return runpy.run_path(str(path))
-    except Exception as error:
+        yield
+    except (OperatorError, gevent.Timeout, KeyboardInterrupt):
+        raise
+    except SystemExit:
+        raise OperatorError(f"{path} ends the run (sys.exit); correct the file") from None
+    except BaseException as error:
+        cause = error.exception if isinstance(error, UnexpectedExternalError) else error
         raise OperatorError(
-            f"{path} can't be read: {type(error).__name__}: {error}; correct the file, it is Python"
+            f"{path} can't be read: {type(cause).__name__}: {cause}; correct the file, it is Python"
         ) from error
 
 
-def _hosts(names: Mapping[str, Any], mistakes: list[Mistake]) -> tuple[SiteHost, ...]:
-    """The hosts in the order of the file, from pyinfra's groups (lists, or lists with data)."""
-    roles: dict[str, list[str]] = {}
-    data: dict[str, dict[str, Any]] = {}
-    for group, value in names.items():
-        if group.startswith("_") or not isinstance(value, list | tuple):
-            continue
-        for name, told in _members(value):
-            roles.setdefault(name, [])
-            data.setdefault(name, {}).update(told)
-            if group in ROLES:
-                roles[name].append(group)
-    mistakes.extend(_role_mistakes(names, roles))
-    return tuple(SiteHost(name, tuple(roles[name]), data[name]) for name in roles)
+@contextmanager
+def _limited(path: Path) -> Iterator[None]:
+    """End what neither ends nor waits, by a signal, and what waits, by gevent."""
+    late = OperatorError(f"{path} is still being executed after {LIMIT_S} s; see what it waits for")
+
+    def end(_: int, __: FrameType | None) -> None:
+        raise late
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, LIMIT_S * 1.1)
+    try:
+        with gevent.Timeout(LIMIT_S, late):
+            yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
-def _members(group: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Name and connection data of each host of a group."""
-    members, shared = group if isinstance(group, tuple) else (group, {})
-    for member in members:
-        name, own = member if isinstance(member, tuple) else (member, {})
-        yield name, {**shared, **own}
+def _by_pyinfra(path: Path, groups: dict[str, Any], told: CommandLine) -> PyinfraInventory:
+    """pyinfra's inventory of these groups, with all the data that it finds for them."""
+    folders = dict.fromkeys((Path.cwd() / "group_data", path.resolve().parent / "group_data"))
+    for folder in [*folders, *map(Path, told.group_data)]:
+        for file in sorted(folder.glob("*.py")) if folder.is_dir() else []:
+            refuse_mistrusted(file)
+    before = ctx_state.get(), ctx_inventory.get()  # type: ignore[no-untyped-call]
+    if before[0] is None:
+        ctx_state.set(State())  # type: ignore[no-untyped-call]
+    pyinfra_util.PYTHON_CODES.clear()  # files may have changed since they were read
+    # The groups were executed already; twice would be twice as slow, and may say something else.
+    known = mock.patch.object(pyinfra_reader, "_get_groups_from_filename", lambda _: dict(groups))
+    try:
+        with _sentences(path), _limited(path), redirect_stdout(sys.stderr), known:
+            made: PyinfraInventory = pyinfra_reader.make_inventory_from_files(
+                str(path), dict(told.override), str(Path.cwd()), list(told.group_data)
+            )
+    finally:
+        ctx_state.set(before[0])  # type: ignore[no-untyped-call]
+        ctx_inventory.set(before[1])  # type: ignore[no-untyped-call]
+    return made
 
 
-def _role_mistakes(names: Mapping[str, Any], roles: Mapping[str, list[str]]) -> list[Mistake]:
+def _site_host(host: Any, groups: Mapping[str, Any]) -> SiteHost:
+    # pyinfra adds a group that has the file's name: only what the file itself says is a role.
+    roles = tuple(group for group in host.groups if group in ROLES and group in groups)
+    return SiteHost(host.name, tuple(dict.fromkeys(roles)), host.data.dict())
+
+
+def _data_mistakes(made: PyinfraInventory) -> Iterator[Mistake]:
+    yield from host_data.mistakes('group "all"', made.data)
+    said: set[tuple[str, str]] = set()
+    for group, data in made.group_data.items():
+        for mistake in host_data.mistakes(f'group "{group}"', data):
+            # app = db = proxy = […] is one mistake, not three.
+            what = (mistake.path.partition('"')[2].partition('"')[2], mistake.found)
+            if what not in said:
+                yield mistake
+            said.add(what)
+    for name, data in made.host_data.items():
+        yield from host_data.mistakes(f'host "{name}"', data)
+
+
+def _listed(hosts: Sequence[SiteHost], groups: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """The roles of each host that stands elsewhere than among the ops hosts."""
+    others = [_names(members) for name, members in groups.items() if name != OPS]
+    return {host.name: host.roles for host in hosts if host.roles or _is_in(host.name, others)}
+
+
+def _is_in(name: str, groups: Sequence[Sequence[str]]) -> bool:
+    return any(name in group for group in groups)
+
+
+def _names(group: Any) -> list[str]:
+    members = group[0] if isinstance(group, tuple) else group
+    return [member[0] if isinstance(member, tuple) else member for member in members]
+
+
+def _role_mistakes(names: Mapping[str, Any], roles: Mapping[str, tuple[str, ...]]) -> list[Mistake]:
     mistakes = [
         Mistake(
             f'host "{name}"',
@@ -98,7 +234,9 @@ def _role_mistakes(names: Mapping[str, Any], roles: Mapping[str, list[str]]) -> 
     ]
     for role in ROLES:
         members = [name for name, held in roles.items() if role in held]
-        if not members and not (role == "db" and _external_database(names)):
+        if members or names.get(role):
+            continue  # what is wrong in a list is said already
+        if not (role == "db" and _external_database(names)):
             mistakes.append(Mistake(role, "no host", f'write {role} = ["name-of-a-host"]'))
     partly = {name: held for name, held in roles.items() if held and len(held) < len(ROLES)}
     if len(roles) > 1 and partly:

@@ -20,8 +20,8 @@ from mattermost_host.support.trust import mistrust, name_of
 
 
 def lock_path(inventory: Path) -> Path:
-    """``NAME.lock`` beside the inventory ``NAME.py``."""
-    return inventory.with_suffix(".lock")
+    """``NAME.lock`` beside the inventory ``NAME.py``, by whatever link it is named."""
+    return inventory.resolve().with_suffix(".lock")
 
 
 def take(inventory: Path) -> IO[str]:

@@ -21,6 +21,7 @@ from mattermost_host.engine.connections import connections
 from mattermost_host.engine.explanations import Change, collecting, explained
 from mattermost_host.engine.inventory import SiteHost
 from mattermost_host.engine.restart_triggers import Consequence, announced
+from mattermost_host.engine.trusted import refuse_mistrusted
 from mattermost_host.support.errors import OperatorError
 
 LOST = (PyinfraError, SSHException, OSError, EOFError)
@@ -112,6 +113,7 @@ def prepared(hosts: Sequence[SiteHost], deploy: Path) -> Iterator[Run]:
 
     Raises OperatorError where a host can't be reached.
     """
+    refuse_mistrusted(deploy)
     with connections(hosts) as state, _as_its_command(), collecting():
         # Not pyinfra's own look for changes: it would ask one question at a time.
         state.check_for_changes = False

@@ -3,20 +3,18 @@
 ``config.py`` loads it at the start of each pyinfra run; deploys say ``Site.current()``.
 """
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, ClassVar
 
-import click
 from pydantic import SecretStr
 
 from mattermost_host.certificates.authority import Pair
 from mattermost_host.components import mattermost, nginx, postgres, tls
-from mattermost_host.engine import explanations, inventory, locks
-from mattermost_host.engine.inventory import SiteHost
+from mattermost_host.engine import explanations, inventory, locks, pyinfra_command
+from mattermost_host.engine.inventory import CommandLine, SiteHost
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import UNASKED, About, Peer, Place, installed_on
 from mattermost_host.knowledge import postgresql_sizing
@@ -31,9 +29,6 @@ from mattermost_host.site.secrets import Secrets
 from mattermost_host.site.secrets_file import secrets_path
 from mattermost_host.site.settings import PLACEHOLDER, ROOMS, Description, Room, describe
 from mattermost_host.support.errors import OperatorError, SiteError
-
-CHANGING = frozenset({"deploys/site.py"})
-"""Deploys that change hosts; only one run of them at a time."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +47,14 @@ class Site:
     """Whether this run hashes every file of a release, not only those that were touched."""
 
     @classmethod
-    def load(cls, path: Path) -> "Site":
+    def load(cls, path: Path, told: CommandLine | None = None) -> "Site":
         """Read and check the inventory at ``path``; nothing is written.
 
         Secrets that are missing are generated in memory: ``secrets.keep()`` before any change.
 
         Raises SiteError with every mistake at once.
         """
-        read, settings = cls.described(path)
+        read, settings = cls.described(path, told)
         about = _about(settings, path)
         secrets = Secrets.load(path, _wanted(settings, Place(about)), datetime.now(UTC))
         mistakes = list(site_rules.mistakes_with_secrets(settings, about, secrets))
@@ -68,9 +63,11 @@ class Site:
         return cls(path, settings, read.hosts, secrets)
 
     @classmethod
-    def described(cls, path: Path) -> tuple[inventory.Inventory, Description]:
+    def described(
+        cls, path: Path, told: CommandLine | None = None
+    ) -> tuple[inventory.Inventory, Description]:
         """The inventory at ``path`` without its secrets. Raises SiteError with every mistake."""
-        read = inventory.read(path)
+        read = inventory.read(path, told)
         settings, mistakes = describe(read.description)
         place = Place(_about(settings, path))
         mistakes = [*read.mistakes, *mistakes, *site_rules.mistakes(settings, place)]
@@ -79,9 +76,9 @@ class Site:
         return read, settings
 
     @classmethod
-    def use(cls, path: Path) -> "Site":
+    def use(cls, path: Path, told: CommandLine | None = None) -> "Site":
         """Load the inventory at ``path`` and make it the site of this run."""
-        Site._current = cls.load(path)
+        Site._current = cls.load(path, told)
         return Site._current
 
     @classmethod
@@ -92,14 +89,13 @@ class Site:
         """
         if Site._current is not None:
             return
-        context = click.get_current_context(silent=True)
-        if context is None or "operations" not in context.params:
+        typed = pyinfra_command.parameters()
+        if typed is None:
             return  # a command of ours, which loads its inventory itself
-        said = context.params
-        path = Path(str(said["inventory"]))
+        path = Path(str(typed["inventory"]))
         if path.is_file() or path.suffix == ".py":
-            cls.use(path)
-            if CHANGING.intersection(map(os.path.normpath, said["operations"])) and not said["dry"]:
+            cls.use(path, pyinfra_command.hosts_data(typed))
+            if not pyinfra_command.changes_nothing(typed):
                 Site._lock = locks.take(path)
                 cls.current().secrets.keep()
 

@@ -18,13 +18,15 @@ def mistrust(path: Path) -> str:
     Its folders count, too: who may write one can put another file there. Links are followed, and
     both ends count.
     """
-    seen: set[Path] = set()
-    for start in (Path.cwd() / path, path.resolve()):
-        for one in (start, *start.parents):
-            far = one not in (start, start.parent)
-            if one not in seen and (reason := _reason(one, sticky_is_enough=far)):
+    for end in (Path.cwd() / path, path.resolve()):
+        reachable = True
+        for one in (*reversed(end.parents), end):
+            near = one in (end, end.parent)
+            if reachable and (reason := _reason(one, sticky_is_enough=not near)):
                 return reason
-            seen.add(one)
+            if not reachable and (reason := _owner(one)):
+                return reason
+            reachable = reachable and _lets_others_in(one)
     return ""
 
 
@@ -46,8 +48,8 @@ def _reason(path: Path, *, sticky_is_enough: bool) -> str:
     except OSError:
         return ""  # whoever opens it says so
     mode = stat.S_IMODE(status.st_mode)
-    if status.st_uid not in {0, os.geteuid()}:
-        return f"{path} belongs to {name_of(status.st_uid)}"
+    if reason := _owner(path):
+        return reason
     # Who may replace a link, its folder says. In a folder as /tmp others add files of their own.
     if stat.S_ISLNK(status.st_mode) or (sticky_is_enough and mode & stat.S_ISVTX):
         return ""
@@ -56,6 +58,26 @@ def _reason(path: Path, *, sticky_is_enough: bool) -> str:
     if mode & stat.S_IWGRP and not _is_private(status.st_gid, status.st_uid):
         return f"{path} can be written by the group {_group_name(status.st_gid)} (mode {mode:o})"
     return ""
+
+
+def _owner(path: Path) -> str:
+    with suppress(OSError):
+        uid = path.lstat().st_uid
+        if uid not in {0, os.geteuid()}:
+            return f"{path} belongs to {name_of(uid)}"
+    return ""
+
+
+def _lets_others_in(folder: Path) -> bool:
+    """Whether somebody else can get at what lies in ``folder``, such as not in a closed home."""
+    try:
+        status = folder.lstat()
+    except OSError:
+        return True
+    if stat.S_ISLNK(status.st_mode) or status.st_mode & stat.S_IXOTH:
+        return True
+    by_group = status.st_mode & stat.S_IXGRP
+    return bool(by_group) and not _is_private(status.st_gid, status.st_uid)
 
 
 def _is_private(gid: int, uid: int) -> bool:

@@ -106,6 +106,7 @@ def test_a_wrong_password_is_a_sentence(folder: Path, port: int) -> None:
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.usefixtures("in_the_open")
 def test_config_of_somebody_else_is_not_executed(folder: Path) -> None:
     (folder / "config.py").write_text("open('executed', 'w')")
     (folder / "config.py").chmod(0o666)

@@ -115,3 +115,71 @@ def test_a_file_that_is_no_python(tmp_path: Path, text: str, reason: str) -> Non
     sentence = str(raised.value)
     assert sentence.startswith(f"{tmp_path}/example.py can't be read: {reason}")
     assert sentence.endswith("; correct the file, it is Python")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("import sys; sys.exit()", "ends the run (sys.exit); correct the file"),
+        ("raise SystemExit(0)", "ends the run (sys.exit); correct the file"),
+        ("raise BaseException('odd')", "can't be read: BaseException: odd"),
+        ("raise GeneratorExit", "can't be read: GeneratorExit"),
+        ("while True: pass", "is still being executed after 0.2 s"),
+        ("import time; time.sleep(60)", "is still being executed after 0.2 s"),
+        ("try:\n  while True: pass\nexcept Exception: raise", "is still being executed"),
+    ],
+)
+@pytest.mark.parametrize("where", ["inventory", "group data"])
+def test_a_file_that_ends_the_run_or_does_not_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, sentence: str, where: str
+) -> None:
+    monkeypatch.setattr(inventory, "LIMIT_S", 0.2)
+    path = _file(tmp_path, SITE + 'app = db = proxy = ["h1"]\n')
+    if where == "inventory":
+        path.write_text(text)
+    else:
+        (tmp_path / "group_data").mkdir()
+        (tmp_path / "group_data" / "app.py").write_text(text)
+    with pytest.raises(OperatorError) as raised:
+        inventory.read(path)
+    assert sentence in str(raised.value)
+
+
+def test_what_an_inventory_prints_is_no_part_of_our_output(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`plan --json -` prints JSON and nothing else."""
+    inventory.read(_file(tmp_path, SITE + 'print("hello")\napp = db = proxy = ["h1"]'))
+    assert capsys.readouterr() == ("", "hello\n")
+
+
+def test_it_is_executed_once(tmp_path: Path) -> None:
+    text = 'open(__file__ + ".log", "a").write("x")\napp = db = proxy = ["h1"]'
+    inventory.read(_file(tmp_path, SITE + text))
+    assert (tmp_path / "example.py.log").read_text() == "x"
+
+
+@pytest.mark.usefixtures("in_the_open")
+def test_an_inventory_that_others_may_write_is_not_executed(tmp_path: Path) -> None:
+    path = _file(tmp_path, "open(__file__ + '.log', 'w')")
+    path.chmod(0o666)
+    with pytest.raises(OperatorError, match=r"example\.py is not executed, .* every user"):
+        inventory.read(path)
+    assert not (tmp_path / "example.py.log").exists()
+
+
+@pytest.mark.usefixtures("in_the_open")
+@pytest.mark.parametrize("folder", ["beside the inventory", "current folder"])
+def test_nor_is_group_data_that_others_may_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    path = _file(tmp_path, SITE + 'app = db = proxy = ["h1"]')
+    here = tmp_path if folder == "beside the inventory" else tmp_path / "here"
+    here.mkdir(exist_ok=True)
+    monkeypatch.chdir(here)
+    (here / "group_data").mkdir()
+    (here / "group_data" / "db.py").write_text("open(__file__ + '.log', 'w')")
+    (here / "group_data").chmod(0o777)
+    with pytest.raises(OperatorError, match=r"db\.py is not executed, .* every user"):
+        inventory.read(path)
+    assert len(list((here / "group_data").iterdir())) == 1

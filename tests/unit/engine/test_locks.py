@@ -94,6 +94,7 @@ def test_what_is_no_file_of_its_own_is_refused(tmp_path: Path, kind: str) -> Non
         locks.take(tmp_path / "site.py")
 
 
+@pytest.mark.usefixtures("in_the_open")
 def test_a_folder_that_others_write_is_no_place_for_it(tmp_path: Path) -> None:
     shared = tmp_path / "shared"
     shared.mkdir()

@@ -13,8 +13,8 @@ from mattermost_host.support.trust import mistrust, mistrust_tree
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
-    path = tmp_path / "folder" / "config.py"
+def file(in_the_open: Path) -> Path:
+    path = in_the_open / "folder" / "config.py"
     path.parent.mkdir(mode=0o755)
     path.touch(0o644)
     return path
@@ -81,8 +81,8 @@ def test_both_ends_of_a_link_count(file: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [".", "inner", "inner/code.py"])
 @pytest.mark.parametrize("mode", [0o777, 0o1777])
-def test_everything_in_a_folder_counts(tmp_path: Path, name: str, mode: int) -> None:
-    top = tmp_path / "top"
+def test_everything_in_a_folder_counts(in_the_open: Path, name: str, mode: int) -> None:
+    top = in_the_open / "top"
     (top / "inner").mkdir(parents=True)
     (top / "inner/code.py").touch()
     assert mistrust_tree(top) == ""
@@ -90,21 +90,29 @@ def test_everything_in_a_folder_counts(tmp_path: Path, name: str, mode: int) -> 
     assert "can be written by every user" in mistrust_tree(top)
 
 
-def test_where_a_link_in_a_folder_leads_to_counts(tmp_path: Path) -> None:
+def test_where_a_link_in_a_folder_leads_to_counts(in_the_open: Path) -> None:
     for name in ("top", "elsewhere"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "elsewhere/python").touch()
-    (tmp_path / "top/python").symlink_to("../elsewhere/python")
-    assert mistrust_tree(tmp_path / "top") == ""
-    (tmp_path / "elsewhere").chmod(0o777)
-    assert "elsewhere can be written" in mistrust_tree(tmp_path / "top")
+        (in_the_open / name).mkdir()
+    (in_the_open / "elsewhere/python").touch()
+    (in_the_open / "top/python").symlink_to("../elsewhere/python")
+    assert mistrust_tree(in_the_open / "top") == ""
+    (in_the_open / "elsewhere").chmod(0o777)
+    assert "elsewhere can be written" in mistrust_tree(in_the_open / "top")
 
 
-def test_as_a_program_of_its_own(tmp_path: Path) -> None:
-    argv = [sys.executable, "-I", trust.__file__, str(tmp_path)]
+def test_as_a_program_of_its_own(in_the_open: Path) -> None:
+    argv = [sys.executable, "-I", trust.__file__, str(in_the_open)]
     assert subprocess.run(argv, check=False).returncode == 0
-    (tmp_path / "code.py").touch()
-    (tmp_path / "code.py").chmod(0o666)
+    (in_the_open / "code.py").touch()
+    (in_the_open / "code.py").chmod(0o666)
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "code.py can be written by every user" in done.stderr
+
+
+def test_what_nobody_else_can_get_at_is_safe_whatever_its_mode(file: Path) -> None:
+    file.chmod(0o666)
+    file.parent.parent.chmod(0o700)
+    assert mistrust(file) == ""
+    file.parent.parent.chmod(0o711)
+    assert "every user (mode 666)" in mistrust(file)

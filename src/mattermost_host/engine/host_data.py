@@ -1,0 +1,153 @@
+"""The data of a host: which keys there are, pyinfra's and ours, and of which kind each is."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from ipaddress import ip_address
+from typing import Any, get_args, get_origin, get_type_hints
+
+from pyinfra.api.arguments import all_global_arguments
+from pyinfra.connectors.ssh import ConnectorData
+
+from mattermost_host.support.errors import Mistake
+
+OURS: Mapping[str, type] = {"private_address": str, "priority": int}
+"""The address by which the other hosts reach it, and its rank among those of its role."""
+UNUSABLE = {"_get_pty": "scripts travel by standard input", "_stdin": "we send our own"}
+NAME = re.compile(r"\w[\w.-]{0,252}")
+"""A host's name, or an alias of ssh's configuration: never an option of ssh, nor two words."""
+USER = re.compile(r"[\w.][\w.@+$\\-]{0,127}")
+ACCOUNT = re.compile(r"[\w.][\w.@+$-]{0,127}")
+CHOICES = {
+    "ssh_strict_host_key_checking": ("yes", "accept-new", "ask", "no", "off"),
+    "ssh_file_transfer_protocol": ("sftp", "scp"),
+}
+PORTS, PRIORITIES = range(1, 65536), range(1, 256)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How a host is logged in to, as its inventory says; None is what ssh does by itself."""
+
+    hostname: str | None = None
+    port: int | None = None
+    user: str | None = None
+    key: str | None = None
+    config_file: str | None = None
+    known_hosts_file: str | None = None
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> "Connection":
+        """Out of the data of a host."""
+        return cls(**{name: data.get(f"ssh_{name}") for name in cls.__dataclass_fields__})
+
+
+def known() -> dict[str, Any]:
+    """Every key that the data of a host may have, with its type, as pyinfra declares it."""
+    arguments = {key: kind for key, kind in all_global_arguments() if key.startswith("_")}
+    return {**get_type_hints(ConnectorData), **arguments, **OURS}
+
+
+def mistakes(owner: str, data: Mapping[Any, Any]) -> Iterator[Mistake]:
+    """The unknown keys and wrong values in ``data``, which stands at ``owner`` in the inventory.
+
+    No value is shown that could be a secret.
+    """
+    types = known()
+    for key, value in data.items():
+        path = f"{owner}: {key}" if isinstance(key, str) else owner
+        if key not in types:
+            yield Mistake(path, "an unknown key", _near(key, types))
+        elif key in UNUSABLE:
+            yield Mistake(path, "a key that can't be used here", f"{UNUSABLE[key]}; remove it")
+        elif not _fits(value, types[key]) or value == "":
+            found = "an empty text" if value == "" else _kind(key, value)
+            yield Mistake(path, found, f"write {_wanted(types[key])}, or leave the key out")
+        elif key in RULES and not RULES[key][0](value):
+            yield Mistake(path, repr(value), RULES[key][1])
+
+
+def host_name_mistake(name: str) -> str:
+    """What is wrong with a host's name, as the rest of a sentence; nothing where it may be one."""
+    return "" if _is_host(name) else "is not the name or address of a host"
+
+
+def _near(key: object, types: Mapping[str, Any]) -> str:
+    close = get_close_matches(str(key), types, 3, 0.7)
+    if close:
+        return f"write {' or '.join(close)}"
+    ours = ", ".join(OURS)
+    return f"known are pyinfra's ssh_… and _sudo… keys, and {ours}; remove it"
+
+
+def _fits(value: object, kind: Any) -> bool:
+    plain = get_origin(kind) or kind
+    if kind in {int, float}:
+        allowed = int if kind is int else (int, float)
+        return isinstance(value, allowed) and not isinstance(value, bool)
+    if isinstance(plain, type) and plain in {str, bool, dict, list}:
+        return isinstance(value, plain)
+    return value is not None  # pyinfra judges it when it is used
+
+
+def _kind(key: str, value: object) -> str:
+    if value is None:
+        return "None"
+    name = type(value).__name__
+    number = isinstance(value, bool | int | float) or (isinstance(value, str) and value.isdigit())
+    if number and "password" not in key:
+        return f"{value!r} ({name})"
+    return f"a value of type {name}"
+
+
+def _wanted(kind: Any) -> str:
+    plain = get_origin(kind) or kind
+    words = {
+        str: 'a text: "…"',
+        int: "a whole number, without quotes",
+        float: "a number",
+        bool: "True or False",
+    }
+    if plain in words:
+        return words[plain]
+    return f"a {getattr(plain, '__name__', None) or ' or '.join(map(str, get_args(kind)))}"
+
+
+def _is_address(value: str) -> bool:
+    try:
+        ip_address(value.partition("%")[0])
+    except ValueError:
+        return False
+    return not value.startswith("-") and NAME.fullmatch(value.partition("%")[2] or "x") is not None
+
+
+def _is_host(value: str) -> bool:
+    return NAME.fullmatch(value) is not None or _is_address(value)
+
+
+def _one_of(key: str) -> tuple[Callable[[Any], bool], str]:
+    return CHOICES[key].__contains__, f"write one of {', '.join(CHOICES[key])}"
+
+
+_A_USER = (
+    lambda value: USER.fullmatch(value) is not None,
+    'write the name of a user, such as "root"',
+)
+_AN_ACCOUNT = (
+    lambda value: ACCOUNT.fullmatch(value) is not None,
+    'write the name of an account on the host, such as "root"',
+)
+RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "ssh_hostname": (_is_host, "write the name or the address of a host"),
+    "ssh_port": (PORTS.__contains__, "write a port from 1 to 65535"),
+    "ssh_user": _A_USER,
+    "_sudo_user": _AN_ACCOUNT,
+    "_su_user": _AN_ACCOUNT,
+    "_doas_user": _AN_ACCOUNT,
+    "_dzdo_user": _AN_ACCOUNT,
+    "private_address": (_is_address, "write an IP address, such as 10.0.0.5"),
+    "priority": (PRIORITIES.__contains__, "write a whole number from 1 to 255"),
+    **{key: _one_of(key) for key in CHOICES},
+}
+"""What a value must be beyond its type; these keys hold no secret, so the value is shown."""

@@ -1,0 +1,87 @@
+"""The groups of an inventory: in which form they may stand there, before pyinfra takes them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from mattermost_host.engine.host_data import host_name_mistake
+from mattermost_host.support.errors import Mistake
+
+LOCAL = "@local"
+CONNECTORS = ("ssh", "vagrant", "terraform")
+"""Those of pyinfra's that reach a host by ssh. A container has no systemd of its own."""
+REHEARSAL = "fake"
+"""pyinfra's own for trying things without a host."""
+FORM = 'write ["name-of-a-host"], or ["name-of-a-host"] and data: (["…"], {"ssh_user": "…"})'
+MEMBER = 'write "name-of-a-host", or ("name-of-a-host", {"ssh_user": "…"})'
+
+
+def sound_groups(
+    names: Mapping[str, Any], ours: Sequence[str], mistakes: list[Mistake]
+) -> dict[str, Any]:
+    """The groups among ``names``, as pyinfra takes them, without what is wrong in them.
+
+    What is wrong is added to ``mistakes``. ``ours`` are groups, whatever stands there.
+    """
+    groups: dict[str, Any] = {}
+    for name, value in names.items():
+        if name.startswith("_") or not (name in ours or isinstance(value, list | tuple)):
+            continue
+        members, data = _split(value)
+        if members is None:
+            mistakes.append(Mistake(name, _kind(value), FORM))
+            continue
+        found = list(_member_mistakes(name, members))
+        mistakes.extend(mistake for _, mistake in found)
+        wrong = {at for at, _ in found}
+        sound = [_member(one) for at, one in enumerate(members) if at not in wrong]
+        groups[name] = (sound, dict(data))
+    return groups
+
+
+def _split(value: Any) -> tuple[Sequence[Any] | None, Mapping[Any, Any]]:
+    """Members and data of a group; no members where it has another form."""
+    if isinstance(value, list):
+        return value, {}
+    if isinstance(value, tuple) and len(value) == 2:
+        members, data = value
+        if isinstance(members, list) and isinstance(data, dict):
+            return members, data
+    return None, {}
+
+
+def _member(member: Any) -> Any:
+    """A copy: pyinfra adds to the data of hosts what it finds elsewhere."""
+    return member if isinstance(member, str) else (member[0], dict(member[1]))
+
+
+def _member_mistakes(group: str, members: Sequence[Any]) -> Iterator[tuple[int, Mistake]]:
+    for at, member in enumerate(members):
+        name, data = member if isinstance(member, tuple) and len(member) == 2 else (member, {})
+        if not isinstance(name, str) or not isinstance(data, dict):
+            yield at, Mistake(f"{group}[{at}]", _kind(member), MEMBER)
+        elif found := _name_mistake(name):
+            yield at, Mistake(f'host "{name}"', *found)
+
+
+def _name_mistake(name: str) -> tuple[str, str] | None:
+    if name == LOCAL:
+        return None
+    if not name.startswith("@"):
+        wrong = host_name_mistake(name)
+        return ("a name that " + wrong, "write one, as ssh takes it") if wrong else None
+    connector, _, rest = name[1:].partition("/")
+    if connector not in (*CONNECTORS, REHEARSAL):
+        known = ", ".join([LOCAL, *(f"@{one}/…" for one in CONNECTORS)])
+        return (
+            f"the connector @{connector}",
+            f"write a name that ssh knows, or one of {known}: a host has systemd and is logged in "
+            "to",
+        )
+    wrong = host_name_mistake(rest) if connector == "ssh" else ""
+    return ("a name that " + wrong, "write one, as ssh takes it") if wrong else None
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"a tuple of {len(value)}"
+    return "nothing" if value is None else f"a value of type {type(value).__name__}"

@@ -1,0 +1,15 @@
+"""Code of the operator's that is executed only where nobody else could have written it."""
+
+from pathlib import Path
+
+from mattermost_host.support.errors import OperatorError
+from mattermost_host.support.trust import mistrust
+
+
+def refuse_mistrusted(path: Path) -> None:
+    """Raise OperatorError where somebody else could change what is about to be executed."""
+    if reason := mistrust(path):
+        raise OperatorError(
+            f"{path} is not executed, because somebody else could change what it does: {reason}; "
+            "let it and its folder belong to you or to root, and be written by nobody else"
+        )

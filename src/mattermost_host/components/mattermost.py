@@ -132,6 +132,7 @@ def deploy(
     settings: Settings,
     *,
     wanted: Release,
+    brotli: bool,
     variables: Mapping[str, str],
     local_database: bool,
     database_ca: bytes | None,
@@ -139,8 +140,12 @@ def deploy(
     administrator_email: str,
     administrator_password: SecretStr,
 ) -> None:
-    """``variables`` are the settings that we own, as environment variables, secrets included."""
-    packages.installed(name="what the release needs is installed", packages=["tar", "gzip"])
+    """``variables`` are the settings that we own, as environment variables, secrets included.
+
+    ``brotli``: the proxy can serve static files that were compressed by it.
+    """
+    needed = ["tar", "gzip", *(["brotli"] if brotli else [])]
+    packages.installed(name="what the release needs is installed", packages=needed)
     account.system_account(name="the account mattermost exists", user=USER, home=STATE)
     switched = _deploy_release(wanted)
     written = files.present(

@@ -47,14 +47,18 @@ class Platform:
     end_of_life: date
     """Last day of free security updates, long-term support included."""
     glibc: tuple[int, int]
+    brotli_module: str = ""
+    """Package with NGINX's module that serves files compressed by brotli; not each has one."""
 
+
+BROTLI = "libnginx-mod-http-brotli-static"
 
 SUPPORTED = {
     ("debian", "11"): Platform(date(2026, 8, 31), (2, 31)),
-    ("debian", "12"): Platform(date(2028, 6, 30), (2, 36)),
-    ("debian", "13"): Platform(date(2030, 6, 30), (2, 41)),
+    ("debian", "12"): Platform(date(2028, 6, 30), (2, 36), BROTLI),
+    ("debian", "13"): Platform(date(2030, 6, 30), (2, 41), BROTLI),
     ("ubuntu", "22.04"): Platform(date(2027, 4, 30), (2, 35)),
-    ("ubuntu", "24.04"): Platform(date(2029, 5, 31), (2, 39)),
+    ("ubuntu", "24.04"): Platform(date(2029, 5, 31), (2, 39), BROTLI),
     ("rhel", "9"): Platform(date(2032, 5, 31), (2, 34)),
     ("almalinux", "9"): Platform(date(2032, 5, 31), (2, 34)),
     ("rocky", "9"): Platform(date(2032, 5, 31), (2, 34)),
@@ -99,6 +103,12 @@ def refusal(distribution: str, release: str) -> str | None:
         return None
     name = f"{NAMES.get(distribution, distribution)} {release}".strip()
     return f"{name} is not supported: {_reason(*key)}. {WAY_OUT}."
+
+
+def brotli_module(distribution: str, release: str) -> str | None:
+    """The package with NGINX's module for brotli, where the distribution has one."""
+    platform = SUPPORTED.get(_key(distribution, release))
+    return platform.brotli_module or None if platform else None
 
 
 def warning(distribution: str, release: str, today: date | None = None) -> str | None:

@@ -55,6 +55,7 @@ class Deployed:
         settings = Settings(**changed.pop("settings", {}))
         wiring = {
             "wanted": self.wanted,
+            "brotli": True,
             "variables": _variables(settings),
             "local_database": True,
             "database_ca": None,

@@ -139,3 +139,18 @@ def test_every_supported_system_has_a_family_a_name_and_a_known_postgresql() -> 
 
 def test_no_system_is_both_supported_and_ended() -> None:
     assert not set(platforms.SUPPORTED) & set(platforms.ENDED)
+
+
+@pytest.mark.parametrize(
+    ("distribution", "release", "has"),
+    [
+        ("debian", "12", True),
+        ("debian", "13", True),
+        ("debian", "11", False),
+        ("ubuntu", "22.04", False),
+        ("rocky", "9.4", False),
+        ("arch", "", False),
+    ],
+)
+def test_where_nginx_can_serve_brotli(distribution: str, release: str, has: bool) -> None:
+    assert (platforms.brotli_module(distribution, release) is not None) is has

@@ -419,3 +419,16 @@ def test_whatever_stands_in_the_place_of_current_gives_way(host: Host, in_the_wa
     kept = list(host.home.glob("current.moved-*"))
     assert len(kept) == (in_the_way in ("folder", "file"))
     assert host.deploy(wanted) == NOTHING_TO_DO
+
+
+def test_where_brotli_is_installed_its_copies_are_part_of_the_release(host: Host) -> None:
+    # Not the real one, which not every machine has: the way it is called is what is tested.
+    calls = 'for file; do case $file in -* | 9) ;; *) echo small >"$file.br" ;; esac; done'
+    local.program(host.programs, "brotli", calls)
+    wanted = host.tarball("1.0.0")
+    assert host.deploy(wanted) == DONE
+    copy = host.home / "releases/1.0.0/client/main.js.br"
+    copy.write_text("evil!\n")
+    assert host.said(wanted) == {"1.0.0/client/main.js.br": "has another content"}
+    assert host.deploy(wanted) == DONE
+    assert copy.read_text() == "small\n"

@@ -22,24 +22,24 @@ OUTPUT = click.Path(dir_okay=False, allow_dash=True)
 @click.group(cls=Sentences, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="mattermost-host")
 def main() -> None:
-    """Mattermost on Linux hosts, kept right.
+    """Install Mattermost on Linux hosts, and keep it correct.
 
     Deploy with pyinfra itself:
 
-        pyinfra inventories/single.py deploys/site.py
+        pyinfra inventory.py deploys/site.py
     """
 
 
 @main.command()
 @INVENTORY
 @click.option("--json", "as_json", is_flag=True, help="Print every finding as JSON.")
-@click.option("-v", "--verbose", is_flag=True, help="Print what is right, too.")
+@click.option("-v", "--verbose", is_flag=True, help="Print passed checks, too.")
 def preflight(inventory: Path, as_json: bool, verbose: bool) -> None:
-    """Say whether the hosts will do; touch nothing.
+    """Check whether the hosts meet the requirements; change nothing.
 
-    Exit status: 0 all is well (warnings included), 1 something must be put right first.
+    Exit status: 0 ready (perhaps with warnings), 1 something must be corrected first.
 
-    Example: mattermost-host preflight inventories/single.py
+    Example: mattermost-host preflight inventory.py
     """
     report = checks.run(Site.use(inventory))
     if as_json:
@@ -52,14 +52,16 @@ def preflight(inventory: Path, as_json: bool, verbose: bool) -> None:
 @main.command()
 @INVENTORY
 @click.option("--limit", "hosts", multiple=True, metavar="HOST", help="Only this host; repeatable.")
-@click.option("--json", "json_file", type=OUTPUT, help="Write the plan as JSON; - is the terminal.")
+@click.option(
+    "--json", "json_file", type=OUTPUT, help="Write the plan as JSON; - is standard output."
+)
 @click.option("--junit", type=OUTPUT, help="Write the plan as a JUnit file.")
 def plan(inventory: Path, hosts: tuple[str, ...], json_file: str | None, junit: str | None) -> None:
-    """Say what a deploy would change, restart and reload; change nothing.
+    """Show what a deploy would change, restart and reload; change nothing.
 
-    Exit status: 0 nothing would change, 2 something would, 1 it could not tell.
+    Exit status: 0 nothing would change, 2 something would, 1 error.
 
-    Example: mattermost-host plan inventories/single.py
+    Example: mattermost-host plan inventory.py
     """
     made = planning.make(Site.use(inventory), hosts)
     if json_file:
@@ -76,25 +78,25 @@ def plan(inventory: Path, hosts: tuple[str, ...], json_file: str | None, junit: 
 @click.option("--limit", "hosts", multiple=True, metavar="HOST", help="Only this host; repeatable.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before changing anything.")
 def apply(inventory: Path, hosts: tuple[str, ...], yes: bool) -> None:
-    """Show the plan, ask, carry it out, and verify the hosts.
+    """Show the plan, ask, deploy, and verify the hosts.
 
-    Exit status: 0 all is as described, 1 something is not.
+    Exit status: 0 all checks passed, 1 not.
 
-    Example: mattermost-host apply inventories/single.py --yes
+    Example: mattermost-host apply inventory.py --yes
     """
     sys.exit(application.run(Site.use(inventory), hosts, ask=not yes))
 
 
 @main.command()
 @INVENTORY
-@click.option("--journey", is_flag=True, help="Also go the way of two users, and clean up.")
+@click.option("--journey", is_flag=True, help="Also test end to end with two users, and clean up.")
 @click.option("--junit", type=click.Path(path_type=Path), help="Write a JUnit file.")
 def verify(inventory: Path, journey: bool, junit: Path | None) -> None:
-    """Prove each host from the same description; read-only without --journey.
+    """Check each host against the inventory; read-only without --journey.
 
-    Exit status: 0 everything holds, 1 something does not.
+    Exit status: 0 all checks passed, 1 not.
 
-    Example: mattermost-host verify inventories/single.py --journey
+    Example: mattermost-host verify inventory.py --journey
     """
     sys.exit(verification.run(inventory, journey=journey, junit=junit))
 

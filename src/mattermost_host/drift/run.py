@@ -32,6 +32,7 @@ from mattermost_host.plan.plan import Plan
 from mattermost_host.site.secrets_file import authority_path
 from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError
+from mattermost_host.support.paths import home
 
 HASHES_EVERY_S = 7 * 24 * 3600
 """A plan compares sizes, owners and times of a release's files; every week their content, too."""
@@ -62,8 +63,8 @@ def key(inventory: Path) -> str:
 def folder(inventory: Path) -> Path:
     """Where history and memory of the inventory are kept, on the control machine."""
     stated = os.environ.get("XDG_STATE_HOME")
-    home = Path("/var/lib") if os.geteuid() == 0 else Path.home() / ".local/state"
-    return Path(stated or home) / "mattermost-host" / "drift" / key(inventory)
+    usual = Path("/var/lib") if os.geteuid() == 0 else home() / ".local/state"
+    return Path(stated or usual) / "mattermost-host" / "drift" / key(inventory)
 
 
 def history_file(inventory: Path) -> Path:

@@ -3,7 +3,6 @@
 Root gets units of the system, anybody else units of their own.
 """
 
-import getpass
 import os
 import re
 import shlex
@@ -28,7 +27,7 @@ from mattermost_host.site.secrets import (
 from mattermost_host.site.secrets_file import secrets_path
 from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError
-from mattermost_host.support.paths import CACHE
+from mattermost_host.support.paths import CACHE, home, user_name
 from mattermost_host.support.templates import render
 
 CHECKOUT = Path(__file__).parents[3]
@@ -57,8 +56,8 @@ class Places:
         """Those of whoever runs this."""
         if os.geteuid() == 0:
             return cls(Path("/etc/systemd/system"), Path("/usr/local/lib/mattermost-host"), True)
-        home = Path.home()
-        return cls(home / ".config/systemd/user", home / ".local/lib/mattermost-host", False)
+        here = home()
+        return cls(here / ".config/systemd/user", here / ".local/lib/mattermost-host", False)
 
     def systemctl(self, *arguments: str) -> list[str]:
         """The argv of systemctl for these units."""
@@ -135,7 +134,7 @@ def files(site: Site, on_calendar: str, heal: Heal | None, places: Places) -> Ma
             "schedule/drift.service.j2",
             site=_literal(inventory.stem),
             system=places.system,
-            user=getpass.getuser(),
+            user=user_name(),
             checkout=_literal(str(CHECKOUT)),
             launcher=_word(str(launcher)),
             command=" ".join(_word(word) for word in argv),
@@ -190,7 +189,7 @@ def _require_systemd(places: Places) -> None:
     asked = subprocess.run(argv, capture_output=True, text=True, check=False)
     if asked.returncode:
         raise OperatorError(
-            f"systemd does not answer {getpass.getuser()} ({asked.stderr.strip()}); log in as that "
+            f"systemd does not answer {user_name()} ({asked.stderr.strip()}); log in as that "
             "user, not by su or sudo, or schedule as root (on Debian the package libpam-systemd "
             "gives each user a systemd of their own)"
         )
@@ -248,11 +247,11 @@ def _say_installed(name: str, inventory: Path, places: Places) -> None:
     if not places.system and not _lingers():
         click.echo(
             "Your timers stop when you log out. To keep them: "
-            f"sudo loginctl enable-linger {getpass.getuser()}"
+            f"sudo loginctl enable-linger {user_name()}"
         )
 
 
 def _lingers() -> bool:
-    argv = ["loginctl", "show-user", getpass.getuser(), "-p", "Linger", "--value"]
+    argv = ["loginctl", "show-user", user_name(), "-p", "Linger", "--value"]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     return done.stdout.strip() == "yes"

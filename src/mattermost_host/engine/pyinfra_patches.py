@@ -41,7 +41,7 @@ from pyinfra.connectors.util import (
     make_unix_command,
 )
 
-from mattermost_host.engine import root
+from mattermost_host.engine import host_keys, root
 
 Outcome = tuple[bool, CommandOutput]
 
@@ -62,6 +62,7 @@ def quicken() -> None:
     operation.get_operation_order_from_stack = from_frames
     SSHConnector.make_paramiko_kwargs = _kwargs_at_once  # type: ignore[method-assign, assignment]
     _become_root_our_way()
+    host_keys.say_what_is_trusted()
 
 
 def _become_root_our_way() -> None:
@@ -119,8 +120,19 @@ def _wants_password(done: tuple[Any, CommandOutput]) -> bool:
     return not worked and bool(lines & set(SUDO_PASSWORD_REQUIRED_LINES))
 
 
+class _Hidden(str):
+    """A text that `pyinfra --debug` does not print."""
+
+    def __repr__(self) -> str:
+        return "'*MASKED*'"
+
+
 def _kwargs_at_once(connector: SSHConnector) -> dict[str, Any]:
-    return {"transport_factory": _transport_at_once, **_paramiko_kwargs(connector)}
+    told = _paramiko_kwargs(connector)
+    host_keys.prepare(connector.data, told["hostname"], told.get("username"))
+    if "password" in told:
+        told["password"] = _Hidden(told["password"])
+    return {"transport_factory": _transport_at_once, **told}
 
 
 def _transport_at_once(line: Any, **options: Any) -> Transport:

@@ -62,7 +62,8 @@ def locked(path: Path) -> Iterator[None]:
 
 def _acquire(lock: Path) -> int:
     while True:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(lock, flags, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         # Whoever had the lock before us removed its file: then ours is no longer in the way.
         try:

@@ -15,7 +15,7 @@ from pyinfra.api import util
 from pyinfra.api.state import State
 from pyinfra.connectors.ssh import SSHConnector
 
-from mattermost_host.engine import pyinfra_patches
+from mattermost_host.engine import host_keys, pyinfra_patches
 
 
 def _both(deploy: str | None) -> tuple[list[int], list[int]]:
@@ -74,7 +74,12 @@ def test_operations_use_it(quickened: None) -> None:
 
 def test_a_connection_sends_at_once(quickened: None) -> None:
     connector = SSHConnector.__new__(SSHConnector)
-    with mock.patch.object(pyinfra_patches, "_paramiko_kwargs", lambda connector: {"port": 22}):
+    connector.data = {}  # type: ignore[typeddict-item]
+    told = {"port": 22, "hostname": "h1"}
+    with (
+        mock.patch.object(pyinfra_patches, "_paramiko_kwargs", lambda connector: told),
+        mock.patch.object(host_keys, "prepare"),
+    ):
         arguments = connector.make_paramiko_kwargs()
     assert arguments["port"] == 22
     with (

@@ -1,0 +1,73 @@
+"""Which ssh keys of hosts are trusted: those that are known, and a new host's first one.
+
+pyinfra's own words about a new key are two warnings a host without the key's fingerprint; and it
+fails where there is no folder ~/.ssh to write the key to.
+"""
+
+import os
+import pwd
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from paramiko import PKey, SSHException
+from pyinfra import logger
+from pyinfra.connectors.sshuserclient import client as ssh_client
+
+DEFAULT = "~/.ssh/known_hosts"
+
+
+def say_what_is_trusted() -> None:
+    """Let pyinfra say in one line what it trusts. Twice is as good as once."""
+    ssh_client.AcceptNewPolicy.missing_host_key = _trusted  # type: ignore[method-assign]
+
+
+def _trusted(policy: object, client: Any, hostname: str, key: PKey) -> None:
+    ssh_client.append_hostkey(client, hostname, key)  # type: ignore[no-untyped-call]
+    logger.warning(
+        f"{hostname}: its ssh key {key.fingerprint} was not known and is trusted from now on "
+        f"({client._host_keys_filename}); README, Host keys, says how to trust known keys only"
+    )
+
+
+def prepare(data: Mapping[str, Any], hostname: str, username: str | None) -> None:
+    """Make sure that a user's name and a place for the key are there, before any connection.
+
+    Raises SSHException, which pyinfra turns into a sentence.
+    """
+    config = ssh_client.get_ssh_config(data["ssh_config_file"])
+    told = config.lookup(hostname) if config else {}
+    if not (username or told.get("user") or _user_has_a_name()):
+        raise SSHException(
+            f"the user with id {os.geteuid()} has no name to log in by; write ssh_user in the "
+            "inventory"
+        )
+    named = data["ssh_known_hosts_file"] or told.get("userknownhostsfile")
+    if not named and data["ssh_strict_host_key_checking"] not in {"yes", "no", "off"}:
+        _make(Path(os.path.expanduser(DEFAULT)))  # noqa: PTH111 - as pyinfra does it: may fail
+
+
+def _make(file: Path) -> None:
+    if str(file) == DEFAULT:
+        raise SSHException(
+            "there is no home folder in which to keep the host's key; set HOME, or write "
+            "ssh_known_hosts_file in the inventory"
+        )
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+    except OSError as error:
+        raise SSHException(
+            f"{file} can't be written ({error.strerror}); write ssh_known_hosts_file in the "
+            "inventory"
+        ) from None
+
+
+def _user_has_a_name() -> bool:
+    if any(os.environ.get(name) for name in ("LOGNAME", "USER", "LNAME", "USERNAME")):
+        return True
+    try:
+        pwd.getpwuid(os.getuid())
+    except KeyError:
+        return False
+    return True

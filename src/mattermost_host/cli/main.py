@@ -53,7 +53,7 @@ def preflight(inventory: Path, as_json: bool, verbose: bool) -> None:
 @INVENTORY
 @click.option("--limit", "hosts", multiple=True, metavar="HOST", help="Only this host; repeatable.")
 @click.option(
-    "--json", "json_file", type=OUTPUT, help="Write the plan as JSON; - is standard output."
+    "--json", "json_file", type=OUTPUT, help="Write the plan as JSON; - for standard output."
 )
 @click.option("--junit", type=OUTPUT, help="Write the plan as a JUnit file.")
 def plan(inventory: Path, hosts: tuple[str, ...], json_file: str | None, junit: str | None) -> None:

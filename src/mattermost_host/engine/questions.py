@@ -180,5 +180,7 @@ def changing(*commands: StringCommand) -> Iterator[StringCommand]:
         refused = f"{current.name} {reason}"
         yield StringCommand(f"echo {shlex.quote(refused)} >&2; exit 1")
         return
-    yield from commands
+    for command in commands:
+        # root's own umask may be stricter than a service can live with; it is no choice of ours.
+        yield StringCommand("umask 022;", command, **command.connector_arguments)
     _memory().answers.clear()

@@ -46,7 +46,7 @@ class FileContents(Question):
         )
 
     def parse(self, lines: list[str]) -> dict[str, str]:
-        pairs = (line.split(" ", 1) for line in lines if " " in line)
+        pairs = (line.rsplit(" ", 1) for line in lines if " " in line)
         return {path: base64.b64decode(text).decode(errors="replace") for path, text in pairs}
 
 

@@ -206,7 +206,7 @@ def _steps(unit: str, now: UnitState, wanted: _Wanted) -> Iterator[str]:
     elif now.to_reload or _foreseen(wanted.reload_after):
         # The stamp is as old as the beginning of the reload: a file written meanwhile is newer.
         stamp = f"{STAMPS}/reloaded:{unit}"
-        yield f"mkdir -p {STAMPS}; touch {stamp}~"
+        yield f"mkdir -p -m 755 {STAMPS}; touch {stamp}~"
         yield f"{_or_journal('reload', unit)}; mv {stamp}~ {stamp}"
 
 

@@ -141,3 +141,8 @@ def test_questions_have_a_limit_of_time() -> None:
 def test_what_was_not_answered_ends_the_run_with_its_name() -> None:
     with pytest.raises(OperatorError, match=r"@fake/host gave no answer .* Echo\(command='b'\)"):
         plan(_deploy, {"a": False, "b": False}, answer=answering({Echo("b"): UNANSWERED}))
+
+
+def test_what_changes_a_host_does_not_go_by_roots_umask() -> None:
+    done = apply(_deploy, {"a": True, "b": False})
+    assert done.step("a is right").commands == ["umask 022; change a"]

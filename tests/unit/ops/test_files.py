@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from mattermost_host.ops import files
+from mattermost_host.ops.differences import FileContents
 from mattermost_host.ops.entries import (
+    LARGEST,
     Absent,
     Alone,
     Directory,
@@ -21,6 +23,7 @@ from mattermost_host.ops.entries import (
     Link,
     Owned,
     State,
+    is_right,
 )
 from mattermost_host.ops.files import Check
 from tests.unit import local
@@ -318,3 +321,47 @@ def test_something_else_in_a_folders_place_is_told_and_left(tmp_path: Path, kind
     assert "another disk is to be mounted there, not linked to." in done.stderr
     assert stat.S_IMODE(disk.stat().st_mode) == 0o755
     assert not (tmp_path / "new").exists()
+
+
+def test_no_question_reads_what_has_no_end(tmp_path: Path) -> None:
+    """A pipe, a link to an endless device, a folder, a device, a file that is too large."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "endless").symlink_to("/dev/zero")
+    (tmp_path / "folder").mkdir()
+    with (tmp_path / "large").open("wb") as large:
+        large.truncate(LARGEST + 1)
+    paths = (
+        *(str(tmp_path / name) for name in ("pipe", "endless", "folder", "large")),
+        "/dev/zero",
+    )
+    found = local.ask_here(FileStates(paths))
+    assert {path: state.kind for path, state in found.items()} == dict(
+        zip(
+            paths,
+            ("named pipe", "symbolic link", "directory", "regular file", "character device"),
+            strict=True,
+        )
+    )
+    assert [state.sha256 for state in found.values() if state.sha256] == []
+    for path in paths:
+        assert not is_right(File(path, ""), found[path])
+    assert local.ask_here(FileContents(paths)).keys() == {str(tmp_path / "large")}
+
+
+def test_a_links_target_can_not_pass_for_another_answer(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    forged = f"a\nf|644|root|root|{tmp_path}/x\n{hashlib.sha256().hexdigest()}  {tmp_path}/x"
+    (tmp_path / "link").symlink_to(forged)
+    found = local.ask_here(FileStates((str(tmp_path / "link"), str(tmp_path / "x"))))
+    assert found[f"{tmp_path}/x"].kind == "directory"
+    assert found[f"{tmp_path}/link"].target == ""
+
+
+def test_a_difference_follows_no_link(tmp_path: Path) -> None:
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "secret/x").write_text("only root's\n")
+    (tmp_path / "theirs").symlink_to("secret")
+    (tmp_path / "x").symlink_to("secret/x")
+    (tmp_path / "plain 'x'").write_text("shown\n")
+    paths = tuple(str(tmp_path / name) for name in ("theirs/x", "x", "plain 'x'", "missing"))
+    assert local.ask_here(FileContents(paths)) == {paths[2]: "shown\n"}

@@ -79,7 +79,7 @@ def exposures(declared: Iterable[Unit], found: Mapping[str, float]) -> Sentences
 
 
 def secret_files(declared: Iterable[SecretFile], found: Mapping[str, State]) -> Sentences:
-    """Each secret file is there with just its owner, group and mode."""
+    """Each secret file is there with its owner and group, and open to nobody else."""
     for file in declared:
         state = found.get(file.path)
         expected = f"{file.owner}:{file.group} {file.mode}"
@@ -87,8 +87,13 @@ def secret_files(declared: Iterable[SecretFile], found: Mapping[str, State]) -> 
             yield differs(file.path, f"a file of {expected}", "nothing there")
         elif not state.kind.startswith("regular"):
             yield differs(file.path, f"a file of {expected}", f"a {state.kind}")
-        elif (state.user, state.group, state.mode) != (file.owner, file.group, file.mode):
+        elif (state.user, state.group) != (file.owner, file.group) or _wider(state.mode, file.mode):
             yield differs(file.path, expected, f"{state.user}:{state.group} {state.mode}")
+
+
+def _wider(found: str, declared: str) -> bool:
+    """Whether a mode gives anybody more than the declared one."""
+    return bool(int(found, 8) & ~int(declared, 8))
 
 
 def folders(expected: Mapping[str, tuple[str, str, str]], found: Mapping[str, State]) -> Sentences:

@@ -122,7 +122,8 @@ def surface(settings: Settings, place: Place) -> Surface:
         ),
         secret_files=(
             SecretFile(ENVIRONMENT_FILE, group=USER, mode="640"),
-            SecretFile(CONFIGURATION, USER, USER, "600"),
+            # The server makes it under the unit's umask, and later writes keep its mode.
+            SecretFile(CONFIGURATION, USER, USER, "640"),
         ),
     )
 

@@ -62,7 +62,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class SecretFile:
-    """A file that must exist with just this owner, group and mode."""
+    """A file that must exist with this owner and group, and a mode that gives nobody more."""
 
     path: str
     owner: str = "root"

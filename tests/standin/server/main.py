@@ -51,6 +51,7 @@ def _server() -> int:
             raise StartError(f"unable to find the folder {folder}/ beside bin/")
     if not find("client"):
         log.error("The folder client/ is missing: there will be no web application")
+    _rewrite_page()
     _make_folders(values)
     from mattermost_standin import migrations, serve
     from mattermost_standin.store import Store
@@ -61,6 +62,17 @@ def _server() -> int:
     migrations.apply(store)
     asyncio.run(serve.run(values, store, _licence(values)))
     return 0
+
+
+def _rewrite_page() -> None:
+    """At each start the server writes its page anew, and goes on where it may not."""
+    page = find("client/root.html")
+    if not page:
+        return
+    try:
+        page.write_bytes(page.read_bytes())
+    except OSError as error:
+        log.error("Failed to update the web application's %s: %s", page.name, error.strerror)
 
 
 def _migrate() -> int:
@@ -80,6 +92,8 @@ def _db_version() -> int:
 
     store = Store(_ready_values())
     store.await_start()
+    # The real command migrates before it answers: whoever only wants to know asks by SQL.
+    migrations.apply(store)
     print(f"Current database schema version: {migrations.version(store)}")
     return 0
 

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from pg8000.exceptions import DatabaseError
 
-from mattermost_standin import StartError
+from mattermost_standin import VERSION, StartError
 from mattermost_standin.log import log
 from mattermost_standin.store import Store, reason
 
 MINIMUM_POSTGRES = 140000  # server_version_num, of release 11
+FIRST_WITH_MIGRATIONS = 6
+"""The major version since which the schema's state is told by db_migrations."""
 _LOCK = 7_305_825_466  # any number that no other program uses
 _HEAD = re.compile(r"^-- (\d{6}) (\w+)$", re.MULTILINE)
 
@@ -43,9 +45,20 @@ def apply(store: Store) -> int:
                 connection.run(f"BEGIN;{sql};{done_with};COMMIT")
         except DatabaseError as error:
             raise StartError(f"failed to apply database migrations: {reason(error)}") from None
+    if int(VERSION.split(".")[0]) < FIRST_WITH_MIGRATIONS:
+        _note_version(store)
     if missing:
         log.info("Applied %d database migrations", len(missing))
     return len(missing)
+
+
+def _note_version(store: Store) -> None:
+    """Where releases before 6 keep what they are; later ones leave the row as they found it."""
+    store.rows(
+        "INSERT INTO systems VALUES ('Version', :version)"
+        " ON CONFLICT (name) DO UPDATE SET value = :version",
+        version=VERSION,
+    )
 
 
 def version(store: Store) -> int:

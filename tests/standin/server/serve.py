@@ -23,7 +23,7 @@ from mattermost_standin.log import log
 from mattermost_standin.settings import Values
 from mattermost_standin.sockets import Hub
 from mattermost_standin.store import Store
-from mattermost_standin.system import adopt, files_work
+from mattermost_standin.system import adopt, current, files_work
 
 BACKLOG = 4096
 PING = 60.0  # seconds between the server's pings, and for the client's answer
@@ -140,14 +140,21 @@ def _local_socket(place: str) -> socket.socket:
 
 
 def _metrics(site: Site) -> Starlette:
+    """Metrics need a licence; the profiler is open to whoever reaches the port, without one too."""
+
     async def metrics(_: object) -> PlainTextResponse:
+        if current(site) is None:
+            return PlainTextResponse("404 page not found", 404)
         count = site.hub.count()
         return PlainTextResponse(
             "# TYPE mattermost_http_websockets_total gauge\n"
             f"mattermost_http_websockets_total {count}\n"
         )
 
-    return Starlette(routes=[Route("/metrics", metrics)])
+    async def profiler(_: object) -> PlainTextResponse:
+        return PlainTextResponse("Types of profiles available:\n")
+
+    return Starlette(routes=[Route("/metrics", metrics), Route("/debug/pprof/", profiler)])
 
 
 async def _gossip(values: Values) -> asyncio.AbstractServer | None:

@@ -145,9 +145,12 @@ def _picked(tree: Any, setting: Setting, path: Path) -> Any:
 
 
 def _write(path: Path, values: Values) -> None:
-    """In place, as the server does: a file that the service may not write stops the start."""
+    """In place, as the server does: made under the umask, and its mode kept by later writes.
+
+    A file that the service may not write stops the start.
+    """
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o660)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(document(values))
     except OSError as error:

@@ -85,10 +85,37 @@ def test_config_is_completed_and_keeps_no_override_and_no_unknown_key(server: St
     assert shown["SiteURL"] == "https://chat.example.org"
 
 
-def test_config_is_made_0600_where_it_is_missing(server: Standin) -> None:
+@pytest.mark.parametrize(("umask", "mode"), [(0o027, 0o640), (0o077, 0o600)])
+def test_config_is_made_under_the_umask_where_it_is_missing(
+    server: Standin, umask: int, mode: int
+) -> None:
+    before = os.umask(umask)
+    try:
+        server.start()
+    finally:
+        os.umask(before)
+    assert server.config.stat().st_mode & 0o777 == mode
+    assert len(server.stored("FileSettings.PublicLinkSalt")) == 32
+
+
+def test_config_keeps_its_mode(server: Standin) -> None:
+    write_config(server, "{}")
+    server.config.chmod(0o600)
     server.start()
     assert server.config.stat().st_mode & 0o777 == 0o600
-    assert len(server.stored("FileSettings.PublicLinkSalt")) == 32
+
+
+def test_page_that_the_service_may_not_write_is_logged_and_no_more(
+    server: Standin, tree: Path
+) -> None:
+    server.tree = shutil.copytree(tree, server.state / "release", copy_function=os.link)
+    page = server.tree / "client" / "root.html"
+    page.unlink()
+    page.write_text("<html></html>")
+    page.chmod(0o444)
+    server.start()
+    assert "Failed to update the web application's root.html" in server.output
+    assert server.get("/").status_code == 200
 
 
 def test_config_that_the_service_may_not_write_ends_the_start(server: Standin) -> None:

@@ -90,6 +90,13 @@ def test_a_closed_secret_holds() -> None:
     assert not [*judge.secret_files([SecretFile("/etc/key")], {"/etc/key": closed})]
 
 
+@pytest.mark.parametrize(("mode", "holds"), [("600", True), ("640", True), ("641", False)])
+def test_a_secret_may_be_more_closed_than_it_must_be(mode: str, holds: bool) -> None:
+    declared = SecretFile("/var/lib/x/config.json", "x", "x", "640")
+    state = State("regular file", mode, "x", "x")
+    assert (not [*judge.secret_files([declared], {declared.path: state})]) is holds
+
+
 def test_a_folder_that_is_open_or_missing_is_named() -> None:
     expected = {"/var/lib/x": ("x", "x", "750")}
     good = State("directory", "750", "x", "x")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from paramiko import ChannelException, SSHException, Transport
-from pyinfra.api.host import Host
+from pyinfra.api import Host
 from pyinfra.connectors.local import LocalConnector
 from pyinfra.connectors.ssh import SSHConnector
 

@@ -12,7 +12,7 @@ from pyinfra import host
 from pyinfra.api import FunctionCommand, StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 
-from mattermost_host.engine import beforehand, explanations
+from mattermost_host.engine import beforehand
 from mattermost_host.engine.connections import is_executing
 from mattermost_host.engine.explanations import Change, Severity, explain
 from mattermost_host.engine.push import push
@@ -82,7 +82,7 @@ def _unpacked(release: Release) -> Commands:
         yield from changing(StringCommand(scripts.list_again(folder, run)))
     elif there and not now.tarball and not release.can_be_verified:
         yield from changing(StringCommand(scripts.adopt(folder, run)))
-    elif explanations.wanted() and not is_executing():
+    elif not is_executing():
         beforehand.note(lambda: release.fetch(now.tarball))
         yield from changing(StringCommand(f"true {folder}"))
     else:

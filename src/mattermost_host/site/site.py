@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from mattermost_host.certificates.authority import Pair
 from mattermost_host.components import mattermost, nginx, postgres, tls
-from mattermost_host.engine import explanations, inventory, locks, pyinfra_command
+from mattermost_host.engine import inventory, locks, pyinfra_command
 from mattermost_host.engine.inventory import CommandLine, SiteHost
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import UNASKED, About, Peer, Place, installed_on
@@ -251,11 +251,12 @@ class Site:
         """The release for this host.
 
         Where the host lacks it, it is fetched and verified now: a tarball that is not right is to
-        be heard of before anything is touched. A plan fetches nothing. Raises ReleaseError.
+        be heard of before anything is touched. Only a run that changes fetches; `apply` does it
+        after the question. Raises ReleaseError.
         """
         settings, found = self.settings.mattermost.release, installed_on(facts)
         wanted = release_to_run(settings, facts.architecture, found, by_hash=Site.by_hash)
-        if wanted.folder not in facts.releases and not explanations.wanted():
+        if wanted.folder not in facts.releases and Site._lock is not None:
             wanted.fetch("")
         return wanted
 

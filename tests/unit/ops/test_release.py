@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from mattermost_host.engine import explanations
+from mattermost_host.engine.run import Run
 from mattermost_host.ops import release, release_state
 from mattermost_host.ops.release_scripts import LOCK, UNKNOWN
 from mattermost_host.ops.release_state import (
@@ -28,7 +29,7 @@ from mattermost_host.releases.choice import Release
 from mattermost_host.releases.download import Tarball, sha256_of
 from mattermost_host.releases.source import ReleaseError
 from tests.unit import local
-from tests.unit.fake_host import Plan, answering, apply, plan
+from tests.unit.fake_host import Plan, _fake_host, answering, apply, plan
 
 NEW = "11.7.9"
 STEPS = ("unpacked", "switched", "pruned")
@@ -62,7 +63,8 @@ def test_nothing_to_do() -> None:
 def test_a_fresh_host_gets_the_tarball_and_the_link(tmp_path: Path) -> None:
     tarball = tmp_path / "x.tar.gz"
     tarball.touch()
-    done = _plan(lambda _: Tarball(tarball, "cd" * 32))
+    wanted = Release(NEW, lambda _: Tarball(tarball, "cd" * 32))
+    done = apply(lambda: _deploy(wanted), answer=answering({ReleaseState(NEW): Found()}))
     assert done.changed == ["unpacked", "switched"]
     ((destination, source),) = done.step("unpacked").uploads.items()
     assert destination.startswith(UPLOADS)
@@ -73,8 +75,7 @@ def test_a_fresh_host_gets_the_tarball_and_the_link(tmp_path: Path) -> None:
 
 
 def test_a_plan_fetches_nothing() -> None:
-    with explanations.collecting():
-        assert _plan().changed == ["unpacked", "switched"]
+    assert _plan().changed == ["unpacked", "switched"]
 
 
 def test_a_moved_link_is_moved_back_without_fetching() -> None:
@@ -432,3 +433,23 @@ def test_where_brotli_is_installed_its_copies_are_part_of_the_release(host: Host
     assert host.said(wanted) == {"1.0.0/client/main.js.br": "has another content"}
     assert host.deploy(wanted) == DONE
     assert copy.read_text() == "small\n"
+
+
+def test_a_plan_that_is_carried_out_fetches_before_the_first_change() -> None:
+    asked: list[str] = []
+
+    def fetch(noted: str) -> Tarball:
+        asked.append(noted)
+        raise ReleaseError("it can't be had")
+
+    answer = answering({ReleaseState(NEW): Found()})
+    with _fake_host(Plan(), answer, {}, yes=False) as (state, _), explanations.collecting():
+        state.check_for_changes = False
+        _deploy(Release(NEW, fetch))
+        run = Run(state)
+        assert any(one.will_change for ones in run.operations().values() for one in ones)
+        assert asked == []
+        with pytest.raises(ReleaseError):
+            run.execute()
+        assert asked == [""]
+        assert not state.is_executing

@@ -1,11 +1,13 @@
 """The site: every mistake of an inventory at once and before any connection; the whole run."""
 
+import io
 import runpy
 import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from mattermost_host.certificates.authority import Pair, new_authority, new_leaf
 from mattermost_host.facts.over_shell import ReadHost
 from mattermost_host.ops import files
 from mattermost_host.ops.entries import File
+from mattermost_host.releases import choice
 from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError, SiteError
 from tests.unit.examples import DEBIAN_12, converged
@@ -441,3 +444,29 @@ def test_every_secret_of_the_site_is_kept_out_of_sight(whole_site: Site) -> None
             if isinstance(entry, File) and text.encode() in entry.data:
                 assert entry.secret, entry.path
                 assert entry.mode in {"600", "640"}, entry.path
+
+
+def test_each_host_keeps_its_own_release(tmp_path: Path) -> None:
+    site = Site.load(_write(tmp_path, RIGHT, 'app = db = proxy = ["@fake/a"]'))
+    old, new = "10.11.0-0123abcd", "11.7.9-a22e631a"
+    hosts = {
+        folder: replace(DEBIAN_12, releases=(folder,), current_release=f"releases/{folder}")
+        for folder in (old, new)
+    }
+    assert [site.release(facts).folder for facts in hosts.values()] == [old, new]
+    assert not site.release(hosts[old]).can_be_verified, "it is another build than the table's"
+    assert site.release(hosts[new]).can_be_verified
+    assert site.release(DEBIAN_12).folder == new, "a first deploy takes the table's default"
+    versions = [site.place("@fake/a").site.version_on(facts) for facts in hosts.values()]
+    assert versions == ["10.11.0", "11.7.9"]
+
+
+def test_a_run_that_changes_fetches_before_anything_is_touched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = Site.load(_write(tmp_path, RIGHT))
+    monkeypatch.setattr(choice, "_fetched", lambda source: pytest.fail(source.location))
+    site.release(DEBIAN_12)
+    monkeypatch.setattr(Site, "_lock", io.StringIO())
+    with pytest.raises(pytest.fail.Exception, match=r"11\.7\.9"):
+        site.release(DEBIAN_12)

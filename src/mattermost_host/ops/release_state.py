@@ -40,6 +40,13 @@ LISTING = (
 """Shell: one line for everything below the current folder; a folder's own times don't count."""
 
 
+SAME_SIZE = r"""{ path = $0; sub(/^[+-] [^ ]* [^ ]* [^ ]* [^ ]* [^ ]* [^ ]* /, "", path) }
+  $2 == "f" && $1 == "+" { found[path] = $6 }
+  $2 == "f" && $1 == "-" { wanted[path] = $6 }
+  END { for (path in found) if (path in wanted && found[path] == wanted[path]) print path }"""
+"""awk: of the differences those files that only their hash can judge."""
+
+
 @dataclass(frozen=True)
 class Flaw:
     """One path of a release that is not as it was unpacked."""
@@ -89,9 +96,10 @@ class ReleaseState(Question):
             f"LC_ALL=C; export LC_ALL; folder={folder}; folder=${{folder##*/}}",
             f"find {places} -maxdepth 1 -printf 'there=%y %u %m %T@ %p\\t%l\\n'",
             f'[ -f {NOTED} ] && read -r noted <{NOTED} && echo "noted=$noted"',
-            f"[ -f {manifest}/tarball ] && read -r tarball <{manifest}/tarball &&"
-            ' echo "tarball=$tarball"',
-            f"cd {release} && [ -f {manifest}/state ] || exit 0",
+            f"[ -f {manifest}/state ] && [ -f {manifest}/sha256 ] &&"
+            f" [ -f {manifest}/tarball ] || exit 0",
+            f'read -r tarball <{manifest}/tarball; echo "tarball=$tarball"',
+            f"cd {release} || exit 0",
             f"hashed() {{ tr '\\n' '\\0' | xargs -0 -r sha256sum -- |"
             f" grep -vxFf {manifest}/sha256 | sed 's/^.\\{{66\\}}/content=/'; }}",
         ]
@@ -102,8 +110,7 @@ class ReleaseState(Question):
             f"differences=$({{ {LISTING} | sed 's/^/+ /'; sed 's/^/- /' {manifest}/state; }} |"
             f" sort -k 2 | uniq -u -f 1 | head -n {MOST_DIFFERENCES})",
             "printf '%s\\n' \"$differences\" | sed s/^/differs=/",
-            "printf '%s\\n' \"$differences\" |"
-            " sed -n 's/^+ f [^ ]* [^ ]* [^ ]* [^ ]* [^ ]* //p' | hashed",
+            f"printf '%s\\n' \"$differences\" | awk '{SAME_SIZE}' | hashed",
         ]
         return "\n".join(script)
 

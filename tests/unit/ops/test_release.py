@@ -335,6 +335,29 @@ def test_each_file_of_a_release_is_kept_as_it_was_unpacked(
     assert (folder / "client/main.js").read_bytes() == b"x" * 5000
 
 
+@pytest.mark.parametrize("lost", ["state", "sha256", "tarball"])
+def test_a_manifest_that_is_not_whole_is_none(host: Host, lost: str) -> None:
+    wanted = host.tarball("1.0.0")
+    assert host.deploy(wanted) == DONE
+    (host.home / "manifests/1.0.0" / lost).unlink()
+    (host.home / "releases/1.0.0/README").write_text("evil.")
+    assert "has no manifest" in host.said(wanted)["1.0.0"]
+    assert host.deploy(wanted) == DONE
+    assert host.said(wanted) == {}
+    assert (host.home / "releases/1.0.0/README").read_text() == "1.0.0"
+
+
+def test_a_strange_file_is_not_read_however_large(host: Host) -> None:
+    wanted = host.tarball("1.0.0")
+    assert host.deploy(wanted) == DONE
+    read = host.folder / "read"
+    local.program(host.programs, "sha256sum", f"echo read >{read}")
+    with (host.home / "releases/1.0.0/huge").open("w") as file:
+        file.truncate(2**40)
+    assert host.said(wanted) == {"1.0.0/huge": "is no part of the release"}
+    assert not read.exists()
+
+
 def test_what_was_only_touched_is_listed_again_without_a_tarball(host: Host) -> None:
     wanted = host.tarball("1.0.0")
     assert host.deploy(wanted) == DONE

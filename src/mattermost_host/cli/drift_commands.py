@@ -5,13 +5,13 @@ from pathlib import Path
 
 import click
 
+from mattermost_host.cli.arguments import INVENTORY
 from mattermost_host.drift import history as drift_history
 from mattermost_host.drift import ops_host, schedule
 from mattermost_host.drift import run as looking
 from mattermost_host.drift.repair import Heal, Scope
 from mattermost_host.engine.inventory import read
 
-INVENTORY = click.argument("inventory", type=click.Path(path_type=Path))
 HEAL = click.option(
     "--heal",
     "scope",

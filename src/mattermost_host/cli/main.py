@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from mattermost_host.cli.arguments import INVENTORY, OUTPUT, OutputFile
 from mattermost_host.cli.drift_commands import drift, schedule_command
 from mattermost_host.cli.init import init
 from mattermost_host.cli.sentences import Sentences
@@ -14,9 +15,6 @@ from mattermost_host.plan import report as plan_report
 from mattermost_host.preflight import run as checks
 from mattermost_host.site.site import Site
 from mattermost_host.verify import run as verification
-
-INVENTORY = click.argument("inventory", type=click.Path(path_type=Path))
-OUTPUT = click.Path(dir_okay=False, allow_dash=True)
 
 
 @click.group(cls=Sentences, context_settings={"help_option_names": ["-h", "--help"]})
@@ -90,15 +88,15 @@ def apply(inventory: Path, hosts: tuple[str, ...], yes: bool) -> None:
 @main.command()
 @INVENTORY
 @click.option("--journey", is_flag=True, help="Also test end to end with two users, and clean up.")
-@click.option("--junit", type=click.Path(path_type=Path), help="Write a JUnit file.")
-def verify(inventory: Path, journey: bool, junit: Path | None) -> None:
+@click.option("--junit", type=OutputFile(dash=False), help="Write a JUnit file.")
+def verify(inventory: Path, journey: bool, junit: str | None) -> None:
     """Check each host against the inventory; read-only without --journey.
 
     Exit status: 0 all checks passed, 1 not.
 
     Example: mattermost-host verify inventory.py --journey
     """
-    sys.exit(verification.run(inventory, journey=journey, junit=junit))
+    sys.exit(verification.run(inventory, journey=journey, junit=Path(junit) if junit else None))
 
 
 main.add_command(init)

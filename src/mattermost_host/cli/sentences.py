@@ -15,11 +15,30 @@ from pyinfra.api.exceptions import PyinfraError
 
 from mattermost_host.support.errors import OperatorError
 
+LONGEST = 500
+"""Characters of a sentence about a command line, which repeats what was typed."""
 EXPECTED = (click.ClickException, click.Abort, click.exceptions.Exit)
+
+
+class WrongCommandLine(click.UsageError):
+    """What click says of a command line. Its status 2 would mean that a plan found changes."""
+
+    exit_code = 1
+
+    @classmethod
+    def of(cls, error: click.UsageError) -> "WrongCommandLine":
+        """The same, however long what was typed is."""
+        text = error.format_message()
+        return cls(text if len(text) <= LONGEST else f"{text[:LONGEST]}…", error.ctx)
 
 
 class Sentences(click.Group):
     """A group of commands that end with a sentence, whatever happens."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the command line."""
+        with sentences():
+            return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was asked for."""
@@ -31,13 +50,16 @@ class Sentences(click.Group):
 def sentences() -> Iterator[None]:
     """Turn every error into one sentence; the traceback of a defect goes into a file."""
     try:
-        yield
+        with _flushed():
+            yield
+    except click.exceptions.NoArgsIsHelpError:
+        raise
+    except click.UsageError as error:
+        raise WrongCommandLine.of(error) from None
     except EXPECTED:
         raise
     except BrokenPipeError:
         # Whoever read our output has closed it, as `head` does.
-        with suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise click.exceptions.Exit(1) from None
     except PyinfraError as error:
         raise OperatorError(str(error)) from error
@@ -45,13 +67,29 @@ def sentences() -> Iterator[None]:
         raise OperatorError(_said(error)) from error
 
 
+@contextmanager
+def _flushed() -> Iterator[None]:
+    """Write what was printed while an error can still be reported; Python's exit can't."""
+    try:
+        yield
+    finally:
+        try:
+            sys.stdout.flush()
+        except OSError:
+            with suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise
+
+
 def _said(error: Exception) -> str:
     """What is shown: the kind of the error, not its text, which may hold a secret."""
-    kind = type(error).__name__
+    path = None
     with suppress(OSError):
         path = _written("".join(traceback.format_exception(error)))
-        return f"an unexpected {kind}, a defect of this program; please report it with {path}"
-    return f"an unexpected {kind}, a defect of this program; its details could not be written"
+    details = f"details are in {path}" if path else "its details could not be written"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'input or output'}: {error.strerror}; {details}"
+    return f"an unexpected {type(error).__name__}, a defect of this program; {details}"
 
 
 def _written(text: str) -> Path:

@@ -23,6 +23,7 @@ BREAKS: dict[str, BaseException] = {
     "abort": click.Abort(),
     "interrupt": KeyboardInterrupt(),
     "pipe": BrokenPipeError(),
+    "disk": OSError(28, "No space left on device", "/srv/plan.json"),
     "memory": RecursionError("too deep"),
 }
 
@@ -66,9 +67,10 @@ def test_a_defect_is_a_sentence_and_its_traceback_a_private_file(state: Path) ->
     [
         ("host", 1, "Error: the line is dead"),
         ("operator", 1, "Error: there is no inventory"),
-        ("usage", 2, "no such option"),
+        ("usage", 1, "no such option"),
         ("abort", 1, "Aborted!"),
         ("interrupt", 1, "Aborted!"),
+        ("disk", 1, "/srv/plan.json: No space left on device; details are in"),
         ("memory", 1, "an unexpected RecursionError"),
     ],
 )

@@ -1,0 +1,68 @@
+"""Arguments that several commands have, checked before any work begins."""
+
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.EACCES)
+"""What each command says in its own words about an inventory."""
+
+
+class InventoryFile(click.Path):
+    """The path of an inventory: a name that a file can have, whether or not there is one."""
+
+    name = "inventory"
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path. A name that no file can have is a wrong command line."""
+        text = os.fsdecode(value)
+        if not text or not text.isprintable():
+            self.fail(f"{text!a} is empty or has characters that can't be printed", param, ctx)
+        try:
+            Path(text).stat()
+        except OSError as error:
+            if error.errno not in ABSENT:
+                self.fail(f"{_short(text)}: {error.strerror}", param, ctx)
+        return Path(text)
+
+
+class OutputFile(click.Path):
+    """A file that is written when the work is done."""
+
+    name = "file"
+
+    def __init__(self, *, dash: bool = True) -> None:
+        super().__init__(dir_okay=False, writable=True, allow_dash=dash)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path as it was written. One that can't be written is a wrong command line."""
+        text = os.fsdecode(super().convert(value, param, ctx))
+        if text == "-" and self.allow_dash:
+            return text
+        if not text or not text.isprintable():
+            self.fail(f"{text!a} is no name of a file", param, ctx)
+        try:
+            Path(text).stat()
+        except FileNotFoundError:
+            folder = Path(text).parent
+            if not folder.is_dir():
+                self.fail(f"the folder {_short(str(folder))} does not exist", param, ctx)
+            if not os.access(folder, os.W_OK | os.X_OK):
+                self.fail(f"the folder {_short(str(folder))} is not writable", param, ctx)
+        except OSError as error:
+            self.fail(f"{_short(text)}: {error.strerror}", param, ctx)
+        return text
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 200 else f"{text[:200]}…"
+
+
+INVENTORY = click.argument("inventory", type=InventoryFile())
+OUTPUT = OutputFile()

@@ -1,0 +1,31 @@
+"""Where the command begins: with standard streams that can be used, before anything else."""
+
+import os
+import sys
+from io import TextIOWrapper
+from typing import Literal
+
+
+def main() -> None:
+    """Run the command ``mattermost-host``."""
+    open_streams()
+    # Some libraries look at the streams while they are imported.
+    from mattermost_host.cli.main import main as command  # noqa: PLC0415
+
+    command()
+
+
+def open_streams() -> None:
+    """Open those that the caller closed, and let all of them show any text in any locale."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass  # 0, 1 and 2 are never given to a file or a connection
+    os.close(descriptor)
+    sys.stdin = sys.stdin or _opened(0, "r")
+    sys.stdout = sys.stdout or _opened(1, "w")
+    sys.stderr = sys.stderr or _opened(2, "w")
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+
+
+def _opened(descriptor: int, mode: Literal["r", "w"]) -> TextIOWrapper:
+    return open(descriptor, mode, closefd=False, encoding="utf-8")

@@ -205,7 +205,70 @@ OTHER = {
     "a parameter by ALTER SYSTEM": (
         _sql("alter system set work_mem = '1MB'"),
         {"the parameter work_mem"},
-        {POSTGRES},
+        set(),
+    ),
+    "a parameter of the role": (
+        _sql("alter role mattermost set work_mem = '1MB'"),
+        {"ROLE mattermost has parameters of its own"},
+        set(),
+    ),
+    "a parameter of the database": (
+        _sql("alter database mattermost set work_mem = '1MB'"),
+        {"DATABASE mattermost has parameters of its own"},
+        set(),
+    ),
+    "another superuser": (
+        _sql("create role evil superuser login"),
+        {"the role evil is a superuser"},
+        set(),
+    ),
+    "a drop-in below /run": (
+        "mkdir -p /run/systemd/system/nginx.service.d; "
+        "printf '[Service]\\nNice=1\\n' > /run/systemd/system/nginx.service.d/x.conf",
+        {"nginx.service is overridden by /run/systemd/system/nginx.service.d/x.conf"},
+        {NGINX},
+    ),
+    "a property set until the next boot": (
+        f"systemctl set-property --runtime {POSTGRES} MemoryMax=2G",
+        {f"{POSTGRES} is overridden by /run/systemd/system.control/{POSTGRES}.d/50-MemoryMax.conf"},
+        {POSTGRES, MATTERMOST},
+    ),
+    "a drop-in for every service": (
+        "mkdir -p /etc/systemd/system/service.d; "
+        "printf '[Service]\\nNice=1\\n' > /etc/systemd/system/service.d/x.conf",
+        {"is overridden by /etc/systemd/system/service.d/x.conf"},
+        {POSTGRES, MATTERMOST, NGINX},
+    ),
+    "a mask below /run": (
+        f"systemctl mask --runtime {NGINX}",
+        {"is masked by /run/systemd/system/nginx.service"},
+        set(),
+    ),
+    "a unit file that shadows the package's": (
+        "mkdir -p /usr/local/lib/systemd/system; "
+        "cp /lib/systemd/system/nginx.service /usr/local/lib/systemd/system/",
+        {"nginx.service is overridden by /usr/local/lib/systemd/system/nginx.service"},
+        {NGINX},
+    ),
+    "the account in a group that may do more": (
+        "usermod -aG sudo mattermost",
+        {"groups mattermost sudo"},
+        set(),
+    ),
+    "a password for the account": (
+        "echo mattermost:Let-me-in-1 | chpasswd",
+        {"a password"},
+        set(),
+    ),
+    "a process that may open fewer files": (
+        f"prlimit --pid $(systemctl show -p MainPID --value {MATTERMOST}) --nofile=1024:1024",
+        {"may open fewer files than its unit says"},
+        {MATTERMOST},
+    ),
+    "another mode of a folder of drop-ins": (
+        "chmod 700 /etc/systemd/system/nginx.service.d",
+        {"nginx.service.d has mode 700"},
+        set(),
     ),
     "a package removed": (
         "DEBIAN_FRONTEND=noninteractive apt-get -y -q remove logrotate",

@@ -14,6 +14,9 @@ def test_a_units_question_becomes_an_item_for_each_thing_it_looks_at() -> None:
         "x.service needs no reload",
         "the binary of x.service is there",
     ]
-    assert "find /etc/x.conf -cnewer" in found["x.service needs no restart"]
+    assert (
+        "! -type d -cnewer /run/systemd/units/invocation:x.service"
+        in found["x.service needs no restart"]
+    )
     assert "find /etc/x.pem $newer" in found["x.service needs no reload"]
     assert not any("printf" in query for query in found.values())

@@ -15,18 +15,21 @@ NO_SHELL = "/usr/sbin/nologin"
 
 @dataclass(frozen=True)
 class Account(Question):
-    """Home, shell and primary group of ``user``; empty where there is no such user."""
+    """Home, shell and groups of ``user``, and its password if there is one; None where no user."""
 
     user: str
 
     def script(self) -> str:
-        return f"getent passwd {self.user} && id -gn {self.user}"
+        return (
+            f"getent passwd {self.user} && id -Gn {self.user} &&"
+            f" getent shadow {self.user} | sed -n 's/^[^:]*:[^!*:].*/a password/p'"
+        )
 
-    def parse(self, lines: list[str]) -> tuple[str, str, str] | None:
-        if len(lines) != 2:
+    def parse(self, lines: list[str]) -> tuple[str, ...] | None:
+        if len(lines) < 2:
             return None
         fields = lines[0].split(":")
-        return fields[5], fields[6], lines[1]
+        return fields[5], fields[6], *lines[1:]
 
 
 def system_account(name: str, user: str, home: str) -> OperationMeta:
@@ -50,11 +53,11 @@ def _system_account(user: str, home: str) -> Generator[StringCommand, None, None
             )
         )
     else:
-        now = f"has home {found[0]}, shell {found[1]}, group {found[2]}"
+        now = f"has home {found[0]}, shell {found[1]}, groups {', '.join(found[2:])}"
         explain(Change(f"the account {user}", now, severity="critical"))
         yield from changing(
             StringCommand(
                 f"getent group {user} >/dev/null || groupadd --system {user}; "
-                f"usermod --gid {user} --home {home} --shell {NO_SHELL} {user}"
+                f"usermod --lock --gid {user} --groups '' --home {home} --shell {NO_SHELL} {user}"
             )
         )

@@ -28,6 +28,12 @@ class DatabaseState:
     overridden: tuple[str, ...] = ()
     """Parameters of ours whose value in force does not come from our file."""
     pending_restart: bool = False
+    need_restart: tuple[str, ...] = ()
+    """Those of ``overridden`` that PostgreSQL takes by a restart only."""
+    set_aside: tuple[str, ...] = ()
+    """ALTER statements, ready to run, that take back what ALTER DATABASE or ROLE … SET said."""
+    superusers: tuple[str, ...] = ()
+    """Those beside postgres, quoted as SQL wants them."""
 
 
 ROLE_ATTRIBUTES = (
@@ -72,6 +78,23 @@ class AskDatabase(Question):
             f" union select 'overridden='||name from pg_file_settings where name in ({names})"
             " and sourcefile like '%/postgresql.auto.conf'"
         )
+        yield (
+            f"select 'restart='||name from pg_settings where name in ({names})"
+            " and context = 'postmaster'"
+        )
+        # A value for a role goes before one for a database, and both before every file.
+        yield (
+            "select 'aside=ALTER '||case when s.setrole=0 then 'DATABASE '||quote_ident(d.datname)"
+            " else 'ROLE '||quote_ident(r.rolname)||coalesce(' IN DATABASE '||"
+            "quote_ident(d.datname), '') end||' RESET ALL;' from pg_db_role_setting s"
+            " left join pg_database d on d.oid = s.setdatabase"
+            " left join pg_roles r on r.oid = s.setrole"
+            f" where d.datname = '{self.name}' or r.rolname = '{self.name}'"
+        )
+        yield (
+            "select 'superuser='||quote_ident(rolname) from pg_roles where rolsuper"
+            f" and oid <> 10 and rolname <> '{self.name}'"
+        )
         yield "select 'pending=yes' from pg_settings where pending_restart limit 1"
 
     def parse(self, lines: list[str]) -> DatabaseState:
@@ -87,6 +110,11 @@ class AskDatabase(Question):
             schema_owner=first.get("schema"),
             overridden=tuple(values.get("overridden", ())),
             pending_restart="pending" in first,
+            need_restart=tuple(
+                name for name in values.get("restart", ()) if name in values.get("overridden", ())
+            ),
+            set_aside=tuple(values.get("aside", ())),
+            superusers=tuple(values.get("superuser", ())),
         )
 
 
@@ -106,14 +134,20 @@ def present(name: str, question: AskDatabase, locale: str, unit: str) -> Operati
 def _present(question: AskDatabase, locale: str, unit: str) -> Generator[StringCommand, None, None]:
     now: DatabaseState = ask(question)
     general, inside = list(_general(question, now, locale)), list(_inside(question, now))
+    if found := _wrong_encoding(question, now):
+        explain(Change(f"the database {question.name}", found, severity="critical"))
+        refused = f"the database {question.name} {found}"
+        yield StringCommand(f"echo {shlex.quote(refused)} >&2; exit 1")
+        return
     steps = []
     if general:
         steps.append(_sql(question.port, "postgres", general))
     if inside:
         steps.append(_sql(question.port, question.name, inside))
-    if now.pending_restart or now.overridden:
-        # Parameters that ALTER SYSTEM had changed may need more than a reload.
+    if now.pending_restart or now.need_restart:
         steps.append(StringCommand(f"systemctl restart {unit}"))
+    elif now.overridden:
+        steps.append(StringCommand(f"systemctl reload {unit}"))
     explain(*_explained(question, now, unit))
     if not steps:
         host.noop("role, database and parameters are as described")
@@ -133,14 +167,34 @@ def _explained(question: AskDatabase, now: DatabaseState, unit: str) -> Iterator
         yield Change("the schema public", f"belongs to {now.schema_owner or 'nobody yet'}")
     for parameter in now.overridden:
         yield Change(f"the parameter {parameter}", "comes from elsewhere than our file")
-    if now.pending_restart or now.overridden:
+    for statement in now.set_aside:
+        subject = statement.removeprefix("ALTER ").removesuffix(" RESET ALL;")
+        yield Change(subject, "has parameters of its own, which go before our file")
+    for superuser in now.superusers:
+        yield Change(f"the role {superuser}", "is a superuser", severity="critical")
+    if now.pending_restart or now.need_restart:
         yield Change(unit, "has parameters that wait for it", "restart")
+    elif now.overridden:
+        yield Change(unit, "has parameters that wait for it", "reload")
+
+
+def _wrong_encoding(question: AskDatabase, now: DatabaseState) -> str:
+    """An encoding is for a database's whole life: no statement repairs it."""
+    if now.encoding in (None, "UTF8"):
+        return ""
+    return (
+        f"has the encoding {now.encoding}, and the server needs UTF8: stop mattermost.service, "
+        f"dump it (pg_dump {question.name}), drop it, deploy, and restore the dump"
+    )
 
 
 def _general(question: AskDatabase, now: DatabaseState, locale: str) -> Iterator[str]:
     name = question.name
     for parameter in now.overridden:
         yield f"ALTER SYSTEM RESET {parameter};"
+    yield from now.set_aside
+    for superuser in now.superusers:
+        yield f"ALTER ROLE {superuser} NOSUPERUSER;"
     if now.role is None:
         yield f"CREATE ROLE {name} LOGIN;"
     elif now.role != ONLY_LOGIN:

@@ -6,7 +6,7 @@ became of the run that did. A reload leaves a stamp of ours that is compared in 
 """
 
 import shlex
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pyinfra import host
@@ -18,10 +18,11 @@ from mattermost_host.engine.explanations import Change, explain
 from mattermost_host.engine.questions import Question, ask, changing, expect
 from mattermost_host.engine.restart_triggers import announce
 from mattermost_host.engine.rolling import failed_before
+from mattermost_host.ops import unit_files
 
 STAMPS = "/run/mattermost-host"
 UNIT_FILES = "/etc/systemd/system"
-PROPERTIES = "ActiveState,UnitFileState,LoadState,NeedDaemonReload,DropInPaths,MainPID"
+PROPERTIES = "ActiveState,UnitFileState,LoadState,NeedDaemonReload,DropInPaths,LimitNOFILE,MainPID"
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,12 @@ class UnitState:
     needs_daemon_reload: bool = False
     to_restart: tuple[str, ...] = ()
     to_reload: tuple[str, ...] = ()
+    overriding: tuple[str, ...] = ()
+    """Unit files and drop-ins, not ours, that go before what is described."""
+    masks: tuple[str, ...] = ()
+    """Links to /dev/null in place of the unit file."""
+    low_limit: bool = False
+    """Whether the process may open fewer files than its unit says and the system allows."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +60,15 @@ class AskUnit(Question):
             "process=${unit##*MainPID=}; process=${process%%[!0-9]*}",
             '[ "${process:-0}" = 0 ] || readlink "/proc/$process/exe"'
             " | sed -n 's/^\\(.*\\) (deleted)$/Restart=\\1/p'",
-            f"find {UNIT_FILES}/{self.unit}.d -name '*.conf' -printf 'DropIn=%p\\n'",
+            unit_files.LIMITS,
+            f"find {_words(unit_files.places(self.unit))} -maxdepth 1"
+            " ! -type d -printf 'Overriding=%p|%l\\n'",
         ]
         if self.restart_on:
             lines.append(
-                f"find {_words(self.restart_on)} -cnewer {started} -printf 'Restart=%p\\n'"
+                # Another mode of a folder changes nothing of what is read.
+                f"find {_words(self.restart_on)} \\( -type d -newer {started} -o"
+                f" ! -type d -cnewer {started} \\) -printf 'Restart=%p\\n'"
             )
         if self.reload_on:
             lines.append(
@@ -67,6 +78,9 @@ class AskUnit(Question):
             )
         return "\n".join(lines)
 
+    def _is_ours(self, path: str) -> bool:
+        return any(path == one or path.startswith(f"{one}/") for one in self.restart_on)
+
     def parse(self, lines: list[str]) -> UnitState:
         values: dict[str, list[str]] = {}
         for line in lines:
@@ -75,7 +89,10 @@ class AskUnit(Question):
         first = {key: items[0] for key, items in values.items()}
         # systemd forgets drop-in folders made after it last read its files, and does not say so.
         known = first.get("DropInPaths", "").split()
-        unread = [path for path in values.get("DropIn", ()) if path not in known]
+        found = unit_files.overriding(self.unit, values.get("Overriding", ()))
+        drop_ins = [path for path in found if path.endswith(".conf")]
+        unread = [path for path in drop_ins if path not in known]
+        foreign = {path: to for path, to in found.items() if not self._is_ours(path)}
         return UnitState(
             active=first.get("ActiveState") in {"active", "reloading"},
             enabled=first.get("UnitFileState") in {"enabled", "static", "indirect", "generated"},
@@ -83,6 +100,9 @@ class AskUnit(Question):
             needs_daemon_reload=first.get("NeedDaemonReload") == "yes" or bool(unread),
             to_restart=tuple(values.get("Restart", ())),
             to_reload=tuple(values.get("Reload", ())),
+            overriding=tuple(path for path, to in foreign.items() if to != unit_files.MASK),
+            masks=tuple(path for path, to in foreign.items() if to == unit_files.MASK),
+            low_limit=unit_files.is_low(values.get("Files", []), first.get("LimitNOFILE", "0")),
         )
 
 
@@ -177,6 +197,12 @@ def _explained(unit: str, now: UnitState, wanted: _Wanted) -> Iterator[Change]:
         yield Change(unit, "is masked", severity="critical")
     elif not now.enabled:
         yield Change(unit, "does not start at boot")
+    for path in now.masks:
+        yield Change(unit, f"is masked by {path}", severity="critical")
+    for path in now.overriding:
+        yield Change(unit, f"is overridden by {path}", "restart", "critical")
+    if now.low_limit:
+        yield Change(unit, "may open fewer files than its unit says", "restart")
     if now.needs_daemon_reload:
         yield Change(unit, "has unit files that systemd has not read", "restart")
     if not now.active:
@@ -194,20 +220,27 @@ def _explained(unit: str, now: UnitState, wanted: _Wanted) -> Iterator[Change]:
 def _steps(unit: str, now: UnitState, wanted: _Wanted) -> Iterator[str]:
     if now.masked:
         yield f"systemctl unmask {unit}"
-    if now.needs_daemon_reload:
-        yield from _daemon_reload(wanted.question.restart_on if now.active else ())
+    if removed := (*now.masks, *now.overriding):
+        yield f"rm -f -- {_words(removed)}"
+    if now.needs_daemon_reload or removed:
+        stale = now.active and bool(now.needs_daemon_reload or now.overriding)
+        yield from _daemon_reload(wanted.question.restart_on if stale else ())
     if not now.enabled:
         yield f"systemctl enable --quiet {unit}"
     if not now.active:
         yield f"systemctl reset-failed {unit} 2>/dev/null || true"
         yield from _started("start", unit, wanted.gate)
-    elif now.to_restart or now.needs_daemon_reload or _foreseen(wanted.restart_after):
+    elif _is_stale(now) or _foreseen(wanted.restart_after):
         yield from _started("restart", unit, wanted.gate)
     elif now.to_reload or _foreseen(wanted.reload_after):
         # The stamp is as old as the beginning of the reload: a file written meanwhile is newer.
         stamp = f"{STAMPS}/reloaded:{unit}"
         yield f"mkdir -p -m 755 {STAMPS}; touch {stamp}~"
         yield f"{_or_journal('reload', unit)}; mv {stamp}~ {stamp}"
+
+
+def _is_stale(now: UnitState) -> bool:
+    return bool(now.to_restart or now.needs_daemon_reload or now.overriding or now.low_limit)
 
 
 def _daemon_reload(restart_on: Sequence[str]) -> Iterator[str]:
@@ -235,5 +268,5 @@ def _foreseen(operations: tuple[OperationMeta, ...]) -> bool:
     return not is_executing() and any(meta.will_change for meta in operations)
 
 
-def _words(paths: Sequence[str]) -> str:
-    return " ".join(shlex.quote(path) for path in paths)
+def _words(paths: Iterable[str]) -> str:
+    return " ".join(map(shlex.quote, paths))

@@ -20,9 +20,11 @@ RIGHT = (HOME, NO_SHELL, "mattermost")
         (("/opt/mattermost", NO_SHELL, "mattermost"), "usermod"),
         ((HOME, "/bin/bash", "mattermost"), "usermod"),
         ((HOME, NO_SHELL, "nogroup"), "usermod"),
+        ((HOME, NO_SHELL, "mattermost sudo"), "--groups ''"),
+        ((*RIGHT, "a password"), "--lock"),
     ],
 )
-def test_answers_in_commands_out(found: tuple[str, str, str] | None, command: str | None) -> None:
+def test_answers_in_commands_out(found: tuple[str, ...] | None, command: str | None) -> None:
     shell = plan(
         lambda: account.system_account(name="it exists", user="mattermost", home=HOME),
         answer=answering({QUESTION: found}),
@@ -39,8 +41,9 @@ def test_reading() -> None:
     assert QUESTION.parse([]) is None
     passwd = f"mattermost:x:999:998::{HOME}:{NO_SHELL}"
     assert QUESTION.parse([passwd, "mattermost"]) == RIGHT
+    assert QUESTION.parse([passwd, "mattermost sudo", "a password"]) != RIGHT
 
 
 def test_the_real_answer() -> None:
-    assert local.ask_here(Account("root")) == ("/root", "/bin/bash", "root")
+    assert local.ask_here(Account("root"))[:3] == ("/root", "/bin/bash", "root")
     assert local.ask_here(Account("no-such-user-here")) is None

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,10 @@ OWN_SCHEMA = "ALTER SCHEMA public OWNER TO mattermost;"
             DatabaseState("l", "mattermost", "UTF8", "mattermost", ("work_mem",)),
             ["ALTER SYSTEM RESET work_mem;"],
         ),
+        (
+            replace(RIGHT, set_aside=("ALTER ROLE mattermost RESET ALL;",), superusers=('"E"',)),
+            ["ALTER ROLE mattermost RESET ALL;", 'ALTER ROLE "E" NOSUPERUSER;'],
+        ),
     ],
 )
 def test_answers_in_statements_out(state: DatabaseState, statements: list[str]) -> None:
@@ -67,6 +72,22 @@ def test_statements_travel_by_standard_input() -> None:
 def test_a_parameter_that_waits_for_a_restart_gets_one() -> None:
     waiting = DatabaseState("l", "mattermost", "UTF8", "mattermost", pending_restart=True)
     assert _plan(waiting).shell == f"systemctl restart {UNIT}"
+
+
+@pytest.mark.parametrize(("needing", "verb"), [((), "reload"), (("work_mem",), "restart")])
+def test_a_parameter_restarts_only_where_a_reload_does_not_do(
+    needing: tuple[str, ...], verb: str
+) -> None:
+    state = replace(RIGHT, overridden=("work_mem",), need_restart=needing)
+    assert _plan(state).shell.endswith(f"systemctl {verb} {UNIT}")
+
+
+def test_an_encoding_that_no_statement_repairs_fails_with_the_way_out() -> None:
+    (command,) = _plan(replace(RIGHT, encoding="SQL_ASCII")).steps[0].commands
+    done = local.run(command)
+    assert done.returncode == 1
+    assert "has the encoding SQL_ASCII" in done.stderr
+    assert "pg_dump mattermost" in done.stderr
 
 
 def test_no_postgresql_is_an_answer_too() -> None:
@@ -161,6 +182,10 @@ def test_a_real_cluster_converges(cluster: Cluster) -> None:
         "ALTER DATABASE mattermost OWNER TO postgres",
         "ALTER SYSTEM SET work_mem = '64MB'; SELECT pg_reload_conf()",
         "ALTER SYSTEM SET max_connections = 40",
+        "ALTER ROLE mattermost SET work_mem = '1MB'",
+        "ALTER DATABASE mattermost SET work_mem = '1MB'",
+        "ALTER ROLE mattermost IN DATABASE mattermost SET work_mem = '1MB'",
+        'DROP ROLE IF EXISTS "E x"; CREATE ROLE "E x" SUPERUSER',
     ],
 )
 def test_each_edit_of_a_real_cluster_is_put_right(cluster: Cluster, edit: str) -> None:

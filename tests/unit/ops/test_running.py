@@ -16,7 +16,7 @@ from pyinfra.api.operations import run_ops
 from pyinfra.api.state import StateStage
 from pyinfra.context import ctx_inventory, ctx_state
 
-from mattermost_host.ops import files, running
+from mattermost_host.ops import files, running, unit_files
 from mattermost_host.ops.entries import File
 from mattermost_host.ops.running import AskUnit, Gate, UnitState
 from tests.unit import local
@@ -63,6 +63,10 @@ def _verbs(result: Plan) -> list[str]:
         ),
         (UnitState(masked=True), ["unmask", "enable", "reset-failed", START]),
         (UnitState(active=True, enabled=True, to_restart=("/etc/x.conf",)), [RESTART]),
+        (UnitState(active=True, enabled=True, overriding=("/run/y",)), ["daemon-reload", RESTART]),
+        # What runs is what runs: the link only kept it from the next start.
+        (UnitState(active=True, enabled=True, masks=("/run/y",)), ["daemon-reload"]),
+        (UnitState(active=True, enabled=True, low_limit=True), [RESTART]),
         (UnitState(active=True, enabled=True, to_reload=("/etc/x.pem",)), [RELOAD]),
         # A restart reads everything, so no reload beside it.
         (UnitState(active=True, enabled=True, to_restart=("a",), to_reload=("b",)), [RESTART]),
@@ -217,7 +221,9 @@ def test_a_drop_in_that_systemd_has_not_read(machine: Machine) -> None:
     machine.touch(machine.restarted, machine.reloaded, machine.drop_in, machine.started)
     assert machine.state().needs_daemon_reload
     machine.shows(f"{SHOWN}\nDropInPaths=/usr/lib/x.conf {machine.drop_in}")
-    assert machine.state() == RIGHT
+    assert not machine.state().needs_daemon_reload
+    # Nobody said that it is ours.
+    assert machine.state().overriding == (str(machine.drop_in),)
 
 
 def test_the_unit_file_is_made_younger_before_systemd_reads_it() -> None:
@@ -311,3 +317,62 @@ def test_where_one_host_fails_the_next_is_left_as_it_is() -> None:
 def test_one_host_after_the_other_is_restarted() -> None:
     for commands in _roll(works=True):
         assert "systemctl restart x.service" in commands
+
+
+@pytest.mark.parametrize(
+    ("path", "counts"),
+    [
+        ("/run/systemd/system/postgresql@15-main.service.d/x.conf", True),
+        ("/run/systemd/system.control/postgresql@15-main.service.d/50-Nice.conf", True),
+        ("/etc/systemd/system/postgresql@.service.d/x.conf", True),
+        ("/etc/systemd/system/postgresql@.service", True),
+        ("/usr/local/lib/systemd/system/postgresql@15-main.service", True),
+        ("/etc/systemd/system/service.d/x.conf", True),
+        ("/run/systemd/system/service.d/zzz-lxc-service.conf", False),
+        ("/etc/systemd/system/postgresql@15-main.service.d/x.conf.old", False),
+    ],
+)
+def test_what_goes_before_the_files_of_a_unit(path: str, counts: bool) -> None:
+    unit = "postgresql@15-main.service"
+    folder = path.rpartition("/")[0]
+    assert {path, folder} & set(unit_files.places(unit))
+    assert bool(unit_files.overriding(unit, [f"{path}|"])) is counts
+    state = AskUnit(unit, (folder,)).parse([f"Overriding={path}|"])
+    assert state.overriding == ()
+
+
+def test_files_of_a_name_with_a_dash() -> None:
+    places = set(unit_files.places("mattermost-firewall.service"))
+    assert "/etc/systemd/system/mattermost-.service.d" in places
+
+
+def test_a_mask_is_told_from_another_file() -> None:
+    state = QUESTION.parse(["Overriding=/run/systemd/system/x.service|/dev/null"])
+    assert state.masks == ("/run/systemd/system/x.service",)
+    assert state.overriding == ()
+
+
+@pytest.mark.parametrize(
+    ("limits", "wanted", "low"),
+    [
+        (["1048576", "65536"], "65536", False),
+        (["1048576", "1024"], "65536", True),
+        (["20000", "20000"], "65536", False),  # a container can't give more than it has
+        (["unlimited", "1024"], "infinity", True),
+        ([], "65536", False),
+    ],
+)
+def test_limit_of_open_files(limits: list[str], wanted: str, low: bool) -> None:
+    assert unit_files.is_low(limits, wanted) is low
+
+
+def test_another_mode_of_a_folder_is_no_reason_to_restart(machine: Machine) -> None:
+    machine.touch(machine.restarted, machine.started)
+    folder = machine.folder / "folder"
+    folder.mkdir()
+    os.utime(folder, (0, 0))
+    folder.chmod(0o700)
+    machine.restarted = folder
+    assert machine.state().to_restart == ()
+    (folder / "new").touch()
+    assert str(folder / "new") in machine.state().to_restart

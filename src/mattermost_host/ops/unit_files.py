@@ -1,0 +1,64 @@
+"""What goes before a unit's described file, and what its process was allowed when it started."""
+
+from collections.abc import Iterator, Sequence
+
+FOLDERS = (
+    "/etc/systemd/system.control",
+    "/run/systemd/system.control",
+    "/run/systemd/transient",
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+)
+"""Where a unit file or drop-in goes before those of packages; generators have other folders."""
+OF_CONTAINERS = "zzz-lxc-"
+"""LXC adapts services to its containers by drop-ins below /run, anew at each boot."""
+MASK = "/dev/null"
+LIMITS = (
+    # Read by the shell itself, which costs no process.
+    "for one in 1 ${process:-0}; do while read -r a b c soft hard rest; do"
+    ' [ "$a $b $c" != "Max open files" ] || echo "Files=$hard"'
+    "; done </proc/$one/limits; done"
+)
+"""Shell that prints the hard limit of open files of PID 1 and of ``$process``."""
+
+
+def names(unit: str) -> list[str]:
+    """The unit file of ``unit``, and that of its template."""
+    stem, _, kind = unit.rpartition(".")
+    template = [f"{stem.partition('@')[0]}@.{kind}"] if "@" in stem else []
+    return [unit, *template]
+
+
+def places(unit: str) -> Iterator[str]:
+    """Each place of its files and of its drop-ins: its own, its template's, its type's."""
+    stem, _, kind = unit.rpartition(".")
+    files = names(unit)
+    folders = [*files, kind, *(f"{stem[: at + 1]}.{kind}" for at in _dashes(stem))]
+    for folder in FOLDERS:
+        yield from (f"{folder}/{name}" for name in files)
+        yield from (f"{folder}/{name}.d" for name in folders)
+
+
+def _dashes(stem: str) -> Iterator[int]:
+    return (at for at, sign in enumerate(stem) if sign == "-")
+
+
+def overriding(unit: str, lines: Sequence[str]) -> dict[str, str]:
+    """Path and link target of each unit file and drop-in in lines of ``PATH|TARGET``."""
+    found = dict(line.split("|", 1) for line in lines)
+    files = names(unit)
+    return {
+        path: target
+        for path, target in found.items()
+        for name in [path.rpartition("/")[2]]
+        if name in files or (name.endswith(".conf") and not name.startswith(OF_CONTAINERS))
+    }
+
+
+def is_low(limits: Sequence[str], wanted: str) -> bool:
+    """Whether the second limit is below ``wanted``, as far as the first, of PID 1, allows that."""
+    if len(limits) < 2:
+        return False
+    most, own, unit = (int(one) if one.isdigit() else 2**63 for one in (*limits[:2], wanted))
+    return own < min(most, unit)

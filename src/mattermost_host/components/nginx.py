@@ -37,6 +37,55 @@ SHIPPED = {
 }
 """What apt would install, for hosts whose package lists were never fetched."""
 HTTP2_DIRECTIVE_SINCE = (1, 25, 1)
+DROPPED_HEADERS = (
+    "Forwarded",
+    "X-Forwarded-Host",
+    "X-Forwarded-Port",
+    "X-Forwarded-Server",
+    "X-Forwarded-Scheme",
+    "X-Forwarded-Protocol",
+    "X-Forwarded-Ssl",
+    "X-Forwarded-Prefix",
+    "X-Forwarded-Path",
+    "X-Forwarded-Uri",
+    "X-Forwarded-Method",
+    "X-Forwarded-By",
+    "X-Forwarded-User",
+    "X-Forwarded-Email",
+    "X-Forwarded",
+    "Front-End-Https",
+    "X-Url-Scheme",
+    "X-Host",
+    "X-Original-Host",
+    "X-Original-Url",
+    "X-Rewrite-Url",
+    "X-Client-Ip",
+    "X-Cluster-Client-Ip",
+    "True-Client-Ip",
+    "Cf-Connecting-Ip",
+    "Client-Ip",
+    "Proxy",
+)
+"""What a client may claim of itself and of the way it came; NGINX drops by name only."""
+
+
+@dataclass(frozen=True)
+class LoginLimit:
+    """How many log-ins reach the server; docs/architecture.md has the measurements."""
+
+    site_rate: int = 3
+    """A second, of everybody together. An idle server manages 6 to 7, a busy one half of it."""
+    site_burst: int = 10
+    """As many wait, at most 3.4 s: apps give up after 5 s."""
+    waiting: int = 14
+    """Requests with the server or waiting; a server that is slower than that gets no more."""
+    client_rate: int = 2
+    client_burst: int = 30
+    """An office behind one address: 30 at once and 120 a minute."""
+    retry_after: int = 5
+
+
+LOGINS = LoginLimit()
 UPLOAD_OVERHEAD_MB = 5
 """What a multipart upload is larger than its file."""
 
@@ -132,7 +181,13 @@ def main_configuration(sizing: NginxSizing) -> str:
     )
 
 
-def site_configuration(settings: Settings, serving: Serving, nginx_version: str, ipv6: bool) -> str:
+def site_configuration(
+    settings: Settings,
+    serving: Serving,
+    nginx_version: str,
+    ipv6: bool,
+    logins: LoginLimit = LOGINS,
+) -> str:
     """The site: redirect, TLS, WebSockets, uploads, static files."""
     return render(
         "nginx/site.conf.j2",
@@ -145,6 +200,8 @@ def site_configuration(settings: Settings, serving: Serving, nginx_version: str,
         static_folder=serving.static_folder,
         acme_folder=serving.acme_folder,
         trusted_proxies=settings.trusted_proxies,
+        dropped_headers=DROPPED_HEADERS,
+        logins=logins,
         http2_directive=version_tuple(nginx_version) >= HTTP2_DIRECTIVE_SINCE,
         ipv6=ipv6,
     )

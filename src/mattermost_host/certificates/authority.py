@@ -7,6 +7,7 @@ so it lives ten years; Mozilla's intermediate profile lets a server's certificat
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
+from typing import Literal
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -19,6 +20,13 @@ AUTHORITY_LIFE = timedelta(days=3652)
 LEAF_LIFE = timedelta(days=365)
 CLOCK_SKEW = timedelta(hours=1)
 """A host whose clock is behind by less than this accepts a certificate made just now."""
+Purpose = Literal["server", "client", "both"]
+PURPOSES = {
+    "server": [ExtendedKeyUsageOID.SERVER_AUTH],
+    "client": [ExtendedKeyUsageOID.CLIENT_AUTH],
+    "both": [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH],
+}
+"""What each end of a connection lets a certificate be used for."""
 COMMON_NAME_MAX = 64
 """Upper bound of X.520; a longer name stands in the alternative names only, which is enough."""
 
@@ -62,21 +70,30 @@ def new_authority(site: str, now: datetime) -> Pair:
     return _pair(certificate, key)
 
 
-def new_leaf(authority: Pair, names: Sequence[str], now: datetime) -> Pair:
-    """A server's certificate for ``names`` (DNS names and IP addresses), with a new key.
+def new_leaf(
+    authority: Pair,
+    names: Sequence[str],
+    now: datetime,
+    purpose: Purpose = "server",
+    common_name: bool = True,
+) -> Pair:
+    """A certificate for ``names`` (DNS names and IP addresses), with a new key.
 
-    It ends no later than its authority.
+    It ends no later than its authority. Without ``common_name`` the names are alternative names
+    only: etcd refuses clients whose certificate has one.
     """
     issuer = authority.leaf
     signer = _private_key(authority)
     key = ec.generate_private_key(ec.SECP256R1())
     until = min(now + LEAF_LIFE, issuer.not_valid_after_utc)
-    builder = _builder(_name(names[0]), issuer.subject, key.public_key(), now, until)
+    subject = _name(names[0]) if common_name else x509.Name([])
+    builder = _builder(subject, issuer.subject, key.public_key(), now, until)
     certificate = (
         builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(authority=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(_alternative_names(names), critical=False)
+        .add_extension(x509.ExtendedKeyUsage(PURPOSES[purpose]), critical=False)
+        # RFC 5280: critical where the subject is empty.
+        .add_extension(_alternative_names(names), critical=not common_name)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False

@@ -1,23 +1,29 @@
 """An operator's certificate and key, judged before any connection: a sentence for each mistake."""
 
+import re
+import ssl
+import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from ipaddress import ip_address
 from itertools import pairwise
+from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 from cryptography.x509.oid import AuthorityInformationAccessOID as AccessOID
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from mattermost_host.certificates.authority import canonical, is_issued_by, names_of
 from mattermost_host.support.errors import Mistake
 
 CERTIFICATE = "tls.certificate"
 KEY = "tls.key"
+BLOCK = re.compile(rb"^-----BEGIN [^\n]*?-----.*?^-----END [^\n]*?-----", re.M | re.S)
+BROWSERS_CURVES = ("secp256r1", "secp384r1")
 RSA_MIN_BITS = 2048
 """The CA/Browser Forum's baseline; browsers refuse less."""
 
@@ -27,6 +33,7 @@ def check_pair(certificate_pem: bytes, key_pem: bytes, name: str, now: datetime)
 
     Without a name, all but the name is judged.
     """
+    certificate_pem, key_pem = _plain(certificate_pem), _plain(key_pem)
     key = _read_key(key_pem)
     mistakes = [key] if isinstance(key, Mistake) else []
     chain = _read_chain(certificate_pem)
@@ -39,6 +46,7 @@ def check_pair(certificate_pem: bytes, key_pem: bytes, name: str, now: datetime)
     mistakes += _check_dates(chain, now)
     mistakes += _check_chain(chain)
     mistakes += _check_strength(chain)
+    mistakes += _check_use(chain[0])
     return mistakes
 
 
@@ -46,6 +54,17 @@ def days_left(certificate_pem: bytes, now: datetime) -> int:
     """Whole days until the first certificate of the file ends; negative when it is over."""
     certificate = x509.load_pem_x509_certificate(certificate_pem)
     return (certificate.not_valid_after_utc - now).days
+
+
+def pem_blocks(pem: bytes) -> str:
+    """The blocks of a PEM file, without the text around them, which may be of any encoding."""
+    blocks = BLOCK.findall(_plain(pem))
+    return "".join(f"{block.decode('ascii', 'replace')}\n" for block in blocks)
+
+
+def _plain(pem: bytes) -> bytes:
+    """Without the mark of UTF-8 at the beginning, and with the line ends of this system."""
+    return pem.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
 
 
 def covers(pattern: str, name: str) -> bool:
@@ -69,12 +88,19 @@ def _read_chain(pem: bytes) -> list[x509.Certificate] | Mistake:
             f"and name the key's file as {KEY}",
         )
     try:
-        return x509.load_pem_x509_certificates(pem)
-    except ValueError:
+        # Text around the blocks is no matter; a block that OpenSSL can't read is.
+        chain = x509.load_pem_x509_certificates(pem)
+        if len(chain) != len(re.findall(rb"^-----BEGIN ", pem, re.M)):
+            raise ValueError
+        for one in chain:
+            _ = (one.extensions, one.public_key(), one.subject, one.issuer)
+        _load_as_openssl(pem)
+        return chain
+    except (ValueError, UnsupportedAlgorithm, ssl.SSLError):
         return Mistake(
             CERTIFICATE,
-            "no certificate in PEM form",
-            "it needs one or more blocks '-----BEGIN CERTIFICATE-----'; a DER file becomes one by "
+            "no certificate in PEM form that OpenSSL can read to its end",
+            "it needs whole blocks '-----BEGIN CERTIFICATE-----'; a DER file becomes one by "
             "'openssl x509 -inform der -in FILE'",
         )
 
@@ -169,6 +195,62 @@ def _check_strength(chain: Sequence[x509.Certificate]) -> Iterator[Mistake]:
                 f"{_subject(certificate)} signed with {certificate.signature_hash_algorithm.name}",
                 "browsers refuse it: have it issued with SHA-256",
             )
+
+
+def _check_use(leaf: x509.Certificate) -> Iterator[Mistake]:
+    key = leaf.public_key()
+    if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+        yield Mistake(
+            CERTIFICATE,
+            f"{_subject(leaf)} with a key that is neither RSA nor ECDSA",
+            "browsers accept no other, not even Ed25519: use an ECDSA key (P-256)",
+        )
+    elif isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name not in BROWSERS_CURVES:
+        yield Mistake(
+            CERTIFICATE,
+            f"{_subject(leaf)} with a key on the curve {key.curve.name}",
+            "browsers accept P-256 and P-384: have it issued for a key on one of these",
+        )
+    if _is_authority(leaf):
+        found = f"{_subject(leaf)}, the certificate of an authority"
+        yield Mistake(CERTIFICATE, found, "name one that was issued for the site")
+    usage = _extension(leaf, x509.ExtendedKeyUsage)
+    allowed = {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
+    if usage is not None and not allowed.intersection(usage.value):
+        yield Mistake(
+            CERTIFICATE,
+            f"{_subject(leaf)}, which is not for servers",
+            "have it issued with the extended key usage serverAuth",
+        )
+    bits = _extension(leaf, x509.KeyUsage)
+    if bits is not None and not (bits.value.digital_signature or bits.value.key_encipherment):
+        yield Mistake(
+            CERTIFICATE,
+            f"{_subject(leaf)}, whose key may not sign a handshake",
+            "have it issued with the key usage digitalSignature",
+        )
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    constraints = _extension(certificate, x509.BasicConstraints)
+    self_signed = certificate.issuer == certificate.subject
+    # A certificate that somebody signed with its own key is both, and works where it is trusted.
+    return constraints is not None and constraints.value.ca and not self_signed
+
+
+def _extension(certificate: x509.Certificate, kind: type[Any]) -> Any:
+    try:
+        return certificate.extensions.get_extension_for_class(kind)
+    except x509.ExtensionNotFound:
+        return None
+
+
+def _load_as_openssl(pem: bytes) -> None:
+    """What NGINX does with the file. Raises ssl.SSLError."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(pem)
+        file.flush()
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file.name)
 
 
 def _issuer_address(certificate: x509.Certificate) -> str:

@@ -37,6 +37,8 @@ ENVIRONMENT_FILE = "/etc/mattermost-host/mattermost.env"
 LICENCE_FILE = "/etc/mattermost-host/mattermost.license"
 DATABASE_CA_FILE = "/etc/mattermost-host/database-ca.pem"
 LOCAL_SOCKET = "/run/mattermost/local.socket"
+USERS_PER_TEAM = 50
+"""The server's default, which a site of more people fills; everybody may want to be in one."""
 LISTEN = ("127.0.0.1", 8065)
 READ_AT_START = (
     UNIT_FILE,
@@ -232,7 +234,11 @@ def _optional(path: str, content: bytes | None) -> Entry:
 
 
 def environment(
-    settings: Settings, url: str, data_source: SecretStr, secret_settings: Mapping[str, SecretStr]
+    settings: Settings,
+    url: str,
+    data_source: SecretStr,
+    secret_settings: Mapping[str, SecretStr],
+    users: int,
 ) -> dict[str, str]:
     """The settings that we own as environment variables; see docs/settings.md for the list."""
     owned: dict[str, object] = {
@@ -249,9 +255,11 @@ def environment(
         "PluginSettings.ClientDirectory": f"{STATE}/client-plugins",
         "LogSettings.FileLocation": LOGS,
     }
+    everybody = {"TeamSettings.MaxUsersPerTeam": max(users, USERS_PER_TEAM)}
     if settings.licence:
         owned["ServiceSettings.LicenseFileLocation"] = LICENCE_FILE
     stated = {
+        **everybody,
         **settings.settings,
         **{name: value.get_secret_value() for name, value in secret_settings.items()},
     }
@@ -289,4 +297,5 @@ def requires(settings: Settings, place: Place) -> list[Requirement]:
         requirements.disk(place.site.users, place.site.file_use),
         conflicts.ports_free(surface(settings, place).ports),
         conflicts.no_other_mattermost(),
+        *([] if settings.licence else [release_requirements.users_without_licence(place)]),
     ]

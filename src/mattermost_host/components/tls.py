@@ -11,7 +11,7 @@ from pyinfra.api import deploy as component
 from pyinfra.api.operation import OperationMeta
 
 from mattermost_host.certificates.authority import Pair
-from mattermost_host.certificates.check import check_pair, days_left
+from mattermost_host.certificates.check import check_pair, days_left, pem_blocks
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import Place
 from mattermost_host.knowledge.surface import SecretFile, Surface, Unit, Wanted
@@ -149,8 +149,10 @@ def pair_of(settings: Settings, certificates: Mapping[str, Pair]) -> Pair | None
     """The site's certificate and key; None where the host gets them by ACME."""
     if settings.mode == "files":
         assert settings.certificate and settings.key  # a rule of this component
-        key = SecretStr(Path(settings.key).read_text(encoding="utf-8"))
-        return Pair(certificate=Path(settings.certificate).read_text(encoding="utf-8"), key=key)
+        certificate, key = (
+            pem_blocks(Path(file).read_bytes()) for file in (settings.certificate, settings.key)
+        )
+        return Pair(certificate=certificate, key=SecretStr(key))
     # What an earlier mode left in the secrets file is not the site's any more.
     return certificates[PURPOSE] if settings.mode == "internal-ca" else None
 

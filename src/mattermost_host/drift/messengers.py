@@ -9,14 +9,13 @@ from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from pydantic import SecretStr
-from requests.adapters import HTTPAdapter
 
 from mattermost_host.site.drift_settings import Mail
+from mattermost_host.support.tls_adapter import TlsAdapter
 
 ANSWER = 30.0  # seconds that a server may take for one answer
 
@@ -35,7 +34,7 @@ def post(webhook: SecretStr, text: str, authority: Path | None) -> None:
         raise Undelivered("the webhook's address is none that begins with https://")
     with requests.Session() as session:
         session.trust_env = False
-        session.mount("https://", _Trusting(_tls(authority)))
+        session.mount("https://", TlsAdapter(_tls(authority)))
         try:
             answer = session.post(url, json={"text": text}, timeout=ANSWER, allow_redirects=False)
         except (requests.RequestException, ValueError) as error:
@@ -79,15 +78,6 @@ def _connected(settings: Mail) -> Iterator[smtplib.SMTP]:
         if settings.private:
             server.starttls(context=ssl.create_default_context())
         yield server
-
-
-class _Trusting(HTTPAdapter):
-    def __init__(self, tls: ssl.SSLContext):
-        self._tls = tls
-        super().__init__()
-
-    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        super().init_poolmanager(*arguments, ssl_context=self._tls, **options)
 
 
 def _tls(authority: Path | None) -> ssl.SSLContext:

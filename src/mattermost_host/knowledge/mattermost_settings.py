@@ -14,6 +14,7 @@ from importlib.resources import files
 
 from pydantic import SecretStr
 
+from mattermost_host.knowledge import setting_limits
 from mattermost_host.knowledge.setting_values import environment_value, typed, wrong
 from mattermost_host.knowledge.start_blockers import blockers
 from mattermost_host.support.errors import Mistake
@@ -44,6 +45,8 @@ OWNED = {
 
 OTHER_LINES = ("5.37.10", "10.11.0", "11.0.0", "11.10.0")
 """Releases that differ in their settings; a mistake in each of them is one in every release."""
+
+LONGEST_SHOWN = 60
 
 NOT_BY_ENVIRONMENT = ("SqlSettings.ReplicaLagSettings",)
 """Lists of tables: as environment variables the server takes lists of words only."""
@@ -149,7 +152,21 @@ def _wrong(name: str, value: object, release: str) -> str | None:
     if name in NOT_BY_ENVIRONMENT:
         return "remove it and set it in the System Console: the environment cannot carry it"
     kind = _type(name, value, release)
-    return _unknown(name, release) if kind is None else wrong(kind, value)
+    if kind is None:
+        return _unknown(name, release)
+    return wrong(kind, value) or _unfit(name, kind, value)
+
+
+def _unfit(name: str, kind: str, value: object) -> str | None:
+    """What is wrong with a value of the right type."""
+    if not isinstance(value, SecretStr) and (
+        (is_secret(name) and value) or setting_limits.secret_inside(name, value)
+    ):
+        return "a secret: move it to the secrets file beside the inventory, into [settings]"
+    text = environment_value(value)
+    return setting_limits.unfit_for_a_variable(
+        environment_name(name), text
+    ) or setting_limits.out_of_bounds(name, typed(kind, value))
 
 
 def _type(name: str, value: object, release: str) -> str | None:
@@ -197,10 +214,12 @@ def _shown(name: str, value: object) -> str:
     # Behind a name that we do not know may be a secret: `SMTPPasword` is one.
     if name not in known():
         return "an unknown name"
-    if isinstance(value, SecretStr | Mapping) or is_secret(name):
-        return "a value that is not shown"
+    hidden = isinstance(value, SecretStr | Mapping) or is_secret(name)
     text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"
+    # A list or an address may hold a password, too.
+    if hidden or "://" in text or "@" in text or len(text) > LONGEST_SHOWN:
+        return "a value that is not shown"
+    return text
 
 
 def _setting(row: Mapping[str, str]) -> Setting:

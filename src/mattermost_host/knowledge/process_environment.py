@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 
+from mattermost_host.knowledge.setting_limits import unfit_for_a_variable
 from mattermost_host.support.errors import Mistake
 
 
@@ -23,5 +24,5 @@ def mistakes(variables: Mapping[str, str]) -> Iterator[Mistake]:
             yield Mistake(path, "a setting of Mattermost", needed)
         elif not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
             yield Mistake(path, "no name of a variable", "use letters, digits and underscores")
-        elif "\n" in value:
-            yield Mistake(path, "a value of several lines", "write it in one")
+        elif needed := unfit_for_a_variable(name, value):
+            yield Mistake(path, "a value that is not shown", needed)

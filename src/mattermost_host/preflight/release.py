@@ -7,6 +7,7 @@ from datetime import date
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import Place, installed_on
 from mattermost_host.knowledge import mattermost_settings, releases, upgrade_paths
+from mattermost_host.knowledge.user_limits import user_limit
 from mattermost_host.preflight.finding import Finding, Requirement, Verdict
 from mattermost_host.releases.choice import ReleaseSettings, stated_version, version_of
 from mattermost_host.releases.installed import Installed
@@ -65,6 +66,33 @@ def settings_fit(settings: Mapping[str, object], place: Place) -> Requirement:
             yield Finding("settings", "ok", f"right for Mattermost {version}")
 
     return Requirement("settings", check, "The server's settings suit the release on the host.")
+
+
+def users_without_licence(place: Place) -> Requirement:
+    """The release makes as many accounts as the site has users, though it has no licence."""
+
+    def check(facts: HostFacts) -> Iterator[Finding]:
+        version, users = place.site.version_on(facts), place.site.users
+        limit = user_limit(version)
+        if limit is None or users <= limit.soft:
+            yield Finding("users-without-licence", "ok", f"{users} users")
+            return
+        effect = (
+            f"makes no account above {limit.hard}"
+            if users > limit.hard
+            else f"warns its administrators above {limit.soft}"
+        )
+        yield Finding(
+            "users-without-licence",
+            "warning",
+            f"{users} users and no licence: Mattermost {version} {effect}",
+            f"at most {limit.soft} users, or a licence",
+            "State the licence file as `mattermost.licence`, or skip this check where the licence "
+            "was uploaded in the System Console.",
+        )
+
+    meaning = "Without a licence, the release allows as many accounts as the site has users."
+    return Requirement("users-without-licence", check, meaning)
 
 
 def _newer_than(one: str, other: str) -> bool:

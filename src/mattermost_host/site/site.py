@@ -184,7 +184,9 @@ class Site:
     def administrator_email(self) -> str:
         """Address of the first administrator."""
         administrator = self.settings.mattermost.administrator
-        return administrator.email or f"{administrator.username}@{self.settings.name}"
+        # An IPv6 address is no part of a mail address.
+        domain = "localhost" if ":" in self.settings.name else self.settings.name
+        return administrator.email or f"{administrator.username}@{domain}"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -194,6 +196,7 @@ class Site:
             url=self.settings.url,
             data_source=self._data_source,
             secret_settings=self.secrets.settings,
+            users=self.settings.users,
         )
 
     @property

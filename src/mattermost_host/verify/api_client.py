@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 import requests
 import websocket
-from requests.adapters import HTTPAdapter
+
+from mattermost_host.support.tls_adapter import TlsAdapter
 
 ANSWER = 30.0  # seconds for one request, and for an event to arrive
 _SHOWN = 200  # characters of an answer that go into a sentence
@@ -23,17 +24,6 @@ _SHOWN = 200  # characters of an answer that go into a sentence
 
 class Unexpected(Exception):
     """What was expected and what was found; it holds no secret and no full stop."""
-
-
-class _Adapter(HTTPAdapter):
-    """Connections that trust what the context trusts, and nothing else."""
-
-    def __init__(self, tls: ssl.SSLContext):
-        self._tls = tls
-        super().__init__()
-
-    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        super().init_poolmanager(*arguments, ssl_context=self._tls, **options)
 
 
 class Client:
@@ -44,7 +34,7 @@ class Client:
         self.token = ""
         self._session = requests.Session()
         self._session.trust_env = False
-        self._session.mount("https://", _Adapter(tls))
+        self._session.mount("https://", TlsAdapter(tls))
         # The server prefers a cookie to the token, and then asks for a CSRF header.
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 

@@ -214,7 +214,8 @@ def test_right_files_have_no_mistake() -> None:
             b"nothing",
             NAME,
             [
-                "tls.certificate: found no certificate in PEM form; it needs one or more blocks "
+                "tls.certificate: found no certificate in PEM form that OpenSSL can read to "
+                "its end; it needs whole blocks "
                 "'-----BEGIN CERTIFICATE-----'; a DER file becomes one by "
                 "'openssl x509 -inform der -in FILE'",
                 "tls.key: found no private key in PEM form; it needs a block "

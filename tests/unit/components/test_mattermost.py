@@ -35,6 +35,7 @@ def _variables(settings: Settings) -> dict[str, str]:
         url=URL,
         data_source=SecretStr(DATA_SOURCE),
         secret_settings={"EmailSettings.SMTPPassword": SecretStr(SMTP_PASSWORD)},
+        users=50,
     )
 
 
@@ -222,3 +223,14 @@ def test_wrong_settings() -> None:
         "mattermost.sandbox_without.0: found 'all'; "
         "input should be 'netlink' or 'executable-memory'",
     ]
+
+
+@pytest.mark.parametrize(
+    ("users", "stated", "wanted"),
+    [(10, {}, "50"), (500, {}, "500"), (500, {"TeamSettings.MaxUsersPerTeam": 80}, "80")],
+)
+def test_everybody_may_be_in_one_team(users: int, stated: dict[str, int], wanted: str) -> None:
+    found = environment(
+        Settings(settings=stated), URL, SecretStr(DATA_SOURCE), secret_settings={}, users=users
+    )
+    assert found["MM_TEAMSETTINGS_MAXUSERSPERTEAM"] == wanted

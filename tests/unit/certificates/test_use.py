@@ -1,0 +1,122 @@
+"""Certificates for each end of a connection, and files that OpenSSL or browsers do not accept."""
+
+from datetime import UTC, datetime
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.x509.oid import ExtendedKeyUsageOID as Usage
+from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
+
+from mattermost_host.certificates.authority import Pair, Purpose, new_authority, new_leaf
+from mattermost_host.certificates.check import check_pair, pem_blocks
+
+NOW = datetime.now(UTC)
+NAME = "chat.example.com"
+AUTHORITY = new_authority("trial", NOW)
+
+
+def _files(pair: Pair) -> tuple[bytes, bytes]:
+    return pair.certificate.encode(), pair.key.get_secret_value().encode()
+
+
+def _said(certificate: bytes, key: bytes) -> list[str]:
+    return [str(mistake) for mistake in check_pair(certificate, key, NAME, NOW)]
+
+
+@pytest.mark.parametrize(
+    ("purpose", "usages"),
+    [
+        ("server", [Usage.SERVER_AUTH]),
+        ("client", [Usage.CLIENT_AUTH]),
+        ("both", [Usage.SERVER_AUTH, Usage.CLIENT_AUTH]),
+    ],
+)
+def test_a_certificate_for_each_purpose(
+    purpose: Purpose, usages: list[x509.ObjectIdentifier]
+) -> None:
+    leaf = new_leaf(AUTHORITY, [NAME], NOW, purpose).leaf
+    found = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert list(found) == usages
+
+
+def test_a_client_without_a_common_name() -> None:
+    leaf = new_leaf(AUTHORITY, [NAME], NOW, "client", common_name=False).leaf
+    assert list(leaf.subject) == []
+    assert leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).critical
+    store = PolicyBuilder().store(Store([AUTHORITY.leaf])).time(NOW)
+    store.build_client_verifier().verify(leaf, [])
+    with pytest.raises(VerificationError):
+        store.build_server_verifier(x509.DNSName(NAME)).verify(leaf, [])
+
+
+def test_a_pair_as_it_is_issued_is_right() -> None:
+    assert _said(*_files(new_leaf(AUTHORITY, [NAME], NOW))) == []
+
+
+def test_a_client_certificate_is_no_server() -> None:
+    (sentence,) = _said(*_files(new_leaf(AUTHORITY, [NAME], NOW, "client")))
+    assert "which is not for servers" in sentence
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        (ed25519.Ed25519PrivateKey.generate(), "neither RSA nor ECDSA"),
+        (ec.generate_private_key(ec.SECP521R1()), "on the curve secp521r1"),
+        (ec.generate_private_key(ec.SECP256K1()), "on the curve secp256k1"),
+    ],
+    ids=["ed25519", "p-521", "k1"],
+)
+def test_keys_that_browsers_refuse(
+    key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey, words: str
+) -> None:
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, NAME)])
+    leaf = new_leaf(AUTHORITY, [NAME], NOW).leaf
+    builder = x509.CertificateBuilder(name, name, key.public_key(), leaf.serial_number)
+    builder = builder.not_valid_before(leaf.not_valid_before_utc)
+    builder = builder.not_valid_after(leaf.not_valid_after_utc)
+    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), False)
+    algorithm = None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+    pem = builder.sign(key, algorithm).public_bytes(serialization.Encoding.PEM)
+    key_pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    (sentence,) = _said(pem, key_pem)
+    assert words in sentence
+
+
+@pytest.mark.parametrize("around", ["Größe: 1".encode("latin-1"), b"Bag Attributes\n  x: y", b"\t"])
+def test_text_around_the_blocks_is_left_out(around: bytes) -> None:
+    certificate, key = _files(new_leaf(AUTHORITY, [NAME], NOW))
+    written = around + b"\n" + certificate + around + b"\n"
+    assert _said(written, around + b"\n" + key) == []
+    assert pem_blocks(written) == certificate.decode()
+
+
+def test_a_mark_and_line_ends_of_another_system() -> None:
+    certificate, key = (
+        b"\xef\xbb\xbf" + one.replace(b"\n", b"\r\n")
+        for one in _files(new_leaf(AUTHORITY, [NAME], NOW))
+    )
+    assert _said(certificate, key) == []
+    assert pem_blocks(certificate).startswith("-----BEGIN CERTIFICATE-----\n")
+    assert "\r" not in pem_blocks(key)
+
+
+@pytest.mark.parametrize("armour", ["end", "begin", "middle", "base64", "second"])
+def test_a_broken_block_is_said(armour: str) -> None:
+    certificate, key = _files(new_leaf(AUTHORITY, [NAME], NOW))
+    lines = certificate.decode().splitlines()
+    broken = {
+        "end": lines[:-1],
+        "begin": lines[1:],
+        "middle": [*lines[:3], *lines[5:]],
+        "base64": [lines[0], f"!{lines[1]}", *lines[2:]],
+        "second": [*lines, *lines[:-3]],
+    }[armour]
+    (sentence,) = _said("\n".join([*broken, ""]).encode(), key)
+    assert sentence.startswith("tls.certificate: found no certificate in PEM form that OpenSSL")

@@ -24,5 +24,5 @@ def mistakes(variables: Mapping[str, str]) -> Iterator[Mistake]:
             yield Mistake(path, "a setting of Mattermost", needed)
         elif not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
             yield Mistake(path, "no name of a variable", "use letters, digits and underscores")
-        elif needed := unfit_for_a_variable(name, value):
-            yield Mistake(path, "a value that is not shown", needed)
+        elif unfit := unfit_for_a_variable(name, value):
+            yield Mistake(path, "a value that is not shown", unfit)

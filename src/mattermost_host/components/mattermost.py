@@ -255,11 +255,10 @@ def environment(
         "PluginSettings.ClientDirectory": f"{STATE}/client-plugins",
         "LogSettings.FileLocation": LOGS,
     }
-    everybody = {"TeamSettings.MaxUsersPerTeam": max(users, USERS_PER_TEAM)}
     if settings.licence:
         owned["ServiceSettings.LicenseFileLocation"] = LICENCE_FILE
     stated = {
-        **everybody,
+        "TeamSettings.MaxUsersPerTeam": max(users, USERS_PER_TEAM),
         **settings.settings,
         **{name: value.get_secret_value() for name, value in secret_settings.items()},
     }

@@ -1,8 +1,9 @@
 """NGINX: TLS, WebSockets, static files from the release, and the way to the server."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field
 from pyinfra.api import deploy as component
@@ -10,6 +11,7 @@ from pyinfra.api.operation import OperationMeta
 
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import Place
+from mattermost_host.knowledge.names import HTTPS_PORT
 from mattermost_host.knowledge.sizing import NginxSizing
 from mattermost_host.knowledge.surface import Port, Surface, Unit
 from mattermost_host.knowledge.texts import STRICT, Network
@@ -18,7 +20,7 @@ from mattermost_host.ops.entries import Absent, Alone, Directory, File
 from mattermost_host.ops.files import Check
 from mattermost_host.preflight import conflicts
 from mattermost_host.preflight import host as requirements
-from mattermost_host.preflight.finding import Requirement
+from mattermost_host.preflight.finding import Finding, Requirement
 from mattermost_host.support.templates import render
 
 UNIT = "nginx.service"
@@ -226,4 +228,25 @@ def requires(settings: Settings, place: Place) -> list[Requirement]:
         conflicts.ports_free(surface(settings, place).ports),
         conflicts.no_other_web_server(),
         requirements.name_resolution(place.site.url),
+        port_of_users(place.site.url),
     ]
+
+
+def port_of_users(url: str) -> Requirement:
+    """Users come in by the port that NGINX listens on."""
+    port = urlsplit(url).port or HTTPS_PORT
+
+    def check(_: HostFacts) -> Iterator[Finding]:
+        if port == HTTPS_PORT:
+            yield Finding("url-port", "ok", f"port {port}")
+            return
+        yield Finding(
+            "url-port",
+            "warning",
+            f"users come in by port {port}, and NGINX listens on {HTTPS_PORT}",
+            f"something before this host that forwards port {port} to its port {HTTPS_PORT}",
+            f"Have the router or load balancer forward port {port} to port {HTTPS_PORT} of this "
+            f"host, or leave the port out of the URL. Skip this check where it does already.",
+        )
+
+    return Requirement("url-port", check, "Users come in by port 443, or it is said what forwards.")

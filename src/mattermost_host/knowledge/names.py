@@ -84,7 +84,7 @@ def mail_address(text: str) -> str:
 
 def https_url(text: str) -> str:
     """The https address of a service, with a path, and nothing that a shell or a file heeds."""
-    found = re.fullmatch(r"https://([^/?#\s@\\]+)((?:/[A-Za-z0-9._~%+:=@-]*)*)", text)
+    found = re.fullmatch(r"https://([^/?#\s@\\]+)((?:/[A-Za-z0-9._~+:=@-]*)*)", text)
     if not found:
         needed = "write https://, a host name and a path, without user, password and query"
         raise Refused("an invalid https address", needed)

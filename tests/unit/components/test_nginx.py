@@ -15,7 +15,7 @@ from mattermost_host.knowledge import sizing
 from mattermost_host.ops import files
 from mattermost_host.ops.entries import Absent
 from mattermost_host.ops.running import AskUnit, UnitState
-from tests.unit.examples import converged, files_that_differ, mistakes_of, pair, place
+from tests.unit.examples import DEBIAN_12, converged, files_that_differ, mistakes_of, pair, place
 from tests.unit.fake_host import Answer, Plan, answering, nothing_installed, plan
 from tests.unit.parsers import (
     complaints_of_nginx,
@@ -269,3 +269,13 @@ def test_wrong_settings() -> None:
         "write an address or a network, like 10.0.0.0/8 or fd00::/8",
         "nginx.websockets: found a key that means nothing here; known are: trusted_proxies",
     ]
+
+
+@pytest.mark.parametrize(
+    ("url", "verdict"),
+    [("https://chat.example.com", "ok"), ("https://chat.example.com:8443", "warning")],
+)
+def test_another_port_is_explained(url: str, verdict: str) -> None:
+    (finding,) = nginx.port_of_users(url).check(DEBIAN_12)
+    assert finding.verdict == verdict
+    assert ("forward port 8443 to port 443" in finding.remedy) is (verdict == "warning")

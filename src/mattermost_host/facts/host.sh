@@ -117,7 +117,7 @@ clusters() {
     echo "$file" | awk -F/ -v port="${port:-5432}" '{ print $4, $5, port }'
   done
   for file in /var/lib/pgsql/data/PG_VERSION /var/lib/pgsql/*/data/PG_VERSION; do
-    [ -e "$file" ] || continue
+    [ -f "$file" ] || continue
     port=$(sed -n 's/^[[:space:]]*port[[:space:]]*=[[:space:]]*\([0-9]*\).*/\1/p' \
       "${file%/*}/postgresql.conf" | tail -n 1)
     echo "$(cat "$file") data ${port:-5432}"

@@ -91,12 +91,13 @@ class AskUnit(Question):
         known = first.get("DropInPaths", "").split()
         found = unit_files.overriding(self.unit, values.get("Overriding", ()))
         drop_ins = [path for path in found if path.endswith(".conf")]
-        unread = [path for path in drop_ins if path not in known]
+        masked = first.get("LoadState") == "masked"  # then it knows of none
+        unread = [path for path in drop_ins if path not in known and not masked]
         foreign = {path: to for path, to in found.items() if not self._is_ours(path)}
         return UnitState(
             active=first.get("ActiveState") in {"active", "reloading"},
             enabled=first.get("UnitFileState") in {"enabled", "static", "indirect", "generated"},
-            masked=first.get("LoadState") == "masked",
+            masked=masked,
             needs_daemon_reload=first.get("NeedDaemonReload") == "yes" or bool(unread),
             to_restart=tuple(values.get("Restart", ())),
             to_reload=tuple(values.get("Reload", ())),

@@ -376,3 +376,10 @@ def test_another_mode_of_a_folder_is_no_reason_to_restart(machine: Machine) -> N
     assert machine.state().to_restart == ()
     (folder / "new").touch()
     assert str(folder / "new") in machine.state().to_restart
+
+
+def test_a_masked_unit_that_runs_is_not_restarted_for_drop_ins_it_knows_nothing_of() -> None:
+    path = "/etc/systemd/system/x.service.d/ours.conf"
+    asked = AskUnit("x.service", (path,))
+    lines = ["ActiveState=active", "LoadState=masked", "DropInPaths=", f"Overriding={path}|"]
+    assert not asked.parse(lines).needs_daemon_reload

@@ -128,7 +128,7 @@ def _place_mistakes(url: SplitResult) -> Iterator[tuple[str, str]]:
     database = url.path[1:]
     if not database or "/" in database:
         yield (
-            f"{database!r} as the name of the database" if database else "no database",
+            "a name of a database with a slash" if database else "no database",
             f"name one after the host, like {EXAMPLE}",
         )
     if url.fragment:
@@ -147,7 +147,7 @@ def _parameter_mistakes(url: SplitResult) -> Iterator[tuple[str, str]]:
             yield f"the parameter {name!r} {names.count(name)} times", "give it once"
     mode = dict(pairs).get("sslmode", "require")
     if mode not in get_args(SslMode):
-        yield f"sslmode={mode}", f"the server's driver knows {', '.join(get_args(SslMode))}"
+        yield "an unknown sslmode", f"the server's driver knows {', '.join(get_args(SslMode))}"
     elif mode == "disable" and not _is_loopback(url.hostname or ""):
         yield (
             "sslmode=disable",

@@ -116,7 +116,7 @@ def test_password_is_encoded_and_the_rest_stays(text: str) -> None:
         ),
         (
             "postgres://mmuser@db/a/b",
-            "postgres.dsn: found 'a/b' as the name of the database; name one after the host, "
+            "postgres.dsn: found a name of a database with a slash; name one after the host, "
             "like postgres://mmuser@db.example.com:5432/mattermost?sslmode=verify-full",
         ),
         (
@@ -129,7 +129,7 @@ def test_password_is_encoded_and_the_rest_stays(text: str) -> None:
         ),
         (
             "postgres://mmuser@db/mattermost?sslmode=prefer",
-            "postgres.dsn: found sslmode=prefer; the server's driver knows disable, require, "
+            "postgres.dsn: found an unknown sslmode; the server's driver knows disable, require, "
             "verify-ca, verify-full",
         ),
         (
@@ -162,4 +162,15 @@ def test_each_mistake_has_its_sentence(text: str, sentence: str) -> None:
 def test_all_mistakes_at_once_without_the_password() -> None:
     found = _sentences("postgres://:hunter2@db:0/?sslmode=allow&x=1")
     assert len(found) == 6
+    assert "hunter2" not in "".join(found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["postgres://u:a/hunter2@h/d", "postgres://u:hunter2/x@h/d", "postgres://u@h/d?sslmode=hunter2",
+     "postgres://u:hunter2#x@h/d", "postgres://u:hunter2?x@h/d", "postgres://u:[hunter2@h/d"],
+)  # fmt: skip
+def test_no_sentence_shows_a_password(text: str) -> None:
+    found = [str(one) for one in dsn_mistakes(text, "postgres.dsn", "s.toml")]
+    assert found
     assert "hunter2" not in "".join(found)

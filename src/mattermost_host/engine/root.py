@@ -16,13 +16,14 @@ from pyinfra.connectors.ssh import SSHConnector
 END = "=mattermost-host-password-ends="
 # Who is not asked for a password leaves it to the command, which therefore skips it.
 SKIP = f'until [ "$line" = {END} ]; do IFS= read -r line || exit 1; done; exec "$@"'
+PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 CLEAN = (
     "env",
     "-i",
     "HOME=/root",
     "LOGNAME=root",
     "USER=root",
-    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    PATH,
 )
 """What sudo would leave of the caller's environment, where this machine's root calls."""
 
@@ -39,6 +40,8 @@ def command(host: Host, inner: StringCommand, arguments: Mapping[str, Any]) -> S
     if password(host, arguments):
         made = StringCommand("sh", "-c", QuoteString(SKIP), "sh", made)
     if arguments.get("_su_user"):
+        if arguments["_su_user"] == "root":
+            made = StringCommand("env", PATH, made)  # su leaves the caller's, without sbin
         made = StringCommand(*_quoted(_su(arguments)), QuoteString(made))
     if _needs_sudo(host, arguments):
         with_password = bool(password(host, arguments))

@@ -105,8 +105,11 @@ def test_another_user_than_root_needs_sudo_even_of_root(
         ({"_doas": True}, "doas -n id"),
         ({"_doas": True, "_doas_user": "a b"}, "doas -n -u 'a b' id"),
         ({"_dzdo": True}, "dzdo -n id"),
-        ({"_su_user": "root", "_use_su_login": True}, "su -l root -c id"),
-        ({"_su_user": "root", "_su_shell": "bash"}, "su -s /bin/bash root -c id"),
+        ({"_su_user": "root", "_use_su_login": True}, f"su -l root -c 'env {root.PATH} id'"),
+        (
+            {"_su_user": "root", "_su_shell": "bash"},
+            f"su -s /bin/bash root -c 'env {root.PATH} id'",
+        ),
         ({"_sudo": True, "_su_user": "x"}, "sudo -H -n su x -c id"),
         ({}, "id"),
     ],

@@ -70,7 +70,7 @@ def test_postgres_and_mattermost_win_nothing(deployment: Deployment) -> None:
         f"cd {STATE}; for each in data config; do [ ! -L $each ] || rm $each; done; "
         f"[ ! -d away ] || mv away config; rm -f swapped config/config.json; "
         f"cd {POSTGRES}; [ ! -L conf.d ] || rm conf.d; [ ! -d away ] || mv away conf.d; "
-        "rm -f swapped .pg_hba*"
+        "rm -f swapped .pg_hba*; systemctl restart mattermost"
     )
     deployment.deploy()
     assert host.run(look).stdout == before

@@ -4,7 +4,7 @@ ROOT := $(filter 0,$(shell id -u))
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup trial trial-down test lint unit lab bench docs goldens lock
+.PHONY: help setup trial trial-down test lint unit lab bench docs goldens lock soak
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1\t\2/p' Makefile | expand -t 20
@@ -18,7 +18,7 @@ trial: setup  ## Mattermost on a real host on this machine (MATTERMOST_RELEASE= 
 trial-down:  ## stop that host and remove it
 	@$(PY) -m tests.lab.trial down
 
-test: setup  ## every test; without root, those that need none
+test: setup  ## unit tests and the core of the lab; without root, those that need none
 	@start=$$(date +%s); $(MAKE) lint && $(MAKE) --jobs=2 unit lab; status=$$?; \
 	echo "make test: $$(( $$(date +%s) - start )) s"; exit $$status
 
@@ -34,9 +34,12 @@ unit: setup  ## tests without a host
 ifdef ROOT
 lab: setup  ## tests on real hosts; they need root
 	@$(PY) -m tests.lab.suite
+
+soak: setup  ## the long scenarios on real hosts, which are not part of make test; docs/soak.md
+	@$(PY) -m tests.lab.suite soak
 else
-lab:
-	@echo "lab: left out, because it boots real hosts and that needs root."
+lab soak:
+	@echo "$@: left out, because it boots real hosts and that needs root."
 endif
 
 bench: setup  ## measure our speed against others, side by side (PARTS="nochange many"); needs root

@@ -1,6 +1,7 @@
-"""All lab tests, several files at once: they wait for hosts far more than they compute.
+"""Lab tests, several files at once: they wait for hosts far more than they compute.
 
-python -m tests.lab.suite [pytest arguments]
+python -m tests.lab.suite [pytest arguments]        the core, part of `make test`
+python -m tests.lab.suite soak [pytest arguments]   the long scenarios, `make soak`
 """
 
 import subprocess
@@ -23,6 +24,22 @@ LONGEST_FIRST = (
     "test_site.py",
     "test_survival.py",
 )
+CORE = frozenset(
+    {
+        "test_facts.py",
+        "test_local.py",
+        "test_login.py",
+        "test_placing.py",
+        "test_ports.py",
+        "test_proxy.py",
+        "test_refusal.py",
+        "test_release.py",
+        "test_site.py",
+        "test_ways_in.py",
+        "test_wheel.py",
+    }
+)
+"""What each commit is tested with; the other files take long and are in docs/soak.md."""
 FOLDER = Path(__file__).parent
 
 
@@ -61,19 +78,23 @@ def _end(running: Running) -> bool:
 
 
 def main() -> int:
-    """Run every file; 0 where all hold."""
+    """Run the files of the core, or the others; 0 where all hold."""
+    arguments = sys.argv[1:]
+    soak = arguments[:1] == ["soak"]
+    arguments = arguments[1:] if soak else arguments
     reason = needs.missing()
     if reason:
         print(f"lab: left out, because {reason}.")
         return 0
     for suite in image.SUITES:
         image.ensure(suite)
-    files = sorted(FOLDER.glob("test_*.py"), key=_place)
+    chosen = [one for one in FOLDER.glob("test_*.py") if (one.name in CORE) != soak]
+    files = sorted(chosen, key=_place)
     under_way: list[Running] = []
     held = True
     while files or under_way:
         while files and len(under_way) < AT_ONCE:
-            under_way.append(_begin(files.pop(0), sys.argv[1:]))
+            under_way.append(_begin(files.pop(0), arguments))
         time.sleep(0.5)
         ended = [one for one in under_way if one.process.poll() is not None]
         for one in ended:

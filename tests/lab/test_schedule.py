@@ -356,7 +356,8 @@ def test_the_real_setup_brings_back_an_environment_of_another_python(tmp_path: P
     if other is None:
         pytest.skip("this machine has no second Python that is new enough")
     checkout = tmp_path / "checkout"
-    parts = ("pyproject.toml", "README.md", "config.py", "src", "deploys", "templates", "scripts")
+    folders = ("requirements", "src", "deploys", "templates", "scripts", "tests/host")
+    parts = ("pyproject.toml", "README.md", "config.py", *folders)
     for part in parts:
         source = ROOT / part
         copy = shutil.copytree if source.is_dir() else shutil.copy2

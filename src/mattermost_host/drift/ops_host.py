@@ -23,7 +23,16 @@ from mattermost_host.support.errors import OperatorError
 
 CHECKOUT = Path(__file__).parents[3]
 FOLDER = "/opt/mattermost-host"
-PARTS = ("config.py", "pyproject.toml", "deploys", "scripts", "src", "templates", "tests/host")
+PARTS = (
+    "config.py",
+    "pyproject.toml",
+    "requirements",
+    "deploys",
+    "scripts",
+    "src",
+    "templates",
+    "tests/host",
+)
 """What it takes to plan; the rest of the checkout is for developers."""
 # The new copy takes the old one's place at once, with its environment and other sites' inventories.
 REPLACE = f"""set -eu

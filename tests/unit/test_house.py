@@ -163,7 +163,6 @@ PUBLIC = {
     "pyinfra.api.StringCommand",
     "pyinfra.api.exceptions.FactProcessError",
     "pyinfra.api.exceptions.PyinfraError",
-    "pyinfra.facts.files.FileContents",
 }
 """What deploys, operations and facts are written with, by pyinfra's own documentation."""
 BASES = {"pyinfra.api.exceptions.PyinfraError", "pyinfra_cli.exceptions.CliError"}

@@ -1,8 +1,5 @@
 """An operator's certificate and key, judged before any connection: a sentence for each mistake."""
 
-import re
-import ssl
-import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from ipaddress import ip_address
@@ -10,7 +7,6 @@ from itertools import pairwise
 from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
@@ -18,11 +14,16 @@ from cryptography.x509.oid import AuthorityInformationAccessOID as AccessOID
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from mattermost_host.certificates.authority import canonical, is_issued_by, names_of
+from mattermost_host.certificates.pem import (
+    CERTIFICATE,
+    KEY,
+    plain,
+    read_chain,
+    read_key,
+    refusal_of_openssl,
+)
 from mattermost_host.support.errors import Mistake
 
-CERTIFICATE = "tls.certificate"
-KEY = "tls.key"
-BLOCK = re.compile(rb"^-----BEGIN [^\n]*?-----.*?^-----END [^\n]*?-----", re.M | re.S)
 BROWSERS_CURVES = ("secp256r1", "secp384r1")
 RSA_MIN_BITS = 2048
 """The CA/Browser Forum's baseline; browsers refuse less."""
@@ -33,10 +34,10 @@ def check_pair(certificate_pem: bytes, key_pem: bytes, name: str, now: datetime)
 
     Without a name, all but the name is judged.
     """
-    certificate_pem, key_pem = _plain(certificate_pem), _plain(key_pem)
-    key = _read_key(key_pem)
+    certificate_pem, key_pem = plain(certificate_pem), plain(key_pem)
+    key = read_key(key_pem)
     mistakes = [key] if isinstance(key, Mistake) else []
-    chain = _read_chain(certificate_pem)
+    chain = read_chain(certificate_pem)
     if isinstance(chain, Mistake):
         return [chain, *mistakes]
     if not isinstance(key, Mistake):
@@ -47,6 +48,10 @@ def check_pair(certificate_pem: bytes, key_pem: bytes, name: str, now: datetime)
     mistakes += _check_chain(chain)
     mistakes += _check_strength(chain)
     mistakes += _check_use(chain[0])
+    if not mistakes and (refusal := refusal_of_openssl(certificate_pem, key_pem)):
+        found = f"a certificate and a key that OpenSSL does not load ({refusal})"
+        needed = "each block must begin at the start of a line; NGINX loads them with OpenSSL, too"
+        mistakes.append(Mistake(CERTIFICATE, found, needed))
     return mistakes
 
 
@@ -54,17 +59,6 @@ def days_left(certificate_pem: bytes, now: datetime) -> int:
     """Whole days until the first certificate of the file ends; negative when it is over."""
     certificate = x509.load_pem_x509_certificate(certificate_pem)
     return (certificate.not_valid_after_utc - now).days
-
-
-def pem_blocks(pem: bytes) -> str:
-    """The blocks of a PEM file, without the text around them, which may be of any encoding."""
-    blocks = BLOCK.findall(_plain(pem))
-    return "".join(f"{block.decode('ascii', 'replace')}\n" for block in blocks)
-
-
-def _plain(pem: bytes) -> bytes:
-    """Without the mark of UTF-8 at the beginning, and with the line ends of this system."""
-    return pem.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
 
 
 def covers(pattern: str, name: str) -> bool:
@@ -77,47 +71,6 @@ def covers(pattern: str, name: str) -> bool:
         label, _, parent = name.partition(".")
         return bool(label) and parent == pattern[2:]
     return False
-
-
-def _read_chain(pem: bytes) -> list[x509.Certificate] | Mistake:
-    if b"PRIVATE KEY-----" in pem:
-        return Mistake(
-            CERTIFICATE,
-            "a private key in the same file",
-            "this file is readable by everybody on the host: leave only the certificates in it, "
-            f"and name the key's file as {KEY}",
-        )
-    try:
-        # Text around the blocks is no matter; a block that OpenSSL can't read is.
-        chain = x509.load_pem_x509_certificates(pem)
-        if len(chain) != len(re.findall(rb"^-----BEGIN ", pem, re.M)):
-            raise ValueError
-        for one in chain:
-            _ = (one.extensions, one.public_key(), one.subject, one.issuer)
-        _load_as_openssl(pem)
-        return chain
-    except (ValueError, UnsupportedAlgorithm, ssl.SSLError):
-        return Mistake(
-            CERTIFICATE,
-            "no certificate in PEM form that OpenSSL can read to its end",
-            "it needs whole blocks '-----BEGIN CERTIFICATE-----'; a DER file becomes one by "
-            "'openssl x509 -inform der -in FILE'",
-        )
-
-
-def _read_key(pem: bytes) -> PrivateKeyTypes | Mistake:
-    try:
-        return serialization.load_pem_private_key(pem, password=None)
-    except TypeError:
-        return Mistake(
-            KEY,
-            "a key encrypted with a passphrase",
-            "nginx starts unattended and needs it without: 'openssl pkey -in FILE -out NEW'",
-        )
-    except (ValueError, UnsupportedAlgorithm):
-        return Mistake(
-            KEY, "no private key in PEM form", "it needs a block '-----BEGIN PRIVATE KEY-----'"
-        )
 
 
 def _check_key(chain: Sequence[x509.Certificate], key: PrivateKeyTypes) -> Iterator[Mistake]:
@@ -189,6 +142,9 @@ def _check_strength(chain: Sequence[x509.Certificate]) -> Iterator[Mistake]:
                 f"{_subject(certificate)} with an RSA key of {key.key_size} bits",
                 f"browsers refuse it: at least {RSA_MIN_BITS}, better an ECDSA key (P-256)",
             )
+        # Nobody verifies the signature that a root at the end of the chain makes for itself.
+        if certificate is not chain[0] and certificate.issuer == certificate.subject:
+            continue
         if isinstance(certificate.signature_hash_algorithm, hashes.SHA1 | hashes.MD5):
             yield Mistake(
                 CERTIFICATE,
@@ -243,14 +199,6 @@ def _extension(certificate: x509.Certificate, kind: type[Any]) -> Any:
         return certificate.extensions.get_extension_for_class(kind)
     except x509.ExtensionNotFound:
         return None
-
-
-def _load_as_openssl(pem: bytes) -> None:
-    """What NGINX does with the file. Raises ssl.SSLError."""
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(pem)
-        file.flush()
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file.name)
 
 
 def _issuer_address(certificate: x509.Certificate) -> str:

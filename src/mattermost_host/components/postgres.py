@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field, SecretStr
 from pyinfra.api import Host
 from pyinfra.api import deploy as component
 
+from mattermost_host.certificates.pem import check_authorities
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import UNASKED, Place
 from mattermost_host.knowledge.dsn import Dsn, dsn_mistakes
@@ -25,7 +26,6 @@ from mattermost_host.preflight import host as requirements
 from mattermost_host.preflight.external_database_findings import DATABASE_CHECKS
 from mattermost_host.preflight.finding import Finding, Inquiry, Requirement
 from mattermost_host.support.errors import Mistake
-from mattermost_host.support.paths import is_file
 from mattermost_host.support.templates import render
 
 LOCALE = "en_US.UTF-8"
@@ -168,9 +168,7 @@ def mistakes(settings: Settings, place: Place) -> Iterator[Mistake]:
             str(settings.version),
             "write pgdg = True beside it; a distribution has one version only",
         )
-    if settings.ca_certificate and not is_file(settings.ca_certificate):
-        needed = "there is no such file on this machine"
-        yield Mistake("postgres.ca_certificate", repr(settings.ca_certificate), needed)
+    yield from check_authorities("postgres.ca_certificate", settings.ca_certificate)
 
 
 def requires(settings: Settings, place: Place) -> list[Requirement]:

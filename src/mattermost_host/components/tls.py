@@ -11,13 +11,15 @@ from pyinfra.api import deploy as component
 from pyinfra.api.operation import OperationMeta
 
 from mattermost_host.certificates.authority import Pair
-from mattermost_host.certificates.check import check_pair, days_left, pem_blocks
+from mattermost_host.certificates.check import check_pair, days_left
+from mattermost_host.certificates.pem import check_authorities, pem_blocks
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import Place
 from mattermost_host.knowledge.surface import SecretFile, Surface, Unit, Wanted
 from mattermost_host.knowledge.texts import STRICT, HttpsUrl, Line, MailAddress
 from mattermost_host.ops import acme, files, packages, running
 from mattermost_host.ops.entries import Absent, Directory, File
+from mattermost_host.ops.files import Check
 from mattermost_host.preflight.finding import Finding, Requirement
 from mattermost_host.support.errors import Mistake
 from mattermost_host.support.paths import is_file
@@ -104,7 +106,9 @@ def deploy(settings: Settings, *, server_name: str, pair: Pair | None) -> Operat
             entries=[*_folders(), *_nothing_of_acme()],
         )
         return files.present(
-            name="certificate and key are in place", entries=list(_pair_files(pair))
+            name="certificate and key are in place",
+            entries=list(_pair_files(pair)),
+            check=Check(_tested_pair(CERTIFICATE, KEY)),
         )
     packages.installed(name="certbot is installed", packages=["certbot"])
     files.present(
@@ -166,9 +170,7 @@ def mistakes(settings: Settings, place: Place) -> Iterator[Mistake]:
         yield Mistake("tls", f'certificate or key with mode "{settings.mode}"', needed)
     if settings.mode != "acme":
         return
-    if settings.ca_bundle and not is_file(settings.ca_bundle):
-        needed = "there is no such file on this machine"
-        yield Mistake("tls.ca_bundle", repr(settings.ca_bundle), needed)
+    yield from check_authorities("tls.ca_bundle", settings.ca_bundle)
     if server_name and not _is_public_name(server_name):
         yield Mistake(
             "tls.mode",
@@ -241,10 +243,16 @@ def _pair_files(pair: Pair) -> Iterator[File]:
     yield File(KEY, pair.key.get_secret_value(), mode="600", secret=True)
 
 
+def _tested_pair(certificate: str, key: str) -> str:
+    """Shell that fails where NGINX does not take the pair at these paths below ``$stage``."""
+    return render("tls/test-pair.sh.j2", certificate=certificate, key=key)
+
+
 def _acme_files(settings: Settings) -> Iterator[Directory | File | Absent]:
     hook = render(
         "tls/certificate-hook.sh.j2",
         live=acme.LIVE,
+        tested=_tested_pair("/fullchain.pem", "/privkey.pem"),
         certificate=CERTIFICATE,
         key=KEY,
         unit=PROXY,
@@ -255,7 +263,7 @@ def _acme_files(settings: Settings) -> Iterator[Directory | File | Absent]:
     yield Directory(PROGRAMS)
     yield File(HOOK, hook, mode="755")
     if settings.ca_bundle:
-        yield File(ACME_AUTHORITIES, Path(settings.ca_bundle).read_bytes())
+        yield File(ACME_AUTHORITIES, pem_blocks(Path(settings.ca_bundle).read_bytes()))
         yield Directory(DROP_IN_FOLDER)
         yield File(DROP_IN, render("tls/certbot.conf.j2", authorities=ACME_AUTHORITIES))
     else:

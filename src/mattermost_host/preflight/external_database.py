@@ -10,9 +10,9 @@ from pg8000.exceptions import DatabaseError, InterfaceError
 from pg8000.native import Connection
 from pydantic import SecretStr
 from pyinfra.api import Host
-from pyinfra.facts.files import FileContents
 
 from mattermost_host.engine.tunnel import TunnelError, connection_from
+from mattermost_host.facts.file_text import FileText
 from mattermost_host.knowledge.dsn import Dsn
 from mattermost_host.preflight.external_database_findings import DatabaseFacts, findings
 from mattermost_host.preflight.finding import Finding
@@ -163,8 +163,8 @@ def _tls_context(host: Host, dsn: Dsn, authorities: str | None) -> ssl.SSLContex
 def _authorities_of(host: Host, dsn: Dsn) -> str:
     named = dsn.parameter("sslrootcert")
     for path in (named,) if named else SYSTEM_AUTHORITIES:
-        if lines := host.get_fact(FileContents, path=path):
-            return "\n".join(lines)
+        if text := host.get_fact(FileText, path=path):
+            return text
     raise DatabaseUnavailable(
         f"no file {named} on {host.name}" if named else f"no authorities on {host.name}",
         "Put the authority's certificate there, or name it in the inventory.",

@@ -12,6 +12,7 @@ from typing import IO, Any, ClassVar
 from pydantic import SecretStr
 
 from mattermost_host.certificates.authority import Pair
+from mattermost_host.certificates.pem import pem_blocks
 from mattermost_host.components import mattermost, nginx, postgres, tls
 from mattermost_host.engine import inventory, locks, pyinfra_command
 from mattermost_host.engine.inventory import CommandLine, SiteHost
@@ -248,7 +249,8 @@ class Site:
     @property
     def database_ca(self) -> bytes | None:
         """The authority of the external PostgreSQL."""
-        return _content(self.settings.postgres.ca_certificate)
+        content = _content(self.settings.postgres.ca_certificate)
+        return pem_blocks(content).encode() if content else None
 
     def release(self, facts: HostFacts) -> Release:
         """The release for this host.

@@ -1,6 +1,8 @@
 """Certificates for each end of a connection, and files that OpenSSL or browsers do not accept."""
 
+import subprocess
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -10,7 +12,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID as Usage
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from mattermost_host.certificates.authority import Pair, Purpose, new_authority, new_leaf
-from mattermost_host.certificates.check import check_pair, pem_blocks
+from mattermost_host.certificates.check import check_pair
+from mattermost_host.certificates.pem import check_authorities, pem_blocks
+from tests.unit.parsers import needs
 
 NOW = datetime.now(UTC)
 NAME = "chat.example.com"
@@ -22,7 +26,7 @@ def _files(pair: Pair) -> tuple[bytes, bytes]:
 
 
 def _said(certificate: bytes, key: bytes) -> list[str]:
-    return [str(mistake) for mistake in check_pair(certificate, key, NAME, NOW)]
+    return [str(mistake) for mistake in check_pair(certificate, key, NAME, datetime.now(UTC))]
 
 
 @pytest.mark.parametrize(
@@ -120,3 +124,55 @@ def test_a_broken_block_is_said(armour: str) -> None:
     }[armour]
     (sentence,) = _said("\n".join([*broken, ""]).encode(), key)
     assert sentence.startswith("tls.certificate: found no certificate in PEM form that OpenSSL")
+
+
+def _openssl(*arguments: str) -> None:
+    subprocess.run([needs("openssl"), *arguments], check=True, capture_output=True)
+
+
+def test_sha_1_is_refused_but_for_the_root_s_own_signature(tmp_path: Path) -> None:
+    """Browsers know a root by its key, and verify nothing that it says of itself."""
+    root, leaf = (str(tmp_path / name) for name in ("root", "leaf"))
+    alternative = ("-addext", f"subjectAltName=DNS:{NAME}", "-addext", "basicConstraints=CA:FALSE")
+    for name, subject in ((root, "/CN=R1"), (leaf, f"/CN={NAME}")):
+        _openssl("ecparam", "-name", "prime256v1", "-genkey", "-out", f"{name}.key")
+        extensions = alternative if name == leaf else ()
+        own = ("-subj", subject, "-out", f"{name}.crt", "-sha1")
+        _openssl("req", "-x509", "-new", "-key", f"{name}.key", *own, *extensions)
+    key = Path(f"{leaf}.key").read_bytes()
+    (sentence,) = _said(Path(f"{leaf}.crt").read_bytes(), key)
+    assert "signed with sha1; browsers refuse it" in sentence
+    issued = ("-CA", f"{root}.crt", "-CAkey", f"{root}.key", "-sha256", "-out", f"{leaf}.new")
+    _openssl(
+        "req", "-x509", "-new", "-key", f"{leaf}.key", "-subj", f"/CN={NAME}", *alternative, *issued
+    )
+    chain = Path(f"{leaf}.new").read_bytes() + Path(f"{root}.crt").read_bytes()
+    # The key's file begins with a block of its own, EC PARAMETERS.
+    assert _said(chain, key) == []
+
+
+def test_what_only_openssl_refuses_is_said() -> None:
+    certificate, key = _files(new_leaf(AUTHORITY, [NAME], NOW))
+    (sentence,) = _said(certificate, b"  " + key)
+    assert "a certificate and a key that OpenSSL does not load" in sentence
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (AUTHORITY.certificate.encode(), ""),
+        ("Größe\n".encode("latin-1") + AUTHORITY.certificate.encode(), ""),
+        (b"nothing", "no certificate in PEM form"),
+        (AUTHORITY.certificate.encode()[:-40], "no certificate in PEM form"),
+        (AUTHORITY.key.get_secret_value().encode(), "a private key in the same file"),
+    ],
+    ids=["right", "latin-1", "text", "half", "key"],
+)
+def test_authorities_are_read_before_anything_else(
+    tmp_path: Path, content: bytes, words: str
+) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_bytes(content)
+    said = [str(mistake) for mistake in check_authorities("postgres.ca_certificate", str(file))]
+    assert len(said) == bool(words)
+    assert all(one.startswith("postgres.ca_certificate: ") and words in one for one in said)

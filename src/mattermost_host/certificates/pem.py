@@ -1,0 +1,104 @@
+"""PEM files of certificates and keys, read as OpenSSL reads them."""
+
+import re
+import ssl
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+
+from mattermost_host.support.errors import Mistake
+from mattermost_host.support.paths import is_file
+
+CERTIFICATE = "tls.certificate"
+KEY = "tls.key"
+BLOCK = re.compile(rb"^-----BEGIN [^\n]*?-----.*?^-----END [^\n]*?-----", re.M | re.S)
+
+
+def pem_blocks(pem: bytes) -> str:
+    """The blocks of a PEM file, without the text around them, which may be of any encoding."""
+    blocks = BLOCK.findall(plain(pem))
+    return "".join(f"{block.decode('ascii', 'replace')}\n" for block in blocks)
+
+
+def plain(pem: bytes) -> bytes:
+    """Without the mark of UTF-8 at the beginning, and with the line ends of this system."""
+    return pem.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
+
+
+def check_authorities(setting: str, file: str | None) -> Iterator[Mistake]:
+    """What is wrong with a file of authorities that ``setting`` names, if it names one."""
+    if not file:
+        return
+    if not is_file(file):
+        yield Mistake(setting, repr(file), "there is no such file on this machine")
+        return
+    chain = read_chain(plain(Path(file).read_bytes()), setting)
+    if isinstance(chain, Mistake):
+        yield chain
+
+
+def read_chain(pem: bytes, setting: str = CERTIFICATE) -> list[x509.Certificate] | Mistake:
+    """The certificates of a file, in its order."""
+    if b"PRIVATE KEY-----" in pem:
+        advice = f", and name the key's file as {KEY}" if setting == CERTIFICATE else ""
+        return Mistake(
+            setting,
+            "a private key in the same file",
+            "this file is readable by everybody on the host: leave only the certificates in it"
+            f"{advice}",
+        )
+    try:
+        # Text around the blocks is no matter; a block that OpenSSL can't read is.
+        chain = x509.load_pem_x509_certificates(pem)
+        if len(chain) != len(re.findall(rb"^-----BEGIN ", pem, re.M)):
+            raise ValueError
+        for one in chain:
+            _ = (one.extensions, one.public_key(), one.subject, one.issuer)
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(pem)
+            file.flush()
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file.name)
+        return chain
+    except (ValueError, UnsupportedAlgorithm, ssl.SSLError):
+        return Mistake(
+            setting,
+            "no certificate in PEM form that OpenSSL can read to its end",
+            "it needs whole blocks '-----BEGIN CERTIFICATE-----'; a DER file becomes one by "
+            "'openssl x509 -inform der -in FILE'",
+        )
+
+
+def read_key(pem: bytes) -> PrivateKeyTypes | Mistake:
+    """The private key of a file."""
+    try:
+        return serialization.load_pem_private_key(pem, password=None)
+    except TypeError:
+        return Mistake(
+            KEY,
+            "a key encrypted with a passphrase",
+            "nginx starts unattended and needs it without: 'openssl pkey -in FILE -out NEW'",
+        )
+    except (ValueError, UnsupportedAlgorithm):
+        return Mistake(
+            KEY, "no private key in PEM form", "it needs a block '-----BEGIN PRIVATE KEY-----'"
+        )
+
+
+def refusal_of_openssl(certificate: bytes, key: bytes) -> str:
+    """Why a server's OpenSSL does not take the pair, in its words; empty where it does."""
+    with tempfile.NamedTemporaryFile() as chain, tempfile.NamedTemporaryFile() as private:
+        for file, content in ((chain, certificate), (private, key)):
+            file.write(content)
+            file.flush()
+        try:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            # Never ask the terminal for a passphrase.
+            context.load_cert_chain(chain.name, private.name, password="")
+        except (ssl.SSLError, ValueError) as error:
+            return getattr(error, "reason", None) or str(error)
+    return ""

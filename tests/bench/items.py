@@ -7,6 +7,7 @@ described a second time, and a question that this module does not know ends the 
 import io
 import runpy
 import shlex
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stderr
 from dataclasses import dataclass
@@ -15,10 +16,10 @@ from typing import Any
 
 from mattermost_host.components import base, mattermost
 from mattermost_host.components.postgres import LOCALE
-from mattermost_host.engine.questions import Answers, Question, script_of
+from mattermost_host.engine import batch
+from mattermost_host.engine.batch import Question
 from mattermost_host.facts.host import HostFacts
-from mattermost_host.facts.over_shell import ReadHost
-from mattermost_host.facts.questions import QUESTIONS, script
+from mattermost_host.facts.questions import about, facts_of
 from mattermost_host.ops import (
     account,
     administrator,
@@ -92,12 +93,12 @@ Item = Packages | Parameter | Account | UnitUp | Fact | File | Directory | Link 
 def of_site(inventory: Path, host: LabHost) -> list[Item]:
     """The items of the site at ``inventory`` on ``host``, in the order of the deploy, each once."""
     site = Site.use(inventory)
-    asked = ReadHost()
-    asked.command(site.name)
-    facts = asked.process(_told(host, script(QUESTIONS, site.name)))
+    sent = time.time()
+    answers = batch.told(about(site.name), lambda script: _told(host, script))
+    facts = facts_of(answers, sent, time.time())
     # The deploy on a host that is nowhere, with the facts of one that is there.
     with redirect_stderr(io.StringIO()):  # the preflight's table
-        planned = plan(lambda: runpy.run_path(str(DEPLOY)), facts={ReadHost: facts})
+        planned = plan(lambda: runpy.run_path(str(DEPLOY)), facts=facts)
     context = _Context(site, host, facts, planned)
     items = [item for question in planned.questions for item in context.items(question)]
     return list(dict.fromkeys(items))
@@ -116,9 +117,9 @@ class _Context:
     facts: HostFacts
     planned: Plan
 
-    def items(self, question: Question) -> Iterator[Item]:
+    def items(self, question: Question[Any]) -> Iterator[Item]:
         """The items that one question looks at. TypeError where nobody knows it."""
-        known: Mapping[type[Question], Callable[[Any], Iterator[Item]]] = {
+        known: Mapping[type[Question[Any]], Callable[[Any], Iterator[Item]]] = {
             FileStates: self._files,
             packages.PackageStates: lambda asked: iter([Packages(asked.packages)]),
             locale.HasLocale: _locale,
@@ -144,9 +145,7 @@ class _Context:
             yield _alone(entry) if isinstance(entry, Alone) else entry
 
     def _parameters(self, asked: kernel.KernelParameters) -> Iterator[Item]:
-        asking = Answers()
-        asking.command((asked,))
-        settable = asking.process(_told(self.host, script_of((asked,))))[asked]
+        settable = batch.told((asked,), lambda script: _told(self.host, script))[asked]
         wanted = base.kernel_parameters(self.facts.memory_mb)
         yield from (Parameter(name, wanted[name]) for name in asked.names if name in settable)
 

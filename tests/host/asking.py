@@ -1,7 +1,7 @@
 """How a host is asked: one command over ssh (or on this machine), with all questions in it."""
 
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, cast
 
@@ -9,14 +9,14 @@ from testinfra.backend.base import BaseBackend, CommandResult
 from testinfra.host import Host as Tested
 
 from mattermost_host.components import base, firewall, mattermost, nginx, postgres, tls
+from mattermost_host.engine import batch
+from mattermost_host.engine.batch import Question
 from mattermost_host.engine.connections import run_as_root as run_script
 from mattermost_host.engine.inventory import SiteHost
-from mattermost_host.engine.parallel_shell import limited
-from mattermost_host.engine.questions import Answers, Question, script_of, unanswered
+from mattermost_host.engine.refusals import RootRefused
+from mattermost_host.facts import questions
 from mattermost_host.facts.host import HostFacts
-from mattermost_host.facts.over_shell import ReadHost
 from mattermost_host.facts.place import UNASKED
-from mattermost_host.facts.questions import QUESTIONS, script
 from mattermost_host.knowledge.surface import SecretFile, Surface
 from mattermost_host.ops.entries import FileStates, State
 from mattermost_host.ops.kernel import KernelParameters
@@ -61,27 +61,13 @@ FOLDERS = FileStates(
 )
 
 
-@dataclass(frozen=True)
-class Facts(Question):
-    """The host's facts, as the preflight reads them."""
-
-    site: str
-    reader: ReadHost = field(default_factory=ReadHost, compare=False)
-
-    def script(self) -> str:
-        self.reader.command(self.site)  # notes the time
-        return script(QUESTIONS, self.site)
-
-    def parse(self, lines: list[str]) -> HostFacts:
-        return self.reader.process(lines)
-
-
 class Seen:
     """A host of a site and everything that it answered; asked once, when first needed."""
 
     def __init__(self, site: Site, host: SiteHost) -> None:
         self.site = site
         self.host = host
+        self._sent = self._received = 0.0
 
     @property
     def settings(self) -> Any:
@@ -89,21 +75,23 @@ class Seen:
         return self.site.settings
 
     @cached_property
-    def answers(self) -> Mapping[Question, Any]:
+    def answers(self) -> Mapping[Question[Any], Any]:
         """The answer to each question. Raises OperatorError where the host can't be asked."""
-        asked = (*self._common, *self._by_role)
-        fact = Answers()
-        fact.command(asked)
-        output = run_as_root(self.host, limited(f"export LC_ALL=C\n{script_of(asked)}"))
-        answers = fact.process(output.splitlines())
-        if len(answers) != len(asked):
-            raise OperatorError(f"{self.host.name} {unanswered(asked, answers)}")
+        asked = (*self._facts, *self._common, *self._by_role)
+        self._sent = time.time()
+        answers = batch.told(asked, lambda script: run_as_root(self.host, script).splitlines())
+        self._received = time.time()
+        if missing := [one for one in asked if one not in (*answers, *self._facts)]:
+            raise OperatorError(f"{self.host.name} {batch.unanswered(missing, answers)}")
         return answers
 
     @property
-    def _common(self) -> tuple[Question, ...]:
+    def _facts(self) -> tuple[Question[Any], ...]:
+        return questions.about(self.settings.name)
+
+    @property
+    def _common(self) -> tuple[Question[Any], ...]:
         return (
-            self._facts_question,
             UNITS,
             EXPOSURES,
             PROCESSES,
@@ -115,17 +103,13 @@ class Seen:
         )
 
     @property
-    def _by_role(self) -> tuple[Question, ...]:
-        asked: dict[str, tuple[Question, ...]] = {
+    def _by_role(self) -> tuple[Question[Any], ...]:
+        asked: dict[str, tuple[Question[Any], ...]] = {
             "db": (CLUSTER,),
             "app": (PING, BINARY, RELEASE, SERVER_FILES, FOLDERS),
             "proxy": (NGINX_FILES, CERTIFICATE, RELEASE_FILES),
         }
         return tuple(question for role in self.host.roles for question in asked[role])
-
-    @cached_property
-    def _facts_question(self) -> Facts:
-        return Facts(self.settings.name)
 
     @property
     def _kernel_question(self) -> KernelParameters:
@@ -141,10 +125,10 @@ class Seen:
         surfaces = self.site.surfaces(self.host.name, UNASKED)
         return tuple(file for surface in surfaces.values() for file in surface.secret_files)
 
-    @property
+    @cached_property
     def facts(self) -> HostFacts:
         """What the host is."""
-        return cast(HostFacts, self.answers[self._facts_question])
+        return questions.facts_of(self.answers, self._sent, self._received)
 
     @property
     def kernel(self) -> Mapping[str, str]:
@@ -202,10 +186,6 @@ def run_as_root(host: SiteHost, script: str) -> str:
     result: CommandResult = Tested(Connection(host)).run(script)
     # Bytes: to decode text, testinfra would ask the host for its encoding, a second time.
     if result.rc != 0:
-        said = result.stderr_bytes.decode(errors="replace").strip()
-        raise OperatorError(
-            f"{host.name} can't be asked as root: {said or f'status {result.rc}'}; log in as root, "
-            "or by sudo or su as the inventory says (ssh_user, _sudo, _sudo_password, _su_user …)"
-        )
+        raise RootRefused(host.name, result.stderr_bytes.decode(errors="replace"))
     output: bytes = result.stdout_bytes
     return output.decode(errors="replace")

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mattermost_host.engine.questions import Question
+from mattermost_host.engine.batch import Question
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class UnitStatus:
 
 
 @dataclass(frozen=True)
-class Units(Question):
+class Units(Question[dict[str, UnitStatus]]):
     """Every loaded service and timer by its name, and those of ours and of PostgreSQL anyway."""
 
     ours: tuple[str, ...]
@@ -56,7 +56,7 @@ class Units(Question):
 
 
 @dataclass(frozen=True)
-class Exposures(Question):
+class Exposures(Question[dict[str, float]]):
     """How exposed each service is, by ``systemd-analyze security``: 0 not at all, 10 fully."""
 
     def script(self) -> str:
@@ -82,7 +82,7 @@ class Process:
 
 
 @dataclass(frozen=True)
-class Processes(Question):
+class Processes(Question[dict[int, Process]]):
     """All processes but the kernel's threads."""
 
     def script(self) -> str:
@@ -129,7 +129,7 @@ def _limit(value: str) -> int:
 
 
 @dataclass(frozen=True)
-class PublicKeys(Question):
+class PublicKeys(Question[tuple[str, ...]]):
     """Private keys that everybody on the host may read: there must be none."""
 
     folders: tuple[str, ...]
@@ -160,7 +160,7 @@ class KernelRules:
 
 
 @dataclass(frozen=True)
-class FirewallRules(Question):
+class FirewallRules(Question[KernelRules]):
     """Our table in the file, as it was loaded, and in the kernel now."""
 
     table: str
@@ -199,7 +199,7 @@ class Ping:
 
 
 @dataclass(frozen=True)
-class DirectPing(Question):
+class DirectPing(Question[Ping]):
     """The server asked on its own host, past the proxy."""
 
     address: str
@@ -228,7 +228,7 @@ class RunningBinary:
 
 
 @dataclass(frozen=True)
-class AskBinary(Question):
+class AskBinary(Question[RunningBinary]):
     """What the unit's main process was started from."""
 
     unit: str
@@ -260,7 +260,7 @@ class ReleaseFiles:
 
 
 @dataclass(frozen=True)
-class AskReleaseFiles(Question):
+class AskReleaseFiles(Question[ReleaseFiles]):
     """Files to ask the proxy for."""
 
     current: str
@@ -282,7 +282,7 @@ class AskReleaseFiles(Question):
 
 
 @dataclass(frozen=True)
-class CertificateFile(Question):
+class CertificateFile(Question[str]):
     """The certificate that the proxy is to serve, PEM; empty where there is none."""
 
     path: str

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from mattermost_host.engine.questions import Question
+from mattermost_host.engine.batch import Question
 from mattermost_host.ops.database import psql_command
 
 
@@ -48,7 +48,7 @@ ATTRIBUTES = ("super", "createdb", "createrole", "replication", "bypassrls")
 
 
 @dataclass(frozen=True)
-class AskCluster(Question):
+class AskCluster(Question[Cluster]):
     """Role, database, schema, peer authentication and our parameters of the local cluster."""
 
     name: str

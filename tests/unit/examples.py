@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from mattermost_host.certificates.authority import Pair, new_authority, new_leaf
-from mattermost_host.engine.questions import Question
+from mattermost_host.engine.batch import Question
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import About, Place
 from mattermost_host.ops import (
@@ -113,7 +113,7 @@ def converged(fresh: Plan) -> Answer:
         entry.path: state_of(entry)
         for entry in sorted(fresh.entries, key=lambda entry: not isinstance(entry, Alone))
     }
-    answers: dict[type[Question], Callable[[Any], Any]] = {
+    answers: dict[type[Question[Any]], Callable[[Any], Any]] = {
         FileStates: lambda asked: {path: states[path] for path in asked.paths if states[path]},
         packages.PackageStates: lambda asked: dict.fromkeys(asked.packages, "1.0"),
         locale.HasLocale: lambda _: True,

@@ -1,7 +1,7 @@
 """Runs a deploy without any host: its steps, commands, standard input and rendered files.
 
-Questions of ``ops.answers`` are answered by a function, facts by class. What nobody answers is
-answered as a fresh host would: with no output at all.
+Questions are answered by a function, the host's facts are given. What nobody answers is answered as
+a fresh host would: with no output at all.
 """
 
 import base64
@@ -14,18 +14,21 @@ from dataclasses import dataclass, field
 from typing import Any
 from unittest import mock
 
-from pyinfra.api import Config, FactBase, FunctionCommand, Host, Inventory, State, StringCommand
+from pyinfra.api import Config, FunctionCommand, Host, Inventory, State, StringCommand
 from pyinfra.api.connect import connect_all
 from pyinfra.api.operations import run_ops
 from pyinfra.api.state import StateStage
 from pyinfra.connectors.util import CommandOutput
 from pyinfra.context import ctx_host, ctx_inventory, ctx_state
 
-from mattermost_host.engine.questions import Answers, Question
+from mattermost_host.engine import questions
+from mattermost_host.engine.batch import Question
+from mattermost_host.facts import reading
+from mattermost_host.facts.host import HostFacts
 from mattermost_host.ops import files
 from mattermost_host.ops.entries import Entry, File
 
-Answer = Callable[[Question], Any]
+Answer = Callable[[Question[Any]], Any]
 UNANSWERED = object()
 """The answer to what a host has no time for."""
 
@@ -61,7 +64,7 @@ class Plan:
     """What would be written: path -> content."""
     entries: list[Entry] = field(default_factory=list)
     """Everything that ``ops.files`` keeps, whether it differs or not."""
-    questions: list[Question] = field(default_factory=list)
+    questions: list[Question[Any]] = field(default_factory=list)
     round_trips: int = 0
     """Commands sent to the host: those of questions, of facts and of operations."""
 
@@ -96,7 +99,7 @@ class Plan:
         return found
 
 
-def nothing_installed(question: Question) -> Any:
+def nothing_installed(question: Question[Any]) -> Any:
     """The answer of a fresh host: every command fails and prints nothing."""
     return question.parse([])
 
@@ -110,12 +113,12 @@ def plan(
     deploy: Callable[..., Any],
     *arguments: Any,
     answer: Answer = nothing_installed,
-    facts: Mapping[type[FactBase[Any]], Any] | None = None,
+    facts: HostFacts | None = None,
     **keywords: Any,
 ) -> Plan:
     """What ``deploy(*arguments, **keywords)`` would do on a host that answers so."""
     result = Plan()
-    with _fake_host(result, answer, facts or {}, yes=False) as (state, host):
+    with _fake_host(result, answer, facts, yes=False) as (state, host):
         deploy(*arguments, **keywords)
         for digest in host.op_hash_order:
             result.steps.append(_planned(state, host, digest, result))
@@ -126,12 +129,12 @@ def apply(
     deploy: Callable[..., Any],
     *arguments: Any,
     answer: Answer = nothing_installed,
-    facts: Mapping[type[FactBase[Any]], Any] | None = None,
+    facts: HostFacts | None = None,
     **keywords: Any,
 ) -> Plan:
     """What ``pyinfra -y`` does: its own execution, with every command succeeding in silence."""
     result = Plan()
-    with _fake_host(result, answer, facts or {}, yes=True) as (state, host):
+    with _fake_host(result, answer, facts, yes=True) as (state, host):
         deploy(*arguments, **keywords)
         state.set_stage(StateStage.Execute)
         run_ops(state)
@@ -147,7 +150,7 @@ def apply(
 
 @contextmanager
 def _fake_host(
-    result: Plan, answer: Answer, facts: Mapping[type[FactBase[Any]], Any], *, yes: bool
+    result: Plan, answer: Answer, facts: HostFacts | None, *, yes: bool
 ) -> Iterator[tuple[State, Host]]:
     """One host that is nowhere, in all the contexts in which deploy code runs."""
     quick = {"fake_delay": 0, "fake_delay_jitter": 0}
@@ -156,14 +159,15 @@ def _fake_host(
     state.cwd = "."
     (host,) = inventory
 
-    def get_fact(fact: type[FactBase[Any]], *args: Any, **keywords: Any) -> Any:
+    def answers_of(_: Host, asked: Sequence[Question[Any]]) -> dict[Question[Any], Any]:
         result.round_trips += 1
-        if fact is not Answers:
-            return facts[fact]
-        asked: Sequence[Question] = keywords["questions"]
         result.questions.extend(asked)
         answers = {question: answer(question) for question in asked}
         return {question: one for question, one in answers.items() if one is not UNANSWERED}
+
+    def read(_: Host, __: str) -> HostFacts | None:
+        result.round_trips += 1
+        return facts
 
     def run_shell_command(*_: Any, **__: Any) -> tuple[bool, CommandOutput]:
         result.round_trips += 1
@@ -181,7 +185,8 @@ def _fake_host(
     state.set_stage(StateStage.Prepare)
     real_present = files._present
     with (
-        mock.patch.object(host, "get_fact", get_fact),
+        mock.patch.object(questions, "answers_of", answers_of),
+        mock.patch.object(reading, "read", read),
         mock.patch.object(host, "run_shell_command", run_shell_command),
         mock.patch.object(host, "put_file", put_file),
         mock.patch.object(files, "_present", present),

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mattermost_host.engine.questions import Answers, Question, script_of
+from mattermost_host.engine import batch, shell
+from mattermost_host.engine.batch import Question
 
 
 def run(
@@ -36,15 +37,21 @@ def program(folder: Path, name: str, script: str) -> None:
 
 
 def ask_here(
-    question: Question, programs: Path | None = None, places: Mapping[str, object] | None = None
+    question: Question[Any],
+    programs: Path | None = None,
+    places: Mapping[str, object] | None = None,
 ) -> Any:
     """The answer of this machine; ``places`` moves absolute paths into a temporary folder."""
-    asked = Answers()
-    command = asked.command((question,))
-    script = moved(script_of((question,)), places or {})
-    answer = run(command, script.splitlines(), programs)
-    assert answer.returncode == 0, answer.stderr
-    return asked.process(answer.stdout.splitlines())[question]
+
+    def printed(script: str) -> list[str]:
+        fixed = f"{shell.FIXED}\n{moved(script, places or {})}"
+        if programs:
+            fixed = fixed.replace(shell.PATH, f"{programs}:{shell.PATH}")
+        answer = run(fixed)
+        assert answer.returncode == 0, answer.stderr
+        return answer.stdout.splitlines()
+
+    return batch.told((question,), printed)[question]
 
 
 def moved(script: str, places: Mapping[str, object]) -> str:

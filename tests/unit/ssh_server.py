@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import paramiko
+import pytest
 from paramiko.common import (
     AUTH_FAILED,
     AUTH_SUCCESSFUL,
@@ -17,9 +18,12 @@ from paramiko.common import (
     OPEN_SUCCEEDED,
 )
 from pyinfra.api import Config, Host, Inventory, State
+from pyinfra.connectors import local, ssh, util
 from pyinfra.connectors.local import LocalConnector
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.sshuserclient.client import SSHClient
+
+from mattermost_host.engine import pyinfra_patches
 
 GEVENT = "from gevent import monkey; monkey.patch_all(); import sys, pytest; sys.exit(pytest.main("
 """Python that runs tests as pyinfra runs its operations: threads are greenlets."""
@@ -122,12 +126,27 @@ def this_machine(**data: Any) -> Iterator[Host]:
     yield host
 
 
-class ExecServer(ForwardingServer):
-    """An ssh server that lets one user in by a password, and runs commands here."""
+def become_root_our_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands go to hosts as config.py makes pyinfra send them; for one test."""
+    for module, kind in ((ssh, SSHConnector), (local, LocalConnector)):
+        for name in ("make_unix_command_for_host", "execute_command_with_sudo_retry"):
+            monkeypatch.setattr(module, name, getattr(module, name))
+        monkeypatch.setattr(kind, "run_shell_command", kind.run_shell_command)
+    for module in (ssh, util):
+        monkeypatch.setattr(module, "write_stdin", util.write_stdin)
+    pyinfra_patches._become_root_our_way()
 
-    def __init__(self, user: str, password: str):
+
+class ExecServer(ForwardingServer):
+    """An ssh server that lets one user in by a password, and runs commands here.
+
+    ``shell`` is the login shell, which prints ``greeting`` before all else.
+    """
+
+    def __init__(self, user: str, password: str, shell: str = "sh", greeting: str = ""):
         super().__init__()
         self.user, self.password = user, password
+        self.shell, self.greeting = shell, greeting
         self.commands: list[str] = []
 
     def get_allowed_auths(self, username: str) -> str:
@@ -142,23 +161,24 @@ class ExecServer(ForwardingServer):
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         self.commands.append(command.decode())
-        threading.Thread(target=_execute, args=(channel, command), daemon=True).start()
+        threading.Thread(target=self._execute, args=(channel, command), daemon=True).start()
         return True
 
-
-def _execute(channel: paramiko.Channel, command: bytes) -> None:
-    pipe = subprocess.PIPE
-    with subprocess.Popen(["sh", "-c", command], stdin=pipe, stdout=pipe, stderr=pipe) as process:
-        assert process.stdin and process.stdout and process.stderr
-        stdin, stdout, stderr = process.stdin, process.stdout, process.stderr
-        threading.Thread(
-            target=_relay, args=(channel.recv, _flushing(stdin), stdin.close), daemon=True
-        ).start()
-        _relay(stdout.read1, channel.sendall, lambda: None)  # type: ignore[attr-defined]
-        channel.sendall_stderr(stderr.read())
-        process.wait()
-    channel.send_exit_status(process.returncode)
-    channel.close()
+    def _execute(self, channel: paramiko.Channel, command: bytes) -> None:
+        pipe = subprocess.PIPE
+        channel.sendall(self.greeting.encode())
+        words = [self.shell, "-c", command.decode()]
+        with subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe) as process:
+            assert process.stdin and process.stdout and process.stderr
+            stdin, stdout, stderr = process.stdin, process.stdout, process.stderr
+            threading.Thread(
+                target=_relay, args=(channel.recv, _flushing(stdin), stdin.close), daemon=True
+            ).start()
+            _relay(stdout.read1, channel.sendall, lambda: None)  # type: ignore[attr-defined]
+            channel.sendall_stderr(stderr.read())
+            process.wait()
+        channel.send_exit_status(process.returncode)
+        channel.close()
 
 
 def _flushing(stream: Any) -> Any:

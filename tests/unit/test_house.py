@@ -276,8 +276,8 @@ class TestModule:
             assert ast.get_docstring(node), f"{_where(path, node)} {node.name}"
 
 
-EXPLAINED_BY_THEIR_BASE = {"script", "parse", "command", "process", "default"}
-"""Methods of questions and facts: their base class says what they do."""
+EXPLAINED_BY_THEIR_BASE = {"script", "parse", "functions", "subject"}
+"""Methods of questions: their base class says what they do."""
 
 
 def _public(tree: ast.Module) -> Iterator[Function | ast.ClassDef]:

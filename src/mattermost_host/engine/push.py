@@ -46,8 +46,9 @@ def _by_openssh(host: Host, source: Path, write: str) -> bool:
         return False
     if root.password(host, arguments):
         return False
-    shell = StringCommand("sh", "-c", QuoteString(write))
-    command = root.command(host, shell, arguments).get_raw_value()
+    # Plain words for any login shell: the path is one that we made up.
+    words = StringCommand("sh", "-c", QuoteString(write))
+    command = root.command(host, words, arguments).get_raw_value()
     with source.open("rb") as stream:
         done = subprocess.run(
             [*openssh.command(host.name, data), command],

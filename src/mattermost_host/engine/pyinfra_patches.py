@@ -11,27 +11,32 @@ host does after 40 ms: 45 ms of each connection and 40 of each command were meas
 Compiled modules: pyinfra keeps Python from writing any, for its own deploy files' sake, so ours
 would be compiled at every run.
 
-Passwords of sudo and su: pyinfra writes them into a command line, which every user of the host can
-read while it runs; here they go by standard input (root.py). And it asks for a password that sudo
-wants even where nobody is there to type one.
+Commands: pyinfra writes them into a command line, which the login shell reads in its own way
+(tcsh, fish), and passwords of sudo and su with them, which every user of the host can read while
+it runs. Here both go by standard input (shell.py, root.py), and what the login shell prints by
+itself is no output of theirs. And pyinfra asks for a password that sudo wants even where nobody is
+there to type one.
 """
 
 import os
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from getpass import getpass
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import click
 import pyinfra
 from paramiko import Transport
-from pyinfra.api import Host, StringCommand, util
+from pyinfra.api import Host, QuoteString, StringCommand, util
 from pyinfra.api.arguments import auth_argument_meta
 from pyinfra.api.state import State
 from pyinfra.connectors import local, ssh
+from pyinfra.connectors import util as processes
 from pyinfra.connectors.base import BaseConnector
 from pyinfra.connectors.local import LocalConnector
 from pyinfra.connectors.ssh import SSHConnector
@@ -39,11 +44,14 @@ from pyinfra.connectors.util import (
     SUDO_PASSWORD_REQUIRED_LINES,
     CommandOutput,
     make_unix_command,
+    write_stdin,
 )
 
-from mattermost_host.engine import host_keys, root
+from mattermost_host.engine import host_keys, root, shell
 
 Outcome = tuple[bool, CommandOutput]
+IN_SHELL = ("_env", "_chdir")
+"""Arguments of pyinfra that become a part of the script."""
 
 _paramiko_kwargs = SSHConnector.make_paramiko_kwargs
 _RUN: dict[type[BaseConnector], Callable[..., Outcome]] = {
@@ -66,45 +74,57 @@ def quicken() -> None:
 
 
 def _become_root_our_way() -> None:
+    for user in (ssh, processes):
+        user.write_stdin = _write_what_is_read  # type: ignore[attr-defined]
     for module, kind in ((ssh, SSHConnector), (local, LocalConnector)):
         module.make_unix_command_for_host = _as_another_user  # type: ignore[attr-defined]
         module.execute_command_with_sudo_retry = _once  # type: ignore[attr-defined]
-        kind.run_shell_command = _with_password(_RUN[kind])  # type: ignore[method-assign]
+        kind.run_shell_command = _by_standard_input(_RUN[kind])  # type: ignore[method-assign]
+
+
+def _write_what_is_read(stdin: Any, buffer: Any) -> None:
+    """A command that ended before it had read all, as sudo may, says why by itself."""
+    with suppress(OSError):
+        write_stdin(stdin, buffer)  # type: ignore[no-untyped-call]
 
 
 def _as_another_user(
     state: State, host: Host, command: StringCommand, **arguments: Any
 ) -> StringCommand:
-    """The command as root's; arguments that say nothing of users are pyinfra's to add."""
-    users = {key: arguments.pop(key) for key in auth_argument_meta if key in arguments}
-    arguments["_shell_executable"] = arguments.get("_shell_executable") or "sh"
-    return root.command(host, make_unix_command(command, **arguments), users)
+    users = {key: value for key, value in arguments.items() if key in auth_argument_meta}
+    return root.command(host, command, users)
 
 
 def _once(host: Host, arguments: Any, execute: Callable[[], Outcome]) -> Outcome:
     return execute()
 
 
-def _with_password(plain: Callable[..., Outcome]) -> Callable[..., Outcome]:
-    """A connector's own way to run a command, with the password at the head of what it is sent."""
+def _by_standard_input(plain: Callable[..., Outcome]) -> Callable[..., Outcome]:
+    """A connector's own way to run a command, which is sent after the password, before data."""
 
-    def run(connector: BaseConnector, *shown: Any, **arguments: Any) -> Outcome:
+    def run(connector: BaseConnector, command: StringCommand, **arguments: Any) -> Outcome:
         host = connector.host
-        sent = _lines(arguments.get("_stdin"))
-        told = root.password_lines(host, arguments)
-        done = plain(connector, *shown, **_sending(arguments, [*told.splitlines(), *sent]))
-        if not told and _wants_password(done) and sys.stdin.isatty():
+        told = {key: arguments.pop(key) for key in IN_SHELL if key in arguments}
+        script = make_unix_command(command, _shell_executable=None, **told).get_raw_value()
+        text = shell.sent(script)
+        words = StringCommand(*map(QuoteString, shell.taking(text)))
+        data = [text.decode(), *_lines(arguments.pop("_stdin", None))]
+        if arguments.pop("print_input", False):
+            click.echo(f"{host.print_prefix}>>> {command}", err=True)
+
+        def attempt() -> Outcome:
+            password = root.password_lines(host, arguments)
+            stdin = [*password.splitlines(), *data]
+            return plain(connector, words, **arguments, _stdin=stdin)
+
+        done = attempt()
+        if not root.password(host, arguments) and _wants_password(done) and sys.stdin.isatty():
             prompt = f"{host.print_prefix}sudo password: "
             host.connector_data["prompted_sudo_password"] = getpass(prompt)
-            told = root.password_lines(host, arguments)
-            done = plain(connector, *shown, **_sending(arguments, [*told.splitlines(), *sent]))
-        return done
+            done = attempt()
+        return done[0], _without_greeting(done[1])
 
     return run
-
-
-def _sending(arguments: dict[str, Any], lines: list[Any]) -> dict[str, Any]:
-    return {**arguments, "_stdin": lines} if lines else arguments
 
 
 def _lines(stdin: Any) -> list[Any]:
@@ -114,7 +134,21 @@ def _lines(stdin: Any) -> list[Any]:
     return list(stdin) if isinstance(stdin, list | tuple) else [stdin] if stdin else []
 
 
-def _wants_password(done: tuple[Any, CommandOutput]) -> bool:
+def _without_greeting(said: CommandOutput) -> CommandOutput:
+    """What the command printed; all that was said where it did not come to run."""
+    printed = [line.buffer_name == "stdout" for line in said.combined_lines]
+    begun = [
+        at
+        for at, line in enumerate(said.combined_lines)
+        if printed[at] and line.line == shell.BEGIN
+    ]
+    if not begun:
+        return said
+    kept = [line for at, line in enumerate(said.combined_lines) if at > begun[0] or not printed[at]]
+    return CommandOutput(kept)
+
+
+def _wants_password(done: Outcome) -> bool:
     worked, said = done
     lines = {line.strip() for line in said.output_lines}
     return not worked and bool(lines & set(SUDO_PASSWORD_REQUIRED_LINES))

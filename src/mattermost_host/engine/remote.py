@@ -1,7 +1,6 @@
 """A shell script run by root on a host, outside of pyinfra's operations.
 
-It goes by standard input, so no process list and no journal of sudo shows what is in it, and the
-login shell, whichever it is, never reads it. What that shell prints by itself is left out.
+It goes by standard input (see shell.py); what the login shell prints by itself is left out.
 """
 
 import subprocess
@@ -16,10 +15,10 @@ from pyinfra.api import Host, QuoteString, StringCommand
 from pyinfra.connectors.local import LocalConnector
 from pyinfra.connectors.ssh import SSHConnector
 
-from mattermost_host.engine import root
+from mattermost_host.engine import root, shell
 from mattermost_host.support.errors import OperatorError
 
-BEGIN = b"=mattermost-host-begins=\n"
+BEGIN = f"{shell.BEGIN}\n".encode()
 CHUNK_BYTES = 65536
 TIMEOUT_S = 600
 """For a host that says nothing and does not end; a package index or a copy takes minutes."""
@@ -108,18 +107,15 @@ class _Here:
         return self._process.wait()
 
 
-def start(host: Host, script: str, *, with_data: bool = False) -> Running | None:
+def start(host: Host, script: str) -> Running | None:
     """Run ``script`` as root on a connected host; None where there is no way to do that.
 
-    Its output begins after ``BEGIN``. ``with_data``: what is sent after this call is the script's
-    standard input.
+    Its output begins after ``BEGIN``; what is sent after this call is its standard input.
     """
     arguments = root.arguments_of(host)
-    text = f"printf '%s\\n' {BEGIN.decode().strip()}\n{script}\n".encode()
-    # dd takes as many bytes as it is told and none of the data that follow, unlike a shell.
-    taking = f'eval "$(dd bs=1 count={len(text)} 2>/dev/null)"'
-    shell = StringCommand("sh", "-c", QuoteString(taking)) if with_data else StringCommand("sh -s")
-    running = _begun(host, root.command(host, shell, arguments).get_raw_value())
+    text = shell.sent(script)
+    words = StringCommand(*map(QuoteString, shell.taking(text)))
+    running = _begun(host, root.command(host, words, arguments).get_raw_value())
     if running:
         with suppress(OSError):  # it ended at once, and says why
             running.send(root.password_lines(host, arguments).encode() + text)
@@ -147,7 +143,7 @@ def run(host: Host, script: str, write: Callable[[Send], None] | None = None) ->
     Raises OperatorError where the connection breaks.
     """
     try:
-        running = start(host, script, with_data=write is not None)
+        running = start(host, script)
         if running is None:
             raise OperatorError(f"{host.name} is reached neither by ssh nor is it this machine")
         # While it is written to, it may say more than the line holds: read at the same time.
@@ -159,8 +155,10 @@ def run(host: Host, script: str, write: Callable[[Send], None] | None = None) ->
         status = running.status()
     except (OSError, SSHException, EOFError) as error:
         raise OperatorError(f"the connection to {host.name} broke off: {error}") from None
-    _, begun, answer = output.partition(BEGIN)
-    return Answer(status, answer if begun else b"", errors)
+    greeting, begun, answer = output.partition(BEGIN)
+    if not begun:
+        errors = f"{greeting.decode(errors='replace')}\n{errors}".strip()
+    return Answer(status, answer, errors)
 
 
 def _write(running: Running, write: Callable[[Send], None] | None) -> None:

@@ -16,15 +16,7 @@ from pyinfra.connectors.ssh import SSHConnector
 END = "=mattermost-host-password-ends="
 # Who is not asked for a password leaves it to the command, which therefore skips it.
 SKIP = f'until [ "$line" = {END} ]; do IFS= read -r line || exit 1; done; exec "$@"'
-PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-CLEAN = (
-    "env",
-    "-i",
-    "HOME=/root",
-    "LOGNAME=root",
-    "USER=root",
-    PATH,
-)
+CLEAN = ("env", "-i", "HOME=/root", "LOGNAME=root", "USER=root")
 """What sudo would leave of the caller's environment, where this machine's root calls."""
 
 
@@ -40,8 +32,6 @@ def command(host: Host, inner: StringCommand, arguments: Mapping[str, Any]) -> S
     if password(host, arguments):
         made = StringCommand("sh", "-c", QuoteString(SKIP), "sh", made)
     if arguments.get("_su_user"):
-        if arguments["_su_user"] == "root":
-            made = StringCommand("env", PATH, made)  # su leaves the caller's, without sbin
         made = StringCommand(*_quoted(_su(arguments)), QuoteString(made))
     if _needs_sudo(host, arguments):
         with_password = bool(password(host, arguments))
@@ -52,7 +42,8 @@ def command(host: Host, inner: StringCommand, arguments: Mapping[str, Any]) -> S
         if arguments.get(f"_{other}"):
             user = arguments.get(f"_{other}_user")
             made = StringCommand(other, "-n", *_quoted(["-u", user] if user else []), made)
-    return made
+    # What sudo and su say is read in English, whatever the language of the host.
+    return made if made is inner else StringCommand("env", "LC_ALL=C", made)
 
 
 def _quoted(words: Iterable[str]) -> list[QuoteString]:

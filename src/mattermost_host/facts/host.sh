@@ -2,10 +2,11 @@
 # DISKS, PACKAGES, CANDIDATES and UNITS. Every process that one does without is a millisecond less.
 # A question that this host has no means to answer prints a single question mark.
 
-LC_ALL=C
-export LC_ALL
-
 have() { command -v "$1" >/dev/null; }
+
+clock_first() { date +%s.%N; }
+
+clock_last() { date +%s.%N; }
 
 system() { cat /etc/os-release || cat /usr/lib/os-release || echo '?'; }
 

@@ -1,12 +1,13 @@
-"""What ``host.sh`` asks and how its answers are read; needs nothing but the standard library."""
+"""The questions of ``host.sh`` and how their answers are read; needs nothing of pyinfra."""
 
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib.resources import files
 from ipaddress import ip_address
 from typing import Any
 
-from mattermost_host.engine.parallel_shell import ENDS_WELL, side_by_side
+from mattermost_host.engine.batch import Answers, Question
 from mattermost_host.facts.host import (
     ARCHITECTURES,
     CANDIDATES,
@@ -14,61 +15,103 @@ from mattermost_host.facts.host import (
     PACKAGES,
     UNITS,
     Disk,
+    HostFacts,
     Listener,
     is_global,
     sshd_port,
 )
 
 SCRIPT = files(__package__).joinpath("host.sh").read_text(encoding="utf-8")
-MARKER = "=mattermost-host="
-CLOCK = "date +%s.%N"
 UNREADABLE = "?"
+FIRST, LAST = "clock_first", "clock_last"
+"""The host's clock before and after all else."""
 Fields = dict[str, Any]
 
-
-def script(questions: Iterable[str], site: str) -> str:
-    """The shell script that asks ``questions``."""
-    units = " ".join(f"{unit}.service" for unit in UNITS)
-    parameters = {
-        "SITE": site,
-        "DISKS": " ".join(DISK_PATHS),
-        "PACKAGES": " ".join(PACKAGES),
-        "CANDIDATES": " ".join(CANDIDATES),
-        "UNITS": units,
-    }
-    head = "\n".join(f"{name}={shlex.quote(value)}" for name, value in parameters.items())
-    asked = side_by_side([f"echo '{MARKER} {question}'; {question}" for question in questions])
-    end = f"echo '{MARKER} end'; {CLOCK}"
-    return f"{ENDS_WELL}\n{head}\n{SCRIPT}\n{CLOCK}\n{asked} 2>/dev/null\n{end}"
+NOWHERE: Mapping[str, Any] = {
+    "distribution": "",
+    "release": "",
+    "architecture": "",
+    "glibc": "",
+    "cpus": 0,
+    "memory_mb": 0,
+    "free_disk_mb": 0,
+    "opt_noexec": False,
+}
+"""What stands in the fields that no default speaks for, where the host could not tell."""
 
 
-def answers(output: Iterable[str]) -> dict[str, list[str]]:
-    """The printed lines by question; ``begin`` and ``end`` hold the host's clock."""
-    sections: dict[str, list[str]] = {"begin": []}
-    current = sections["begin"]
-    for line in output:
-        if line.startswith(MARKER):
-            current = sections.setdefault(line.removeprefix(MARKER).strip(), [])
-        elif line.strip():
-            current.append(line.strip())
-    return sections
+@dataclass(frozen=True)
+class AskHost(Question[Fields | None]):
+    """The fields of HostFacts that ``name`` fills; None where the host has no means to say."""
+
+    name: str
+    """A function of ``host.sh``."""
+    site: str
+    """The name in the site's URL."""
+
+    @property
+    def functions(self) -> str:
+        parameters = {
+            "SITE": self.site,
+            "DISKS": " ".join(DISK_PATHS),
+            "PACKAGES": " ".join(PACKAGES),
+            "CANDIDATES": " ".join(CANDIDATES),
+            "UNITS": " ".join(f"{unit}.service" for unit in UNITS),
+        }
+        head = "\n".join(f"{name}={shlex.quote(value)}" for name, value in parameters.items())
+        return f"{head}\n{SCRIPT}"
+
+    @property
+    def subject(self) -> str:
+        return self.name.replace("_", " ")
+
+    def script(self) -> str:
+        return self.name
+
+    def parse(self, lines: list[str]) -> Fields | None:
+        filled = [line.strip() for line in lines if line.strip()]
+        try:
+            return None if UNREADABLE in filled else QUESTIONS[self.name](filled)
+        except (LookupError, ValueError):
+            return None
 
 
-def fields(questions: Iterable[str], sections: Mapping[str, list[str]]) -> Fields:
-    """The fields of HostFacts that ``questions`` fill, and ``unread``."""
+def about(site: str) -> tuple[AskHost, ...]:
+    """Every question of a host's facts."""
+    return tuple(AskHost(name, site) for name in QUESTIONS)
+
+
+def fields(answers: Answers) -> Fields:
+    """The fields of HostFacts that the answers fill, and ``unread``.
+
+    A question that is not among the answers was not asked of the host, or kept it for too long.
+    """
     found: Fields = {}
     unread = set()
-    for question in questions:
-        lines = sections.get(question, [UNREADABLE])
-        try:
-            found |= {} if UNREADABLE in lines else QUESTIONS[question](lines)
-        except (LookupError, ValueError):
-            lines = [UNREADABLE]
-        if UNREADABLE in lines:
-            unread.add(question)
+    for question in _asked(answers):
+        answer = answers[question]
+        found |= answer or {}
+        unread |= {question.name} if answer is None else set()
     if "ssh_port" not in found and "listeners" in found:
         found["ssh_port"] = sshd_port(found["listeners"])
     return {**found, "unread": frozenset(unread)}
+
+
+def facts_of(answers: Answers, sent: float, received: float) -> HostFacts:
+    """A host's facts, by the answers to ``about`` and by our clock around them."""
+    found = fields(answers)
+    unread = found.pop("unread") | (QUESTIONS.keys() - {one.name for one in _asked(answers)})
+    if {FIRST, LAST} & unread:
+        unread |= {"clock"}
+    first, last = found.pop(FIRST, sent), found.pop(LAST, received)
+    # What the way there and back may have taken is not held against the clock.
+    offset = min(max(0.0, last - received), first - sent)
+    unread -= {FIRST, LAST}
+    return HostFacts(**{**NOWHERE, **found, "clock_offset_s": offset, "unread": unread})
+
+
+def _asked(answers: Answers) -> list[AskHost]:
+    return [question for question in answers if isinstance(question, AskHost)]
 
 
 def _system(lines: list[str]) -> Fields:
@@ -150,6 +193,7 @@ def _words(name: str) -> Callable[[list[str]], Fields]:
 
 
 QUESTIONS: Mapping[str, Callable[[list[str]], Fields]] = {
+    FIRST: lambda lines: {FIRST: float(lines[0])},
     "system": _system,
     "architecture": _architecture,
     "kernel": lambda lines: {"kernel": lines[0]},
@@ -174,5 +218,6 @@ QUESTIONS: Mapping[str, Callable[[list[str]], Fields]] = {
     "ssh_port": lambda lines: {"ssh_port": int(lines[0])} if lines else {},
     "managed": lambda lines: {"managed": bool(lines)},
     "selinux": _selinux,
+    LAST: lambda lines: {LAST: float(lines[0])},
 }
 """Each function of ``host.sh`` that is a question -> how its lines are read."""

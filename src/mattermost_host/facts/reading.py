@@ -1,19 +1,20 @@
 """The facts of many hosts at once: one round trip each, in parallel."""
 
 import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pyinfra.api import Host
-from pyinfra.api.exceptions import PyinfraError
 
 from mattermost_host.engine import each_host
+from mattermost_host.engine.questions import answers_of
+from mattermost_host.engine.refusals import Refusal, RootRefused
+from mattermost_host.facts import questions
 from mattermost_host.facts.host import HostFacts
-from mattermost_host.facts.over_shell import ReadHost
-from mattermost_host.facts.questions import QUESTIONS, script
+from mattermost_host.support.errors import OperatorError
 
-TIMEOUT_S = 120
-"""The slowest honest answer is a name that no resolver knows: 15 s."""
+LOG_IN = "See that 'ssh' works there, with the inventory's user, port and key"
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Reading:
     """What the hosts answered."""
 
     facts: Mapping[str, HostFacts]
-    silent: Mapping[str, str]
+    silent: Mapping[str, Refusal]
     """Hosts that did not answer, and the reason."""
 
 
@@ -31,11 +32,11 @@ def facts_of(hosts: Sequence[Host], site: str) -> Reading:
     named = {host.name: answer for host, answer in zip(hosts, answers, strict=True)}
     return Reading(
         facts={name: answer for name, answer in named.items() if isinstance(answer, HostFacts)},
-        silent={name: answer for name, answer in named.items() if isinstance(answer, str)},
+        silent={name: answer for name, answer in named.items() if isinstance(answer, Refusal)},
     )
 
 
-def _ask(host: Host, site: str) -> HostFacts | str:
+def _ask(host: Host, site: str) -> HostFacts | Refusal:
     """The facts, or why there are none."""
     if each_host.is_this_machine(host) and os.geteuid() == 0:
         # psutil and distro are of use here only.
@@ -43,15 +44,17 @@ def _ask(host: Host, site: str) -> HostFacts | str:
 
         return this_machine.read(site)
     if reason := each_host.connect(host):
-        return reason
+        return Refusal(reason, LOG_IN)
     try:
-        facts = host.get_fact(
-            ReadHost,
-            site=site,
-            _stdin=script(QUESTIONS, site),
-            _ignore_errors=True,
-            _timeout=TIMEOUT_S,
-        )
-    except PyinfraError as error:
-        return str(error)
-    return facts or "no answer as root; what the host said stands above"
+        return read(host, site)
+    except RootRefused as refused:
+        return refused.refusal
+    except OperatorError as error:
+        return Refusal(str(error), LOG_IN)
+
+
+def read(host: Host, site: str) -> HostFacts:
+    """The facts of a connected host. Raises OperatorError where it can't be asked."""
+    sent = time.time()
+    answers = answers_of(host, questions.about(site))
+    return questions.facts_of(answers, sent, time.time())

@@ -10,7 +10,7 @@ from pathlib import Path
 import distro
 import psutil
 
-from mattermost_host.engine.parallel_shell import SHELL
+from mattermost_host.engine import batch, shell
 from mattermost_host.facts.host import (
     ARCHITECTURES,
     DISK_PATHS,
@@ -20,7 +20,7 @@ from mattermost_host.facts.host import (
     is_global,
     sshd_port,
 )
-from mattermost_host.facts.questions import answers, fields, script
+from mattermost_host.facts.questions import AskHost, fields
 
 BY_SHELL = (
     "packages",
@@ -43,9 +43,7 @@ SELINUX = Path("/sys/fs/selinux/enforce")
 
 def read(site: str) -> HostFacts:
     """The facts of this machine. ``site`` is the name in the site's URL."""
-    asked = subprocess.run(
-        SHELL.split(), input=script(BY_SHELL, site), capture_output=True, text=True, check=True
-    )
+    asked = [AskHost(name, site) for name in BY_SHELL]
     disks = [_disk(path) for path in DISK_PATHS]
     listeners = _listeners()
     return HostFacts(
@@ -66,8 +64,14 @@ def read(site: str) -> HostFacts:
         ssh_port=_ssh_port() or sshd_port(listeners),
         managed=Path("/etc/mattermost-host").is_dir(),
         selinux=_selinux(),
-        **fields(BY_SHELL, answers(asked.stdout.splitlines())),
+        **fields(batch.told(asked, _printed)),
     )
+
+
+def _printed(script: str) -> list[str]:
+    text = f"{shell.FIXED}\n{script}"
+    asked = subprocess.run(["sh", "-s"], input=text, capture_output=True, text=True, check=True)
+    return asked.stdout.splitlines()
 
 
 def _memory_mb() -> int:

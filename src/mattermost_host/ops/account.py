@@ -7,14 +7,15 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 
+from mattermost_host.engine.batch import Question
 from mattermost_host.engine.explanations import Change, explain
-from mattermost_host.engine.questions import Question, ask, changing, expect
+from mattermost_host.engine.questions import ask, changing, expect
 
 NO_SHELL = "/usr/sbin/nologin"
 
 
 @dataclass(frozen=True)
-class Account(Question):
+class Account(Question[tuple[str, ...] | None]):
     """Home, shell and groups of ``user``, and its password if there is one; None where no user."""
 
     user: str

@@ -21,8 +21,9 @@ from mattermost_host.certificates.authority import (
     needs_renewal,
     new_placeholder,
 )
+from mattermost_host.engine.batch import Question
 from mattermost_host.engine.explanations import Change, explain
-from mattermost_host.engine.questions import Question, ask, changing, expect
+from mattermost_host.engine.questions import ask, changing, expect
 
 LINEAGE = "mattermost-host"
 """certbot's name for the certificate; it stays when the site changes its name."""
@@ -76,7 +77,7 @@ class CertificateState:
 
 
 @dataclass(frozen=True)
-class AskCertificate(Question):
+class AskCertificate(Question["CertificateState"]):
     """The pair that the proxy reads, and certbot's."""
 
     place: Place

@@ -13,8 +13,9 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 
+from mattermost_host.engine.batch import Question
 from mattermost_host.engine.explanations import Change, explain
-from mattermost_host.engine.questions import Question, ask, changing, expect
+from mattermost_host.engine.questions import ask, changing, expect
 
 LOOK_S = 4
 """A server that works answers in milliseconds; one that hangs is to be named, not waited for."""
@@ -22,7 +23,7 @@ CURL = "curl --silent --show-error --max-time 30 --unix-socket"
 
 
 @dataclass(frozen=True)
-class AskUser(Question):
+class AskUser(Question["Found"]):
     """The user ``username``, by the server's local socket."""
 
     socket: str

@@ -12,8 +12,9 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 
+from mattermost_host.engine.batch import Question
 from mattermost_host.engine.explanations import Change, explain
-from mattermost_host.engine.questions import Question, ask, changing, expect
+from mattermost_host.engine.questions import ask, changing, expect
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ SCHEMA_OWNER = (
 
 
 @dataclass(frozen=True)
-class AskDatabase(Question):
+class AskDatabase(Question["DatabaseState"]):
     """State of role, database, schema and parameters of the cluster on ``port``."""
 
     name: str

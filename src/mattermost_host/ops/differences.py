@@ -6,8 +6,9 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from mattermost_host.engine.batch import Question
 from mattermost_host.engine.explanations import Change, Severity
-from mattermost_host.engine.questions import Question, ask
+from mattermost_host.engine.questions import ask
 from mattermost_host.ops.entries import (
     LARGEST,
     Absent,
@@ -28,7 +29,7 @@ COMMENTS = ("#", ";", "//")
 
 
 @dataclass(frozen=True)
-class FileContents(Question):
+class FileContents(Question[dict[str, str]]):
     """The text of each path, for the sake of a readable difference; no link is followed."""
 
     paths: tuple[str, ...]

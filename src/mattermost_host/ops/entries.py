@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mattermost_host.engine.questions import Question
+from mattermost_host.engine.batch import Question
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class FileStates(Question):
+class FileStates(Question[dict[str, State]]):
     """Kind, mode, owner, digest and link target of each path that exists."""
 
     paths: tuple[str, ...]

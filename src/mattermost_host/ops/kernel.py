@@ -7,8 +7,9 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 
+from mattermost_host.engine.batch import Question
 from mattermost_host.engine.explanations import Change, explain
-from mattermost_host.engine.questions import Question, ask, changing, expect
+from mattermost_host.engine.questions import ask, changing, expect
 
 CONGESTION_CONTROL = "net/ipv4/tcp_congestion_control"
 BBR_IS_THERE = (
@@ -17,7 +18,7 @@ BBR_IS_THERE = (
 
 
 @dataclass(frozen=True)
-class KernelParameters(Question):
+class KernelParameters(Question[dict[str, str]]):
     """Value in force of each parameter that may be set here; the others are not named."""
 
     names: tuple[str, ...]

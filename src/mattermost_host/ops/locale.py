@@ -7,12 +7,13 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 
+from mattermost_host.engine.batch import Question
 from mattermost_host.engine.explanations import Change, explain
-from mattermost_host.engine.questions import Question, ask, changing, expect
+from mattermost_host.engine.questions import ask, changing, expect
 
 
 @dataclass(frozen=True)
-class HasLocale(Question):
+class HasLocale(Question[bool]):
     """Whether ``locale`` can be used now and survives the next upgrade of the package."""
 
     locale: str

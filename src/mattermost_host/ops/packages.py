@@ -7,8 +7,9 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 
+from mattermost_host.engine.batch import Question
 from mattermost_host.engine.explanations import Change, explain
-from mattermost_host.engine.questions import Question, ask, changing, expect
+from mattermost_host.engine.questions import ask, changing, expect
 
 POLICY = "/usr/sbin/policy-rc.d"
 LISTS_MAX_AGE_MIN = 60
@@ -40,7 +41,7 @@ $apt -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold 9>&- 
 
 
 @dataclass(frozen=True)
-class PackageStates(Question):
+class PackageStates(Question[dict[str, str]]):
     """Version of each installed package; the key ``policy`` where a killed run left its lock."""
 
     packages: tuple[str, ...]

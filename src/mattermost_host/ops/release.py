@@ -87,7 +87,7 @@ def _unpacked(release: Release) -> Commands:
         yield from changing(StringCommand(f"true {folder}"))
     else:
         tarball = release.fetch(now.tarball)
-        yield from changing(StringCommand(f"umask 022; mkdir -p {RELEASES} {MANIFESTS}"))
+        yield from changing(StringCommand(f"mkdir -p {RELEASES} {MANIFESTS}"))
         yield push(tarball.path, UPLOADS + run)
         script = scripts.put_right if there else scripts.unpack
         yield StringCommand(script(folder, run, tarball.sha256))

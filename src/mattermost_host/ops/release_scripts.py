@@ -29,7 +29,6 @@ UNKNOWN = "unknown"
 """The digest in the manifest of a release whose tarball nobody knows any more."""
 
 HEAD = f"""set -eu
-LC_ALL=C; export LC_ALL
 umask 077; exec 9>>{LOCK}; flock -w 600 9
 umask 022"""
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from mattermost_host.engine.questions import Question
+from mattermost_host.engine.batch import Question
 
 HOME = "/opt/mattermost"
 RELEASES = f"{HOME}/releases"
@@ -80,7 +80,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class ReleaseState(Question):
+class ReleaseState(Question["Found"]):
     """The releases of a host, and how the files of ``folder`` differ from its manifest."""
 
     folder: str
@@ -93,7 +93,7 @@ class ReleaseState(Question):
         manifest, release = f'"{MANIFESTS}/$folder"', f'"{RELEASES}/$folder"'
         places = f"{CURRENT} {RELEASES} {MANIFESTS} {manifest} {UPLOADS}*"
         script = [
-            f"LC_ALL=C; export LC_ALL; folder={folder}; folder=${{folder##*/}}",
+            f"folder={folder}; folder=${{folder##*/}}",
             f"find {places} -maxdepth 1 -printf 'there=%y %u %m %T@ %p\\t%l\\n'",
             f'[ -f {NOTED} ] && read -r noted <{NOTED} && echo "noted=$noted"',
             f"[ -f {manifest}/state ] && [ -f {manifest}/sha256 ] &&"

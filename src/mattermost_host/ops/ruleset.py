@@ -7,13 +7,14 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 
+from mattermost_host.engine.batch import Question
 from mattermost_host.engine.connections import is_executing
 from mattermost_host.engine.explanations import Change, explain
-from mattermost_host.engine.questions import Question, ask, changing, expect
+from mattermost_host.engine.questions import ask, changing, expect
 
 
 @dataclass(frozen=True)
-class RulesState(Question):
+class RulesState(Question[bool]):
     """``same`` where the table in the kernel is the one that the file gave when it was loaded."""
 
     unit: str
@@ -62,7 +63,7 @@ def _loaded(
 
 
 @dataclass(frozen=True)
-class TableExists(Question):
+class TableExists(Question[bool]):
     """Whether the unit is still known or its table still in the kernel."""
 
     unit: str

@@ -13,9 +13,10 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 
+from mattermost_host.engine.batch import Question
 from mattermost_host.engine.connections import is_executing
 from mattermost_host.engine.explanations import Change, explain
-from mattermost_host.engine.questions import Question, ask, changing, expect
+from mattermost_host.engine.questions import ask, changing, expect
 from mattermost_host.engine.restart_triggers import announce
 from mattermost_host.engine.rolling import failed_before
 from mattermost_host.ops import unit_files
@@ -44,7 +45,7 @@ class UnitState:
 
 
 @dataclass(frozen=True)
-class AskUnit(Question):
+class AskUnit(Question["UnitState"]):
     """The state of ``unit`` against the files it reads."""
 
     unit: str

@@ -13,13 +13,15 @@ from rich.console import Console
 from mattermost_host.engine import each_host
 from mattermost_host.engine.connections import active_hosts, all_hosts, connections, current_state
 from mattermost_host.engine.inventory import SiteHost
+from mattermost_host.engine.refusals import Refusal
 from mattermost_host.facts.host import HostFacts
-from mattermost_host.facts.reading import Reading, facts_of
+from mattermost_host.facts.reading import LOG_IN, Reading, facts_of
 from mattermost_host.preflight.finding import Finding, Inquiry, Requirement
 from mattermost_host.preflight.report import PreflightError, Report
 from mattermost_host.support.errors import Mistake, SiteError
 
 REACHABLE = "reachable"
+NO_ANSWER = Refusal("no answer", LOG_IN)
 
 Requirements = Mapping[str, Sequence[Requirement | Inquiry]]
 """What each host needs, by the host's name."""
@@ -83,7 +85,7 @@ def collect(
     requirements: Requirements,
     facts: Mapping[str, HostFacts],
     skip: Mapping[str, str],
-    silent: Mapping[str, str] | None = None,
+    silent: Mapping[str, Refusal] | None = None,
     inquired: Mapping[str, Sequence[Finding]] | None = None,
 ) -> Report:
     """All findings of all hosts.
@@ -97,7 +99,7 @@ def collect(
             found = list(_checked(needed, facts[host], skip)) + list((inquired or {}).get(host, ()))
             findings[host] = tuple(found)
         else:
-            findings[host] = (_unreachable((silent or {}).get(host, "no answer")),)
+            findings[host] = (_unreachable((silent or {}).get(host, NO_ANSWER)),)
     return Report(findings)
 
 
@@ -137,15 +139,9 @@ def _skipped(name: str, skip: Mapping[str, str]) -> Finding:
     return Finding(name, "skipped", skip[name])
 
 
-def _unreachable(reason: str) -> Finding:
-    return Finding(
-        REACHABLE,
-        "error",
-        reason,
-        "a shell on the host, as root or by sudo",
-        "See that 'ssh' and then 'sudo -n true' work there, with the inventory's user, port "
-        "and key.",
-    )
+def _unreachable(refusal: Refusal) -> Finding:
+    needed = "a shell on the host, as root or by sudo"
+    return Finding(REACHABLE, "error", refusal.found, needed, f"{refusal.remedy}.")
 
 
 def _examine(site: Checked, hosts: Sequence[Host]) -> tuple[Reading, Report]:

@@ -13,7 +13,7 @@ from mattermost_host.certificates import authority as certificates
 from mattermost_host.certificates.authority import Pair
 from mattermost_host.components import tls
 from mattermost_host.components.tls import Settings
-from mattermost_host.engine.questions import Question
+from mattermost_host.engine.batch import Question
 from mattermost_host.knowledge.surface import SecretFile, Unit
 from mattermost_host.ops import acme
 from mattermost_host.ops.acme import AskCertificate, CertificateState
@@ -48,7 +48,7 @@ def _planned(settings: Settings, state: CertificateState, pair: Pair | None = No
         tls.deploy(settings=settings, server_name=NAME, pair=pair)
         tls.issue(settings=settings, server_name=NAME)
 
-    question: Question = AskCertificate(tls.PLACE)
+    question: Question[CertificateState] = AskCertificate(tls.PLACE)
     return plan(both, answer=answering({question: state}))
 
 

@@ -74,7 +74,7 @@ def _healed(
     leave: Callable[[Run], int] = leave_safe,
 ) -> tuple[int, dict[str, str]]:
     """How many operations were left, and the commands of those that ran, by name."""
-    with _fake_host(Plan(), answering(answers), {}, yes=False) as (state, host), collecting():
+    with _fake_host(Plan(), answering(answers), None, yes=False) as (state, host), collecting():
         state.check_for_changes = False
         deploy()
         names = {digest: ", ".join(meta.names) for digest, meta in state.op_meta.items()}

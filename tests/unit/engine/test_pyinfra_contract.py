@@ -53,6 +53,8 @@ CALLS: dict[tuple[str, str], str] = {
     ("pyinfra.connectors.ssh", "execute_command_with_sudo_retry"): (
         "host command_arguments execute_command"
     ),
+    ("pyinfra.connectors.ssh", "write_stdin"): "stdin buffer",
+    ("pyinfra.connectors.util", "write_stdin"): "stdin buffer",
     ("pyinfra.connectors.ssh", "make_unix_command_for_host"): (
         "state host command command_arguments"
     ),
@@ -76,21 +78,21 @@ CALLS: dict[tuple[str, str], str] = {
 """Functions that are called or replaced, with their parameters."""
 
 NAMES: dict[str, str] = {
-    "pyinfra": "is_cli logger state host",
-    "pyinfra.api": (
-        "Config FactBase FunctionCommand Host Inventory QuoteString State StringCommand util"
-    ),
+    "pyinfra": "is_cli logger state",
+    "pyinfra.api": ("Config FunctionCommand Host Inventory QuoteString State StringCommand util"),
     "pyinfra.api.arguments": "auth_argument_meta",
     "pyinfra.api.exceptions": "PyinfraError",
     "pyinfra.api.operation": "OperationMeta",
     "pyinfra.api.state": "State StateStage",
     "pyinfra.api.util": "PYINFRA_INSTALL_DIR",
-    "pyinfra.connectors": "local ssh",
+    "pyinfra.connectors": "local ssh util",
     "pyinfra.connectors.base": "BaseConnector",
     "pyinfra.connectors.local": "LocalConnector",
     "pyinfra.connectors.ssh": "ConnectorData SSHConnector",
     "pyinfra.connectors.sshuserclient": "client",
-    "pyinfra.connectors.util": "SUDO_PASSWORD_REQUIRED_LINES CommandOutput make_unix_command",
+    "pyinfra.connectors.util": (
+        "SUDO_PASSWORD_REQUIRED_LINES CommandOutput make_unix_command run_local_process"
+    ),
     "pyinfra.context": "ctx_config ctx_host ctx_inventory ctx_state",
     "pyinfra_cli": "inventory util",
     "pyinfra_cli.exceptions": "CliError UnexpectedExternalError",
@@ -257,9 +259,11 @@ def test_a_host_s_data_go_before_config_py() -> None:
 
 def test_a_command_without_users_is_one_shell() -> None:
     """Who runs it is added by root.py."""
-    made = connectors_util.make_unix_command(StringCommand("a b"), _env={"X": "1"}, _chdir="/c")
+    made = connectors_util.make_unix_command(
+        StringCommand("a b"), _env={"X": "1"}, _chdir="/c", _shell_executable=None
+    )
     raw = made.get_raw_value()
-    assert raw == "sh -c 'cd /c && export X=1 && a b'", _broken(f"makes {raw}", "root.py")
+    assert raw == "cd /c && export X=1 && a b", _broken(f"makes {raw}", "root.py")
 
 
 def test_it_becomes_root_by_the_arguments_that_we_take_over() -> None:

@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 from pyinfra.api import StringCommand
-from pyinfra.connectors.local import LocalConnector
 
 from mattermost_host.engine import pyinfra_patches, remote, root
 from mattermost_host.support.errors import OperatorError
 from tests.unit import local
-from tests.unit.ssh_server import this_machine
+from tests.unit.ssh_server import become_root_our_way, this_machine
 
 SECRET = "Pass 'word' $1"
 PROGRAM = """
@@ -42,7 +41,7 @@ def _run(script: str = "echo done", write: Any = None, **data: Any) -> remote.An
 
 def test_sudo_without_a_password_never_asks(log: Path) -> None:
     assert _run(_sudo=True).output == b"done\n"
-    assert log.read_text().split()[1:] == ["-H", "-n", "sh", "-s"]
+    assert log.read_text().split()[1:5] == ["-H", "-n", "sh", "-c"]
 
 
 @pytest.mark.parametrize(
@@ -94,23 +93,23 @@ def test_another_user_than_root_needs_sudo_even_of_root(
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     _run(_sudo=True, _sudo_user="postgres")
-    assert "-n -u postgres sh -s" in log.read_text()
+    assert "-n -u postgres sh -c" in log.read_text()
 
 
 @pytest.mark.parametrize(
     ("data", "command"),
     [
-        ({"_sudo": True, "_use_sudo_login": True}, "sudo -H -n -i id"),
-        ({"_sudo": True, "_preserve_sudo_env": True}, "sudo -H -n -E id"),
-        ({"_doas": True}, "doas -n id"),
-        ({"_doas": True, "_doas_user": "a b"}, "doas -n -u 'a b' id"),
-        ({"_dzdo": True}, "dzdo -n id"),
-        ({"_su_user": "root", "_use_su_login": True}, f"su -l root -c 'env {root.PATH} id'"),
+        ({"_sudo": True, "_use_sudo_login": True}, "env LC_ALL=C sudo -H -n -i id"),
+        ({"_sudo": True, "_preserve_sudo_env": True}, "env LC_ALL=C sudo -H -n -E id"),
+        ({"_doas": True}, "env LC_ALL=C doas -n id"),
+        ({"_doas": True, "_doas_user": "a b"}, "env LC_ALL=C doas -n -u 'a b' id"),
+        ({"_dzdo": True}, "env LC_ALL=C dzdo -n id"),
+        ({"_su_user": "root", "_use_su_login": True}, "env LC_ALL=C su -l root -c id"),
         (
             {"_su_user": "root", "_su_shell": "bash"},
-            f"su -s /bin/bash root -c 'env {root.PATH} id'",
+            "env LC_ALL=C su -s /bin/bash root -c id",
         ),
-        ({"_sudo": True, "_su_user": "x"}, "sudo -H -n su x -c id"),
+        ({"_sudo": True, "_su_user": "x"}, "env LC_ALL=C sudo -H -n su x -c id"),
         ({}, "id"),
     ],
 )
@@ -152,13 +151,7 @@ def test_a_host_of_another_kind_is_a_sentence() -> None:
 @pytest.fixture
 def patched(monkeypatch: pytest.MonkeyPatch) -> None:
     """pyinfra as config.py makes it, for one test."""
-    from pyinfra.connectors import local as module
-
-    for name in ("make_unix_command_for_host", "execute_command_with_sudo_retry"):
-        monkeypatch.setattr(module, name, getattr(module, name))
-    monkeypatch.setattr(LocalConnector, "run_shell_command", LocalConnector.run_shell_command)
-    monkeypatch.setattr("sys.dont_write_bytecode", True)
-    pyinfra_patches._become_root_our_way()
+    become_root_our_way(monkeypatch)
 
 
 def test_operations_hide_a_password_as_well(log: Path, patched: None) -> None:

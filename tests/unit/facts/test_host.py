@@ -1,37 +1,55 @@
 """A host's facts: the shell's and psutil's agree, and what can't be read is said to be unread."""
 
+import os
 import shutil
 import socket
 import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
+from typing import Any
 
 import pytest
-from pyinfra.api.exceptions import FactProcessError
 
+from mattermost_host.engine import batch
+from mattermost_host.engine.batch import Question, packed
 from mattermost_host.facts import this_machine
 from mattermost_host.facts.host import DISK_PATHS, HostFacts, Listener
-from mattermost_host.facts.over_shell import ReadHost
-from mattermost_host.facts.questions import QUESTIONS, answers, fields, script
+from mattermost_host.facts.questions import (
+    FIRST,
+    LAST,
+    QUESTIONS,
+    AskHost,
+    about,
+    facts_of,
+    fields,
+)
 
 TOOLS_OF_EVERY_HOST = ("sh", "timeout", "cat", "date", "awk", "sed", "uname", "dirname")
 MEGABYTES_WRITTEN_MEANWHILE = 500
 
 
 def over_shell(path: str | None = None) -> HostFacts:
-    fact = ReadHost()
-    command = fact.command("localhost")
-    environment = {"PATH": path} if path else None
+    sent = time.time()
+    answers = batch.told(about("localhost"), lambda script: printed(script, path=path))
+    return facts_of(answers, sent, time.time())
+
+
+def printed(script: str, path: str | None = None, **environment: str) -> list[str]:
     asked = subprocess.run(
-        ["/bin/sh", "-c", command],
-        input=script(QUESTIONS, "localhost"),
+        ["/bin/sh", "-c", script],
         capture_output=True,
         text=True,
         check=True,
-        env=environment,
+        env={"PATH": path or os.environ["PATH"], "LC_ALL": "C", **environment},
     )
-    return fact.process(asked.stdout.splitlines())
+    return asked.stdout.splitlines()
+
+
+def parsed(question: str, *lines: str) -> dict[Question[Any], Any]:
+    asked = AskHost(question, "x")
+    return {asked: asked.parse(list(lines))}
 
 
 def still(facts: HostFacts) -> HostFacts:
@@ -39,8 +57,8 @@ def still(facts: HostFacts) -> HostFacts:
     return replace(facts, clock_offset_s=0.0, disks=(), free_disk_mb=0, listeners=())
 
 
-def section(question: str, *lines: str) -> dict[str, object]:
-    found = fields([question], {question: list(lines)})
+def section(question: str, *lines: str) -> dict[str, Any]:
+    found = fields(parsed(question, *lines))
     assert found.pop("unread") == frozenset()
     return found
 
@@ -70,7 +88,7 @@ def test_a_listening_socket_is_seen_with_its_process_by_both() -> None:
 
 
 def test_the_script_is_posix_shell() -> None:
-    subprocess.run(["sh", "-n", "-c", script(QUESTIONS, "x")], check=True)
+    subprocess.run(["sh", "-n", "-c", packed(about("x"))], check=True)
 
 
 def test_a_host_without_tools_says_what_it_could_not_read(tmp_path: Path) -> None:
@@ -86,30 +104,25 @@ def test_a_host_without_tools_says_what_it_could_not_read(tmp_path: Path) -> Non
 
 def test_the_name_of_the_site_is_no_shell(tmp_path: Path) -> None:
     marker = tmp_path / "ran"
-    subprocess.run(["sh", "-c", script(["resolved"], f"x; touch {marker}")], check=True)
+    printed(packed([AskHost("resolved", f"x; touch {marker}")]))
     assert not marker.exists()
 
 
-def test_an_answer_that_is_cut_off_is_an_error_of_the_fact() -> None:
-    fact = ReadHost()
-    fact.command("localhost")
-    with pytest.raises(FactProcessError, match="cut off"):
-        fact.process(["1700000000.5", "=mattermost-host= system", "ID=debian"])
+@pytest.mark.parametrize(
+    ("first", "last", "offset"),
+    [("101", "103", 0.0), ("131", "133", 29.0), ("71", "73", -29.0), ("102", "102", 0.0)],
+)
+def test_what_the_way_takes_is_not_held_against_the_clock(
+    first: str, last: str, offset: float
+) -> None:
+    facts = facts_of({**parsed(FIRST, first), **parsed(LAST, last)}, 100.0, 104.0)
+    assert facts.clock_offset_s == offset
 
 
-def test_the_clock_is_compared_in_the_middle_of_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    times = iter([100.0, 104.0])
-    monkeypatch.setattr("mattermost_host.facts.over_shell.time.time", lambda: next(times))
-    fact = ReadHost()
-    fact.command("localhost")
-    facts = fact.process(["131.0", "=mattermost-host= end", "133.0"])
-    assert facts.clock_offset_s == 30.0
-    assert facts.unread == frozenset(QUESTIONS)
-
-
-def test_lines_of_a_login_banner_do_not_disturb() -> None:
-    sections = answers(["Welcome!", "100.5", "=mattermost-host= kernel", "6.1.0", ""])
-    assert sections == {"begin": ["Welcome!", "100.5"], "kernel": ["6.1.0"]}
+def test_what_was_not_answered_is_unread() -> None:
+    facts = facts_of(parsed(FIRST, "101"), 100.0, 104.0)
+    assert facts.unread == frozenset(QUESTIONS) - {FIRST, LAST}
+    assert "clock" in facts.unread
 
 
 @pytest.mark.parametrize(
@@ -135,15 +148,11 @@ def test_the_lower_limit_of_memory_counts() -> None:
 
 
 def test_disks_of_one_file_system_and_of_several() -> None:
-    found = fields(
-        ["disks"],
-        {
-            "disks": [
-                "/opt tmpfs 4194304 /opt rw,nosuid,noexec",
-                "/var/lib/postgresql /dev/sda1 1048576 / rw,relatime",
-                "/var/lib/mattermost /dev/sda1 1048576 / rw,relatime",
-            ]
-        },
+    found = section(
+        "disks",
+        "/opt tmpfs 4194304 /opt rw,nosuid,noexec",
+        "/var/lib/postgresql /dev/sda1 1048576 / rw,relatime",
+        "/var/lib/mattermost /dev/sda1 1048576 / rw,relatime",
     )
     assert found["opt_noexec"] is True
     assert found["free_disk_mb"] == 4096
@@ -169,21 +178,19 @@ def test_listeners_of_both_families_and_their_oldest_process() -> None:
 
 
 def test_the_port_of_ssh_is_that_of_the_connection_else_that_of_sshd() -> None:
-    sections = {"listeners": ["tcp 00000000:08AE 7", "holder 7 1 sshd"], "ssh_port": ["22022"]}
-    assert fields(["listeners", "ssh_port"], sections)["ssh_port"] == 22022
-    sections["ssh_port"] = []
-    assert fields(["listeners", "ssh_port"], sections)["ssh_port"] == 2222
+    listeners = parsed("listeners", "tcp 00000000:08AE 7", "holder 7 1 sshd")
+    assert fields({**listeners, **parsed("ssh_port", "22022")})["ssh_port"] == 22022
+    assert fields({**listeners, **parsed("ssh_port")})["ssh_port"] == 2222
 
 
 def test_the_port_of_ssh_is_found_though_sudo_hides_it() -> None:
-    asked = subprocess.run(
-        ["sh", "-c", f"env -u SSH_CONNECTION sh -c {quote(script(['ssh_port'], 'x'))}; true"],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={"PATH": "/usr/bin:/bin", "SSH_CONNECTION": "198.51.100.7 50000 192.0.2.1 2200"},
-    )
-    assert fields(["ssh_port"], answers(asked.stdout.splitlines()))["ssh_port"] == 2200
+    def hidden(script: str) -> list[str]:
+        connection = "198.51.100.7 50000 192.0.2.1 2200"
+        return printed(
+            f"env -u SSH_CONNECTION sh -c {quote(script)}; true", SSH_CONNECTION=connection
+        )
+
+    assert fields(batch.told([AskHost("ssh_port", "x")], hidden))["ssh_port"] == 2200
 
 
 @pytest.mark.parametrize(
@@ -213,4 +220,4 @@ def test_an_answer_becomes_a_field(
 
 @pytest.mark.parametrize("lines", [["?"], ["many"], []])
 def test_what_is_no_answer_is_unread(lines: list[str]) -> None:
-    assert fields(["cpus"], {"cpus": lines}) == {"unread": frozenset({"cpus"})}
+    assert fields(parsed("cpus", *lines)) == {"unread": frozenset({"cpus"})}

@@ -466,7 +466,7 @@ def test_a_plan_that_is_carried_out_fetches_before_the_first_change() -> None:
         raise ReleaseError("it can't be had")
 
     answer = answering({ReleaseState(NEW): Found()})
-    with _fake_host(Plan(), answer, {}, yes=False) as (state, _), explanations.collecting():
+    with _fake_host(Plan(), answer, None, yes=False) as (state, _), explanations.collecting():
         state.check_for_changes = False
         _deploy(Release(NEW, fetch))
         run = Run(state)

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from mattermost_host.engine.connections import connections
 from mattermost_host.engine.inventory import SiteHost
+from mattermost_host.engine.refusals import Refusal
 from mattermost_host.facts import reading
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.reading import Reading
@@ -118,9 +119,12 @@ def test_a_skip_without_a_reason_is_a_mistake() -> None:
 
 
 def test_a_host_that_does_not_answer_is_named_with_the_reason() -> None:
-    report = collect({"mm1": [DISK]}, {}, {}, silent={"mm1": "no route to host"})
+    report = collect(
+        {"mm1": [DISK]}, {}, {}, silent={"mm1": Refusal("no route to host", "Find one")}
+    )
     ((host, finding),) = report.errors
     assert (host, finding.name, finding.found) == ("mm1", "reachable", "no route to host")
+    assert finding.remedy == "Find one."
 
 
 @pytest.mark.parametrize("verbose", [False, True])
@@ -238,11 +242,11 @@ def test_a_host_that_cannot_be_connected_is_an_error_with_its_reason() -> None:
     assert "127.0.0.1" in finding.found
 
 
-def test_a_shell_that_fails_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_that_runs_nothing_as_root_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
-    Path("config.py").write_text("from pyinfra import config\nconfig.SHELL = 'false'\n")
+    Path("config.py").write_text("from pyinfra import config\nconfig.SU_USER = 'nobody-here'\n")
     ((_, finding),) = preflight.run(site("@local")).errors
-    assert "no answer as root" in finding.found
+    assert "nobody-here does not exist" in finding.found
 
 
 def test_run_wants_the_folder_with_config() -> None:
@@ -251,12 +255,15 @@ def test_run_wants_the_folder_with_config() -> None:
         preflight.run(site("@local"))
 
 
+MUTE = Refusal("mute", "speak")
+
+
 def test_a_reading_names_those_who_answered_and_those_who_did_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(
-        reading, "_ask", lambda host, _: DEBIAN_12 if host.name == "@fake/1" else "mute"
+        reading, "_ask", lambda host, _: DEBIAN_12 if host.name == "@fake/1" else MUTE
     )
     with connections(site("@fake/1", "@fake/2").hosts) as state:
         answer = reading.facts_of(list(state.inventory), "x")
-    assert answer == Reading({"@fake/1": DEBIAN_12}, {"@fake/2": "mute"})
+    assert answer == Reading({"@fake/1": DEBIAN_12}, {"@fake/2": MUTE})

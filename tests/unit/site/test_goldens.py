@@ -20,7 +20,6 @@ from pyinfra.api.operation import OperationMeta
 
 from mattermost_host import ops
 from mattermost_host.components import postgres
-from mattermost_host.facts.over_shell import ReadHost
 from mattermost_host.ops.entries import File
 from mattermost_host.releases.choice import Release
 from mattermost_host.releases.download import Tarball
@@ -100,7 +99,7 @@ def _planned(shape: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     # An external database is asked over ssh.
     monkeypatch.setattr(postgres, "requires_of_external", lambda *_, **__: [])
     deploy = PROJECT / "deploys" / "site.py"
-    return plan(lambda: runpy.run_path(str(deploy)), facts={ReadHost: DEBIAN_12})
+    return plan(lambda: runpy.run_path(str(deploy)), facts=DEBIAN_12)
 
 
 def _texts(planned: Plan, called: list[str]) -> dict[str, str]:

@@ -16,7 +16,6 @@ import pytest
 from pydantic import SecretStr
 
 from mattermost_host.certificates.authority import Pair, new_authority, new_leaf
-from mattermost_host.facts.over_shell import ReadHost
 from mattermost_host.ops import files
 from mattermost_host.ops.entries import File
 from mattermost_host.releases import choice
@@ -375,7 +374,7 @@ def _deploy() -> None:
 
 
 def _whole(run: Any, answer: Answer = nothing_installed) -> Plan:
-    done = run(_deploy, answer=answer, facts={ReadHost: DEBIAN_12})
+    done = run(_deploy, answer=answer, facts=DEBIAN_12)
     assert isinstance(done, Plan)
     return done
 

@@ -1,0 +1,54 @@
+"""Shell scripts as a host runs them: one environment, a limit of time, several at the same time.
+
+A script comes at the head of standard input, and data may follow it. So the login shell, whichever
+it is, reads a few plain words only, and no process list and no journal of sudo shows the script.
+"""
+
+from collections.abc import Sequence
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+FIXED = f"LC_ALL=C PATH={PATH}; export LC_ALL PATH; unset LANGUAGE ENV BASH_ENV CDPATH; umask 022"
+"""Whatever the host's language, sudo's secure_path and root's umask: begins every script."""
+BEGIN = "=mattermost-host-begins="
+"""What was printed before this line came from the login shell and is no part of an answer."""
+AT_ONCE = 3
+"""More gained nothing on hosts with two processors; each costs two processes."""
+
+
+def sent(script: str) -> bytes:
+    """What standard input begins with, for ``taking``. In braces: half of it runs nothing."""
+    return f"{{\n{FIXED}\nprintf '\\n%s\\n' {BEGIN}\n{script}\n}}\n".encode()
+
+
+def taking(script: bytes) -> tuple[str, ...]:
+    """The words that run what ``sent`` gave, and leave what follows it to the script."""
+    return "sh", "-c", f'eval "$(head -c {len(script)})"'
+
+
+def limited(script: str, seconds: int) -> str:
+    """``script`` in a shell of its own that is ended after a time; 124 says that it was.
+
+    It has no standard input.
+    """
+    end = "=mattermost-host-script-ends="
+    return f"timeout -k 5 {seconds} sh -s <<'{end}'\n{{\n{script}\n}} </dev/null\n{end}"
+
+
+def side_by_side(scripts: Sequence[str]) -> str:
+    """One script that runs ``scripts``, some of them in order in each of few shells.
+
+    Each shell's output waits in a pipe until those before it have been printed, so nothing is
+    left behind on the host, whatever ends the run.
+    """
+    shells = ["\n".join(some) for some in _shares(scripts)]
+    together = shells[0] if shells else ":"
+    for shell in shells[1:]:
+        # The braces: a shell that reads its script from standard input reads all of it first.
+        together = f"{{\n{shell}\n}} | {{\n{{\n{together}\n}} </dev/null\ncat\n}}"
+    return f"{{\n{together}\n}} </dev/null"
+
+
+def _shares(scripts: Sequence[str]) -> list[Sequence[str]]:
+    """The scripts in ``AT_ONCE`` shares of about the same length, in their order."""
+    share = -(-len(scripts) // AT_ONCE)
+    return [scripts[start : start + share] for start in range(0, len(scripts), share or 1)]

@@ -8,10 +8,12 @@ import os
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypeVar, cast
 
 from mattermost_host.engine import batch, shell
 from mattermost_host.engine.batch import Question
+
+T = TypeVar("T")
 
 
 def run(
@@ -37,10 +39,8 @@ def program(folder: Path, name: str, script: str) -> None:
 
 
 def ask_here(
-    question: Question[Any],
-    programs: Path | None = None,
-    places: Mapping[str, object] | None = None,
-) -> Any:
+    question: Question[T], programs: Path | None = None, places: Mapping[str, object] | None = None
+) -> T:
     """The answer of this machine; ``places`` moves absolute paths into a temporary folder."""
 
     def printed(script: str) -> list[str]:
@@ -51,7 +51,7 @@ def ask_here(
         assert answer.returncode == 0, answer.stderr
         return answer.stdout.splitlines()
 
-    return batch.told((question,), printed)[question]
+    return cast(T, batch.told((question,), printed)[question])
 
 
 def moved(script: str, places: Mapping[str, object]) -> str:

@@ -156,15 +156,13 @@ PUBLIC = {
     "pyinfra.api.deploy",
     "pyinfra.api.operation",
     "pyinfra.api.operation.OperationMeta",
-    "pyinfra.api.FactBase",
     "pyinfra.api.FunctionCommand",
     "pyinfra.api.Host",
     "pyinfra.api.State",
     "pyinfra.api.StringCommand",
-    "pyinfra.api.exceptions.FactProcessError",
     "pyinfra.api.exceptions.PyinfraError",
 }
-"""What deploys, operations and facts are written with, by pyinfra's own documentation."""
+"""What deploys and operations are written with, by pyinfra's own documentation."""
 BASES = {"pyinfra.api.exceptions.PyinfraError", "pyinfra_cli.exceptions.CliError"}
 """Errors that pyinfra's command prints as sentences: support/errors.py has to be both."""
 STATE_ATTRIBUTES = {"op_hash_order", "get_op_meta", "get_op_data_for_host", "is_cli", "set_stage"}

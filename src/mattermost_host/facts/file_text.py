@@ -1,8 +1,9 @@
 """The text of a small file of a host, whoever may write the folder that it lies in."""
 
 import shlex
+from dataclasses import dataclass
 
-from pyinfra.api import FactBase
+from mattermost_host.engine.batch import Question
 
 LIMIT_BYTES = 2**20
 """A system's whole list of authorities has a quarter of it."""
@@ -10,12 +11,15 @@ LIMIT_S = 10
 """For a pipe that was put there at this very moment."""
 
 
-class FileText(FactBase["str"]):
+@dataclass(frozen=True)
+class FileText(Question[str]):
     """The beginning of a regular file, at most LIMIT_BYTES; empty where there is none."""
 
-    def command(self, path: str) -> str:
-        quoted = shlex.quote(path)
+    path: str
+
+    def script(self) -> str:
+        quoted = shlex.quote(self.path)
         return f"! [ -f {quoted} ] || timeout {LIMIT_S} head -c {LIMIT_BYTES} -- {quoted}"
 
-    def process(self, output: list[str]) -> str:
-        return "\n".join(output)
+    def parse(self, lines: list[str]) -> str:
+        return "\n".join(lines)

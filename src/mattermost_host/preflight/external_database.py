@@ -11,6 +11,7 @@ from pg8000.native import Connection
 from pydantic import SecretStr
 from pyinfra.api import Host
 
+from mattermost_host.engine.questions import answers_of
 from mattermost_host.engine.tunnel import TunnelError, connection_from
 from mattermost_host.facts.file_text import FileText
 from mattermost_host.knowledge.dsn import Dsn
@@ -162,9 +163,11 @@ def _tls_context(host: Host, dsn: Dsn, authorities: str | None) -> ssl.SSLContex
 
 def _authorities_of(host: Host, dsn: Dsn) -> str:
     named = dsn.parameter("sslrootcert")
-    for path in (named,) if named else SYSTEM_AUTHORITIES:
-        if text := host.get_fact(FileText, path=path):
-            return text
+    places = [FileText(path) for path in ((named,) if named else SYSTEM_AUTHORITIES)]
+    answers = answers_of(host, places)
+    for place in places:
+        if text := answers.get(place):
+            return str(text)
     raise DatabaseUnavailable(
         f"no file {named} on {host.name}" if named else f"no authorities on {host.name}",
         "Put the authority's certificate there, or name it in the inventory.",

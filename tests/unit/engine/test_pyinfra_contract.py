@@ -107,7 +107,7 @@ ATTRIBUTES: dict[str, str] = {
         "inventory is_executing op_meta ops pool set_stage"
     ),
     "host": (
-        "connect connected connector connector_data current_op_hash data disconnect get_fact "
+        "connect connected connector connector_data current_op_hash data disconnect "
         "groups name noop op_hash_order print_prefix put_file run_shell_command state"
     ),
     "inventory": "data get_active_hosts get_host group_data host_data",

@@ -10,10 +10,7 @@ from tests.unit import local
 
 
 def _read(path: Path) -> str:
-    fact = FileText()
-    done = local.run(fact.command(str(path)))
-    assert done.returncode == 0, done.stderr
-    return fact.process(done.stdout.splitlines())
+    return local.ask_here(FileText(str(path)))
 
 
 def test_a_file_is_read(tmp_path: Path) -> None:

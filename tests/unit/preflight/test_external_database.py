@@ -19,6 +19,7 @@ from pyinfra.api.host import Host
 
 from mattermost_host.certificates.authority import Pair, new_authority, new_leaf
 from mattermost_host.engine import tunnel
+from mattermost_host.facts.file_text import FileText
 from mattermost_host.knowledge.dsn import Dsn
 from mattermost_host.preflight import external_database as database_check
 from mattermost_host.preflight.external_database import check_database
@@ -367,14 +368,17 @@ def test_server_that_falls_silent_within_tls_is_given_up(
 
 
 @pytest.mark.parametrize("contents", ["", "nonsense"])
-def test_authorities_come_from_the_host(cluster: Cluster, contents: str) -> None:
+def test_authorities_come_from_the_host(
+    cluster: Cluster, contents: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[str] = []
 
-    def get_fact(fact: Any, path: str) -> str:
-        asked.append(path)
-        return contents
+    def answers_of(host: Host, questions: list[FileText]) -> dict[FileText, str]:
+        asked.extend(question.path for question in questions)
+        return dict.fromkeys(questions, contents)
 
-    host = cast(Host, SimpleNamespace(name="app1", get_fact=get_fact))
+    monkeypatch.setattr(database_check, "answers_of", answers_of)
+    host = cast(Host, SimpleNamespace(name="app1"))
     dsn = cluster.dsn("sslmode=verify-full&sslrootcert=/etc/ca.pem")
     found = check_database(host, dsn, None, authorities=None, minimum=14, pool=1)
     assert asked == ["/etc/ca.pem"]

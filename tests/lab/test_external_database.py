@@ -112,7 +112,7 @@ def _refused(deployment: Deployment) -> Run:
     before = deployment.host.run(listing).stdout
     run = deployment.deploy(check=False)
     assert run.status != 0
-    assert "nothing was touched" in run.words
+    assert "nothing was changed" in run.words
     assert "Traceback" not in run.output
     assert deployment.host.run(listing).stdout == before
     for secret in (PASSWORD, "A-password"):

@@ -318,7 +318,7 @@ def test_another_valid_certificate(deployment: Deployment) -> None:
 
 def test_everything_holds_after_all_that(deployment: Deployment) -> None:
     run = deployment.run("mattermost-host", "apply", "--yes", str(deployment.inventory))
-    assert "Nothing had to change, and everything holds" in run.output
+    assert "Nothing had to be changed, and everything holds" in run.output
 
 
 def test_what_is_not_ours_is_no_drift(deployment: Deployment) -> None:

@@ -79,8 +79,8 @@ def _check_key(chain: Sequence[x509.Certificate], key: PrivateKeyTypes) -> Itera
     if position is None:
         yield Mistake(
             KEY,
-            f"a key that does not belong to the certificate of {_subject(chain[0])}",
-            "name the key with which that certificate was requested",
+            f"a key that does not match the certificate {_subject(chain[0])}",
+            "use the key that the certificate was requested with",
         )
     elif position > 0:
         yield Mistake(
@@ -94,7 +94,7 @@ def _check_name(leaf: x509.Certificate, name: str) -> Iterator[Mistake]:
     names = names_of(leaf)
     wanted = canonical(name)
     if not any(covers(pattern, wanted) for pattern in names):
-        found = ", ".join(sorted(names)) or "no alternative name at all"
+        found = ", ".join(sorted(names)) or "no subject alternative name"
         yield Mistake(
             CERTIFICATE,
             f"a certificate for {found}",
@@ -120,7 +120,7 @@ def _check_chain(chain: Sequence[x509.Certificate]) -> Iterator[Mistake]:
                 CERTIFICATE,
                 f"{_subject(certificate)} followed by {_subject(following)}, which did not issue "
                 "it",
-                f"after it belongs the certificate of its issuer, {_issuer(certificate)}",
+                f"next must come the certificate of its issuer, {_issuer(certificate)}",
             )
             return
     # A certificate that says where its issuer's is to be had comes from an authority with
@@ -140,7 +140,7 @@ def _check_strength(chain: Sequence[x509.Certificate]) -> Iterator[Mistake]:
             yield Mistake(
                 CERTIFICATE,
                 f"{_subject(certificate)} with an RSA key of {key.key_size} bits",
-                f"browsers refuse it: at least {RSA_MIN_BITS}, better an ECDSA key (P-256)",
+                f"browsers reject it: use at least {RSA_MIN_BITS}, better an ECDSA key (P-256)",
             )
         # Nobody verifies the signature that a root at the end of the chain makes for itself.
         if certificate is not chain[0] and certificate.issuer == certificate.subject:
@@ -149,7 +149,7 @@ def _check_strength(chain: Sequence[x509.Certificate]) -> Iterator[Mistake]:
             yield Mistake(
                 CERTIFICATE,
                 f"{_subject(certificate)} signed with {certificate.signature_hash_algorithm.name}",
-                "browsers refuse it: have it issued with SHA-256",
+                "browsers reject it: reissue it with SHA-256",
             )
 
 
@@ -159,31 +159,31 @@ def _check_use(leaf: x509.Certificate) -> Iterator[Mistake]:
         yield Mistake(
             CERTIFICATE,
             f"{_subject(leaf)} with a key that is neither RSA nor ECDSA",
-            "browsers accept no other, not even Ed25519: use an ECDSA key (P-256)",
+            "browsers accept only these, not even Ed25519: use an ECDSA key (P-256)",
         )
     elif isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name not in BROWSERS_CURVES:
         yield Mistake(
             CERTIFICATE,
             f"{_subject(leaf)} with a key on the curve {key.curve.name}",
-            "browsers accept P-256 and P-384: have it issued for a key on one of these",
+            "browsers accept P-256 and P-384: reissue it for a key on one of these",
         )
     if _is_authority(leaf):
-        found = f"{_subject(leaf)}, the certificate of an authority"
-        yield Mistake(CERTIFICATE, found, "name one that was issued for the site")
+        found = f"{_subject(leaf)}, a CA certificate"
+        yield Mistake(CERTIFICATE, found, "use the certificate that was issued for the site")
     usage = _extension(leaf, x509.ExtendedKeyUsage)
     allowed = {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
     if usage is not None and not allowed.intersection(usage.value):
         yield Mistake(
             CERTIFICATE,
-            f"{_subject(leaf)}, which is not for servers",
-            "have it issued with the extended key usage serverAuth",
+            f"{_subject(leaf)}, which is not valid for TLS servers",
+            "reissue it with the extended key usage serverAuth",
         )
     bits = _extension(leaf, x509.KeyUsage)
     if bits is not None and not (bits.value.digital_signature or bits.value.key_encipherment):
         yield Mistake(
             CERTIFICATE,
-            f"{_subject(leaf)}, whose key may not sign a handshake",
-            "have it issued with the key usage digitalSignature",
+            f"{_subject(leaf)}, whose key usage does not allow TLS handshakes",
+            "reissue it with the key usage digitalSignature",
         )
 
 

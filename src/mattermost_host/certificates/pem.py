@@ -67,8 +67,8 @@ def read_chain(pem: bytes, setting: str = CERTIFICATE) -> list[x509.Certificate]
     except (ValueError, UnsupportedAlgorithm, ssl.SSLError):
         return Mistake(
             setting,
-            "no certificate in PEM form that OpenSSL can read to its end",
-            "it needs whole blocks '-----BEGIN CERTIFICATE-----'; a DER file becomes one by "
+            "no complete PEM certificate that OpenSSL can read",
+            "it needs complete '-----BEGIN CERTIFICATE-----' blocks; convert a DER file with "
             "'openssl x509 -inform der -in FILE'",
         )
 
@@ -81,11 +81,12 @@ def read_key(pem: bytes) -> PrivateKeyTypes | Mistake:
         return Mistake(
             KEY,
             "a key encrypted with a passphrase",
-            "nginx starts unattended and needs it without: 'openssl pkey -in FILE -out NEW'",
+            "NGINX starts unattended and needs a key without a passphrase: "
+            "'openssl pkey -in FILE -out NEW'",
         )
     except (ValueError, UnsupportedAlgorithm):
         return Mistake(
-            KEY, "no private key in PEM form", "it needs a block '-----BEGIN PRIVATE KEY-----'"
+            KEY, "no private key in PEM format", "it needs a block '-----BEGIN PRIVATE KEY-----'"
         )
 
 

@@ -46,7 +46,7 @@ class OutputFile(click.Path):
         if text == "-" and self.allow_dash:
             return text
         if not text or not text.isprintable():
-            self.fail(f"{text!a} is no name of a file", param, ctx)
+            self.fail(f"{text!a} is not a file name", param, ctx)
         try:
             Path(text).stat()
         except FileNotFoundError:

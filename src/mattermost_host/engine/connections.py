@@ -42,7 +42,9 @@ def connections(hosts: Sequence[SiteHost]) -> Iterator[State]:
 
 def _read_config() -> None:
     if not CONFIG.is_file():
-        raise OperatorError("there is no config.py here; run this in the folder that holds it")
+        raise OperatorError(
+            "the current folder has no config.py; run this in the folder that has it"
+        )
     refuse_mistrusted(CONFIG)
     try:
         runpy.run_path(str(CONFIG))
@@ -50,8 +52,7 @@ def _read_config() -> None:
         raise
     except (Exception, SystemExit) as error:
         raise OperatorError(
-            f"{CONFIG} can't be executed: {type(error).__name__}: {error}; correct the file, it is "
-            "Python"
+            f"{CONFIG} can't be executed: {type(error).__name__}: {error}; correct this Python file"
         ) from error
 
 

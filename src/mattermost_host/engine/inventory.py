@@ -97,7 +97,7 @@ def read(path: Path, told: CommandLine | None = None) -> Inventory:
     Raises OperatorError where it can't be read.
     """
     if not path.is_file():
-        raise OperatorError(f"there is no inventory {path}; see inventories/single.py for one")
+        raise OperatorError(f"there is no inventory file {path}; 'mattermost-host init' writes one")
     names = _execute(path)
     mistakes: list[Mistake] = []
     description = names.get("site")
@@ -139,7 +139,7 @@ def _sentences(path: Path) -> Iterator[None]:
     except BaseException as error:
         cause = error.exception if isinstance(error, UnexpectedExternalError) else error
         raise OperatorError(
-            f"{path} can't be read: {type(cause).__name__}: {cause}; correct the file, it is Python"
+            f"{path} can't be read: {type(cause).__name__}: {cause}; correct this Python file"
         ) from error
 
 

@@ -49,8 +49,8 @@ def _opened(path: Path) -> int:
     """The lock file, which only the caller and root can open, hold, replace or link."""
     if reason := mistrust(path):
         raise OperatorError(
-            f"{path} is no safe place for a lock: {reason}, who could stop every run or have it "
-            "write elsewhere; keep the inventory in a folder of your own that nobody else may write"
+            f"{path} is not a safe place for the lock file: {reason}, "
+            "and could block every run; keep the inventory in a folder that only you can write"
         )
     try:
         # Neither a link is followed nor a pipe waited for.
@@ -59,7 +59,7 @@ def _opened(path: Path) -> int:
     except OSError as error:
         why = "a link" if error.errno == errno.ELOOP else error.strerror
         raise OperatorError(
-            f"{path} can't be written ({why}); a run needs it to keep a second one out"
+            f"{path} can't be written ({why}); the lock file keeps a second run out"
         ) from error
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:

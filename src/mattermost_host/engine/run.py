@@ -102,8 +102,8 @@ class Run:
         failed = sorted(host.name for host in self._state.failed_hosts)
         if failed or reason:
             raise OperatorError(
-                f"the run failed on {', '.join(failed) or 'this machine'}{reason}; what went wrong "
-                "is said above. Correct it and run this again: it goes on where it stopped."
+                f"the run failed on {', '.join(failed) or 'this machine'}{reason}; the error "
+                "is shown above. Correct it and run again: the run continues where it stopped."
             )
 
 
@@ -143,6 +143,8 @@ def _connect(state: State) -> None:
     }
     if silent:
         lines = [f"{name}: {reason}" for name, reason in silent.items()]
-        raise OperatorError("\n".join(["nothing was changed, for not every host answers", *lines]))
+        raise OperatorError(
+            "\n".join(["nothing was changed, because not every host answered", *lines])
+        )
     for host in hosts:
         state.activate_host(host)

@@ -10,6 +10,6 @@ def refuse_mistrusted(path: Path) -> None:
     """Raise OperatorError where somebody else could change what is about to be executed."""
     if reason := mistrust(path):
         raise OperatorError(
-            f"{path} is not executed, because somebody else could change what it does: {reason}; "
-            "let it and its folder belong to you or to root, and be written by nobody else"
+            f"{path} was not executed, because another user could change it: {reason}; make "
+            "yourself or root the owner of it and its folder, and let nobody else write them"
         )

@@ -87,11 +87,11 @@ def dsn_mistakes(text: str, path: str, secrets_file: str) -> list[Mistake]:
         needed = "Mattermost 11 speaks PostgreSQL only: migrate the database first, then write "
         return [Mistake(path, "a MySQL data source", f"{needed}{EXAMPLE}")]
     if not text.startswith(("postgres://", "postgresql://")):
-        return [Mistake(path, "a text that is no PostgreSQL address", f"write it like {EXAMPLE}")]
+        return [Mistake(path, "a value that is not a PostgreSQL URL", f"write it like {EXAMPLE}")]
     try:
         url = urlsplit(text)
     except ValueError:
-        found = "brackets that hold no IPv6 address"
+        found = "an invalid IPv6 address in brackets"
         return [Mistake(path, found, f"write it like {EXAMPLE}")]
     return [
         Mistake(path, found, needed)
@@ -121,20 +121,20 @@ def _place_mistakes(url: SplitResult) -> Iterator[tuple[str, str]]:
     elif "," in url.netloc.rpartition("@")[2]:
         yield (
             "several hosts",
-            "the server's driver takes one: name the address that follows the primary",
+            "the server's driver takes one: use one address that always leads to the primary",
         )
     elif not _is_port(url):
-        yield "a port that is no number from 1 to 65535", "correct it, or leave it out for 5432"
+        yield "an invalid port", "correct it, or leave it out for 5432"
     database = url.path[1:]
     if not database or "/" in database:
         yield (
-            "a name of a database with a slash" if database else "no database",
+            "a database name with a slash" if database else "no database",
             f"name one after the host, like {EXAMPLE}",
         )
     if url.fragment:
-        yield "a '#'", "in a user or database name it is written %23"
+        yield "a '#'", "in a user or database name write %23"
     if _badly_encoded(url.username or "") or _badly_encoded(url.path):
-        yield "a '%' that begins no code", "a percent sign itself is written %25"
+        yield "an invalid percent-encoding", "for a percent sign write %25"
 
 
 def _parameter_mistakes(url: SplitResult) -> Iterator[tuple[str, str]]:

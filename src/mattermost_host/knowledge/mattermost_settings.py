@@ -22,21 +22,21 @@ from mattermost_host.support.errors import Mistake
 __all__ = ["environment_name", "environment_value", "is_secret", "known", "mistakes"]
 
 OWNED = {
-    "ServiceSettings.SiteURL": "state the site's `url`",
+    "ServiceSettings.SiteURL": "set the site's `url` instead",
     "ServiceSettings.ListenAddress": "the server listens for the proxy on this host only",
-    "ServiceSettings.ConnectionSecurity": "NGINX ends TLS; state it under `tls`",
-    "ServiceSettings.TLSCertFile": "NGINX ends TLS; state the files under `tls`",
-    "ServiceSettings.TLSKeyFile": "NGINX ends TLS; state the files under `tls`",
-    "ServiceSettings.UseLetsEncrypt": "NGINX ends TLS; ask for ACME under `tls`",
+    "ServiceSettings.ConnectionSecurity": "NGINX terminates TLS; configure it under `tls`",
+    "ServiceSettings.TLSCertFile": "NGINX terminates TLS; set the files under `tls`",
+    "ServiceSettings.TLSKeyFile": "NGINX terminates TLS; set the files under `tls`",
+    "ServiceSettings.UseLetsEncrypt": "NGINX terminates TLS; set the ACME mode under `tls`",
     "ServiceSettings.Forward80To443": "NGINX forwards to HTTPS already",
-    "ServiceSettings.TrustedProxyIPHeader": "the proxy and the server agree on it already",
-    "ServiceSettings.EnableLocalMode": "the administrator is made through it; it stays on",
-    "ServiceSettings.LocalModeSocketLocation": "it is in the folder that the unit makes",
-    "ServiceSettings.LicenseFileLocation": "state the file as `mattermost.licence`",
-    "SqlSettings.DriverName": "the database is PostgreSQL; state an external one as `postgres.dsn`",
-    "SqlSettings.DataSource": "state an external database as `postgres.dsn`",
+    "ServiceSettings.TrustedProxyIPHeader": "it is the same for proxy and server already",
+    "ServiceSettings.EnableLocalMode": "the first administrator is created through it",
+    "ServiceSettings.LocalModeSocketLocation": "it is in the folder that the systemd unit creates",
+    "ServiceSettings.LicenseFileLocation": "set the file as `mattermost.licence`",
+    "SqlSettings.DriverName": "the database is PostgreSQL; set an external one as `postgres.dsn`",
+    "SqlSettings.DataSource": "set an external database as `postgres.dsn`",
     "FileSettings.Directory": "files are kept in /var/lib/mattermost/data",
-    "FileSettings.MaxFileSize": "state `mattermost.max_file_size_mb`; the proxy follows it",
+    "FileSettings.MaxFileSize": "set `mattermost.max_file_size_mb`; the proxy uses it, too",
     "PluginSettings.Directory": "plugins are kept in /var/lib/mattermost/plugins",
     "PluginSettings.ClientDirectory": "they are kept in /var/lib/mattermost/client-plugins",
     "LogSettings.FileLocation": "logs are kept in /var/log/mattermost",
@@ -186,12 +186,14 @@ def _unknown(name: str, release: str) -> str:
     remedy = f"did you mean `{alike}`?" if alike else "remove it"
     setting = known().get(name)
     if setting is None:
-        console = "" if alike else "; what is newer than our table can be set in the System Console"
-        return f"no release that we know has this setting: {remedy}{console}"
+        console = (
+            "" if alike else "; a setting newer than the table can be set in the System Console"
+        )
+        return f"no known release of Mattermost has this setting: {remedy}{console}"
     if setting.in_11 is None:
-        return f"release 5.37 had this setting, release {release} has it not: {remedy}"
+        return f"release 5.37 had this setting, but release {release} does not: {remedy}"
     first = "11" if setting.since == (11, 0) else f"{setting.since[0]}.{setting.since[1]}"
-    return f"release {first} has this setting, release {release} has it not: {remedy}"
+    return f"release {first} has this setting, but release {release} does not: {remedy}"
 
 
 def _alike(name: str, release: str) -> str | None:

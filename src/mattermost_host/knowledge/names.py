@@ -54,7 +54,7 @@ def site_url(text: str) -> str:
     scheme, separator, rest = text.partition("://")
     wanted = _suggested(rest if separator or "." not in text else text)
     if not text.isprintable() or " " in text:
-        raise Refused("a URL with blanks or control characters", wanted)
+        raise Refused("a URL with spaces or control characters", wanted)
     if not separator or scheme.lower() != "https":
         raise Refused("a URL without https://", f"{wanted}; users reach the site by TLS only")
     if "@" in rest:
@@ -63,7 +63,7 @@ def site_url(text: str) -> str:
         raise Refused("a URL with a slash at the end", wanted)
     if re.search(r"[/?#\\]", rest):
         found = "a URL with a path, query or fragment"
-        raise Refused(found, f"{wanted}; a site has its name to itself, without a path")
+        raise Refused(found, f"{wanted}; a site needs a host name of its own, without a path")
     return f"https://{_authority(rest, wanted)}"
 
 
@@ -181,7 +181,9 @@ def _address(text: str) -> str | None:
     if isinstance(address, IPv6Address) and address.scope_id:
         raise Refused("an IPv6 address with a zone", "leave out % and what follows it")
     if address.is_unspecified or address.is_multicast:
-        raise Refused("an address that is no single machine's", "write the address users reach")
+        raise Refused(
+            "an address that is not a single machine's", "write the address that users reach"
+        )
     return str(address)
 
 
@@ -191,5 +193,5 @@ def _punycode(text: str) -> str:
     try:
         return idna.encode(text, uts46=True, std3_rules=True).decode()
     except UnicodeError:
-        needed = "its letters have no form in DNS (punycode)"
+        needed = "it can't be encoded for DNS (punycode)"
         raise Refused("an invalid host name", needed) from None

@@ -69,7 +69,7 @@ def shipped_with(distribution: str, release: str) -> int:
         return SHIPPED[distribution, release]
     except KeyError:
         raise OperatorError(
-            f"Which PostgreSQL {distribution} {release} ships is not known here. State an external "
+            f"The PostgreSQL version of {distribution} {release} is not known. Set an external "
             "one as `postgres.dsn`, or take a supported distribution."
         ) from None
 
@@ -81,7 +81,7 @@ def too_old(major: int, release: str) -> str | None:
         return None
     return (
         f"PostgreSQL {major} is too old: Mattermost {release} needs {lowest} or newer. Install a "
-        "newer one from the PostgreSQL project's repository (`postgres.pgdg`), state an external "
+        "newer one from the PostgreSQL project's repository (`postgres.pgdg`), set an external "
         "one (`postgres.dsn`), or take a newer release of the distribution."
     )
 

@@ -113,7 +113,7 @@ def digest_wanted(version: str, edition: Edition, architecture: Architecture) ->
     """The sentence for a release whose digest is neither in the table nor stated."""
     return (
         f"The SHA-256 of {file_name(version, edition, architecture)} is not in the table of "
-        f"releases. Take it from {ARCHIVE} and state it as `mattermost.release.sha256`, or deploy "
+        f"releases. Take it from {ARCHIVE} and set it as `mattermost.release.sha256`, or deploy "
         f"{default()}, the newest extended support release in the table."
     )
 

@@ -95,7 +95,7 @@ def _wrong_text(name: str, text: str) -> str | None:
     if NUMBER_AS_TEXT.fullmatch(name) and not (text.isdecimal() and 1 <= int(text[:6]) <= PORT[1]):
         return 'it needs the number of a port in quotes, "587"'
     if URL.fullmatch(name) and re.search(r"\s", text):
-        return "it needs an address without blanks"
+        return "it needs an address without spaces"
     return None
 
 

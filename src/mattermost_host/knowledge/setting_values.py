@@ -13,9 +13,9 @@ from pydantic import SecretStr
 WANTED = {
     "bool": "it needs True or False",
     "int": "it needs a whole number, without quotes",
-    "string": "it needs a text in quotes",
-    "list": "it needs a list of texts without blanks in them",
-    "map": "it needs a table with texts as keys",
+    "string": "it needs a string in quotes",
+    "list": "it needs a list of strings without spaces",
+    "map": "it needs a table with strings as keys",
 }
 """What to write for each type."""
 

@@ -103,7 +103,7 @@ BLOCKERS = (
     Blocker(
         "EmailSettings.EnableEmailBatching",
         _all(_BATCHING, _equals(SITE_URL, "")),
-        "batched mail needs the site's `url`: state it, or write False",
+        "batched mail needs the site's `url`: set it, or write False",
     ),
     Blocker(
         "ServiceSettings.AllowCookiesForSubdomains",
@@ -111,7 +111,7 @@ BLOCKERS = (
             _equals("ServiceSettings.AllowCookiesForSubdomains", True),
             _equals(SITE_URL, ""),
         ),
-        "cookies for subdomains need the site's `url`: state it, or write False",
+        "cookies for subdomains need the site's `url`: set it, or write False",
     ),
     Blocker(
         "CacheSettings.RedisAddress",
@@ -136,7 +136,7 @@ BLOCKERS = (
         for name in ("MaxOpenConns", "MaxIdleConns", "QueryTimeout")
     ),
     *(
-        Blocker(name, _edged_with_blanks(name), "remove the blanks at its ends")
+        Blocker(name, _edged_with_blanks(name), "remove the spaces at its ends")
         for name in ("FileSettings.AmazonS3PathPrefix", "FileSettings.ExportAmazonS3PathPrefix")
     ),
     Blocker(

@@ -26,7 +26,7 @@ BAD_UPGRADES = (
         "10.11",
         "10.11.17",
         "11.7.2",
-        "both number different migrations of the database alike (mattermost#36594); "
+        "both use the same numbers for different database migrations (mattermost#36594); "
         "upgrade to 11.7.3 or newer",
     ),
 )
@@ -70,12 +70,12 @@ def downgrade(installed: str, target: str) -> str:
     """What going back from ``installed`` to the older ``target`` would do."""
     lost = numbers(target)[:2] < PASSWORDS_CHANGED <= numbers(installed)[:2]
     effect = (
-        "whoever has logged in by password since is refused"
+        "users who logged in with a password since then can't log in any more"
         if lost
-        else f"what {installed} has changed in it may not be understood"
+        else f"it may not understand what {installed} has changed"
     )
     return (
         f"Mattermost {target} would run on the database that {installed} has migrated: {effect}. "
-        f"State {installed}, or put the database back as it was before the upgrade and skip this "
+        f"Set version {installed}, or restore the database from before the upgrade and skip this "
         "check."
     )

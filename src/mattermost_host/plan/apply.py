@@ -29,9 +29,9 @@ def run(site: Site, limit: Sequence[str], *, ask: bool) -> int:
         click.secho(f"Error: {trouble}", fg="red", err=True)
     click.echo("Verification:")
     status = verification.run(site.path, journey=False, junit=None)
-    done = "The plan was carried out" if changes else "Nothing had to change"
+    done = "The plan was applied" if changes else "Nothing had to be changed"
     if trouble:
-        done = "The plan was not carried out completely"
+        done = "The plan was only partly applied"
     proof = _proof(holds=status == 0, whole=not trouble)
     click.echo(f"{done}, {proof} ({time.monotonic() - start:.0f} s).")
     return 1 if trouble else status
@@ -39,7 +39,7 @@ def run(site: Site, limit: Sequence[str], *, ask: bool) -> int:
 
 def _proof(*, holds: bool, whole: bool) -> str:
     if holds:
-        return "and everything holds" if whole else "but what is verified holds"
+        return "and everything holds" if whole else "but all checks passed"
     return "but the verification failed" if whole else "and the verification failed"
 
 

@@ -20,7 +20,7 @@ from mattermost_host.support.errors import OperatorError
 DEPLOY = Path("deploys/site.py")
 THIS_MACHINE = "this machine"
 """Where a plan names what a run would write beside the inventory."""
-KEPT = "Secrets | they are complete, and kept beside the inventory"
+KEPT = "Secrets | they are complete and saved beside the inventory"
 STATUS = {"nothing": 0, "unknown": 1, "changes": 2}
 ORDER: Mapping[Severity, int] = {"info": 0, "warning": 1, "critical": 2}
 

@@ -19,7 +19,7 @@ def ports_free(ports: Sequence[Port]) -> Requirement:
     def check(facts: HostFacts) -> Iterator[Finding]:
         needed = ", ".join(f"{port.number}/{port.protocol}" for port in ours)
         if "listeners" in facts.unread:
-            yield unreadable("ports-free", "who listens on which port", needed)
+            yield unreadable("ports-free", "which process listens on which port", needed)
             return
         taken = list(dict.fromkeys(_taken(ours, facts)))
         for port, process in taken:
@@ -57,7 +57,7 @@ def no_other_web_server() -> Requirement:
     def check(facts: HostFacts) -> Iterator[Finding]:
         active = [unit for unit in facts.active_units if unit in WEB_SERVERS]
         if "nginx" in facts.active_units and not facts.managed:
-            active.append("nginx, with sites that are not ours")
+            active.append("nginx, which this site's deploy did not set up")
         yield _judge(
             "no-other-web-server",
             f"running: {', '.join(active)}" if active else "",
@@ -79,7 +79,7 @@ def no_other_postgresql(ours: Callable[[HostFacts], tuple[str, str]]) -> Require
             if not facts.managed or (version, name) != ours(facts)
         ]
         remedy = (
-            "Leave it to its owner and state it as postgres.dsn, or remove it (pg_dropcluster, "
+            "Use it as an external database (postgres.dsn), or remove it (pg_dropcluster, "
             "and its package) if nothing needs its data."
         )
         found = f"PostgreSQL {', '.join(others)} on the host" if others else ""

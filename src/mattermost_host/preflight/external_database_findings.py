@@ -80,7 +80,9 @@ def _collation(facts: DatabaseFacts) -> Finding:
         "ok" if right else "warning",
         facts.collation,
         LOCALE,
-        "" if right else "Names sort otherwise than documented; only a new database changes that.",
+        ""
+        if right
+        else "Names are not sorted as the documentation expects; only a new database changes that.",
     )
 
 
@@ -103,7 +105,7 @@ def _superuser(facts: DatabaseFacts) -> Finding:
         not facts.superuser,
         "a superuser" if facts.superuser else "a plain role",
         "a role that owns this database and nothing else",
-        "Whoever takes over Mattermost would own the whole server: ALTER ROLE … NOSUPERUSER.",
+        "Who breaks into Mattermost would own the whole database server: ALTER ROLE … NOSUPERUSER.",
     )
 
 
@@ -125,7 +127,7 @@ def _tls(facts: DatabaseFacts) -> Finding:
         "ok" if right else "warning",
         f"sslmode={facts.sslmode}",
         "sslmode=verify-full",
-        "" if right else "Anybody between the hosts could pose as the database: use verify-full.",
+        "" if right else "A man in the middle could pose as the database: use verify-full.",
     )
 
 

@@ -51,11 +51,13 @@ def supported_platform() -> Requirement:
             "supported-platform", verdict, system, "a supported system", refusal or warning or ""
         )
 
-    return Requirement("supported-platform", check, "We support its distribution and release.")
+    return Requirement(
+        "supported-platform", check, "The distribution and its release are supported."
+    )
 
 
 def architecture() -> Requirement:
-    """There is a server for the host's processor."""
+    """Mattermost exists for the host's processor architecture."""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
         refusal = platforms.architecture_refusal(facts.architecture)
@@ -65,7 +67,9 @@ def architecture() -> Requirement:
             "architecture", verdict, facts.architecture, "amd64 or arm64", refusal or warning or ""
         )
 
-    return Requirement("architecture", check, "There is a server for the host's processor.")
+    return Requirement(
+        "architecture", check, "Mattermost exists for the host's processor architecture."
+    )
 
 
 def glibc(version_on: VersionOn) -> Requirement:
@@ -102,7 +106,11 @@ def capacity(users: int) -> Requirement:
         missing: Verdict = "error" if _too_small(facts, min(users, LARGEST_SMALL_SITE)) else "ok"
         if missing == "ok" and _too_small(facts, users):
             missing = "warning"
-        remedy = "" if missing == "ok" else "Give the host more, or state fewer users."
+        remedy = (
+            ""
+            if missing == "ok"
+            else "Give the host more resources, or set a lower number of users."
+        )
         yield Finding("capacity", missing, found, needed, remedy)
 
     return Requirement("capacity", check, "Processors and memory for `users` accounts.")
@@ -152,7 +160,7 @@ def _disk_of_a_year(facts: HostFacts, needed: sizing.Storage, users: int) -> Ite
         verdict,
         f"{free:,} MB free for {places}",
         f"{needed.least_mb:,} to {needed.most_mb:,} MB for the first year of {users:,} users",
-        "" if verdict == "ok" else "Enlarge the file system, or keep an eye on it.",
+        "" if verdict == "ok" else "Enlarge the file system, or monitor it.",
     )
     opt = facts.disks[0]
     if opt.file_system not in data and opt.free_mb < OPT_ALONE_MB:
@@ -197,18 +205,18 @@ def clock() -> Requirement:
                 f"{offset:,.0f} s {'ahead of' if facts.clock_offset_s > 0 else 'behind'} this "
                 "machine's clock",
                 f"less than {OFFSET_WARNING_S:.0f} s apart",
-                "Set the one that is wrong: certificates, sessions and one-time passwords "
+                "Correct the clock that is wrong: certificates, sessions and one-time passwords "
                 "depend on it.",
             )
         elif facts.container:
-            found = "a container, whose clock is that of the machine below"
+            found = "a container: its clock is that of the machine it runs on"
             yield Finding("clock", "ok", found)
         elif "clock" in facts.unread:
             yield unreadable("clock", "whether the clock is synchronised", "a synchronised clock")
         else:
             yield _synchronised(facts.clock_synchronised)
 
-    return Requirement("clock", check, "The clock is right, and something keeps it right.")
+    return Requirement("clock", check, "The clock is correct and synchronised.")
 
 
 def _synchronised(right: bool) -> Finding:
@@ -217,7 +225,7 @@ def _synchronised(right: bool) -> Finding:
     return Finding(
         "clock",
         "warning",
-        "right, but not synchronised with a time server",
+        "correct, but not synchronised with a time server",
         "synchronised",
         "A time daemon is set up where there is none; let the host reach a time server "
         "(UDP port 123).",
@@ -225,13 +233,13 @@ def _synchronised(right: bool) -> Finding:
 
 
 def name_resolution(url: str) -> Requirement:
-    """The name in the site's URL leads to this host."""
+    """The name in the site's URL resolves to this host."""
     name = urlsplit(url).hostname or ""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
-        needed = f"{name} leads to this host"
+        needed = f"{name} resolves to this host"
         elsewhere = [one for one in facts.resolved if one not in facts.addresses]
-        found = f"{name} is {', '.join(facts.resolved) or 'not known to any name service'}"
+        found = f"{name} is {', '.join(facts.resolved) or 'not known to DNS or /etc/hosts'}"
         if {"resolved", "addresses"} & facts.unread:
             yield unreadable("name-resolution", f"where {name} leads", needed)
         elif not facts.resolved:
@@ -243,16 +251,19 @@ def name_resolution(url: str) -> Requirement:
         else:
             yield Finding("name-resolution", "ok", found, needed)
 
-    return Requirement("name-resolution", check, "The name in the site's URL leads to this host.")
+    return Requirement(
+        "name-resolution", check, "The name in the site's URL resolves to this host."
+    )
 
 
 def _way_elsewhere(addresses: list[str]) -> str:
     if all(ip_address(one).is_loopback for one in addresses):
         return (
-            "Only this host sees itself there (/etc/hosts): see that users' name servers know it."
+            "It resolves to a loopback address, from /etc/hosts: make sure that users' DNS knows "
+            "the name."
         )
     return (
-        "Right behind a load balancer or a translating router; otherwise correct the record that "
+        "Correct behind a load balancer or a NAT router; otherwise correct the DNS record that "
         f"says {', '.join(addresses)}."
     )
 

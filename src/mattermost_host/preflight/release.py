@@ -87,7 +87,7 @@ def users_without_licence(place: Place) -> Requirement:
             "warning",
             f"{users} users and no licence: Mattermost {version} {effect}",
             f"at most {limit.soft} users, or a licence",
-            "State the licence file as `mattermost.licence`, or skip this check where the licence "
+            "Set the licence file as `mattermost.licence`, or skip this check where the licence "
             "was uploaded in the System Console.",
         )
 
@@ -110,7 +110,7 @@ def _which(case: _Case) -> Finding:
             "it can't be told which release runs here; in /opt/mattermost/releases: "
             f"{there or 'not readable'}",
             "the release to keep",
-            f"State {STATE}.",
+            f"Set {STATE}.",
         )
     if case.found is None:
         chosen = f"Mattermost {version}, the newest extended support release in the table"
@@ -118,7 +118,7 @@ def _which(case: _Case) -> Finding:
     newer = " and ".join(_newer(version))
     if not newer:
         return Finding("release", "ok", f"Mattermost {version} stays")
-    stays = f"Mattermost {version} stays; newer: {newer}. To upgrade, state {STATE}"
+    stays = f"Mattermost {version} stays; newer: {newer}. To upgrade, set {STATE}"
     return Finding("release", "note", stays)
 
 

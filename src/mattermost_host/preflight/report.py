@@ -91,7 +91,7 @@ class PreflightError(OperatorError):
 
     def __init__(self, report: Report):
         self.report = report
-        head = f"preflight found {_count(len(report.errors), 'error')}; nothing was touched"
+        head = f"preflight found {_count(len(report.errors), 'error')}; nothing was changed"
         super().__init__("\n".join([head, *report.lines()]))
 
 

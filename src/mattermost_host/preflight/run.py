@@ -107,7 +107,7 @@ def skip_mistakes(skip: Mapping[str, str], requirements: Requirements) -> list[M
     """The keys of ``skip`` that are no checks, and those without a reason."""
     known = sorted(set(chain.from_iterable(map(_names, chain(*requirements.values())))))
     unknown = [
-        Mistake(f"skip.{name}", "a check that does not exist", f"known are: {', '.join(known)}")
+        Mistake(f"skip.{name}", "an unknown check", f"known checks: {', '.join(known)}")
         for name in skip
         if name not in known
     ]

@@ -47,7 +47,7 @@ def fetch(
     """
     if not (source.sha256 or source.signature_key or source.unverified):
         raise ReleaseError(
-            f"Nobody has said how to verify {source.shown}. State its SHA-256 "
+            f"There is nothing to verify {source.shown} with. Set its SHA-256 "
             f"(`mattermost.release.sha256`; the vendor's are at {releases.ARCHIVE}) or the key "
             "that signed it (`mattermost.release.signature_key`); "
             "`mattermost.release.unverified` deploys it all the same."

@@ -23,21 +23,21 @@ def opened(source: ReleaseSource, url: str) -> Iterator[requests.Response]:
     except requests.RequestException as error:
         raise ReleaseError(
             f"{shown} cannot be reached ({_cause(error)}). Give this machine a way there, or "
-            "state a mirror (`mattermost.release.mirror`) or a tarball "
+            "set a mirror (`mattermost.release.mirror`) or a tarball "
             "(`mattermost.release.file`)."
         ) from None
     with response:
         if response.status_code != requests.codes.ok:
             raise ReleaseError(
-                f"{shown} answers {response.status_code} {response.reason}: there is no such "
-                "file, or it is not for everybody. Check the version, the edition and the mirror."
+                f"{shown} answers {response.status_code} {response.reason}: the file "
+                "does not exist, or access is restricted. Check version, edition and mirror."
             )
         try:
             yield response
         except (requests.RequestException, urllib3.exceptions.HTTPError):
             raise ReleaseError(
-                f"{shown} broke off in the middle. Run again when the connection is better, or "
-                "fetch it by other means and state it as `mattermost.release.file`."
+                f"The download of {shown} was interrupted. Run again, or download it some other "
+                "way and set `mattermost.release.file`."
             ) from None
 
 

@@ -9,7 +9,7 @@ from mattermost_host.support.errors import OperatorError
 ARMOUR = b"-----BEGIN PGP"
 
 COMPLAINTS = {
-    "BADSIG": "the signature does not fit: somebody changed the tarball. Do not deploy it",
+    "BADSIG": "the signature does not match: the tarball was changed. Do not deploy it",
     "EXPKEYSIG": "the key that signed it has expired; get the vendor's current key",
     "EXPSIG": "its signature has expired; get the vendor's current release",
     "REVKEYSIG": "the key that signed it was revoked. Do not deploy it",
@@ -43,7 +43,7 @@ def check_signature(key: Path, signature: bytes, signed: Path) -> str | None:
     complaint = next((why for sign, why in COMPLAINTS.items() if sign in reported), None)
     if complaint is None and result.returncode == 0 and "GOODSIG" in reported:
         return None
-    return f"{complaint or 'its signature cannot be read; fetch it again'}."
+    return f"{complaint or 'its signature cannot be read; download it again'}."
 
 
 def _binary(content: bytes, key: Path, home: str) -> bytes:

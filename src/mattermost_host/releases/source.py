@@ -64,7 +64,7 @@ def source(
     if mirror and not mirror.startswith(("http://", "https://")):
         raise ReleaseError(
             f"The mirror {without_secrets(mirror)} is no URL. Write `mattermost.release.mirror` "
-            "with https:// at its beginning, or state a file as `mattermost.release.file`."
+            "with https:// at its beginning, or set a file as `mattermost.release.file`."
         )
     wanted = (version, edition, architecture)
     official = releases.mirror_url(mirror, *wanted) if mirror else releases.official_url(*wanted)

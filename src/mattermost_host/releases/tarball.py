@@ -40,9 +40,9 @@ def check_listing(stream: Readable) -> str | None:
                 pass
             return complaint
     except EOFError:
-        return "is cut off: it ends in the middle. Fetch it again."
+        return "is truncated. Download it again."
     except (tarfile.TarError, gzip.BadGzipFile, zlib.error) as error:
-        return f"is no gzipped tarball, or a damaged one ({error}). Fetch it again."
+        return f"is not a gzip tarball, or is damaged ({error}). Download it again."
 
 
 @dataclass
@@ -70,7 +70,7 @@ def _check_members(plain: gzip.GzipFile) -> str | None:
             return _refusal(f"{tree.top}/{path}", "goes through a link of it")
     if SERVER in tree.files:
         return None
-    return "is not a Mattermost server: it has no bin/mattermost in its folder. State another one."
+    return "is not a Mattermost server: it has no bin/mattermost in its folder. Use another one."
 
 
 def _refusal(name: str, danger: str) -> str:

@@ -156,11 +156,11 @@ def _mistakes(error: ValidationError) -> Iterator[Mistake]:
         key = ".".join(map(str, one["loc"]))
         if one["type"] == "extra_forbidden":
             known = ", ".join(Stored.model_fields)
-            yield Mistake(key, "a key that is not ours", f"remove it, or write one of: {known}")
+            yield Mistake(key, "an unknown key", f"remove it, or write one of: {known}")
         elif one["type"] == "missing":
             yield Mistake(key, "nothing", "bring it back, or remove the table to have a new one")
         else:
-            yield Mistake(key, "something else", f"it needs a text in quotes: {one['msg']}")
+            yield Mistake(key, "something else", f"it needs a string in quotes: {one['msg']}")
 
 
 def _broken(files: Files, inventory: Path) -> Iterator[Mistake]:

@@ -87,7 +87,7 @@ class Description(BaseModel):
     )
     tls: Annotated[c.tls.Settings, Room("tls", c.tls, ("proxy",))] = c.tls.Settings()
     nginx: Annotated[c.nginx.Settings, Room("nginx", c.nginx, ("proxy",))] = c.nginx.Settings()
-    drift: Drift = Field(default=Drift(), description="Where drift is told.")
+    drift: Drift = Field(default=Drift(), description="Where drift is reported.")
 
     @property
     def name(self) -> str:
@@ -136,7 +136,7 @@ def _with_text_keys(value: Any, path: str, mistakes: list[Mistake]) -> Any:
             kept[key] = _with_text_keys(inner, f"{path}{key}.", mistakes)
         else:
             found = f"a key of the type {type(key).__name__}"
-            mistakes.append(Mistake(path.rstrip(".") or "site", found, "keys are texts in quotes"))
+            mistakes.append(Mistake(path.rstrip(".") or "site", found, "keys must be strings"))
     return kept
 
 
@@ -157,9 +157,9 @@ def _sentences(error: ValidationError) -> Iterator[Mistake]:
         path = ".".join(map(str, detail["loc"]))
         if detail["type"] == "extra_forbidden":
             known = ", ".join(sorted(_known_keys(detail["loc"][:-1])))
-            yield Mistake(path, "a key that means nothing here", f"known are: {known}")
+            yield Mistake(path, "an unknown key", f"known keys: {known}")
         elif detail["type"] == "missing":
-            yield Mistake(path, "nothing", "it is needed; see docs/settings.md")
+            yield Mistake(path, "nothing", "it is required; see docs/settings.md")
         elif isinstance(refused := detail.get("ctx", {}).get("error"), Refused):
             yield Mistake(path, refused.found, refused.needed)
         else:

@@ -47,5 +47,5 @@ class SiteError(OperatorError):
         self.source = source
         self.mistakes = tuple(mistakes)
         count = len(self.mistakes)
-        head = f"{source}: {count} mistake{'s' if count != 1 else ''}; nothing was touched"
+        head = f"{source}: {count} mistake{'s' if count != 1 else ''}; nothing was changed"
         super().__init__("\n".join([head, *(f"  - {mistake}" for mistake in self.mistakes)]))

@@ -54,9 +54,9 @@ def _reason(path: Path, *, sticky_is_enough: bool) -> str:
     if stat.S_ISLNK(status.st_mode) or (sticky_is_enough and mode & stat.S_ISVTX):
         return ""
     if mode & stat.S_IWOTH:
-        return f"{path} can be written by every user (mode {mode:o})"
+        return f"{path} is writable by every user (mode {mode:o})"
     if mode & stat.S_IWGRP and not _is_private(status.st_gid, status.st_uid):
-        return f"{path} can be written by the group {_group_name(status.st_gid)} (mode {mode:o})"
+        return f"{path} is writable by the group {_group_name(status.st_gid)} (mode {mode:o})"
     return ""
 
 

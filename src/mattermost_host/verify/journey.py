@@ -66,7 +66,7 @@ def run(url: str, ca_file: Path | None, admin_username: str, admin_password: str
     try:
         tls = trust(ca_file)
     except Unexpected as error:
-        raise JourneyError(f"The journey did not begin: {error}.") from None
+        raise JourneyError(f"The journey could not start: {error}.") from None
     journey = _Journey(url.rstrip("/"), tls)
     sentences = []
     try:
@@ -95,7 +95,7 @@ class _Journey:
         """All steps; JourneyError with the first that fails."""
         with self._step("the administrator logs in"):
             self._admin.log_in(admin_username, admin_password)
-        with self._step("a team and two users are made"):
+        with self._step("a team and two users are created"):
             team_id = self._make_team()
             first, second = (self._make_user(name, team_id) for name in self._users)
         with self._step("the second user connects by WebSocket"):
@@ -117,7 +117,7 @@ class _Journey:
             image = _image()
             file_id = _upload(first, channel_id, image)
             shown = _post(first, channel_id, "Look.", root_id=root, file_ids=[file_id])
-        with self._step("the image comes down unchanged"):
+        with self._step("the image is downloaded unchanged"):
             _compare(image, second.ask("GET", f"/files/{file_id}", 200).content)
         with self._step("the thread is complete"):
             thread = content(second.ask("GET", f"/posts/{root}/thread", 200))
@@ -184,7 +184,7 @@ class _Journey:
         try:
             yield
         except Unexpected as error:
-            raise JourneyError(f"The journey broke off at “{name}”: {error}.") from None
+            raise JourneyError(f"The journey stopped at “{name}”: {error}.") from None
         self.steps.append(Step(name, time.monotonic() - start))
 
 

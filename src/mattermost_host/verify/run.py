@@ -99,7 +99,7 @@ class Report:
         if failed:
             console.print(Text(f"{failed} of {held + failed} checks failed.", style="bold red"))
         elif held:
-            console.print(Text(f"All {held} checks hold.", style="bold green"))
+            console.print(Text(f"All {held} checks passed.", style="bold green"))
         else:
             console.print(Text("Nothing was judged.", style="bold red"))
 
@@ -108,7 +108,7 @@ def _show_group(console: Console, name: str, group: Group) -> None:
     """One line, then the failures and what was measured."""
     total = group.held + len(group.failures)
     style = "red" if group.failures else "green"
-    console.print(Text(f"  {name:<12} {group.held} of {total} hold", style=style))
+    console.print(Text(f"  {name:<12} {group.held} of {total} passed", style=style))
     for check, sentences in group.failures:
         console.print(f"    {check}:", markup=False)
         for sentence in sentences.splitlines():
@@ -137,4 +137,4 @@ def _reason(call: pytest.CallInfo[None]) -> str:
     error = call.excinfo.value if call.excinfo else None
     if isinstance(error, pytest.fail.Exception | pytest.skip.Exception):
         return error.msg or ""
-    return f"this could not be judged, a defect of the check: {type(error).__name__}: {error}"
+    return f"this check could not run, a defect of mattermost-host: {type(error).__name__}: {error}"

@@ -214,11 +214,10 @@ def test_right_files_have_no_mistake() -> None:
             b"nothing",
             NAME,
             [
-                "tls.certificate: found no certificate in PEM form that OpenSSL can read to "
-                "its end; it needs whole blocks "
-                "'-----BEGIN CERTIFICATE-----'; a DER file becomes one by "
+                "tls.certificate: found no complete PEM certificate that OpenSSL can read; "
+                "it needs complete '-----BEGIN CERTIFICATE-----' blocks; convert a DER file with "
                 "'openssl x509 -inform der -in FILE'",
-                "tls.key: found no private key in PEM form; it needs a block "
+                "tls.key: found no private key in PEM formatat; it needs a block "
                 "'-----BEGIN PRIVATE KEY-----'",
             ],
             id="not-pem",
@@ -228,8 +227,8 @@ def test_right_files_have_no_mistake() -> None:
             _pem(KEY, b"hunter2"),
             NAME,
             [
-                "tls.key: found a key encrypted with a passphrase; nginx starts unattended and "
-                "needs it without: 'openssl pkey -in FILE -out NEW'"
+                "tls.key: found a key encrypted with a passphrase; NGINX starts unattended and "
+                "needs a key without a passphrase: 'openssl pkey -in FILE -out NEW'"
             ],
             id="encrypted-key",
         ),
@@ -238,8 +237,8 @@ def test_right_files_have_no_mistake() -> None:
             _pem(OTHER),
             NAME,
             [
-                "tls.key: found a key that does not belong to the certificate of "
-                "'mm.example.com'; name the key with which that certificate was requested"
+                "tls.key: found a key that does not match the certificate "
+                "'mm.example.com'; use the key that the certificate was requested with"
             ],
             id="foreign-key",
         ),
@@ -289,7 +288,7 @@ def test_right_files_have_no_mistake() -> None:
             NAME,
             [
                 "tls.certificate: found 'mm.example.com' followed by 'X9', which did not issue "
-                "it; after it belongs the certificate of its issuer, 'R1'"
+                "it; next must come the certificate of its issuer, 'R1'"
             ],
             id="broken-chain",
         ),
@@ -299,7 +298,7 @@ def test_right_files_have_no_mistake() -> None:
             NAME,
             [
                 "tls.certificate: found 'mm.example.com' with an RSA key of 1024 bits; browsers "
-                "refuse it: at least 2048, better an ECDSA key (P-256)"
+                "reject it: use at least 2048, better an ECDSA key (P-256)"
             ],
             id="weak-key",
         ),

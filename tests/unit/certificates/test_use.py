@@ -61,7 +61,7 @@ def test_a_pair_as_it_is_issued_is_right() -> None:
 
 def test_a_client_certificate_is_no_server() -> None:
     (sentence,) = _said(*_files(new_leaf(AUTHORITY, [NAME], NOW, "client")))
-    assert "which is not for servers" in sentence
+    assert "which is not valid for TLS servers" in sentence
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_broken_block_is_said(armour: str) -> None:
         "second": [*lines, *lines[:-3]],
     }[armour]
     (sentence,) = _said("\n".join([*broken, ""]).encode(), key)
-    assert sentence.startswith("tls.certificate: found no certificate in PEM form that OpenSSL")
+    assert sentence.startswith("tls.certificate: found no complete PEM certificate that OpenSSL")
 
 
 def _openssl(*arguments: str) -> None:
@@ -141,7 +141,7 @@ def test_sha_1_is_refused_but_for_the_root_s_own_signature(tmp_path: Path) -> No
         _openssl("req", "-x509", "-new", "-key", f"{name}.key", *own, *extensions)
     key = Path(f"{leaf}.key").read_bytes()
     (sentence,) = _said(Path(f"{leaf}.crt").read_bytes(), key)
-    assert "signed with sha1; browsers refuse it" in sentence
+    assert "signed with sha1; browsers reject it" in sentence
     issued = ("-CA", f"{root}.crt", "-CAkey", f"{root}.key", "-sha256", "-out", f"{leaf}.new")
     _openssl(
         "req", "-x509", "-new", "-key", f"{leaf}.key", "-subj", f"/CN={NAME}", *alternative, *issued
@@ -162,8 +162,8 @@ def test_what_only_openssl_refuses_is_said() -> None:
     [
         (AUTHORITY.certificate.encode(), ""),
         ("Größe\n".encode("latin-1") + AUTHORITY.certificate.encode(), ""),
-        (b"nothing", "no certificate in PEM form"),
-        (AUTHORITY.certificate.encode()[:-40], "no certificate in PEM form"),
+        (b"nothing", "no complete PEM certificate"),
+        (AUTHORITY.certificate.encode()[:-40], "no complete PEM certificate"),
         (AUTHORITY.key.get_secret_value().encode(), "a private key in the same file"),
     ],
     ids=["right", "latin-1", "text", "half", "key"],

@@ -123,7 +123,7 @@ def _judge(arguments: list[str], inventory: str) -> str:
         ("--json", "missing/plan.json", "the folder missing does not exist"),
         ("--junit", "missing/plan.xml", "the folder missing does not exist"),
         ("--json", "folder", "is a directory"),
-        ("--json", "", "is no name of a file"),
+        ("--json", "", "is not a file name"),
         ("--json", "empty.py/x", "Not a directory"),
         ("--json", "x" * 5000, "too long"),
     ],
@@ -181,7 +181,7 @@ def test_a_full_disk_is_named(tmp_path: Path) -> None:
 
 def test_where_stdout_is_closed_the_error_is_still_read(tmp_path: Path) -> None:
     done = _really(tmp_path, "M plan missing.py >&-")
-    assert "there is no inventory missing.py" in done.stderr
+    assert "there is no inventory file missing.py" in done.stderr
 
 
 def test_files_never_get_the_number_of_a_closed_stream(tmp_path: Path) -> None:

@@ -86,6 +86,5 @@ def test_the_clock_is_kept_where_it_is_ours_to_keep(
 def test_wrong_settings() -> None:
     assert mistakes_of(base={"time_synchronisation": "perhaps", "locale": "de_DE.UTF-8"}) == [
         "base.time_synchronisation: found 'perhaps'; input should be a valid boolean",
-        "base.locale: found a key that means nothing here; "
-        "known are: kernel_parameters, time_synchronisation",
+        "base.locale: found an unknown key; known keys: kernel_parameters, time_synchronisation",
     ]

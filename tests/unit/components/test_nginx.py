@@ -267,7 +267,7 @@ def test_wrong_settings() -> None:
     assert mistakes_of(nginx={"trusted_proxies": ["10.0.0.0/33"], "websockets": 5}) == [
         "nginx.trusted_proxies.0: found an invalid network; "
         "write an address or a network, like 10.0.0.0/8 or fd00::/8",
-        "nginx.websockets: found a key that means nothing here; known are: trusted_proxies",
+        "nginx.websockets: found an unknown key; known keys: trusted_proxies",
     ]
 
 

@@ -130,6 +130,5 @@ def test_wrong_settings() -> None:
     assert mistakes_of(postgres={"version": 9, "pgdg": "please", "host": "db"}) == [
         "postgres.pgdg: found 'please'; input should be a valid boolean",
         "postgres.version: found 9; input should be greater than or equal to 14",
-        "postgres.host: found a key that means nothing here; "
-        "known are: ca_certificate, dsn, pgdg, version",
+        "postgres.host: found an unknown key; known keys: ca_certificate, dsn, pgdg, version",
     ]

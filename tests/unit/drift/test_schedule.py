@@ -223,7 +223,7 @@ class TestRefusals:
 
     def test_a_mistake_in_the_inventory(self, folder: Path) -> None:
         (folder / "chat.py").write_text("site = {}\napp = db = proxy = ['h1']\n")
-        assert "nothing was touched" in self._refused(folder, "--on-calendar", "daily")
+        assert "nothing was changed" in self._refused(folder, "--on-calendar", "daily")
 
     @pytest.mark.parametrize(
         ("text", "says"), [("nonsense(", "can't be read"), (None, "there is no inventory")]

@@ -110,7 +110,7 @@ def test_a_wrong_password_is_a_sentence(folder: Path, port: int) -> None:
 def test_config_of_somebody_else_is_not_executed(folder: Path) -> None:
     (folder / "config.py").write_text("open('executed', 'w')")
     (folder / "config.py").chmod(0o666)
-    with pytest.raises(OperatorError, match=r"config\.py is not executed, because .* every user"):
+    with pytest.raises(OperatorError, match=r"config\.py was not executed, because .* every user"):
         run_as_root(SiteHost("@local", ("app",), {}), "true")
     assert not (folder / "executed").exists()
 
@@ -118,5 +118,7 @@ def test_config_of_somebody_else_is_not_executed(folder: Path) -> None:
 @pytest.mark.parametrize("text", ["raise SystemExit(0)", "1/0", "def"])
 def test_config_that_can_not_be_executed_is_a_sentence(folder: Path, text: str) -> None:
     (folder / "config.py").write_text(text)
-    with pytest.raises(OperatorError, match=r"config\.py can't be executed: .*correct the file"):
+    with pytest.raises(
+        OperatorError, match=r"config\.py can't be executed: .*correct this Python file"
+    ):
         run_as_root(SiteHost("@local", ("app",), {}), "true")

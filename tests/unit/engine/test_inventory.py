@@ -97,7 +97,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(OperatorError) as raised:
         inventory.read(tmp_path / "missing.py")
     assert str(raised.value) == (
-        f"there is no inventory {tmp_path}/missing.py; see inventories/single.py for one"
+        f"there is no inventory file {tmp_path}/missing.py; 'mattermost-host init' writes one"
     )
 
 
@@ -114,7 +114,7 @@ def test_a_file_that_is_no_python(tmp_path: Path, text: str, reason: str) -> Non
         inventory.read(_file(tmp_path, text))
     sentence = str(raised.value)
     assert sentence.startswith(f"{tmp_path}/example.py can't be read: {reason}")
-    assert sentence.endswith("; correct the file, it is Python")
+    assert sentence.endswith("; correct this Python file")
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_it_is_executed_once(tmp_path: Path) -> None:
 def test_an_inventory_that_others_may_write_is_not_executed(tmp_path: Path) -> None:
     path = _file(tmp_path, "open(__file__ + '.log', 'w')")
     path.chmod(0o666)
-    with pytest.raises(OperatorError, match=r"example\.py is not executed, .* every user"):
+    with pytest.raises(OperatorError, match=r"example\.py was not executed, .* every user"):
         inventory.read(path)
     assert not (tmp_path / "example.py.log").exists()
 
@@ -180,6 +180,6 @@ def test_nor_is_group_data_that_others_may_write(
     (here / "group_data").mkdir()
     (here / "group_data" / "db.py").write_text("open(__file__ + '.log', 'w')")
     (here / "group_data").chmod(0o777)
-    with pytest.raises(OperatorError, match=r"db\.py is not executed, .* every user"):
+    with pytest.raises(OperatorError, match=r"db\.py was not executed, .* every user"):
         inventory.read(path)
     assert len(list((here / "group_data").iterdir())) == 1

@@ -99,7 +99,7 @@ def test_a_folder_that_others_write_is_no_place_for_it(tmp_path: Path) -> None:
     shared = tmp_path / "shared"
     shared.mkdir()
     shared.chmod(0o1777)
-    with pytest.raises(OperatorError, match=r"shared can be written by every user \(mode 1777\)"):
+    with pytest.raises(OperatorError, match=r"shared is writable by every user \(mode 1777\)"):
         locks.take(shared / "site.py")
     assert list(shared.iterdir()) == []
 

@@ -74,7 +74,7 @@ def test_password_is_encoded_and_the_rest_stays(text: str) -> None:
         ),
         (
             "host=db password=hunter2",
-            "postgres.dsn: found a text that is no PostgreSQL address; write it like "
+            "postgres.dsn: found a value that is not a PostgreSQL URL; write it like "
             "postgres://mmuser@db.example.com:5432/mattermost?sslmode=verify-full",
         ),
         (
@@ -101,13 +101,12 @@ def test_password_is_encoded_and_the_rest_stays(text: str) -> None:
         ),
         (
             "postgres://mmuser@one,two/mattermost",
-            "postgres.dsn: found several hosts; the server's driver takes one: name the address "
-            "that follows the primary",
+            "postgres.dsn: found several hosts; the server's driver takes one: use one address "
+            "that always leads to the primary",
         ),
         (
             "postgres://mmuser@db:70000/mattermost",
-            "postgres.dsn: found a port that is no number from 1 to 65535; correct it, or leave "
-            "it out for 5432",
+            "postgres.dsn: found an invalid port; correct it, or leave it out for 5432",
         ),
         (
             "postgres://mmuser@db",
@@ -116,16 +115,16 @@ def test_password_is_encoded_and_the_rest_stays(text: str) -> None:
         ),
         (
             "postgres://mmuser@db/a/b",
-            "postgres.dsn: found a name of a database with a slash; name one after the host, "
+            "postgres.dsn: found a database name with a slash; name one after the host, "
             "like postgres://mmuser@db.example.com:5432/mattermost?sslmode=verify-full",
         ),
         (
             "postgres://mm%user@db/mattermost",
-            "postgres.dsn: found a '%' that begins no code; a percent sign itself is written %25",
+            "postgres.dsn: found an invalid percent-encoding; for a percent sign write %25",
         ),
         (
             "postgres://mmuser@db/matter#most",
-            "postgres.dsn: found a '#'; in a user or database name it is written %23",
+            "postgres.dsn: found a '#'; in a user or database name write %23",
         ),
         (
             "postgres://mmuser@db/mattermost?sslmode=prefer",
@@ -150,7 +149,7 @@ def test_password_is_encoded_and_the_rest_stays(text: str) -> None:
         ),
         (
             "postgres://mmuser@[db/mattermost",
-            "postgres.dsn: found brackets that hold no IPv6 address; write it like "
+            "postgres.dsn: found an invalid IPv6 address in brackets; write it like "
             "postgres://mmuser@db.example.com:5432/mattermost?sslmode=verify-full",
         ),
     ],

@@ -68,7 +68,7 @@ def test_documented_settings_are_taken(name: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("EmailSettings.SMTPPort", 587, "found 587; it needs a text in quotes"),
+        ("EmailSettings.SMTPPort", 587, "found 587; it needs a string in quotes"),
         (
             "TeamSettings.MaxUsersPerTeam",
             "many",
@@ -93,17 +93,17 @@ def test_documented_settings_are_taken(name: str, value: object) -> None:
         (
             "ThemeSettings.AllowedThemes",
             "one two",
-            "found 'one two'; it needs a list of texts without blanks in them",
+            "found 'one two'; it needs a list of strings without spaces",
         ),
         (
             "ThemeSettings.AllowedThemes",
             ["one two"],
-            "found ['one two']; it needs a list of texts without blanks in them",
+            "found ['one two']; it needs a list of strings without spaces",
         ),
         (
             "PluginSettings.Plugins",
             {"x": {1, 2}},
-            "found a value that is not shown; it needs a table with texts as keys",
+            "found a value that is not shown; it needs a table with strings as keys",
         ),
         (
             "TeamSettings.SiteName",
@@ -127,33 +127,38 @@ def test_a_wrong_value_is_refused(name: str, value: object, expected: str) -> No
     [
         (
             "EmailSettings.SMTPServr",
-            "no release that we know has this setting: did you mean `EmailSettings.SMTPServer`?",
+            "no known release of Mattermost has this setting: "
+            "did you mean `EmailSettings.SMTPServer`?",
         ),
         (
             "emailsettings.smtpserver",
-            "no release that we know has this setting: did you mean `EmailSettings.SMTPServer`?",
+            "no known release of Mattermost has this setting: "
+            "did you mean `EmailSettings.SMTPServer`?",
         ),
         (
             "MM_EMAILSETTINGS_SMTPSERVER",
-            "no release that we know has this setting: did you mean `EmailSettings.SMTPServer`?",
+            "no known release of Mattermost has this setting: "
+            "did you mean `EmailSettings.SMTPServer`?",
         ),
         (
             "SMTPServer",
-            "no release that we know has this setting: did you mean `EmailSettings.SMTPServer`?",
+            "no known release of Mattermost has this setting: "
+            "did you mean `EmailSettings.SMTPServer`?",
         ),
         (
             "Nonsense.AtAll",
-            "no release that we know has this setting: remove it; what is newer than our table can "
+            "no known release of Mattermost has this setting: remove it; "
+            "a setting newer than the table can "
             "be set in the System Console",
         ),
         (
             "ElasticsearchSettings.ConnectionUrl",
-            "release 5.37 had this setting, release 11.7.9 has it not: did you mean "
+            "release 5.37 had this setting, but release 11.7.9 does not: did you mean "
             "`ElasticsearchSettings.ConnectionURL`?",
         ),
         (
             "BleveSettings.IndexDir",
-            "release 5.37 had this setting, release 11.7.9 has it not: remove it",
+            "release 5.37 had this setting, but release 11.7.9 does not: remove it",
         ),
         (
             "PluginSettings.Plugins.com.mattermost.calls.udpserverport",
@@ -169,10 +174,10 @@ def test_an_unknown_name_is_refused_with_what_comes_closest(name: str, expected:
 
 def test_a_setting_of_a_later_release_says_so() -> None:
     assert sentence("CacheSettings.CacheType", "lru", "5.37.0") == (
-        "found 'lru'; release 11 has this setting, release 5.37.0 has it not: remove it"
+        "found 'lru'; release 11 has this setting, but release 5.37.0 does not: remove it"
     )
     assert sentence("FileSettings.AzureContainer", "files", "11.7.9") == (
-        "found 'files'; release 11.9 has this setting, release 11.7.9 has it not: remove it"
+        "found 'files'; release 11.9 has this setting, but release 11.7.9 does not: remove it"
     )
     assert sentences({"FileSettings.AzureContainer": "files"}, "11.9.1") == []
 

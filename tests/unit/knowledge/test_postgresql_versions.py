@@ -53,7 +53,7 @@ def test_an_unknown_distribution_is_a_sentence() -> None:
     with pytest.raises(OperatorError) as raised:
         versions.shipped_with("debian", "10")
     assert str(raised.value) == (
-        "Which PostgreSQL debian 10 ships is not known here. State an external one as "
+        "The PostgreSQL version of debian 10 is not known. Set an external one as "
         "`postgres.dsn`, or take a supported distribution."
     )
 
@@ -61,7 +61,7 @@ def test_an_unknown_distribution_is_a_sentence() -> None:
 def test_a_version_below_the_minimum_is_refused_with_the_ways_out() -> None:
     assert versions.verdict(13, "11.7.9", TODAY) == (
         "PostgreSQL 13 is too old: Mattermost 11.7.9 needs 14 or newer. Install a newer one from "
-        "the PostgreSQL project's repository (`postgres.pgdg`), state an external one "
+        "the PostgreSQL project's repository (`postgres.pgdg`), set an external one "
         "(`postgres.dsn`), or take a newer release of the distribution."
     )
 

@@ -30,7 +30,7 @@ def test_every_digest_is_one_and_belongs_to_a_line_of_the_table() -> None:
 def test_a_missing_digest_is_asked_for_with_the_place_where_it_is_published() -> None:
     assert releases.digest_wanted("11.6.6", "team", "amd64") == (
         "The SHA-256 of mattermost-team-11.6.6-linux-amd64.tar.gz is not in the table of releases. "
-        "Take it from https://docs.mattermost.com/product-overview/version-archive.html and state "
+        "Take it from https://docs.mattermost.com/product-overview/version-archive.html and set "
         "it as `mattermost.release.sha256`, or deploy 11.7.9, the newest extended support release "
         "in the table."
     )

@@ -49,7 +49,7 @@ def test_a_mysql_driver_is_shown_the_way_to_postgresql() -> None:
         ("SqlSettings.MaxOpenConns", 0, "it needs 1 or more"),
         ("SqlSettings.MaxIdleConns", -1, "it needs 1 or more"),
         ("SqlSettings.QueryTimeout", 0, "it needs 1 or more"),
-        ("FileSettings.AmazonS3PathPrefix", "files ", "remove the blanks at its ends"),
+        ("FileSettings.AmazonS3PathPrefix", "files ", "remove the spaces at its ends"),
         (
             "FileSettings.DriverName",
             "azureblob",

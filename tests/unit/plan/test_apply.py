@@ -66,7 +66,7 @@ def _apply(folder: Path, *options: str, answer: str = "") -> Result:
 def test_what_is_carried_out_is_verified(hosts: Hosts, tmp_path: Path) -> None:
     done = _apply(tmp_path, "--yes")
     assert (done.exit_code, hosts.executed) == (0, True)
-    assert "The plan was carried out, and everything holds" in done.output
+    assert "The plan was applied, and everything holds" in done.output
 
 
 def test_secrets_are_written_by_a_run_that_changes_and_by_nothing_before(
@@ -83,7 +83,7 @@ def test_a_failed_verification_is_the_exit_status(hosts: Hosts, tmp_path: Path) 
     hosts.verified = 1
     done = _apply(tmp_path, "--yes")
     assert done.exit_code == 1
-    assert "carried out, but the verification failed" in done.output
+    assert "applied, but the verification failed" in done.output
 
 
 @pytest.mark.parametrize("verified", [0, 1])
@@ -95,8 +95,8 @@ def test_a_failed_operation_is_a_sentence_and_what_holds_is_said(
     assert done.exit_code == 1
     assert "Error: the run failed on h1" in done.output
     assert "Verification:" in done.output
-    assert "The plan was not carried out completely" in done.output
-    assert ("but what is verified holds" in done.output) == (verified == 0)
+    assert "The plan was only partly applied" in done.output
+    assert ("but all checks passed" in done.output) == (verified == 0)
     assert "Traceback" not in done.output
 
 
@@ -113,7 +113,7 @@ def test_where_nothing_would_change_nothing_is_asked(hosts: Hosts, tmp_path: Pat
     hosts.plan = RIGHT
     done = _apply(tmp_path)
     assert (done.exit_code, hosts.executed) == (0, False)
-    assert "Nothing had to change, and everything holds" in done.output
+    assert "Nothing had to be changed, and everything holds" in done.output
 
 
 @operation()

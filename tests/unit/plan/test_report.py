@@ -69,7 +69,7 @@ def test_what_would_restart_stands_apart() -> None:
 
 
 def test_nothing_to_do_is_one_line() -> None:
-    assert _shown(RIGHT) == ["mm1: nothing would change; 1 operations are right"]
+    assert _shown(RIGHT) == ["mm1: nothing would change; 1 operations are in place already"]
 
 
 def test_a_restart_makes_a_reload_needless() -> None:

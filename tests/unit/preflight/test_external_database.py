@@ -86,7 +86,8 @@ def test_every_check_is_listed_by_its_name() -> None:
                 "warning",
                 "C",
                 "en_US.UTF-8",
-                "Names sort otherwise than documented; only a new database changes that.",
+                "Names are not sorted as the documentation expects; only a new database changes "
+                "that.",
             ),
         ),
         (
@@ -107,7 +108,7 @@ def test_every_check_is_listed_by_its_name() -> None:
                 "error",
                 "a superuser",
                 "a role that owns this database and nothing else",
-                "Whoever takes over Mattermost would own the whole server: ALTER ROLE … "
+                "Who breaks into Mattermost would own the whole database server: ALTER ROLE … "
                 "NOSUPERUSER.",
             ),
         ),
@@ -128,7 +129,7 @@ def test_every_check_is_listed_by_its_name() -> None:
                 "warning",
                 "sslmode=require",
                 "sslmode=verify-full",
-                "Anybody between the hosts could pose as the database: use verify-full.",
+                "A man in the middle could pose as the database: use verify-full.",
             ),
         ),
         (

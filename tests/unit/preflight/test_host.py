@@ -101,7 +101,7 @@ def test_a_fresh_host_will_do(name: str) -> None:
         ("name-resolution", {"unread": frozenset({"resolved"})}, "warning", "could not be read"),
         ("locale", {"unread": frozenset({"locales"})}, "warning", "could not be read"),
         ("no-other-web-server", {"active_units": ("apache2",)}, "error", "running: apache2"),
-        ("no-other-web-server", {"active_units": ("nginx",)}, "error", "not ours"),
+        ("no-other-web-server", {"active_units": ("nginx",)}, "error", "did not set up"),
         ("no-other-postgresql", {"clusters": (("15", "main", 5432),)}, "error", "15/main"),
         ("no-other-firewall", {"active_units": ("ufw",)}, "error", "active: ufw"),
         ("no-other-firewall", {"unread": frozenset({"units"})}, "warning", "could not be read"),

@@ -54,7 +54,7 @@ def test_without_a_version_a_host_keeps_its_release_and_hears_of_newer_ones() ->
     assert found["release"].verdict == "note"
     assert found["release"].found == (
         "Mattermost 11.7.0 stays; newer: 11.7.9 (same line). "
-        "To upgrade, state `mattermost.release.version`"
+        "To upgrade, set `mattermost.release.version`"
     )
     assert found["release-upgrade"].verdict == "ok"
     both = findings(host("10.11.0"))["release"].found
@@ -117,8 +117,12 @@ def test_a_path_that_the_vendor_does_not_support_is_named(
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        ("11.2.4", "10.11.0", "whoever has logged in by password since is refused"),
-        ("11.7.9", "11.7.8", "may not be understood"),
+        (
+            "11.2.4",
+            "10.11.0",
+            "users who logged in with a password since then can't log in any more",
+        ),
+        ("11.7.9", "11.7.8", "may not understand"),
     ],
 )
 def test_an_older_one_is_refused(before: str, after: str, said: str) -> None:

@@ -108,8 +108,7 @@ def test_a_skip_of_no_known_check_is_a_mistake_that_names_the_known_ones() -> No
     known: Mapping[str, Sequence[Requirement | Inquiry]] = {"mm1": [SYSTEM, inquiry]}
     (mistake,) = skip_mistakes({"sytem": "a reason", "database-tls": "a reason"}, known)
     assert str(mistake) == (
-        "skip.sytem: found a check that does not exist; "
-        "known are: database-tls, database-version, system"
+        "skip.sytem: found an unknown check; known checks: database-tls, database-version, system"
     )
 
 
@@ -164,7 +163,7 @@ def test_json_has_every_finding() -> None:
 
 def test_the_error_is_the_plain_text_of_what_is_not_well() -> None:
     assert str(PreflightError(REPORT)).splitlines() == [
-        "preflight found 1 error; nothing was touched",
+        "preflight found 1 error; nothing was changed",
         "mm1: 3 checks, 1 error, 1 warning",
         "  - error, system: Debian 4; needed: Debian 12. Take a newer one.",
         "  - warning, clock: 3 s behind; needed: synchronised. Set it.",
@@ -251,7 +250,7 @@ def test_a_host_that_runs_nothing_as_root_is_an_error(monkeypatch: pytest.Monkey
 
 def test_run_wants_the_folder_with_config() -> None:
     Path("config.py").unlink()
-    with pytest.raises(OperatorError, match=r"no config\.py here"):
+    with pytest.raises(OperatorError, match=r"no config\.py;"):
         preflight.run(site("@local"))
 
 

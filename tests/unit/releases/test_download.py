@@ -166,7 +166,7 @@ def test_a_mirror_that_is_no_url() -> None:
         source("11.7.9", "team", "amd64", mirror="mirror.example/mm")
     assert str(raised.value) == (
         "The mirror mirror.example/mm is no URL. Write `mattermost.release.mirror` with https:// "
-        "at its beginning, or state a file as `mattermost.release.file`."
+        "at its beginning, or set a file as `mattermost.release.file`."
     )
 
 
@@ -175,7 +175,7 @@ def test_a_mirror_that_is_no_url() -> None:
 
 def test_an_unverified_release_is_refused_before_anything_is_asked(site: Site, cache: Path) -> None:
     assert refused(from_site(site, sha256=None), cache) == (
-        f"Nobody has said how to verify {site.url}/mm.tar.gz. State its SHA-256 "
+        f"There is nothing to verify {site.url}/mm.tar.gz with. Set its SHA-256 "
         "(`mattermost.release.sha256`; the vendor's are at "
         "https://docs.mattermost.com/product-overview/version-archive.html) or the key that signed "
         "it (`mattermost.release.signature_key`); `mattermost.release.unverified` deploys it all "
@@ -205,15 +205,15 @@ def test_a_wrong_digest(site: Site, cache: Path) -> None:
 def test_a_truncated_tarball(site: Site, cache: Path, lost: int) -> None:
     site.files["/mm.tar.gz"] = GOOD[:-lost]
     assert refused(from_site(site, sha256=digest(GOOD)), cache) == (
-        f"{site.url}/mm.tar.gz is cut off: it ends in the middle. Fetch it again."
+        f"{site.url}/mm.tar.gz is truncated. Download it again."
     )
 
 
 def test_a_connection_that_breaks_off(site: Site, cache: Path) -> None:
     site.cut_after = 100_000
     assert refused(from_site(site), cache) == (
-        f"{site.url}/mm.tar.gz broke off in the middle. Run again when the connection is better, "
-        "or fetch it by other means and state it as `mattermost.release.file`."
+        f"The download of {site.url}/mm.tar.gz was interrupted. Run again, or download it some "
+        "other way and set `mattermost.release.file`."
     )
 
 
@@ -221,7 +221,7 @@ def test_a_tarball_of_something_else(site: Site, cache: Path) -> None:
     site.files["/mm.tar.gz"] = packed(plain("bin/mattermost"))
     assert refused(from_site(site), cache) == (
         f"{site.url}/mm.tar.gz is not a Mattermost server: it has no bin/mattermost in its folder. "
-        "State another one."
+        "Use another one."
     )
 
 
@@ -239,7 +239,7 @@ def test_a_site_that_is_not_there(cache: Path) -> None:
         url = f"http://127.0.0.1:{free.getsockname()[1]}/mm.tar.gz"
         assert refused(ReleaseSource(url, "0" * 64), cache) == (
             f"{url} cannot be reached (the connection is refused). Give this machine a way there, "
-            "or state a mirror (`mattermost.release.mirror`) or a tarball "
+            "or set a mirror (`mattermost.release.mirror`) or a tarball "
             "(`mattermost.release.file`)."
         )
 
@@ -247,8 +247,8 @@ def test_a_site_that_is_not_there(cache: Path) -> None:
 def test_a_release_that_the_site_does_not_have(site: Site, cache: Path) -> None:
     missing = ReleaseSource(f"{site.url}/other.tar.gz", "0" * 64)
     assert refused(missing, cache) == (
-        f"{site.url}/other.tar.gz answers 404 Not Found: there is no such file, or it is not for "
-        "everybody. Check the version, the edition and the mirror."
+        f"{site.url}/other.tar.gz answers 404 Not Found: the file does not exist, or access is "
+        "restricted. Check version, edition and mirror."
     )
 
 

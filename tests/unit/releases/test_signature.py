@@ -105,7 +105,7 @@ def test_a_wrong_signature_refuses_the_release(
     wanted = ReleaseSource(str(tarball), digest, signers["vendor"].key, unverified=True)
     Path(f"{tarball}.sig").write_bytes(signers["vendor"].sign(b"something else"))
     assert refused(wanted, tmp_path / "cache") == (
-        f"{tarball}: the signature does not fit: somebody changed the tarball. Do not deploy it."
+        f"{tarball}: the signature does not match: the tarball was changed. Do not deploy it."
     )
 
 
@@ -137,7 +137,7 @@ def test_a_signature_that_is_none(
     tarball: Path, signers: dict[str, Signer], signature: bytes
 ) -> None:
     assert check_signature(signers["vendor"].key, signature, tarball) == (
-        "its signature cannot be read; fetch it again."
+        "its signature cannot be read; download it again."
     )
 
 

@@ -71,20 +71,18 @@ def test_folders_files_and_links_within_the_release_are_fine() -> None:
 )
 def test_a_tarball_without_the_server(members: list[Member]) -> None:
     assert complaint(packed(*members)) == (
-        "is not a Mattermost server: it has no bin/mattermost in its folder. State another one."
+        "is not a Mattermost server: it has no bin/mattermost in its folder. Use another one."
     )
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>log in first</html>", gzip.compress(b"text")])
 def test_something_else_than_a_tarball(content: bytes) -> None:
-    assert "is no gzipped tarball, or a damaged one" in (complaint(content) or "")
+    assert "is not a gzip tarball, or is damaged" in (complaint(content) or "")
 
 
 @pytest.mark.parametrize("lost", [1, 8, 9, 1_000, 100_000])
 def test_a_tarball_that_is_cut_off(lost: int) -> None:
-    assert complaint(packed(SERVER)[:-lost]) == (
-        "is cut off: it ends in the middle. Fetch it again."
-    )
+    assert complaint(packed(SERVER)[:-lost]) == ("is truncated. Download it again.")
 
 
 def test_the_checksum_counts_even_far_behind_the_last_member() -> None:
@@ -92,7 +90,7 @@ def test_the_checksum_counts_even_far_behind_the_last_member() -> None:
     assert complaint(padded) is None
     content = bytearray(padded)
     content[-8] ^= 1
-    assert "is no gzipped tarball, or a damaged one" in (complaint(bytes(content)) or "")
+    assert "is not a gzip tarball, or is damaged" in (complaint(bytes(content)) or "")
 
 
 @pytest.mark.parametrize(

@@ -72,18 +72,18 @@ def test_corrupt_file_is_named_and_left_alone(inventory: Path) -> None:
     [
         (
             'admin_pasword = "hunter2"',
-            "admin_pasword: found a key that is not ours; remove it, or write one of: "
+            "admin_pasword: found an unknown key; remove it, or write one of: "
             "admin_password, database_password, drift_webhook, drift_mail_password, settings, "
             "authority, certificates",
         ),
         (
             "admin_password = 12345678",
-            "admin_password: found something else; it needs a text in quotes: "
+            "admin_password: found something else; it needs a string in quotes: "
             "Input should be a valid string",
         ),
         (
             'admin_password = ""',
-            "admin_password: found something else; it needs a text in quotes: "
+            "admin_password: found something else; it needs a string in quotes: "
             "Value should have at least 1 item after validation, not 0",
         ),
         (

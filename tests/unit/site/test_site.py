@@ -70,13 +70,12 @@ MIGRATION = (
 MISTAKES: list[tuple[dict[str, Any], str]] = [
     (
         {"urls": "x"},
-        "urls: found a key that means nothing here; known are: base, drift, file_use, firewall, "
+        "urls: found an unknown key; known keys: base, drift, file_use, firewall, "
         "mattermost, nginx, postgres, skip, tls, url, users",
     ),
     (
         {"postgres": {"verson": 16}},
-        "postgres.verson: found a key that means nothing here; "
-        "known are: ca_certificate, dsn, pgdg, version",
+        "postgres.verson: found an unknown key; known keys: ca_certificate, dsn, pgdg, version",
     ),
     (
         {"users": "many"},
@@ -100,12 +99,12 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     (
         {"url": "https://example.com/chat"},
         "url: found a URL with a path, query or fragment; "
-        'write "https://example.com"; a site has its name to itself, without a path',
+        'write "https://example.com"; a site needs a host name of its own, without a path',
     ),
     (
         {"mattermost": {"settings": {"ServiceSettings.SiteUrl": "x"}}},
         'mattermost.settings."ServiceSettings.SiteUrl": found an unknown name; '
-        "no release that we know has this setting: did you mean `ServiceSettings.SiteURL`?",
+        "no known release of Mattermost has this setting: did you mean `ServiceSettings.SiteURL`?",
     ),
     (
         {
@@ -148,8 +147,8 @@ def test_each_mistake_is_this_sentence(tmp_path: Path, site: dict[str, Any], sen
 
 def test_a_site_without_its_two_needed_keys(tmp_path: Path) -> None:
     assert _mistakes(tmp_path, {}) == [
-        "url: found nothing; it is needed; see docs/settings.md",
-        "users: found nothing; it is needed; see docs/settings.md",
+        "url: found nothing; it is required; see docs/settings.md",
+        "users: found nothing; it is required; see docs/settings.md",
     ]
 
 
@@ -193,7 +192,7 @@ def test_a_mistake_brings_no_other_with_it(tmp_path: Path) -> None:
     certificate, key = _pair_files(tmp_path, _leaf("chat.example.com"))
     tls = {"mode": "files", "certificate": str(certificate), "key": str(key)}
     assert _mistakes(tmp_path, {"users": 50, "tls": tls}) == [
-        "url: found nothing; it is needed; see docs/settings.md"
+        "url: found nothing; it is required; see docs/settings.md"
     ]
 
 
@@ -219,7 +218,7 @@ def _pair_files(folder: Path, pair: Pair, key: Pair | None = None) -> tuple[Path
 @pytest.mark.parametrize(
     ("pair", "other_key", "path", "words"),
     [
-        (_leaf("chat.example.com"), _leaf("chat.example.com"), "tls.key", "does not belong to"),
+        (_leaf("chat.example.com"), _leaf("chat.example.com"), "tls.key", "does not match"),
         (_leaf("other.example.com"), None, "tls.certificate", "other.example.com"),
         (
             _leaf("chat.example.com", NOW - timedelta(days=400)),
@@ -316,7 +315,7 @@ def test_pyinfra_itself_says_it_all_and_connects_to_nobody(
     done = _pyinfra(_write(tmp_path, EVERYTHING_WRONG, hosts), *options)
     said = done.stdout + done.stderr
     assert done.returncode != 0
-    assert "12 mistakes; nothing was touched" in said
+    assert "12 mistakes; nothing was changed" in said
     assert all(f"  - {path}: found " in said for path in WRONG_PATHS), said
     assert "Traceback" not in said
     assert not listening.visited
@@ -344,7 +343,7 @@ def test_an_inventory_that_is_not_there(tmp_path: Path) -> None:
     done = _pyinfra(tmp_path / "missing.py")
     said = done.stdout + done.stderr
     assert done.returncode != 0
-    assert f"there is no inventory {tmp_path}/missing.py" in said
+    assert f"there is no inventory file {tmp_path}/missing.py" in said
     assert "Traceback" not in said
 
 

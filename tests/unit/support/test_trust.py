@@ -28,11 +28,11 @@ def test_one_s_own_file_in_one_s_own_folder(file: Path) -> None:
 @pytest.mark.parametrize(
     ("which", "mode", "reason"),
     [
-        ("file", 0o666, "config.py can be written by every user (mode 666)"),
-        ("file", 0o646, "config.py can be written by every user (mode 646)"),
-        ("folder", 0o777, "folder can be written by every user (mode 777)"),
-        ("folder", 0o1777, "folder can be written by every user (mode 1777)"),
-        ("above", 0o777, "can be written by every user (mode 777)"),
+        ("file", 0o666, "config.py is writable by every user (mode 666)"),
+        ("file", 0o646, "config.py is writable by every user (mode 646)"),
+        ("folder", 0o777, "folder is writable by every user (mode 777)"),
+        ("folder", 0o1777, "folder is writable by every user (mode 1777)"),
+        ("above", 0o777, "is writable by every user (mode 777)"),
         ("above", 0o1777, ""),
     ],
 )
@@ -57,7 +57,7 @@ def test_a_group_with_other_members(file: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(grp, "getgrgid", lambda _: _Group("ops", ["root"]))
     assert mistrust(file) == ""
     monkeypatch.setattr(grp, "getgrgid", lambda _: _Group("ops", ["root", "bob"]))
-    assert mistrust(file) == f"{file} can be written by the group ops (mode 664)"
+    assert mistrust(file) == f"{file} is writable by the group ops (mode 664)"
 
 
 class _Group:
@@ -70,13 +70,13 @@ def test_both_ends_of_a_link_count(file: Path, tmp_path: Path) -> None:
     link.symlink_to(file)
     assert mistrust(link) == ""
     file.parent.chmod(0o777)
-    assert "folder can be written by every user" in mistrust(link)
+    assert "folder is writable by every user" in mistrust(link)
     file.parent.chmod(0o755)
     shared = tmp_path / "shared"
     shared.mkdir()
     shared.chmod(0o777)
     (shared / "link.py").symlink_to(file)
-    assert "shared can be written by every user" in mistrust(shared / "link.py")
+    assert "shared is writable by every user" in mistrust(shared / "link.py")
 
 
 @pytest.mark.parametrize("name", [".", "inner", "inner/code.py"])
@@ -87,7 +87,7 @@ def test_everything_in_a_folder_counts(in_the_open: Path, name: str, mode: int) 
     (top / "inner/code.py").touch()
     assert mistrust_tree(top) == ""
     (top / name).chmod(mode)
-    assert "can be written by every user" in mistrust_tree(top)
+    assert "is writable by every user" in mistrust_tree(top)
 
 
 def test_where_a_link_in_a_folder_leads_to_counts(in_the_open: Path) -> None:
@@ -97,7 +97,7 @@ def test_where_a_link_in_a_folder_leads_to_counts(in_the_open: Path) -> None:
     (in_the_open / "top/python").symlink_to("../elsewhere/python")
     assert mistrust_tree(in_the_open / "top") == ""
     (in_the_open / "elsewhere").chmod(0o777)
-    assert "elsewhere can be written" in mistrust_tree(in_the_open / "top")
+    assert "elsewhere is writable" in mistrust_tree(in_the_open / "top")
 
 
 def test_as_a_program_of_its_own(in_the_open: Path) -> None:
@@ -107,7 +107,7 @@ def test_as_a_program_of_its_own(in_the_open: Path) -> None:
     (in_the_open / "code.py").chmod(0o666)
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "code.py can be written by every user" in done.stderr
+    assert "code.py is writable by every user" in done.stderr
 
 
 def test_what_nobody_else_can_get_at_is_safe_whatever_its_mode(file: Path) -> None:

@@ -93,7 +93,7 @@ def test_wrong_password_is_a_sentence(server: Standin) -> None:
     ready(server)
     sentence = broken(server, password="not-the-one")
     assert sentence.startswith(
-        "The journey broke off at “the administrator logs in”: expected 200 of "
+        "The journey stopped at “the administrator logs in”: expected 200 of "
         "POST /api/v4/users/login, found 401 ("
     )
     assert "not-the-one" not in sentence
@@ -109,7 +109,7 @@ def test_refused_websocket_is_named_and_everything_is_removed(
 ) -> None:
     ready(server, MM_SERVICESETTINGS_ALLOWCORSFROM="https://elsewhere.example")
     assert broken(server) == (
-        "The journey broke off at “the second user connects by WebSocket”: "
+        "The journey stopped at “the second user connects by WebSocket”: "
         "expected an open WebSocket, found 403."
     )
     nothing_is_left(server, cluster)
@@ -135,7 +135,7 @@ def test_changed_image_is_named_and_everything_is_removed(
         journey, "_upload", lambda person, channel, image: upload(person, channel, image + b"!")
     )
     sentence = broken(server)
-    assert "“the image comes down unchanged”: expected" in sentence
+    assert "“the image is downloaded unchanged”: expected" in sentence
     assert "SHA-256" in sentence
     nothing_is_left(server, cluster)
 
@@ -194,7 +194,7 @@ def test_authorities_that_can_not_be_read_are_a_sentence(tmp_path: Path) -> None
     empty = tmp_path / "empty.crt"
     empty.write_text("")
     for ca_file, found in ((tmp_path / "none.crt", "no such file"), (empty, "no certificate")):
-        with pytest.raises(JourneyError, match=rf"The journey did not begin: .*{found}"):
+        with pytest.raises(JourneyError, match=rf"The journey could not start: .*{found}"):
             journey.run("https://127.0.0.1:1", ca_file, "admin", PASSWORD)
 
 

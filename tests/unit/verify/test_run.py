@@ -32,7 +32,7 @@ def _report(folder: Path, code: str) -> tuple[Report, str]:
 def test_what_holds_is_one_line(tmp_path: Path) -> None:
     report, printed = _report(tmp_path, "def test_a(seen):\n    pass\n")
     assert report.holds
-    assert printed == "mm\n  nginx        1 of 1 hold\nAll 1 checks hold.\n"
+    assert printed == "mm\n  nginx        1 of 1 passed\nAll 1 checks passed.\n"
 
 
 def test_a_failure_is_its_sentences(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_b(seen): pass
     assert not report.holds
     assert printed == (
         "mm\n"
-        "  nginx        1 of 2 hold\n"
+        "  nginx        1 of 2 passed\n"
         "    TLS 1.1 is refused:\n"
         "      one: expected [a], found b\n"
         "      two\n"
@@ -68,14 +68,14 @@ def test_b(asked): pass
 
 def test_a_broken_check_says_so_without_a_traceback(tmp_path: Path) -> None:
     _, printed = _report(tmp_path, "def test_a(seen): {}['x']\ndef test_b(seen): pass\n")
-    assert "this could not be judged, a defect of the check: KeyError: 'x'" in printed
+    assert "this check could not run, a defect of mattermost-host: KeyError: 'x'" in printed
     assert "Traceback" not in printed
 
 
 def test_what_was_left_out_is_said_and_not_counted(tmp_path: Path) -> None:
     report, printed = _report(tmp_path, "def test_a(seen):\n    'It is.'\n    pytest.skip('why')\n")
     assert "not judged: It is: why" in printed
-    assert "0 of 0 hold" in printed
+    assert "0 of 0 passed" in printed
     assert not report.holds
 
 
@@ -119,4 +119,4 @@ def test_a_mistake_of_the_inventory_is_the_whole_message(
 ) -> None:
     inventory.write_text(inventory.read_text().replace('"users"', '"user"'))
     assert verification.run(inventory, journey=False, junit=None) == 1
-    assert "user: found a key that means nothing here" in capfd.readouterr().err
+    assert "user: found an unknown key" in capfd.readouterr().err

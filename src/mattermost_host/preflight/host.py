@@ -67,9 +67,7 @@ def architecture() -> Requirement:
             "architecture", verdict, facts.architecture, "amd64 or arm64", refusal or warning or ""
         )
 
-    return Requirement(
-        "architecture", check, "Mattermost exists for the host's processor architecture."
-    )
+    return Requirement("architecture", check, "Mattermost runs on the host's processor.")
 
 
 def glibc(version_on: VersionOn) -> Requirement:
@@ -251,17 +249,12 @@ def name_resolution(url: str) -> Requirement:
         else:
             yield Finding("name-resolution", "ok", found, needed)
 
-    return Requirement(
-        "name-resolution", check, "The name in the site's URL resolves to this host."
-    )
+    return Requirement("name-resolution", check, "The site's name resolves to this host.")
 
 
 def _way_elsewhere(addresses: list[str]) -> str:
     if all(ip_address(one).is_loopback for one in addresses):
-        return (
-            "It resolves to a loopback address, from /etc/hosts: make sure that users' DNS knows "
-            "the name."
-        )
+        return "Only this host's /etc/hosts knows the name: make sure that users' DNS does, too."
     return (
         "Correct behind a load balancer or a NAT router; otherwise correct the DNS record that "
         f"says {', '.join(addresses)}."

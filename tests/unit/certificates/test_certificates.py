@@ -217,7 +217,7 @@ def test_right_files_have_no_mistake() -> None:
                 "tls.certificate: found no complete PEM certificate that OpenSSL can read; "
                 "it needs complete '-----BEGIN CERTIFICATE-----' blocks; convert a DER file with "
                 "'openssl x509 -inform der -in FILE'",
-                "tls.key: found no private key in PEM formatat; it needs a block "
+                "tls.key: found no private key in PEM format; it needs a block "
                 "'-----BEGIN PRIVATE KEY-----'",
             ],
             id="not-pem",

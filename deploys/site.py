@@ -8,7 +8,7 @@ from pyinfra import host
 from mattermost_host.cli.sentences import sentences
 from mattermost_host.components import base, firewall, mattermost, nginx, postgres, tls
 from mattermost_host.facts.host import HostFacts
-from mattermost_host.knowledge import platforms, sizing
+from mattermost_host.knowledge import sizing
 from mattermost_host.ops.checkpoint import checkpoint
 from mattermost_host.preflight import run as preflight
 from mattermost_host.site.site import Site
@@ -34,7 +34,7 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
         mattermost.deploy(
             site.settings.mattermost,
             wanted=site.release(facts),
-            brotli=platforms.brotli_module(facts.distribution, facts.release) is not None,
+            brotli=nginx.brotli_module(facts) is not None,
             variables=site.environment,
             local_database=site.settings.postgres.local,
             database_ca=site.database_ca,
@@ -51,6 +51,7 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
             site.serving,
             sizing=sizing.nginx(site.settings.users),
             nginx_version=nginx.version(facts),
+            brotli_module=nginx.brotli_module(facts),
             ipv6=facts.has_ipv6,
             pair=pair,
         )

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.bench import checks, first, many, nochange, plot, push, report
+from tests.bench import checks, first, many, nochange, page, plot, push, report
 from tests.bench.measure import Failed, say
 from tests.bench.place import Place
 from tests.bench.report import Outcome
@@ -25,6 +25,7 @@ PARTS: Mapping[str, Callable[[Place], Outcome]] = {
     "many": many.measure,
     "first": first.measure,
     "push": push.measure,
+    "page": page.measure,
 }
 
 
@@ -49,7 +50,9 @@ def main() -> int:
         print(page)
     else:
         Path(report.DOCUMENT).write_text(page, encoding="utf-8")
-        Path(report.PLOT).write_text(plot.svg(outcomes), encoding="utf-8")
+        Path(report.PLOT).write_text(
+            plot.svg([one for one in outcomes if one.bars]), encoding="utf-8"
+        )
         print(report.table(outcomes))
     return 0
 

@@ -135,7 +135,9 @@ def _nginx(folder: Path, limit: LoginLimit) -> list[str]:
         None,
         None,
     )
-    text = nginx.site_configuration(Settings(), serving, "1.22.1", False, limit)
+    text = nginx.site_configuration(
+        Settings(), serving, "1.22.1", ipv6=False, brotli=False, logins=limit
+    )
     lines = [
         line.replace("443 ssl http2", f"127.0.0.1:{PORT}").replace(
             "listen 80", "listen 127.0.0.1:18080"

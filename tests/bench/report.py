@@ -90,9 +90,10 @@ def document(outcomes: Sequence[Outcome], minutes: float) -> str:
         f"- {datetime.now(UTC):%Y-%m-%d}; the whole bench took {minutes:.0f} minutes",
     ]
     for outcome in outcomes:
-        lines += ["", f"## {outcome.title}", "", *(f"- {note}" for note in outcome.notes), ""]
-        lines += ["| | seconds |", "|---|---|"]
-        lines += [f"| {bar.label} | {bar.value:.2f} |" for bar in outcome.bars]
+        lines += ["", f"## {outcome.title}", "", *(f"- {note}" for note in outcome.notes)]
+        if outcome.bars:
+            lines += ["", "| | seconds |", "|---|---|"]
+            lines += [f"| {bar.label} | {bar.value:.2f} |" for bar in outcome.bars]
     return "\n".join(lines) + "\n"
 
 

@@ -122,13 +122,14 @@ def upgraded(answer: Answer, proven: bool) -> Sentences:
         yield differs("Sec-WebSocket-Accept", "the proof of our key", "another value")
 
 
-def static(answer: Answer, files: ReleaseFiles) -> Sentences:
+def static(answer: Answer, files: ReleaseFiles, form: str = "gzip") -> Sentences:
     """A script of the web application comes compressed beforehand, to be kept for a year."""
+    size = files.static_bytes if form == "gzip" else files.brotli_bytes
     what = f"/static/{files.static}"
     yield from status(what, 200, answer)
     encoding = answer.headers.get("content-encoding", "none")
-    if encoding != "gzip" or len(answer.body) != files.static_bytes:
-        expected = f"the {files.static_bytes:,} bytes of the release's compressed file"
+    if encoding != form or len(answer.body) != size:
+        expected = f"the {size:,} bytes of the release's file compressed by {form}"
         yield differs(what, expected, f"{len(answer.body):,} bytes, encoding {encoding}")
     header = answer.headers.get("cache-control", "")
     age = re.search(r"max-age=(\d+)", header)

@@ -253,7 +253,9 @@ class ReleaseFiles:
     static: str = ""
     """Name below ``client/`` of a script that was compressed beforehand."""
     static_bytes: int = 0
-    """Size of its compressed form."""
+    """Size of its form that was compressed by gzip."""
+    brotli_bytes: int = 0
+    """The same by brotli; 0 where there is none."""
     outside: str = ""
     """Path below the release of a file that is not part of the web application."""
     outside_sha256: str = ""
@@ -270,15 +272,19 @@ class AskReleaseFiles(Question[ReleaseFiles]):
             f"cd {self.current}/ || exit\n"
             "find client -maxdepth 1 -type f -name '*.js.gz' -printf 'static=%s %P\\n'"
             " | sort | head -n 1\n"
+            "find client -maxdepth 1 -type f -name '*.js.br' -printf 'brotli=%s %P\\n'\n"
             "file=$(find i18n config NOTICE.txt bin -type f -size -2048k | sort | head -n 1)\n"
             'sha256sum "$file" | sed s/^/outside=/'
         )
 
     def parse(self, lines: list[str]) -> ReleaseFiles:
         values = dict(line.split("=", 1) for line in lines)
-        size, _, static = values.get("static", "0 ").partition(" ")
+        size, _, name = values.get("static", "0 ").partition(" ")
+        static = name.removesuffix(".gz")
+        beside = (line.partition("=")[2].split(" ") for line in lines if line[:7] == "brotli=")
+        brotli = {other: int(number) for number, other in beside}.get(f"{static}.br", 0)
         digest, _, outside = values.get("outside", "").partition("  ")
-        return ReleaseFiles(static.removesuffix(".gz"), int(size), outside, digest)
+        return ReleaseFiles(static, int(size), brotli, outside, digest)
 
 
 @dataclass(frozen=True)

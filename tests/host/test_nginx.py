@@ -58,8 +58,12 @@ def test_static_files_come_compressed_and_cached(seen: Seen, proxy: Outside) -> 
     files = seen.answers[asking.RELEASE_FILES]
     if not files.static:
         holds([differs("web application", "a compressed script below client/", "none")])
-    answer = proxy.ask(f"/static/{files.static}", {"Accept-Encoding": "gzip"})
-    holds(judge_web.static(answer, files))
+    forms = {"gzip": "gzip"}
+    if nginx.brotli_module(seen.facts):
+        forms["br"] = "gzip, deflate, br, zstd"
+    for form, accepted in forms.items():
+        answer = proxy.ask(f"/static/{files.static}", {"Accept-Encoding": accepted})
+        holds(judge_web.static(answer, files, form))
 
 
 def test_static_files_are_all_that_is_served(seen: Seen, proxy: Outside) -> None:

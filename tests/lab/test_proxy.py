@@ -147,14 +147,22 @@ def test_hsts_of_two_years_and_no_version(proxy: Outside) -> None:
     assert plain.headers["location"] == f"https://{proxy.server_name}/some/where?x=1"
 
 
-def test_static_files_come_compressed_from_nginx(deployment: Deployment, proxy: Outside) -> None:
+@pytest.mark.parametrize(
+    ("accepted", "form", "ending"),
+    [("gzip", "gzip", "gz"), ("gzip, deflate, br", "br", "br")],
+    ids=["gzip", "brotli"],
+)
+def test_static_files_come_compressed_from_nginx(
+    deployment: Deployment, proxy: Outside, accepted: str, form: str, ending: str
+) -> None:
     folder = "/opt/mattermost/current/client"
     name = deployment.host.run(f"cd {folder} && ls *.js | head -n 1").stdout.strip()
-    answer = proxy.ask(f"/static/{name}", {"Accept-Encoding": "gzip"})
-    assert answer.headers["content-encoding"] == "gzip"
+    answer = proxy.ask(f"/static/{name}", {"Accept-Encoding": accepted})
+    assert answer.headers["content-encoding"] == form
+    assert answer.headers["vary"] == "Accept-Encoding"
     assert answer.headers["cache-control"] == "max-age=31556926, public"
     assert "x-version-id" not in answer.headers, "that was the server's own"
-    packed = base64.b64decode(deployment.host.run(f"base64 {folder}/{name}.gz").stdout)
+    packed = base64.b64decode(deployment.host.run(f"base64 {folder}/{name}.{ending}").stdout)
     assert answer.body == packed, "it is the file that was compressed beforehand"
     assert "content-encoding" not in proxy.ask(f"/static/{name}").headers
 

@@ -11,6 +11,7 @@ from pyinfra.api.operation import OperationMeta
 
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import Place
+from mattermost_host.knowledge import platforms
 from mattermost_host.knowledge.names import HTTPS_PORT
 from mattermost_host.knowledge.sizing import NginxSizing
 from mattermost_host.knowledge.surface import Port, Surface, Unit
@@ -142,11 +143,14 @@ def deploy(
     *,
     sizing: NginxSizing,
     nginx_version: str,
+    brotli_module: str | None,
     ipv6: bool,
     pair: OperationMeta,
 ) -> None:
     """Serve over TLS. ``nginx_version`` decides how HTTP/2 is spelled, ``pair`` wrote the key."""
-    packages.installed(name="NGINX is installed", packages=["nginx"])
+    brotli = [brotli_module] if brotli_module else []
+    packages.installed(name="NGINX is installed", packages=["nginx", *brotli])
+    site = site_configuration(settings, serving, nginx_version, ipv6=ipv6, brotli=bool(brotli))
     service = files.present(
         name="its sandbox and limits are in place",
         entries=[
@@ -159,7 +163,7 @@ def deploy(
         name="the tested configuration is in place",
         entries=[
             File(MAIN, main_configuration(sizing)),
-            File(SITE, site_configuration(settings, serving, nginx_version, ipv6)),
+            File(SITE, site),
             Absent(DEFAULT_SITE),
         ],
         check=Check(f'nginx -t -q -c "$stage{MAIN}"', tree=FOLDER),
@@ -187,7 +191,9 @@ def site_configuration(
     settings: Settings,
     serving: Serving,
     nginx_version: str,
+    *,
     ipv6: bool,
+    brotli: bool,
     logins: LoginLimit = LOGINS,
 ) -> str:
     """The site: redirect, TLS, WebSockets, uploads, static files."""
@@ -206,6 +212,7 @@ def site_configuration(
         logins=logins,
         http2_directive=version_tuple(nginx_version) >= HTTP2_DIRECTIVE_SINCE,
         ipv6=ipv6,
+        brotli=brotli,
     )
 
 
@@ -214,6 +221,17 @@ def version(facts: HostFacts) -> str:
     installed, candidates = dict(facts.packages), dict(facts.candidates)
     shipped = SHIPPED.get((facts.distribution, facts.release), "1.18.0")
     return installed.get("nginx") or candidates.get("nginx") or shipped
+
+
+def brotli_module(facts: HostFacts) -> str | None:
+    """The package with the module that serves files compressed by brotli.
+
+    It fits the distribution's own NGINX only.
+    """
+    shipped = SHIPPED.get((facts.distribution, facts.release), "")
+    if version_tuple(version(facts)) != version_tuple(shipped):
+        return None
+    return platforms.brotli_module(facts.distribution, facts.release)
 
 
 def version_tuple(version: str) -> tuple[int, ...]:

@@ -169,6 +169,9 @@ def mistakes(settings: Settings, place: Place) -> Iterator[Mistake]:
         needed = 'write mode = "files", or leave certificate and key out'
         yield Mistake("tls", f'certificate or key with mode "{settings.mode}"', needed)
     if settings.mode != "acme":
+        if settings.ca_bundle:
+            found = f'"{settings.ca_bundle}" with mode "{settings.mode}"'
+            yield Mistake("tls.ca_bundle", found, 'write mode = "acme", or leave it out')
         return
     yield from check_authorities("tls.ca_bundle", settings.ca_bundle)
     if server_name and not _is_public_name(server_name):

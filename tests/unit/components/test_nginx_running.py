@@ -26,6 +26,9 @@ class Echo(http.server.BaseHTTPRequestHandler):
     """Answers each request with the headers that it came with."""
 
     def answer(self) -> None:
+        if self.path.startswith("/silent"):
+            self.close_connection = True
+            return
         body = str(self.headers).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
@@ -77,7 +80,9 @@ def _configuration(folder: Path, port: int, upstream: int) -> Path:
         static_folder=None,
         acme_folder=None,
     )
-    site = nginx.site_configuration(nginx.Settings(), serving, "1.22.1", False, PATIENT)
+    site = nginx.site_configuration(
+        nginx.Settings(), serving, "1.22.1", ipv6=False, brotli=False, logins=PATIENT
+    )
     site = re.sub(r"listen 443 ssl http2", f"listen 127.0.0.1:{port}", site)
     site = re.sub(r"listen 80 ", f"listen 127.0.0.1:{_free_port()} ", site)
     site = re.sub(r" *ssl_certificate.*\n", "", site)
@@ -159,6 +164,16 @@ def test_no_token_in_the_log(proxy: Proxy, path: str) -> None:
     assert TOKEN not in text
     assert '"GET /api/v4/system/ping HTTP/1.1" 200' in text
     assert '"https://chat.example.com"' in text
+
+
+def test_no_token_in_the_error_log_and_what_fails_in_the_other(proxy: Proxy) -> None:
+    headers = {"Referer": f"https://chat.example.com/?token={TOKEN}"}
+    assert proxy.ask("GET", f"/silent?access_token={TOKEN}", headers)[0] == 502
+    too_large = {"Content-Length": str(2**40), **headers}
+    assert proxy.ask("POST", f"/api/v4/files?access_token={TOKEN}", too_large)[0] == 413
+    assert '"GET /silent HTTP/1.1" 502' in proxy.logged(2)
+    assert TOKEN not in proxy.log.with_name("error.log").read_text() + proxy.log.read_text()
+    assert re.search(r' 502 .* [0-9.]+ "502"\n', proxy.log.read_text())
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ VALUES = st.recursive(
 )
 
 
-def _site(key: tuple[str, ...], value: Any) -> dict[str, Any]:
+def site_with(key: tuple[str, ...], value: Any) -> dict[str, Any]:
     site: dict[str, Any] = dict(RIGHT)
     place = site
     for part in key[:-1]:
@@ -92,7 +92,7 @@ def _site(key: tuple[str, ...], value: Any) -> dict[str, Any]:
     return site
 
 
-def _mistakes(site: dict[str, Any]) -> list[Mistake]:
+def mistakes_of(site: dict[str, Any]) -> list[Mistake]:
     described, found = describe(site)
     place = Place(_about(described, Path("/nowhere/chat.py")))
     return [*found, *rules.mistakes(described, place)]
@@ -102,7 +102,7 @@ def _mistakes(site: dict[str, Any]) -> list[Mistake]:
 @settings(max_examples=25, derandomize=True, deadline=None, database=None)
 @given(value=VALUES)
 def test_a_key_takes_a_value_or_says_its_name(key: tuple[str, ...], value: Any) -> None:
-    for mistake in _mistakes(_site(key, value)):
+    for mistake in mistakes_of(site_with(key, value)):
         sentence = str(mistake)
         assert mistake.path.partition(".")[0].strip("'\"") in {key[0], "url", "tls", "mattermost"}
         assert SECRET not in sentence
@@ -113,10 +113,10 @@ def test_a_key_takes_a_value_or_says_its_name(key: tuple[str, ...], value: Any) 
 @pytest.mark.parametrize("key", KEYS, ids=".".join)
 @pytest.mark.parametrize("value", [Odd(), len, object], ids=["object", "function", "class"])
 def test_what_no_key_takes_is_refused_with_its_name(key: tuple[str, ...], value: Any) -> None:
-    found = [mistake.path for mistake in _mistakes(_site(key, value))]
+    found = [mistake.path for mistake in mistakes_of(site_with(key, value))]
     assert any(path.startswith(".".join(key)) for path in found), found
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 10**9, True, "50", 50.0])
 def test_a_number_of_users_is_a_number_of_users(value: Any) -> None:
-    assert [mistake.path for mistake in _mistakes({**RIGHT, "users": value})] == ["users"]
+    assert [mistake.path for mistake in mistakes_of({**RIGHT, "users": value})] == ["users"]

@@ -9,7 +9,6 @@ import inspect
 import os
 import pkgutil
 import re
-import runpy
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,15 +18,10 @@ import pytest
 from pyinfra.api.operation import OperationMeta
 
 from mattermost_host import ops
-from mattermost_host.components import postgres
 from mattermost_host.ops.entries import File
-from mattermost_host.releases.choice import Release
-from mattermost_host.releases.download import Tarball
-from mattermost_host.site.site import Site
-from tests.unit.examples import DEBIAN_12, URL, pair
-from tests.unit.fake_host import Plan, plan
+from tests.unit.fake_host import Plan
+from tests.unit.site.whole import PASSWORD, planned
 
-PROJECT = Path(__file__).parents[3]
 GOLDEN = Path(__file__).parent / "golden"
 RENEW = "RENEW_GOLDENS"
 """Where it is set, the goldens are written and not compared."""
@@ -44,7 +38,6 @@ SHAPES: Mapping[str, dict[str, Any]] = {
         "firewall": {"ssh_from": ["192.0.2.0/24"], "forward": True},
     },
 }
-PASSWORD = "Golden-Password-1"
 
 
 @pytest.fixture
@@ -81,27 +74,6 @@ def _shown(value: Any) -> list[str]:
     return ["an operation" if isinstance(one, OperationMeta) else repr(one) for one in values]
 
 
-def _planned(shape: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
-    """What a deploy of this shape would do on a fresh Debian 12."""
-    for name in ("ADMIN", "DATABASE"):
-        monkeypatch.setenv(f"MATTERMOST_HOST_{name}_PASSWORD", PASSWORD)
-    tarball = folder / "mattermost-11.7.9.tar.gz"
-    tarball.touch()
-    release = {"file": str(tarball), "unverified": True}
-    site = {"url": URL, "users": 500, "mattermost": {"release": release}, **SHAPES[shape]}
-    inventory = folder / "example.py"
-    inventory.write_text(f'site = {site!r}\napp = db = proxy = ["@fake/host"]\n')
-    made = Site.load(inventory)
-    monkeypatch.setattr(Site, "_current", made)
-    monkeypatch.setattr(Site, "certificate", pair() if made.certificate else None)
-    wanted = Release("11.7.9-0123abcd", lambda _: Tarball(tarball, "ab" * 32))
-    monkeypatch.setattr(Site, "release", lambda *_: wanted)
-    # An external database is asked over ssh.
-    monkeypatch.setattr(postgres, "requires_of_external", lambda *_, **__: [])
-    deploy = PROJECT / "deploys" / "site.py"
-    return plan(lambda: runpy.run_path(str(deploy)), facts=DEBIAN_12)
-
-
 def _texts(planned: Plan, called: list[str]) -> dict[str, str]:
     """The goldens of a plan: file name to content."""
     texts = {"operations.txt": _steady("\n".join(called) + "\n")}
@@ -123,7 +95,7 @@ def _steady(text: str) -> str:
 def test_a_site_is_deployed_as_its_goldens_say(
     shape: str, called: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    texts = _texts(_planned(shape, tmp_path, monkeypatch), called)
+    texts = _texts(planned(SHAPES[shape], tmp_path, monkeypatch), called)
     folder = GOLDEN / shape
     if os.environ.get(RENEW):
         shutil.rmtree(folder, ignore_errors=True)

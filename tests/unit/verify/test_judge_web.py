@@ -251,7 +251,7 @@ def test_a_websocket_needs_the_proof() -> None:
     assert len([*judge.upgraded(Answer(400), proven=False)]) == 1
 
 
-FILES = ReleaseFiles("main.js", 3, "i18n/en.json", hashlib.sha256(b"outside").hexdigest())
+FILES = ReleaseFiles("main.js", 3, 2, "i18n/en.json", hashlib.sha256(b"outside").hexdigest())
 STATIC = {"content-encoding": "gzip", "cache-control": "max-age=31556926, public"}
 
 
@@ -271,6 +271,8 @@ def test_a_static_file_served_badly_is_named(answer: Answer) -> None:
 
 def test_a_static_file_served_well_holds() -> None:
     assert not [*judge.static(Answer(200, STATIC, b"abc"), FILES)]
+    assert not [*judge.static(Answer(200, STATIC | {"content-encoding": "br"}, b"ab"), FILES, "br")]
+    assert len([*judge.static(Answer(200, STATIC, b"abc"), FILES, "br")]) == 1
 
 
 def test_a_file_from_outside_is_named() -> None:

@@ -1,0 +1,40 @@
+"""The whole of deploys/site.py on a host that is not there."""
+
+import runpy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mattermost_host.components import postgres
+from mattermost_host.releases.choice import Release
+from mattermost_host.releases.download import Tarball
+from mattermost_host.site.site import Site
+from tests.unit.examples import DEBIAN_12, URL, pair
+from tests.unit.fake_host import Plan, plan
+
+PROJECT = Path(__file__).parents[3]
+PASSWORD = "Golden-Password-1"
+
+
+def planned(changed: Mapping[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    """What a deploy would do on a fresh Debian 12; ``changed`` are keys of the description."""
+    for name in ("ADMIN", "DATABASE"):
+        monkeypatch.setenv(f"MATTERMOST_HOST_{name}_PASSWORD", PASSWORD)
+    tarball = folder / "mattermost-11.7.9.tar.gz"
+    tarball.touch()
+    release = {"file": str(tarball), "unverified": True}
+    mattermost = {"release": release, **changed.get("mattermost", {})}
+    site = {"url": URL, "users": 500, **changed, "mattermost": mattermost}
+    inventory = folder / "example.py"
+    inventory.write_text(f'site = {site!r}\napp = db = proxy = ["@fake/host"]\n')
+    made = Site.load(inventory)
+    monkeypatch.setattr(Site, "_current", made)
+    monkeypatch.setattr(Site, "certificate", pair() if made.certificate else None)
+    wanted = Release("11.7.9-0123abcd", lambda _: Tarball(tarball, "ab" * 32))
+    monkeypatch.setattr(Site, "release", lambda *_: wanted)
+    # An external database is asked over ssh.
+    monkeypatch.setattr(postgres, "requires_of_external", lambda *_, **__: [])
+    deploy = PROJECT / "deploys" / "site.py"
+    return plan(lambda: runpy.run_path(str(deploy)), facts=DEBIAN_12)

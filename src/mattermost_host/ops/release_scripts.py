@@ -139,7 +139,7 @@ runuser -u mattermost -- bin/mattermost version >/dev/null ||
   {{ echo 'the server binary does not run on this host' >&2; exit 1; }}
 {static} -print0 | xargs -0 -r -n 32 -P 2 gzip -9 -k -f -n
 ! command -v brotli >/dev/null ||
-  {static} -print0 | xargs -0 -r -n 32 -P 2 brotli -q {BROTLI} -k -f -n
+  {static} -print0 | xargs -0 -r -n 32 -P 2 brotli -q {BROTLI} -k -f
 mkdir -m 755 {new}.manifest
 echo {sha256} >{new}.manifest/tarball
 {HASHES} >{new}.manifest/sha256

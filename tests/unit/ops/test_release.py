@@ -446,12 +446,15 @@ def test_whatever_stands_in_the_place_of_current_gives_way(host: Host, in_the_wa
 
 
 def test_where_brotli_is_installed_its_copies_are_part_of_the_release(host: Host) -> None:
-    # Not the real one, which not every machine has: the way it is called is what is tested.
-    calls = 'for file; do case $file in -* | 9) ;; *) echo small >"$file.br" ;; esac; done'
+    # Not the real one, which not every machine has: the way it is called is what is tested. With
+    # -n it leaves out the mode of the source, and nobody but root can read the copy.
+    calls = 'case " $* " in *" -n "*) umask 077 ;; esac\n'
+    calls += 'for file; do case $file in -* | 9) ;; *) echo small >"$file.br" ;; esac; done'
     local.program(host.programs, "brotli", calls)
     wanted = host.tarball("1.0.0")
     assert host.deploy(wanted) == DONE
     copy = host.home / "releases/1.0.0/client/main.js.br"
+    assert copy.stat().st_mode & 0o777 == 0o644
     copy.write_text("evil!\n")
     assert host.said(wanted) == {"1.0.0/client/main.js.br": "has another content"}
     assert host.deploy(wanted) == DONE

@@ -3,6 +3,7 @@
 Only the engine's run and pytest's are replaced, so what lies between is the real thing.
 """
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -111,6 +112,20 @@ def test_plan_prepares_the_site_and_executes_nothing(
     assert fake.locked == [False]
 
 
+def test_a_plan_says_what_a_run_would_write_on_this_machine(fake: Engine) -> None:
+    for secret in fake.inventory.parent.glob("chat.*"):
+        if secret != fake.inventory:
+            secret.unlink()
+    fake.found = (RIGHT,)
+    done = _run(fake, "plan", "--json", "-")
+    assert done.exit_code == 2
+    ((host, (step,)),) = (
+        (host, steps) for host, steps in json.loads(done.stdout)["hosts"].items() if steps
+    )
+    assert host == "this machine"
+    assert str(fake.inventory.with_suffix(".secrets.toml")) in json.dumps(step["changes"])
+
+
 @pytest.mark.parametrize("command", ["plan", "apply"])
 def test_limit_names_the_hosts(fake: Engine, command: str) -> None:
     _run(fake, command, "--limit", "h2", answer="n\n")
@@ -148,7 +163,10 @@ def test_apply_verifies_after_a_failed_operation_and_ends_with_1(fake: Engine) -
 
 
 def test_apply_asks_and_takes_no_for_an_answer(fake: Engine) -> None:
-    assert _run(fake, "apply", answer="n\n").exit_code == 1
+    done = _run(fake, "apply", answer="n\n")
+    assert done.exit_code == 1
+    assert "/etc/x is missing" in done.output.partition("Carry this out?")[0]
+    assert "Nothing was changed." in done.output
     assert fake.log == ["prepared deploys/site.py", "evaluated"]
 
 

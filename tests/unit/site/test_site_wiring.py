@@ -1,0 +1,139 @@
+"""What a site hands on to its parts: the command line, passwords, numbers, roles."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from mattermost_host.components import postgres
+from mattermost_host.engine import locks, pyinfra_command
+from mattermost_host.engine.inventory import CommandLine
+from mattermost_host.knowledge.postgresql_sizing import Pool
+from mattermost_host.site.site import Site
+from mattermost_host.support.errors import OperatorError
+from tests.unit.examples import DEBIAN_12
+
+RIGHT = {"url": "https://chat.example.com", "users": 50}
+DSN = "postgres://mattermost@db.example.com/mattermost?sslmode=verify-full"
+
+
+@pytest.fixture(autouse=True)
+def no_site(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Site, "_current", None)
+    monkeypatch.setattr(Site, "_lock", None)
+
+
+def _inventory(folder: Path, hosts: str = 'app = db = proxy = ["h1"]', **changed: Any) -> Path:
+    path = folder / "chat.py"
+    path.write_text(f"site = { ({**RIGHT, **changed})!r}\n{hosts}\n")
+    return path
+
+
+def test_what_was_typed_about_hosts_goes_before_the_inventory(tmp_path: Path) -> None:
+    told = CommandLine({"ssh_user": "typed"})
+    (host,) = Site.load(_inventory(tmp_path), told).hosts
+    assert host.data["ssh_user"] == "typed"
+
+
+def test_a_database_alone_on_its_host_has_more_of_it(tmp_path: Path) -> None:
+    site = Site.load(_inventory(tmp_path))
+    alone = replace(site, hosts=tuple(replace(host, roles=("db",)) for host in site.hosts))
+    shared, whole = (
+        int(one.postgres_parameters("h1", DEBIAN_12)["shared_buffers"].removesuffix("MB"))
+        for one in (site, alone)
+    )
+    assert whole > shared
+
+
+def test_an_external_database_is_asked_with_all_that_the_site_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, Any] = {}
+
+    def requires(dsn: Any, password: SecretStr, **rest: Any) -> list[Any]:
+        asked.update(rest, dsn=dsn, password=password.get_secret_value())
+        return []
+
+    monkeypatch.setattr(postgres, "requires_of_external", requires)
+    monkeypatch.setenv("MATTERMOST_HOST_DATABASE_PASSWORD", "hunter2")
+    settings = {"SqlSettings.MaxOpenConns": 77}
+    site = Site.load(_inventory(tmp_path, postgres={"dsn": DSN}, mattermost={"settings": settings}))
+    site.requirements("h1")
+    assert asked["password"] == "hunter2"
+    assert asked["pool"] == Pool(max_open=77)
+    assert asked["dsn"] == site.dsn
+    assert asked["authorities"] is None
+    assert asked["version_on"](DEBIAN_12) == "11.7.9"
+
+
+class Typed(dict[str, Any]):
+    """A command line of pyinfra, as it reads config.py."""
+
+    def __init__(self, inventory: Path, *operations: str, **changed: Any) -> None:
+        none = dict.fromkeys(
+            ("ssh_user", "ssh_key", "ssh_key_password", "ssh_port", "ssh_password")
+        )
+        flags = dict.fromkeys(("dry", "debug_facts", "debug_operations"), False)
+        super().__init__(
+            none | flags | {"inventory": str(inventory), "operations": operations} | changed
+        )
+        self.setdefault("data", ())
+        self.setdefault("group_data", ())
+
+
+def _load(monkeypatch: pytest.MonkeyPatch, typed: Typed | None) -> None:
+    monkeypatch.setattr(pyinfra_command, "parameters", lambda: typed)
+    Site.load_for_pyinfra()
+
+
+def _is_locked(inventory: Path) -> bool:
+    try:
+        with locks.held(inventory):
+            return False
+    except OperatorError:
+        return True
+
+
+def test_a_deploy_takes_the_lock_and_keeps_the_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inventory = _inventory(tmp_path)
+    _load(monkeypatch, Typed(inventory, "deploys/site.py", ssh_user="typed"))
+    assert Site.current().path == inventory
+    assert Site.current().hosts[0].data["ssh_user"] == "typed"
+    assert (tmp_path / "chat.secrets.toml").exists()
+    assert Site._lock is not None
+    assert _is_locked(inventory)
+    Site._lock.close()
+    assert not _is_locked(inventory)
+
+
+@pytest.mark.parametrize("changed", [{"dry": True}, {"operations": ("fact", "server.Os")}])
+def test_a_run_that_changes_nothing_takes_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any]
+) -> None:
+    inventory = _inventory(tmp_path)
+    _load(monkeypatch, Typed(inventory, "deploys/site.py", **changed))
+    assert Site.current().path == inventory
+    assert Site._lock is None
+    assert [path.name for path in tmp_path.iterdir()] == ["chat.py"]
+
+
+def test_a_file_that_is_not_there_is_a_sentence_and_a_host_s_name_is_none_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(OperatorError, match="there is no inventory"):
+        _load(monkeypatch, Typed(tmp_path / "missing.py", "deploys/site.py"))
+    _load(monkeypatch, Typed(Path("@local"), "server.shell"))
+    _load(monkeypatch, None)
+    assert Site._current is None
+
+
+def test_a_site_that_a_command_loaded_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = Site.use(_inventory(tmp_path))
+    _load(monkeypatch, Typed(tmp_path / "missing.py", "deploys/site.py"))
+    assert Site.current() is loaded

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +14,7 @@ from mattermost_host.certificates.check import check_pair, days_left
 from mattermost_host.certificates.pem import check_authorities, pem_blocks
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import Place
+from mattermost_host.knowledge.names import is_public
 from mattermost_host.knowledge.surface import SecretFile, Surface, Unit, Wanted
 from mattermost_host.knowledge.texts import STRICT, HttpsUrl, Line, MailAddress
 from mattermost_host.ops import acme, files, packages, running
@@ -174,7 +174,7 @@ def mistakes(settings: Settings, place: Place) -> Iterator[Mistake]:
             yield Mistake("tls.ca_bundle", found, 'write mode = "acme", or leave it out')
         return
     yield from check_authorities("tls.ca_bundle", settings.ca_bundle)
-    if server_name and not _is_public_name(server_name):
+    if server_name and not is_public(server_name):
         yield Mistake(
             "tls.mode",
             f'"acme" for {server_name}',
@@ -277,11 +277,3 @@ def _acme_files(settings: Settings) -> Iterator[Directory | File | Absent]:
 def _nothing_of_acme() -> Iterator[Absent]:
     """certbot, which may have other work on the host, stays; our certificate and key do not."""
     return map(Absent, (*acme.REMAINS, HOOK, CHALLENGES, ACME_AUTHORITIES, DROP_IN))
-
-
-def _is_public_name(name: str) -> bool:
-    try:
-        ip_address(name)
-    except ValueError:
-        return "." in name
-    return False

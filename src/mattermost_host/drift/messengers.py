@@ -15,6 +15,7 @@ import requests
 from pydantic import SecretStr
 
 from mattermost_host.site.drift_settings import Mail
+from mattermost_host.support.causes import cause_of
 from mattermost_host.support.tls_adapter import TlsAdapter
 
 ANSWER = 30.0  # seconds that a server may take for one answer
@@ -97,14 +98,6 @@ def _is_private(url: str) -> bool:
 
 
 def _reason(error: BaseException) -> str:
-    """What the system said at the bottom of a chain of errors, or the error's kind."""
     if isinstance(error, smtplib.SMTPResponseException):
         return f"status {error.smtp_code}"
-    at: BaseException | None = error
-    while at is not None:
-        if isinstance(at, ssl.SSLCertVerificationError):
-            return f"its certificate: {at.verify_message}"
-        if isinstance(at, OSError) and at.strerror and at.errno:
-            return at.strerror
-        at = at.__cause__ or at.__context__
-    return type(error).__name__
+    return cause_of(error) or type(error).__name__

@@ -7,6 +7,7 @@ import requests
 import urllib3
 
 from mattermost_host.releases.source import ReleaseError, ReleaseSource
+from mattermost_host.support.causes import cause_of
 
 TIMEOUT_S = (10, 60)
 """Seconds to connect, and between two packets."""
@@ -21,10 +22,10 @@ def opened(source: ReleaseSource, url: str) -> Iterator[requests.Response]:
     try:
         response = requests.get(url, stream=True, timeout=TIMEOUT_S, headers=headers)
     except requests.RequestException as error:
+        cause = cause_of(error) or "the connection failed"
         raise ReleaseError(
-            f"{shown} cannot be reached ({_cause(error)}). Give this machine a way there, or "
-            "set a mirror (`mattermost.release.mirror`) or a tarball "
-            "(`mattermost.release.file`)."
+            f"{shown} cannot be reached ({cause}). Give this machine a way there, or set a "
+            "mirror (`mattermost.release.mirror`) or a tarball (`mattermost.release.file`)."
         ) from None
     with response:
         if response.status_code != requests.codes.ok:
@@ -39,19 +40,3 @@ def opened(source: ReleaseSource, url: str) -> Iterator[requests.Response]:
                 f"The download of {shown} was interrupted. Run again, or download it some other "
                 "way and set `mattermost.release.file`."
             ) from None
-
-
-def _cause(error: requests.RequestException) -> str:
-    text = str(error)
-    causes = {
-        "the name does not resolve": ("NameResolutionError", "Failed to resolve", "getaddrinfo"),
-        "the certificate is not trusted": ("CERTIFICATE_VERIFY_FAILED",),
-        "the connection is refused": ("Connection refused",),
-        "the network is unreachable": ("unreachable",),
-        "no answer in time": ("timed out",),
-        "the proxy of this machine refuses it": ("ProxyError", "Tunnel connection failed"),
-    }
-    return next(
-        (cause for cause, signs in causes.items() if any(sign in text for sign in signs)),
-        "the connection failed",
-    )

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import requests
 import websocket
 
+from mattermost_host.support.causes import cause_of
 from mattermost_host.support.tls_adapter import TlsAdapter
 
 ANSWER = 30.0  # seconds for one request, and for an event to arrive
@@ -179,25 +180,4 @@ def _worded(what: str) -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    """The cause at the bottom, in words for an operator."""
-    for cause in _chain(error):
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"a certificate that is not trusted: {cause.verify_message}"
-        if isinstance(cause, TimeoutError | requests.Timeout | websocket.WebSocketTimeoutException):
-            return f"nothing within {ANSWER:.0f} s"
-        if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror.lower()
-    return str(error)[:_SHOWN].rstrip(".") or type(error).__name__
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and what lies beneath it, by cause, context, urllib3's reason and arguments."""
-    waiting, seen = [error], set[int]()
-    while waiting:
-        found = waiting.pop(0)
-        if id(found) in seen:
-            continue
-        seen.add(id(found))
-        yield found
-        below = [found.__cause__, found.__context__, getattr(found, "reason", None), *found.args]
-        waiting += [cause for cause in below if isinstance(cause, BaseException)]
+    return cause_of(error) or str(error)[:_SHOWN].rstrip(".") or type(error).__name__

@@ -309,7 +309,7 @@ def test_the_webhook_is_a_secret_of_the_site(
     hosts.plans = [_plan(OPEN)]
     drift.run(inventory, None)  # nobody listens any more
     out = capsys.readouterr().out
-    assert "error: nobody could be told: the webhook gave no answer: Connection refused" in out
+    assert "error: nobody could be told: the webhook gave no answer: connection refused" in out
     assert "c0ffee" not in out
     assert "c0ffee" not in drift.history_file(inventory).read_text()
     assert "c0ffee" in secrets.read_text(), "generating other secrets keeps it"

@@ -238,7 +238,7 @@ def test_a_site_that_is_not_there(cache: Path) -> None:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/mm.tar.gz"
         assert refused(ReleaseSource(url, "0" * 64), cache) == (
-            f"{url} cannot be reached (the connection is refused). Give this machine a way there, "
+            f"{url} cannot be reached (connection refused). Give this machine a way there, "
             "or set a mirror (`mattermost.release.mirror`) or a tarball "
             "(`mattermost.release.file`)."
         )

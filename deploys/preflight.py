@@ -1,4 +1,4 @@
-"""Only the checks: says whether the hosts will do, and touches nothing.
+"""The preflight alone: checks whether the hosts meet the requirements, and changes nothing.
 
 pyinfra inventories/single.py deploys/preflight.py
 """

@@ -1,4 +1,4 @@
-"""Mattermost on Linux hosts: installed, hardened, verified and kept right with pyinfra."""
+"""Mattermost on Linux hosts: installed, hardened, verified and kept correct with pyinfra."""
 
 from gevent import monkey
 

@@ -39,7 +39,7 @@ _collecting = False
 
 @contextmanager
 def collecting() -> Iterator[None]:
-    """While this lasts, operations tell what they would change, with differences of files."""
+    """While this lasts, operations explain what they would change, with diffs of files."""
     global _collecting  # noqa: PLW0603 - one plan at a time is made in a process
     _collecting = True
     try:
@@ -49,12 +49,12 @@ def collecting() -> Iterator[None]:
 
 
 def wanted() -> bool:
-    """Whether somebody collects; where not, nothing has to be asked for the sake of words."""
+    """Whether explanations are collected; if not, no question is asked just for them."""
     return _collecting
 
 
 def explain(*changes: Change) -> None:
-    """Tell what the operation that is being evaluated would change."""
+    """Explain what the operation that is being evaluated would change."""
     host: Host = ctx_host.get()  # type: ignore[no-untyped-call]
     if _collecting and host.current_op_hash:
         _collected.setdefault(host, {})[host.current_op_hash] = list(changes)

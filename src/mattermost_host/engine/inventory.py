@@ -91,7 +91,7 @@ class Inventory:
     """Hosts that look for drift; they may have roles, too."""
 
 
-def read(path: Path, told: CommandLine | None = None) -> Inventory:
+def read(path: Path, command_line: CommandLine | None = None) -> Inventory:
     """Execute the inventory and take ``site`` and the groups out of it.
 
     Raises OperatorError where it can't be read.
@@ -106,7 +106,7 @@ def read(path: Path, told: CommandLine | None = None) -> Inventory:
         mistakes.append(Mistake("site", found, 'write site = {"url": "https://…", "users": …}'))
         description = {}
     groups = sound_groups(names, (*ROLES, OPS), mistakes)
-    made = _by_pyinfra(path, groups, told or CommandLine({}))
+    made = _by_pyinfra(path, groups, command_line or CommandLine({}))
     mistakes += _data_mistakes(made)
     hosts = tuple(_site_host(host, groups) for host in made)
     mistakes += _role_mistakes(names, _listed(hosts, groups))
@@ -164,10 +164,10 @@ def _limited(path: Path) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def _by_pyinfra(path: Path, groups: dict[str, Any], told: CommandLine) -> PyinfraInventory:
+def _by_pyinfra(path: Path, groups: dict[str, Any], command_line: CommandLine) -> PyinfraInventory:
     """pyinfra's inventory of these groups, with all the data that it finds for them."""
     folders = dict.fromkeys((Path.cwd() / "group_data", path.resolve().parent / "group_data"))
-    for folder in [*folders, *map(Path, told.group_data)]:
+    for folder in [*folders, *map(Path, command_line.group_data)]:
         for file in sorted(folder.glob("*.py")) if folder.is_dir() else []:
             refuse_mistrusted(file)
     before = ctx_state.get(), ctx_inventory.get()  # type: ignore[no-untyped-call]
@@ -179,7 +179,10 @@ def _by_pyinfra(path: Path, groups: dict[str, Any], told: CommandLine) -> Pyinfr
     try:
         with _sentences(path), _limited(path), redirect_stdout(sys.stderr), known:
             made: PyinfraInventory = pyinfra_reader.make_inventory_from_files(
-                str(path), dict(told.override), str(Path.cwd()), list(told.group_data)
+                str(path),
+                dict(command_line.override),
+                str(Path.cwd()),
+                list(command_line.group_data),
             )
     finally:
         ctx_state.set(before[0])  # type: ignore[no-untyped-call]

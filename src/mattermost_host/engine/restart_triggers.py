@@ -1,4 +1,4 @@
-"""What would restart or reload a unit, told by those who keep units running, for those who heal.
+"""What would restart or reload each unit: noted by ops/running, read by the repair of drift.
 
 A plan foresees a restart from the host's state. Whether an operation may run at any hour needs the
 opposite direction, too: whose files does it write?
@@ -31,11 +31,11 @@ _announced: WeakKeyDictionary[Host, list[Consequence]] = WeakKeyDictionary()
 
 
 def announce(unit: str, paths: Sequence[str], operations: Sequence[OperationMeta]) -> None:
-    """Tell what ``unit`` of the host that is being prepared would be restarted or reloaded for."""
+    """Note what ``unit`` of the host that is being prepared would be restarted or reloaded for."""
     host: Host = ctx_host.get()  # type: ignore[no-untyped-call]
     _announced.setdefault(host, []).append(Consequence(unit, tuple(paths), tuple(operations)))
 
 
 def announced(host: Host) -> Sequence[Consequence]:
-    """All that was told of ``host``."""
+    """Everything noted for ``host``."""
     return _announced.get(host, ())

@@ -41,7 +41,7 @@ class Plan:
     right: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Names of the operations that would change nothing, by host."""
     unknown: Mapping[str, str] = field(default_factory=dict)
-    """Hosts of which nothing can be told, and why."""
+    """Hosts that could not be planned, and why."""
 
     @property
     def verdict(self) -> Literal["nothing", "unknown", "changes"]:
@@ -52,12 +52,12 @@ class Plan:
 
     @property
     def status(self) -> int:
-        """Exit status: 0 nothing would change, 2 something would, 1 it could not tell."""
+        """Exit status: 0 nothing would change, 2 something would, 1 it could not be planned."""
         return STATUS[self.verdict]
 
     @property
     def severity(self) -> Severity:
-        """The gravest of all changes."""
+        """The highest severity of all changes."""
         grave = [change.severity for _, change in self.changes()]
         return max(grave, key=ORDER.__getitem__, default="info")
 

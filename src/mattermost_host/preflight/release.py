@@ -107,7 +107,7 @@ def _which(case: _Case) -> Finding:
         return Finding(
             "release",
             "error",
-            "it can't be told which release runs here; in /opt/mattermost/releases: "
+            "unknown which release runs here; in /opt/mattermost/releases: "
             f"{there or 'not readable'}",
             "the release to keep",
             f"Set {STATE}.",

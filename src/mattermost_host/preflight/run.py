@@ -1,4 +1,4 @@
-"""Preflight: before any change, every host is asked and every finding is told at once."""
+"""Preflight: every host is checked before any change, and all findings are reported together."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain

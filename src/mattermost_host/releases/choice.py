@@ -23,7 +23,7 @@ from mattermost_host.support.paths import CACHE, is_file
 VERSION = re.compile(r"\d+\.\d+\.\d+")
 DIGEST = re.compile(r"[0-9a-f]{64}")
 LONG_DOWNLOAD = 50 * 2**20
-"""Bytes from which the progress of a download is told."""
+"""Bytes from which on the progress of a download is shown."""
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ def installed(current: str, noted: str, folders: Sequence[str]) -> Installed | N
 
     ``current`` is where the link leads, ``noted`` the folder that was switched to last, ``folders``
     those of complete releases. Where both are lost, the only release is the one. None: there is
-    none, or it can't be told which.
+    none, or it is unknown.
     """
     link = re.fullmatch(r"(?:/opt/mattermost/)?releases/([^/]+)/?", current)
     for folder in (link[1] if link else "", noted):

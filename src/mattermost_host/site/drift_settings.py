@@ -1,4 +1,4 @@
-"""What an operator may say about drift: where it is told."""
+"""Settings of drift: where it is reported."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
 
 class Mail(BaseModel):
-    """Mail, for the time when Mattermost can't tell anything."""
+    """Mail, for when Mattermost itself is down."""
 
     model_config = STRICT
 
@@ -55,7 +55,7 @@ class Mail(BaseModel):
 
 
 class Settings(BaseModel):
-    """Where drift is told, beside the journal. The webhook is in the secrets file."""
+    """Where drift is reported, beside the journal. The webhook is in the secrets file."""
 
     model_config = STRICT
 

@@ -7,8 +7,8 @@ never written to them:
 
 - ``MATTERMOST_HOST_ADMIN_PASSWORD``: password of the first administrator
 - ``MATTERMOST_HOST_DATABASE_PASSWORD``: password of the database role
-- ``MATTERMOST_HOST_DRIFT_WEBHOOK``: address of the incoming webhook that is told of drift
-- ``MATTERMOST_HOST_DRIFT_MAIL_PASSWORD``: password of the mail server that is told of drift
+- ``MATTERMOST_HOST_DRIFT_WEBHOOK``: address of the incoming webhook for reports of drift
+- ``MATTERMOST_HOST_DRIFT_MAIL_PASSWORD``: password of the mail server for reports of drift
 
 Values are wrapped (``SecretStr``), so that printing, formatting or logging shows no more than
 asterisks.
@@ -120,7 +120,7 @@ class Secrets:
 
 
 def alert_secrets(inventory: Path) -> tuple[SecretStr | None, SecretStr | None]:
-    """Webhook and mail password by themselves: what tells that an inventory can't be read."""
+    """Webhook and mail password alone: enough to report that an inventory can't be read."""
     stored = secrets_file.read(inventory.resolve()).stored
     return (
         _from_environment(WEBHOOK_VARIABLE) or stored.drift_webhook,

@@ -48,14 +48,14 @@ class Site:
     """Whether this run hashes every file of a release, not only those that were touched."""
 
     @classmethod
-    def load(cls, path: Path, told: CommandLine | None = None) -> "Site":
+    def load(cls, path: Path, command_line: CommandLine | None = None) -> "Site":
         """Read and check the inventory at ``path``; nothing is written.
 
         Secrets that are missing are generated in memory: ``secrets.keep()`` before any change.
 
         Raises SiteError with every mistake at once.
         """
-        read, settings = cls.described(path, told)
+        read, settings = cls.described(path, command_line)
         about = _about(settings, path)
         secrets = Secrets.load(path, _wanted(settings, Place(about)), datetime.now(UTC))
         mistakes = list(site_rules.mistakes_with_secrets(settings, about, secrets))
@@ -65,10 +65,10 @@ class Site:
 
     @classmethod
     def described(
-        cls, path: Path, told: CommandLine | None = None
+        cls, path: Path, command_line: CommandLine | None = None
     ) -> tuple[inventory.Inventory, Description]:
         """The inventory at ``path`` without its secrets. Raises SiteError with every mistake."""
-        read = inventory.read(path, told)
+        read = inventory.read(path, command_line)
         settings, mistakes = describe(read.description)
         place = Place(_about(settings, path))
         mistakes = [*read.mistakes, *mistakes, *site_rules.mistakes(settings, place)]
@@ -77,9 +77,9 @@ class Site:
         return read, settings
 
     @classmethod
-    def use(cls, path: Path, told: CommandLine | None = None) -> "Site":
+    def use(cls, path: Path, command_line: CommandLine | None = None) -> "Site":
         """Load the inventory at ``path`` and make it the site of this run."""
-        Site._current = cls.load(path, told)
+        Site._current = cls.load(path, command_line)
         return Site._current
 
     @classmethod

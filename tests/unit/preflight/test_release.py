@@ -76,12 +76,12 @@ def test_the_newest_says_nothing() -> None:
         {"unread": frozenset({"current_release"})},
     ],
 )
-def test_a_release_that_cannot_be_told_is_never_replaced_by_the_default(
+def test_an_unknown_release_is_never_replaced_by_the_default(
     lost: dict[str, Any],
 ) -> None:
     found = findings(host("11.7.9", **lost))["release"]
     assert found.verdict == "error"
-    assert "it can't be told which release runs here" in found.found
+    assert "unknown which release runs here" in found.found
     assert findings(host("11.7.9", **lost), version="11.7.9")["release"].verdict == "ok"
 
 

@@ -93,6 +93,11 @@ class Deployment:
         return self.inventory.with_suffix(".secrets.toml")
 
     @property
+    def authority_key(self) -> Path:
+        """Where the key of the site's authority is."""
+        return self.inventory.with_suffix(".authority-key.pem")
+
+    @property
     def secrets(self) -> Mapping[str, Any]:
         """What stands in the secrets file."""
         return tomllib.loads(self.secrets_file.read_text(encoding="utf-8"))

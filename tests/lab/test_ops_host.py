@@ -53,14 +53,14 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (made / part).parent.mkdir(parents=True, exist_ok=True)
         (shutil.copytree if source.is_dir() else shutil.copy)(source, made / part)
     (made / "scripts" / "setup").write_text(SETUP)
-    monkeypatch.setattr(ops_host, "CHECKOUT", made)
+    monkeypatch.setattr(ops_host, "PROJECT", made)
 
 
 def _schedule(deployment: Deployment) -> None:
     inventory = read(deployment.inventory)
     host = ops_host.of(inventory)
     assert host
-    ops_host.install(inventory, host, DAILY, None)
+    ops_host.schedule(inventory, host, DAILY, None)
 
 
 def test_an_ops_host_is_left_as_it_is_by_a_deploy(deployment: Deployment, ops: LabHost) -> None:

@@ -152,7 +152,7 @@ def test_no_drift(watch: Watch) -> None:
     seen = watch.look()
     assert (seen.status, seen.result) == (0, "success"), seen.journal
     assert seen.said(6, "chat: everything is as described"), seen.journal
-    assert watch.metrics()['status{site="chat"}'] == "0"
+    assert watch.metrics()['status{site="chat"}'] == "0.0"
     assert watch.history()[-1]["status"] == 0
     assert watch.posts() == []
     folder = "/var/lib/mattermost-host/drift/chat-*"
@@ -179,7 +179,7 @@ def test_safe_healing_restarts_nothing_and_tells_the_rest_once(
     assert deployment.started(*units) == before
     (text,) = watch.posts()
     assert "table inet mattermost_host" in text and ENVIRONMENT in text
-    assert watch.metrics()['changes{site="chat",severity="critical"}'] != "0"
+    assert watch.metrics()['changes{severity="critical",site="chat"}'] != "0.0"
     assert watch.look().status == 2
     assert len(watch.posts()) == 1, "the same drift is told once"
 
@@ -193,7 +193,7 @@ def test_everything_is_put_right_in_the_window(watch: Watch, deployment: Deploym
     assert {unit for unit in before if before[unit] != after[unit]} == {"mattermost.service"}
     assert deployment.host.run(f"stat -c %a {ENVIRONMENT}").stdout.strip() == "640"
     (text,) = watch.posts()
-    assert "What was told before has ended." in text
+    assert "What was reported before has ended." in text
     assert deployment.deploy().changed == ()
     deployment.verify()
     watch.schedule("--heal", "safe")
@@ -224,8 +224,8 @@ def test_a_host_that_is_off_is_no_host_without_drift(
     finally:
         lab.heal()
     assert (seen.status, seen.result) == (1, "exit-code"), seen.journal
-    assert seen.said(3, "it could not be told whether everything is as described"), seen.journal
-    assert watch.metrics()['status{site="chat"}'] == "1"
+    assert seen.said(3, "chat: the check for drift failed"), seen.journal
+    assert watch.metrics()['status{site="chat"}'] == "1.0"
     assert watch.look().status == 0
 
 
@@ -246,7 +246,7 @@ def test_an_environment_that_cannot_be_built_is_told(watch: Watch) -> None:
     host.run(f"touch {CHECKOUT}/refuse; mv {CHECKOUT}/.venv/lib/python3.11 /srv/aside")
     seen = watch.look()
     assert seen.result == "exit-code"
-    assert seen.said(2, "could not be built anew, so drift of chat is not watched"), seen.journal
+    assert seen.said(2, "could not be built anew: see above"), seen.journal
     host.run(f"rm {CHECKOUT}/refuse")
     assert watch.look().status == 0
 
@@ -284,17 +284,52 @@ def test_the_timer_starts_it(watch: Watch) -> None:
     watch.schedule("--heal", "safe")
 
 
+@pytest.mark.parametrize(
+    ("more", "says"), [("", "killed KILL"), ("TimeoutStartSec=1s\n", "timeout")]
+)
+def test_a_run_that_is_ended_from_outside_is_told(watch: Watch, more: str, says: str) -> None:
+    """Killed, as when memory is short, or stuck: systemd itself starts what tells it."""
+    host, folder = watch.host, f"/run/systemd/system/{watch.unit}.service.d"
+    host.run(f"mkdir -p {folder}; rm -f /var/lib/mattermost-host/drift/chat-*/memory.json")
+    sleep = f"[Service]\n{more}ExecStart=\nExecStart=/bin/sleep 600\n"
+    host.write(f"{folder}/ended.conf", sleep)
+    host.run(f"systemctl daemon-reload; systemctl start --no-block {watch.unit}.service")
+    if not more:
+        show = f"systemctl show -p MainPID --value {watch.unit}.service"
+        main = f"tr '\\0' ' ' </proc/$({show})/cmdline"
+        wait_until(lambda: "sleep" in host.run(main, check=False).stdout, 60, "it runs")
+        host.run(f"systemctl kill --kill-whom=main --signal=KILL {watch.unit}.service")
+    try:
+        wait_until(lambda: bool(watch.posts()), 60, "somebody was told")
+        (text,) = watch.posts()
+        assert "chat: the check for drift failed" in text
+        assert f"before it could tell anything: {says}" in text.replace("signal ", "")
+        assert watch.history()[-1]["status"] == 1
+    finally:
+        host.run(f"rm -r {folder}; systemctl daemon-reload; systemctl reset-failed")
+    assert watch.look().status == 0
+
+
+def test_code_that_somebody_else_may_write_is_not_run_by_root(watch: Watch) -> None:
+    host, file = watch.host, f"{CHECKOUT}/src/mattermost_host/plan/plan.py"
+    host.run(f"chown admin {file}")
+    refused = watch.control.run("schedule", "--on-calendar", "daily", check=False)
+    assert (refused.status, "plan.py belongs to admin" in refused.words) == (1, True)
+    seen = watch.look()
+    assert seen.result == "exit-code"
+    assert seen.said(2, "Somebody else could change what is run here"), seen.journal
+    assert not seen.said(6, "everything is as described"), seen.journal
+    host.run(f"chown root {file}")
+    assert watch.look().status == 0
+
+
 def test_history(watch: Watch) -> None:
     shown = watch.control.run("drift", "--history")
-    assert "The chain holds" in shown.output
-    assert "could not tell" in shown.output and "put right" in shown.output
-    watch.host.run(
-        'sed -i \'2s/"status": [0-9]/"status": 0/\' '
-        "/var/lib/mattermost-host/drift/chat-*/history.jsonl"
-    )
+    assert "the check for drift failed" in shown.output and "put right" in shown.output
+    watch.host.run("sed -i '2s/{/[/' /var/lib/mattermost-host/drift/chat-*/history.jsonl")
     tampered = watch.control.run("drift", "--history", check=False)
     assert tampered.status == 1
-    assert "does not follow from line 2" in tampered.words
+    assert "cut off or edited: line 2" in tampered.words
 
 
 def test_remove(watch: Watch) -> None:
@@ -370,7 +405,9 @@ def test_the_real_setup_brings_back_an_environment_of_another_python(tmp_path: P
     _to_this_python(checkout / ".venv")
     launcher = tmp_path / "launcher.sh"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(schedule, "CHECKOUT", checkout)
+        patch.setattr(schedule, "ENVIRONMENT", checkout / ".venv")
+        patch.setattr(schedule, "SETUP", checkout / "scripts/setup")
+        patch.chdir(checkout)
         patch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
         places = Places(tmp_path, tmp_path, True)
         launcher.write_text(

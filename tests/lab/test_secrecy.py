@@ -79,7 +79,9 @@ def seen(lab: Lab, release: Path, tmp_path_factory: pytest.TempPathFactory) -> S
         "files that others may read": host.run(READABLE, timeout=600).stdout,
         "files of this machine": _files_here(deployment),
     }
-    return Seen(frozenset(_values(deployment.secrets)) | {SMTP, SMTP_LATER}, places)
+    key = next(_values(deployment.authority_key.read_text(encoding="utf-8")))
+    secrets = {*_values(deployment.secrets), key, SMTP, SMTP_LATER}
+    return Seen(frozenset(secrets), places)
 
 
 def _outputs(deployment: Deployment) -> Iterator[tuple[str, str]]:
@@ -122,9 +124,11 @@ def _values(value: object) -> Iterator[str]:
 
 
 def _files_here(deployment: Deployment) -> str:
-    """What a run leaves on this machine, besides the secrets file itself."""
+    """What a run leaves on this machine, besides the files for secrets themselves."""
     folder = deployment.inventory.parent
-    left = [path for path in folder.iterdir() if path != deployment.secrets_file]
+    private = (deployment.secrets_file, deployment.authority_key)
+    assert all(path.stat().st_mode & 0o077 == 0 for path in private)
+    left = [path for path in folder.iterdir() if path not in private]
     left += ROOT.glob("pyinfra*.log")
     return "\n".join(path.read_text(errors="replace") for path in left if path.is_file())
 

@@ -7,7 +7,7 @@ import click
 
 from mattermost_host.cli.arguments import INVENTORY
 from mattermost_host.drift import history as drift_history
-from mattermost_host.drift import ops_host, schedule
+from mattermost_host.drift import memory, ops_host, schedule
 from mattermost_host.drift import run as looking
 from mattermost_host.drift.repair import Heal, Scope
 from mattermost_host.engine.inventory import read
@@ -27,21 +27,27 @@ WINDOW = click.option(
 @INVENTORY
 @HEAL
 @WINDOW
-@click.option("--history", is_flag=True, help="Show what was found before; look for nothing.")
-def drift(inventory: Path, scope: Scope | None, window: str | None, history: bool) -> None:
-    """Look for drift and tell it: journal, history, metrics, webhook, mail.
+@click.option("--history", is_flag=True, help="Show earlier reports; check nothing.")
+@click.option("--tell-failure", is_flag=True, hidden=True)
+def drift(
+    inventory: Path, scope: Scope | None, window: str | None, history: bool, tell_failure: bool
+) -> None:
+    """Check for drift and report it: journal, history, metric, webhook, mail.
 
-    Exit status: 0 no drift, 2 drift that is still there, 1 it could not be told. With --history:
-    0 the history is as it was written, 1 it is not.
+    Exit status: 0 no drift, 2 drift that is still there, 1 the check failed. With --history:
+    0 it is shown, 1 a part of it can't be read.
 
-    Example: mattermost-host drift inventories/single.py --heal safe
+    Example: mattermost-host drift inventory.py --heal safe
     """
     heal = Heal.parse(scope, window)
     if history:
-        found = drift_history.read(looking.history_file(inventory))
+        found = drift_history.read(memory.folder(inventory) / "history.jsonl")
         drift_history.show(found)
         sys.exit(1 if found.broken else 0)
-    sys.exit(looking.run(inventory, heal))
+    if tell_failure:
+        looking.tell_failure(inventory)
+    else:
+        sys.exit(looking.run(inventory, heal))
 
 
 @click.command(name="schedule")
@@ -59,23 +65,23 @@ def schedule_command(
     remove: bool,
     here: bool,
 ) -> None:
-    """Look for drift by a systemd timer: on this machine, or on the inventory's ops host.
+    """Check for drift from a systemd timer: on this machine, or on the inventory's ops host.
 
     An inventory with ops = ["a-machine-that-is-always-on"] has it there: that machine gets a copy
     of this checkout, of the inventory and its secrets, and needs ssh access to the site's hosts.
 
-    Example: mattermost-host schedule inventories/single.py --on-calendar "*-*-* 03:00"
+    Exit status: 0 the timer is installed, or removed, 1 it is not.
+
+    Example: mattermost-host schedule inventory.py --on-calendar "*-*-* 03:00"
     """
     if remove == bool(on_calendar):
         raise click.UsageError("write either --on-calendar WHEN or --remove")
     heal = Heal.parse(scope, window)
-    found = read(inventory)
-    elsewhere = None if here else ops_host.of(found)
-    if elsewhere and remove:
-        ops_host.remove(found, elsewhere)
-    elif elsewhere and on_calendar:
-        ops_host.install(found, elsewhere, on_calendar, heal)
-    elif remove:
-        schedule.remove(inventory)
+    found = None if here else read(inventory)
+    elsewhere = ops_host.of(found) if found else None
+    if found and elsewhere:
+        ops_host.schedule(found, elsewhere, on_calendar, heal)
     elif on_calendar:
         schedule.install(inventory, on_calendar, heal)
+    else:
+        schedule.remove(inventory)

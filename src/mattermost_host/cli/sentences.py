@@ -2,17 +2,14 @@
 
 import os
 import sys
-import tempfile
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import click
 from pyinfra.api.exceptions import PyinfraError
 
+from mattermost_host.support.defects import defect
 from mattermost_host.support.errors import OperatorError
 
 LONGEST = 500
@@ -64,7 +61,7 @@ def sentences() -> Iterator[None]:
     except PyinfraError as error:
         raise OperatorError(str(error)) from error
     except Exception as error:
-        raise OperatorError(_said(error)) from error
+        raise OperatorError(defect(error)) from error
 
 
 @contextmanager
@@ -79,38 +76,3 @@ def _flushed() -> Iterator[None]:
             with suppress(OSError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise
-
-
-def _said(error: Exception) -> str:
-    """What is shown: the kind of the error, not its text, which may hold a secret."""
-    path = None
-    with suppress(OSError):
-        path = _written("".join(traceback.format_exception(error)))
-    details = f"details are in {path}" if path else "its details could not be written"
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename or 'input or output'}: {error.strerror}; {details}"
-    return f"an unexpected {type(error).__name__}, a defect of this program; {details}"
-
-
-def _written(text: str) -> Path:
-    """A new file with ``text`` that only the caller can read."""
-    when = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    for folder in _folders():
-        with suppress(OSError, RuntimeError):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(".txt", f"error-{when}-", folder, text=True)
-            with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as stream:
-                stream.write(text)
-            return Path(name)
-    raise OSError("no folder can be written")
-
-
-def _folders() -> Iterator[Path]:
-    if stated := os.environ.get("XDG_STATE_HOME"):
-        yield Path(stated) / "mattermost-host"
-    elif os.geteuid() == 0:
-        yield Path("/var/lib/mattermost-host/errors")
-    else:
-        with suppress(RuntimeError):
-            yield Path.home() / ".local/state/mattermost-host"
-    yield Path(tempfile.gettempdir())

@@ -1,140 +1,96 @@
-"""Telling people about drift: once when it begins, once when it has ended, and never twice."""
+"""Telling people about drift: once when it begins, once when it has ended, by a way that works."""
 
 import json
-from collections.abc import Iterator, Sequence
+import smtplib
+import socket
+import ssl
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from email.message import EmailMessage
+from email.utils import formatdate, make_msgid
 from hashlib import sha256
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Protocol
+from urllib.parse import urlsplit
 
+import urllib3
 from pydantic import SecretStr
 
-from mattermost_host.drift import messengers
-from mattermost_host.drift.messengers import Undelivered
 from mattermost_host.drift.outcome import Found, Outcome
 from mattermost_host.plan.plan import ORDER
 from mattermost_host.site.drift_settings import Mail
-from mattermost_host.support.atomic_file import read_private
-from mattermost_host.support.errors import OperatorError
+from mattermost_host.support.causes import cause_of
+from mattermost_host.support.defects import defect
 
-COULD_NOT_TELL = "it could not be told"
+FAILED = "the check failed"
+"""What people know where it did, beside the fingerprints of drift."""
 SHOWN = 25
 """Lines of one message; the rest is in the journal."""
-MARKS = {"critical": ":red_circle:", "warning": ":warning:", "info": ":information_source:"}
-
-
-class Messenger(Protocol):
-    """Somebody who takes words to people."""
-
-    @property
-    def configured(self) -> bool:
-        """Whether there is anybody to tell."""
-
-    def deliver(self, outcome: Outcome, subject: str, text: str) -> Sequence[str]:
-        """Tell; sentences about what went wrong on the way. Raises Undelivered for all of it."""
+ANSWER_S = 30.0
+MARKS = {
+    "error": ":red_circle:",
+    "critical": ":red_circle:",
+    "warning": ":warning:",
+    "info": ":information_source:",
+}
 
 
 @dataclass(frozen=True)
 class Channels:
     """A site's webhook and mail: mail where there is no other way, or the server is down."""
 
-    webhook: SecretStr | None
-    authority: Path | None
     mail: Mail
-    mail_password: SecretStr | None
-
-    @property
-    def configured(self) -> bool:
-        """Whether there is anybody to tell."""
-        return self.webhook is not None or bool(self.mail.recipients)
-
-    def deliver(self, outcome: Outcome, subject: str, text: str) -> Sequence[str]:
-        """Post, and where that fails or is not enough, mail. Raises Undelivered if nobody heard."""
-        failed = []
-        heard = False
-        if self.webhook is not None:
-            try:
-                messengers.post(self.webhook, _markdown(outcome, subject, text), self.authority)
-                heard = True
-            except Undelivered as error:
-                failed.append(str(error))
-        if self.mail.recipients and (not heard or outcome.server_down):
-            body = "\n".join([text, *(f"({sentence})" for sentence in failed)])
-            try:
-                messengers.mail(self.mail, self.mail_password, subject, body)
-                heard = True
-            except Undelivered as error:
-                failed.append(str(error))
-        if not heard:
-            raise Undelivered("; ".join(failed))
-        return failed
+    webhook: SecretStr | None = None
+    """Its address, which is a secret: whoever knows it may post there."""
+    mail_password: SecretStr | None = None
+    authority: Path | None = None
+    """Certificates that the webhook is trusted by, beside this machine's own."""
 
 
-def tell(memory: Path, outcome: Outcome, messenger: Messenger) -> Sequence[str]:
-    """Tell people what is new since the last time, by what ``memory`` holds of it.
+class Undelivered(Exception):
+    """Why nobody was told, in words of our own."""
 
-    The result are sentences about a way that failed while another worked. Raises OperatorError
-    where nobody could be told: it is tried again at the next run.
+
+def tell(
+    channels: Channels, outcome: Outcome, known: frozenset[str]
+) -> tuple[frozenset[str], Sequence[str]]:
+    """Tell people what they don't know yet; what they know then, and what went wrong.
+
+    Where nobody could be told, they are told by the next run.
     """
-    if not messenger.configured:
-        return ()
-    known = _remembered(memory)
-    now = _now(outcome, known)
+    now = frozenset(_fingerprint(one) for one in outcome.drift)
+    if outcome.reason:
+        now = known | {FAILED}  # where nothing can be said, nothing has ended either
     news = [one for one in (*outcome.drift, *outcome.healed) if _fingerprint(one) not in known]
-    unheard_of = now - known
     ended = _ended(known, now)
-    failed: Sequence[str] = ()
-    if news or unheard_of or ended:
-        try:
-            failed = messenger.deliver(outcome, *message(outcome, news, ended))
-        except Undelivered as error:
-            raise OperatorError(f"nobody could be told: {error}") from None
-    if now != known:
-        _remember(memory, now)
-    return failed
+    if not (news or ended or now - known):
+        return now, ()
+    if not (channels.webhook or channels.mail.recipients):
+        return known, ()
+    heard, failures = _deliver(channels, outcome, *message(outcome, news, ended))
+    return (now, failures) if heard else (known, (*failures, "nobody could be told"))
 
 
 def message(outcome: Outcome, news: Sequence[Found], ended: str) -> tuple[str, str]:
     """Subject and text. ``ended`` is a sentence about what people were told before, or empty."""
-    lines = list(_lines(outcome, news, ended))
+    lines = [
+        f"{one.severity}: {'put right: ' if one in outcome.healed else ''}{one}"
+        for one in sorted(news, key=lambda one: -ORDER[one.severity])
+    ]
+    if still := len([one for one in outcome.drift if one not in news]):
+        lines.append(f"Reported before and still there: {still}.")
+    lines += f"{outcome.trouble}\n{outcome.reason}".strip().splitlines()
     if len(lines) > SHOWN:
-        lines = [*lines[:SHOWN], f"and {len(lines) - SHOWN} more, which the journal names"]
-    return outcome.summary, "\n".join([f"{outcome.summary}.", "", *lines]).strip()
+        lines[SHOWN:] = [f"and {len(lines) - SHOWN} more, which are in the journal"]
+    head = [f"{outcome.summary}.", *([ended] if ended else []), ""]
+    return outcome.summary, "\n".join([*head, *lines]).rstrip()
 
 
 def _ended(known: frozenset[str], now: frozenset[str]) -> str:
     if known and not now:
-        return "What was told before has ended."
-    return "It can be told again." if COULD_NOT_TELL in known - now else ""
-
-
-def _lines(outcome: Outcome, news: Sequence[Found], ended: str) -> Iterator[str]:
-    if ended:
-        yield ended
-    for one in sorted(news, key=lambda one: -ORDER[one.severity]):
-        right = "put right: " if one in outcome.healed else ""
-        yield f"{one.severity}: {right}{one}"
-    still = len([one for one in outcome.drift if one not in news])
-    if still:
-        yield f"{still} that were told before are still there."
-    yield from f"{outcome.trouble}\n{outcome.reason}".strip().splitlines()
-
-
-def _markdown(outcome: Outcome, subject: str, text: str) -> str:
-    """A code block, so that names found on a host can't mention people or draw anything."""
-    mark = MARKS["critical"] if outcome.reason else MARKS[outcome.severity]
-    if outcome.status == 0:
-        mark = ":white_check_mark:"
-    body = text.partition("\n")[2].strip().replace("`", "'")
-    head = f"{mark} **mattermost-host** `{subject.replace('`', chr(39))}`"
-    return f"{head}\n```\n{body}\n```" if body else head
-
-
-def _now(outcome: Outcome, known: frozenset[str]) -> frozenset[str]:
-    """What people know after this. Where nothing could be told, nothing has ended either."""
-    if outcome.reason:
-        return known | {COULD_NOT_TELL}
-    return frozenset(map(_fingerprint, outcome.drift))
+        return "What was reported before has ended."
+    return "The check works again." if FAILED in known - now else ""
 
 
 def _fingerprint(one: Found) -> str:
@@ -142,22 +98,104 @@ def _fingerprint(one: Found) -> str:
     return sha256(text.encode()).hexdigest()
 
 
-def _remembered(memory: Path) -> frozenset[str]:
-    try:
-        return frozenset(json.loads(read_private(memory) or "[]"))
-    except (ValueError, TypeError, OperatorError):
-        return frozenset()  # people are rather told once more than never
+def _deliver(
+    channels: Channels, outcome: Outcome, subject: str, text: str
+) -> tuple[bool, Sequence[str]]:
+    """Whether somebody heard, and why a way failed."""
+    failures: list[str] = []
+    if channels.webhook:
+        failures += _failure(lambda: post(channels, _markdown(outcome, subject, text)))
+    heard = channels.webhook is not None and not failures
+    if channels.mail.recipients and (not heard or outcome.server_down):
+        body = "\n".join([text, *(f"({one})" for one in failures)])
+        failed = _failure(lambda: send_mail(channels, subject, body))
+        heard = heard or not failed
+        failures += failed
+    return heard, failures
 
 
-def _remember(memory: Path, known: frozenset[str]) -> None:
-    aside = memory.with_suffix(".new")
+def _failure(way: Callable[[], None]) -> Sequence[str]:
+    """Why a way did not work. Whatever it is, it keeps no other way from being tried."""
     try:
-        memory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        aside.unlink(missing_ok=True)
-        aside.touch(mode=0o600)
-        aside.write_text(json.dumps(sorted(known)), encoding="utf-8")
-        aside.replace(memory)
-    except OSError as error:
-        raise OperatorError(
-            f"{memory} can't be written ({error.strerror}), so people will be told the same again"
-        ) from error
+        way()
+    except Undelivered as error:
+        return [str(error)]
+    except Exception as error:
+        return [defect(error)]
+    return []
+
+
+def _markdown(outcome: Outcome, subject: str, text: str) -> str:
+    """A code block, so that names found on a host can't mention people or draw anything."""
+    mark = MARKS[outcome.level] if outcome.status else ":white_check_mark:"
+    _, _, body = text.replace("`", "'").partition("\n")
+    head = f"{mark} **mattermost-host** `{subject.replace('`', chr(39))}`"
+    return f"{head}\n```\n{body.strip()}\n```" if body.strip() else head
+
+
+def post(channels: Channels, text: str) -> None:
+    """Give ``text`` to the incoming webhook. Raises Undelivered."""
+    assert channels.webhook
+    url = channels.webhook.get_secret_value()
+    if not _is_private(url):
+        raise Undelivered("the webhook's address does not begin with https://")
+    context = ssl.create_default_context()
+    if channels.authority is not None and channels.authority.is_file():
+        context.load_verify_locations(channels.authority)
+    pool = urllib3.PoolManager(ssl_context=context, timeout=ANSWER_S, retries=False)
+    try:
+        answer = pool.request("POST", url, json={"text": text}, redirect=False)
+    except (urllib3.exceptions.HTTPError, ValueError) as error:
+        # The error's own words hold the address.
+        why = cause_of(error) or type(error).__name__
+        raise Undelivered(f"the webhook gave no answer: {why}") from None
+    if answer.status != 200:
+        raise Undelivered(f"the webhook answered with status {answer.status}")
+
+
+def send_mail(channels: Channels, subject: str, text: str) -> None:
+    """Send ``text`` to the recipients. Raises Undelivered."""
+    settings = channels.mail
+    message = EmailMessage()
+    message["From"] = settings.sender or f"mattermost-host@{socket.getfqdn()}"
+    message["To"] = ", ".join(settings.recipients)
+    message["Subject"] = subject
+    message["Date"] = formatdate(localtime=True)
+    message["Message-ID"] = make_msgid()
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(text, cte="quoted-printable")
+    where = "{}:{}".format(*settings.address)
+    if settings.username and not settings.private:
+        raise Undelivered(f"{where} would get the password in the clear; write security = starttls")
+    try:
+        with _connected(settings) as server:
+            if settings.username and channels.mail_password is not None:
+                server.login(settings.username, channels.mail_password.get_secret_value())
+            server.send_message(message)
+    except smtplib.SMTPResponseException as error:
+        raise Undelivered(f"{where} did not take the mail: status {error.smtp_code}") from None
+    except (smtplib.SMTPException, OSError) as error:
+        why = cause_of(error) or type(error).__name__
+        raise Undelivered(f"{where} did not take the mail: {why}") from None
+
+
+@contextmanager
+def _connected(settings: Mail) -> Iterator[smtplib.SMTP]:
+    context = ssl.create_default_context()
+    if settings.private and settings.security == "tls":
+        with smtplib.SMTP_SSL(*settings.address, timeout=ANSWER_S, context=context) as server:
+            yield server
+        return
+    with smtplib.SMTP(*settings.address, timeout=ANSWER_S) as server:
+        if settings.private:
+            server.starttls(context=context)
+        yield server
+
+
+def _is_private(url: str) -> bool:
+    """Whether nobody else reads what goes to ``url``: by TLS, or on this machine."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "https" or ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return False

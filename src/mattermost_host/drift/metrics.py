@@ -1,25 +1,22 @@
 """What node_exporter's textfile collector reads: one file a site, replaced in one step."""
 
 import os
-import tempfile
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 from mattermost_host.drift.outcome import Outcome
 from mattermost_host.plan.plan import ORDER
-from mattermost_host.support.errors import OperatorError
+from mattermost_host.support.atomic_file import replace
 
 USUAL = Path("/var/lib/prometheus/node-exporter")
 """Where Debian's package of node_exporter looks."""
-PREFIX = "mattermost_host_drift"
 
 
 def directory(stated: str | None) -> Path | None:
-    """Where metrics go: the stated folder, or node_exporter's usual one where it exists."""
+    """Where metrics go: the stated folder, or the usual one where this user may write there."""
     if stated:
         return Path(stated)
-    return USUAL if USUAL.is_dir() else None
+    return USUAL if os.access(USUAL, os.W_OK) else None
 
 
 def write(folder: Path, key: str, outcome: Outcome) -> None:
@@ -27,53 +24,33 @@ def write(folder: Path, key: str, outcome: Outcome) -> None:
 
     Raises OperatorError where that can't be written.
     """
-    path = folder / f"mattermost-host-drift-{key}.prom"
-    try:
-        # The collector reads *.prom, so nothing that is being written may be called so.
-        descriptor, aside = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=".new", dir=folder)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                os.fchmod(file.fileno(), 0o644)
-                file.write(text(outcome))
-                file.flush()
-                os.fsync(file.fileno())
-            Path(aside).replace(path)
-        except OSError:
-            Path(aside).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise OperatorError(
-            f"{path} can't be written ({error.strerror}); give drift.metrics_directory a folder "
-            "that this user may write, and schedule again"
-        ) from error
+    replace(folder / f"mattermost-host-drift-{key}.prom", text(outcome), 0o644)
 
 
 def text(outcome: Outcome) -> str:
-    """The metrics in Prometheus' text format. Without an answer there is no count of changes."""
-    return "\n".join(_lines(outcome)) + "\n"
+    """The metrics in Prometheus' text format. Where the check failed there is no count."""
+    # Only drift needs it, so the other commands start without it.
+    from prometheus_client import CollectorRegistry, Gauge, generate_latest  # noqa: PLC0415
 
+    registry = CollectorRegistry()
 
-def _lines(outcome: Outcome) -> Iterator[str]:
-    site = f'site="{_escaped(outcome.site)}"'
+    def gauge(name: str, meaning: str, value: float) -> None:
+        made = Gauge(f"mattermost_host_drift_{name}", meaning, ["site"], registry=registry)
+        made.labels(outcome.site).set(value)
+
     if not outcome.reason:
-        yield from _head("changes", "Things that are not as described, by severity.")
         counts = Counter(one.severity for one in outcome.drift)
+        changes = Gauge(
+            "mattermost_host_drift_changes",
+            "Things that are not as described, by severity.",
+            ["site", "severity"],
+            registry=registry,
+        )
         for severity in ORDER:
-            yield f'{PREFIX}_changes{{{site},severity="{severity}"}} {counts[severity]}'
-    yield from _head("status", "0 no drift, 2 drift, 1 it could not be told.")
-    yield f"{PREFIX}_status{{{site}}} {outcome.status}"
-    yield from _head("healed", "Things that the last run put right.")
-    yield f"{PREFIX}_healed{{{site}}} {len(outcome.healed)}"
-    yield from _head("last_run_timestamp_seconds", "When the last run began, in Unix time.")
-    yield f"{PREFIX}_last_run_timestamp_seconds{{{site}}} {outcome.began.timestamp():.0f}"
-    yield from _head("last_run_duration_seconds", "How long the last run took.")
-    yield f"{PREFIX}_last_run_duration_seconds{{{site}}} {outcome.seconds:.1f}"
-
-
-def _head(name: str, meaning: str) -> Iterator[str]:
-    yield f"# HELP {PREFIX}_{name} {meaning}"
-    yield f"# TYPE {PREFIX}_{name} gauge"
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+            changes.labels(outcome.site, severity).set(counts[severity])
+    gauge("status", "0 no drift, 2 drift, 1 the check failed.", outcome.status)
+    gauge("healed", "Things that the last run put right.", len(outcome.healed))
+    began = outcome.began.timestamp()
+    gauge("last_run_timestamp_seconds", "When the last run began, in Unix time.", began)
+    gauge("last_run_duration_seconds", "How long the last run took.", outcome.seconds)
+    return generate_latest(registry).decode()

@@ -1,13 +1,15 @@
 """The look for drift on a machine that is always on: the host of the inventory's group ``ops``.
 
-It gets a copy of the checkout, the inventory, its secrets, and the files that the inventory names
-by relative paths; then the same command is given there. What it has is a copy: it tells of drift
-and never puts anything right, for it would undo what was deployed since.
+It gets a copy of what a checkout needs to plan, the inventory, its secrets without the authority's
+key, and the files that the inventory names by relative paths; then the same command is given there.
+What it has is a copy: it tells of drift and never puts anything right, for it would undo what was
+deployed since.
 """
 
+import io
 import shlex
 import tarfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -17,35 +19,24 @@ from mattermost_host.drift.repair import Heal
 from mattermost_host.engine.connections import run_as_root
 from mattermost_host.engine.inventory import Inventory, SiteHost
 from mattermost_host.engine.remote import Send
-from mattermost_host.site.secrets_file import authority_path, secrets_path
+from mattermost_host.site import secrets_file
 from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError
+from mattermost_host.support.paths import PROJECT, is_file
+from mattermost_host.support.templates import render
 
-CHECKOUT = Path(__file__).parents[3]
 FOLDER = "/opt/mattermost-host"
 PARTS = (
     "config.py",
     "pyproject.toml",
     "requirements",
     "deploys",
-    "scripts",
+    "scripts/setup",
     "src",
     "templates",
     "tests/host",
 )
 """What it takes to plan; the rest of the checkout is for developers."""
-# The new copy takes the old one's place at once, with its environment and other sites' inventories.
-REPLACE = f"""set -eu
-umask 077
-new={FOLDER}~new
-rm -rf $new; mkdir -p $new; tar -x --no-same-owner -C $new -f -
-if [ -d {FOLDER} ]; then
-  [ ! -d {FOLDER}/.venv ] || cp -a {FOLDER}/.venv $new/
-  cp -an {FOLDER}/inventories/. $new/inventories/
-  rm -rf {FOLDER}~old; mv {FOLDER} {FOLDER}~old
-fi
-mv $new {FOLDER}; rm -rf {FOLDER}~old
-cd {FOLDER}; scripts/setup environment"""
 
 
 def of(inventory: Inventory) -> SiteHost | None:
@@ -59,11 +50,16 @@ def of(inventory: Inventory) -> SiteHost | None:
     return next(iter(inventory.ops), None)
 
 
-def install(inventory: Inventory, host: SiteHost, on_calendar: str, heal: Heal | None) -> None:
-    """Bring ``host`` up to date and have it look after the site at ``on_calendar``.
+def schedule(
+    inventory: Inventory, host: SiteHost, on_calendar: str | None, heal: Heal | None
+) -> None:
+    """Bring ``host`` up to date and have it look after the site; without a calendar, no more.
 
     Raises OperatorError where it can't be reached, or can't itself reach the site's hosts.
     """
+    if on_calendar is None:
+        click.echo(_ours(host, "schedule", inventory, "--here", "--remove"))
+        return
     Site.load(inventory.path)  # mistakes are told here, before anything is copied
     if heal:
         raise OperatorError(
@@ -71,22 +67,23 @@ def install(inventory: Inventory, host: SiteHost, on_calendar: str, heal: Heal |
             "the inventory, and would undo what you have deployed since; leave --heal out, or "
             "schedule with --here on the machine that you deploy from"
         )
+    if not (PROJECT / "pyproject.toml").is_file():
+        raise OperatorError(
+            f"the ops host {host.name} is given a checkout, and this is an installed package; "
+            "schedule from a checkout, or with --here on a machine that is always on"
+        )
     click.echo(
         f"{host.name} gets a copy of this checkout, of {inventory.path} and of its secrets "
         "(readable by root alone) ..."
     )
-    _on(host, REPLACE, lambda send: _sending(inventory, send))
+    unpack = render("schedule/unpack.sh.j2", folder=FOLDER)
+    _on(host, unpack, lambda send: _pack(inventory, _Stream(send)))
     _ours(host, "preflight", inventory)
     click.echo(_ours(host, "schedule", inventory, "--here", "--on-calendar", on_calendar))
     click.echo(
         f"This was said by {host.name}, in {FOLDER}. After a change of the inventory or its "
         "secrets, schedule again: it works with a copy."
     )
-
-
-def remove(inventory: Inventory, host: SiteHost) -> None:
-    """Remove the timer from ``host``; the copy stays."""
-    click.echo(_ours(host, "schedule", inventory, "--here", "--remove"))
 
 
 def _ours(host: SiteHost, command: str, inventory: Inventory, *options: str) -> str:
@@ -112,27 +109,40 @@ def _on(host: SiteHost, script: str, write: Callable[[Send], None] | None = None
     return said
 
 
-def _sending(inventory: Inventory, send: Send) -> None:
-    class Stream:
-        """What tarfile writes to."""
+class _Stream(io.RawIOBase):
+    """What tarfile writes to."""
 
-        def write(self, data: bytes) -> int:
-            send(bytes(data))
-            return len(data)
+    def __init__(self, send: Send) -> None:
+        self._send = send
 
-    _pack(inventory, cast(IO[bytes], Stream()))
+    def write(self, data: Any) -> int:
+        self._send(bytes(data))
+        return len(data)
 
 
-def _pack(inventory: Inventory, stream: IO[bytes]) -> None:
+def _pack(inventory: Inventory, stream: IO[bytes] | io.RawIOBase) -> None:
     """Write a tar archive of all that ``FOLDER`` is to hold."""
-    with tarfile.open(fileobj=stream, mode="w|") as archive:
+    path = inventory.path
+    with tarfile.open(fileobj=cast(IO[bytes], stream), mode="w|") as archive:
         for part in PARTS:
-            archive.add(CHECKOUT / part, part, filter=_without_compiled)
-        for path in (inventory.path, secrets_path(inventory.path), authority_path(inventory.path)):
-            if path.exists():
-                archive.add(path, _place(path))
-        for named in sorted(set(_named_files([inventory.description, *_data(inventory)]))):
-            archive.add(named, named)
+            archive.add(PROJECT / part, part, filter=_without_compiled)
+        archive.add(path, _place(path))
+        # As this version writes it: without the authority's key, wherever that is kept here.
+        stored = secrets_file.read(path.resolve()).stored
+        _add(archive, secrets_file.secrets_path(path), secrets_file.rendered(stored, path.stem))
+        if stored.authority:
+            _add(archive, secrets_file.authority_path(path), stored.authority.certificate)
+        key = secrets_file.authority_key_path(path.resolve())
+        data = [inventory.description, *(host.data for host in inventory.hosts)]
+        for one in sorted({*_named_files(data)}):
+            if one.resolve() != key:
+                archive.add(one)
+
+
+def _add(archive: tarfile.TarFile, path: Path, text: str) -> None:
+    member = tarfile.TarInfo(_place(path))
+    member.size, member.mode = len(text.encode()), 0o600
+    archive.addfile(member, io.BytesIO(text.encode()))
 
 
 def _without_compiled(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
@@ -144,24 +154,14 @@ def _place(path: Path) -> str:
     return f"inventories/{path.name}"
 
 
-def _data(inventory: Inventory) -> Iterator[Mapping[str, Any]]:
-    yield from (host.data for host in inventory.hosts)
-
-
-def _named_files(values: Sequence[Any]) -> Iterator[str]:
+def _named_files(value: Any) -> Iterator[Path]:
     """Files that are named relative to this folder; absolute ones are the other machine's own."""
-    for value in values:
-        if isinstance(value, Mapping):
-            yield from _named_files(list(value.values()))
-        elif isinstance(value, list | tuple):
-            yield from _named_files(list(value))
-        elif isinstance(value, str) and _is_file_here(value):
-            yield str(Path(value))
-
-
-def _is_file_here(name: str) -> bool:
-    path = Path(name)
-    try:
-        return not path.is_absolute() and ".." not in path.parts and path.is_file()
-    except OSError:  # a text that is too long for a name
-        return False
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for one in value:
+            yield from _named_files(one)
+    elif isinstance(value, str) and is_file(value):
+        path = Path(value)
+        if not path.is_absolute() and ".." not in path.parts:
+            yield path

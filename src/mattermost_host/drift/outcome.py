@@ -1,21 +1,17 @@
 """What one look for drift found, and how it is said in one line."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Literal
+from typing import Literal, get_args
+
+from pydantic import computed_field
+from pydantic.dataclasses import dataclass
 
 from mattermost_host.engine.explanations import Effect, Severity
 from mattermost_host.plan.plan import ORDER, Plan
 
 Level = Literal["critical", "error", "warning", "notice", "info"]
-PRIORITIES: Mapping[Level, int] = {
-    "critical": 2,
-    "error": 3,
-    "warning": 4,
-    "notice": 5,
-    "info": 6,
-}
+PRIORITIES = dict(zip(get_args(Level), range(2, 7), strict=True))
 """syslog's numbers, which the journal reads off the beginning of a line."""
 
 
@@ -36,31 +32,35 @@ class Found:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one look for drift found."""
+    """What one look for drift found. The history holds them as JSON."""
 
-    site: str
     began: datetime
-    seconds: float
+    site: str = ""
+    seconds: float = 0
     drift: tuple[Found, ...] = ()
-    """What is not as described at the end, after any healing."""
+    """What is not as described at the end, after any repair."""
     healed: tuple[Found, ...] = ()
     """What was put right."""
     reason: str = ""
-    """Why nothing can be told, in sentences; empty where it can."""
+    """Why the check failed, in sentences; empty where it did not."""
     trouble: str = ""
-    """What went wrong while it was healed."""
+    """What went wrong with the repair."""
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def status(self) -> int:
-        """Exit status: 0 no drift, 2 drift that is still there, 1 it could not tell."""
+        """Exit status: 0 no drift, 2 drift that is still there, 1 the check failed."""
         if self.reason:
             return 1
         return 2 if self.drift else 0
 
     @property
-    def severity(self) -> Severity:
-        """The gravest of what is still there."""
-        return max((one.severity for one in self.drift), key=ORDER.__getitem__, default="info")
+    def level(self) -> Level:
+        """The highest severity of what is still there; ``error`` where the check failed."""
+        if self.reason:
+            return "error"
+        severities = sorted((one.severity for one in self.drift), key=ORDER.__getitem__)
+        return severities[-1] if severities else "info"
 
     @property
     def server_down(self) -> bool:
@@ -71,12 +71,12 @@ class Outcome:
     def summary(self) -> str:
         """One sentence."""
         if self.reason:
-            return f"{self.site}: it could not be told whether everything is as described"
+            return f"{self.site}: the check for drift failed"
         healed = f"; {_things(len(self.healed))} put right" if self.healed else ""
         if not self.drift:
             return f"{self.site}: everything is as described{healed}"
         are = "is" if len(self.drift) == 1 else "are"
-        worst = f", at worst {self.severity}" if self.severity != "info" else ""
+        worst = f", at worst {self.level}" if self.level != "info" else ""
         return f"{self.site}: {_things(len(self.drift))} {are} not as described{worst}{healed}"
 
     def lines(self) -> Iterator[tuple[Level, str]]:
@@ -85,23 +85,13 @@ class Outcome:
             yield "notice", f"put right: {one}"
         for one in sorted(self.drift, key=lambda one: -ORDER[one.severity]):
             yield one.severity, str(one)
-        for text in (self.trouble, self.reason):
-            yield from (("error", one_line(line)) for line in text.splitlines() if line.strip())
-        yield self._level, self.summary
-
-    @property
-    def _level(self) -> Level:
-        if self.reason:
-            return "error"
-        return self.severity if self.drift else "info"
+        for line in f"{self.trouble}\n{self.reason}".strip().splitlines():
+            yield "error", one_line(line)
+        yield self.level, one_line(self.summary)
 
 
-def found_in(plan: Plan) -> tuple[Found, ...]:
+def found_in(plan: Plan) -> Iterator[Found]:
     """Everything that a run would change."""
-    return tuple(_found(plan))
-
-
-def _found(plan: Plan) -> Iterator[Found]:
     for host, steps in plan.steps.items():
         for step in steps:
             for change in step.changes:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time
 from typing import Literal
 
 from mattermost_host.engine.explanations import Change
@@ -12,37 +11,7 @@ from mattermost_host.engine.run import Operation, Run
 from mattermost_host.support.errors import OperatorError
 
 Scope = Literal["safe", "all"]
-
-
-@dataclass(frozen=True)
-class Window:
-    """A time of day, in the control machine's local time; it may span midnight."""
-
-    begin: time
-    end: time
-
-    @classmethod
-    def parse(cls, text: str) -> "Window":
-        """``02:00-04:00``. Raises OperatorError for anything else."""
-        found = re.fullmatch(r"(\d\d:\d\d)-(\d\d:\d\d)", text)
-        try:
-            begin, end = map(time.fromisoformat, found.groups() if found else ())
-        except ValueError:
-            raise OperatorError(
-                f"--window {text}: that is no window; write begin and end, as in 02:00-04:00"
-            ) from None
-        if begin == end:
-            raise OperatorError(f"--window {text}: begin and end are the same")
-        return cls(begin, end)
-
-    def holds(self, moment: time) -> bool:
-        """Whether ``moment`` lies in it; the end does not."""
-        if self.begin < self.end:
-            return self.begin <= moment < self.end
-        return moment >= self.begin or moment < self.end
-
-    def __str__(self) -> str:
-        return f"{self.begin:%H:%M}-{self.end:%H:%M}"
+CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d"
 
 
 @dataclass(frozen=True)
@@ -50,46 +19,55 @@ class Heal:
     """What may be put right. ``all`` outside of its window is ``safe``."""
 
     scope: Scope
-    window: Window | None = None
+    window: str = ""
+    """Begin and end in the control machine's local time, as 02:00-04:00; it may span midnight."""
 
     @classmethod
     def parse(cls, scope: Scope | None, window: str | None) -> "Heal | None":
         """From the options of a command. Raises OperatorError where they don't fit together."""
-        if (scope == "all") != bool(window):
+        if scope == "all" and not window:
             raise OperatorError(
                 "--heal all needs --window 02:00-04:00: what restarts services does so then only"
-                if scope == "all"
-                else "--window means something together with --heal all only"
             )
-        return cls(scope, Window.parse(window) if window else None) if scope else None
+        if window and scope != "all":
+            raise OperatorError("--window means something together with --heal all only")
+        begin, _, end = (window or "").partition("-")
+        if window and (not re.fullmatch(f"{CLOCK}-{CLOCK}", window, re.A) or begin == end):
+            raise OperatorError(
+                f"--window {window}: write a begin and another end, as in 02:00-04:00"
+            )
+        return cls(scope, window or "") if scope else None
 
-    def now(self, moment: datetime) -> Scope:
-        """What may be put right at ``moment`` (local time)."""
-        return "all" if self.window and self.window.holds(moment.time()) else "safe"
+    @property
+    def options(self) -> list[str]:
+        """What ``parse`` understands as this."""
+        return ["--heal", self.scope, *(["--window", self.window] if self.window else [])]
+
+    def now(self, clock: str) -> Scope:
+        """What may be put right at a time of day, as 03:00; the end of the window is outside."""
+        begin, _, end = self.window.partition("-")
+        inside = begin <= clock < end if begin < end else clock >= begin or clock < end
+        return "all" if self.window and inside else "safe"
 
 
-def leave_safe(run: Run) -> int:
-    """Take all operations out of an evaluated run but those that are safe; how many are left.
+def leave(run: Run, scope: Scope) -> int:
+    """Take what may not be done now out of an evaluated run; how many changes are left.
 
-    Safe is what neither restarts nor reloads anything, now or at the next run, and comes before
-    nothing that it would need.
+    Never done is what only an operator may do, an upgrade. Safe is what neither restarts nor
+    reloads anything, now or at the next run, and comes before nothing that it would need.
     """
     left = 0
     for host, operations in run.operations().items():
-        kept = list(_safe(operations, run.consequences(host)))
-        run.keep(host, kept)
-        left += len(kept)
-    return left
-
-
-def leave_all(run: Run) -> int:
-    """Take what only an operator may do, an upgrade, out of an evaluated run; how many are left."""
-    left = 0
-    for host, operations in run.operations().items():
         kept = [operation for operation in operations if _heals(operation)]
+        if scope == "safe":
+            kept = list(_safe(kept, run.consequences(host)))
         run.keep(host, kept)
         left += sum(one.will_change for one in kept)
     return left
+
+
+def _heals(operation: Operation) -> bool:
+    return all(change.heals for change in operation.changes)
 
 
 def _safe(
@@ -97,22 +75,18 @@ def _safe(
 ) -> Iterator[Operation]:
     stopped: set[str] = set()
     for operation in operations:
-        if not operation.will_change or not _heals(operation):
+        if not operation.will_change:
             continue
         component = operation.name.partition(" | ")[0]
-        changes = operation.changes
         follows = any(operation.meta is one for each in consequences for one in each.operations)
-        if component not in stopped and is_safe(changes, consequences, follows=follows):
+        if component not in stopped and is_safe(operation.changes, consequences, follows=follows):
             yield operation
-        elif any(_is_down(change) for change in changes):
-            # What comes later may need the service that is down.
-            return
+        elif any(
+            one.effect == "restart" and one.severity == "critical" for one in operation.changes
+        ):
+            return  # what comes later may need the service that is down
         else:
             stopped.add(component)
-
-
-def _heals(operation: Operation) -> bool:
-    return all(change.heals for change in operation.changes)
 
 
 def is_safe(
@@ -129,7 +103,3 @@ def is_safe(
         and (change.subject.startswith("/") or not follows)
         for change in changes
     )
-
-
-def _is_down(change: Change) -> bool:
-    return change.effect == "restart" and change.severity == "critical"

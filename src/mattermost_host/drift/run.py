@@ -2,37 +2,27 @@
 
 import os
 import time
-import traceback
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 
 import click
 
-from mattermost_host.drift import (
-    alerts as drift_alerts,
-)
-from mattermost_host.drift import (
-    history as drift_history,
-)
-from mattermost_host.drift import (
-    metrics as drift_metrics,
-)
-from mattermost_host.drift.alerts import Channels
+from mattermost_host.drift import alerts, history, metrics
+from mattermost_host.drift.memory import Memory, folder, key
 from mattermost_host.drift.outcome import PRIORITIES, Found, Level, Outcome, found_in, one_line
-from mattermost_host.drift.repair import Heal, leave_all, leave_safe
+from mattermost_host.drift.repair import Heal, leave
 from mattermost_host.engine import locks
-from mattermost_host.engine.run import Run
 from mattermost_host.plan import apply as application
 from mattermost_host.plan import plan as planning
 from mattermost_host.plan.plan import Plan
+from mattermost_host.site.secrets import alert_secrets
 from mattermost_host.site.secrets_file import authority_path
 from mattermost_host.site.site import Site
+from mattermost_host.support.defects import defect
 from mattermost_host.support.errors import OperatorError
-from mattermost_host.support.paths import home
 
 HASHES_EVERY_S = 7 * 24 * 3600
 """A plan compares sizes, owners and times of a release's files; every week their content, too."""
@@ -42,84 +32,75 @@ STYLES = {"critical": "red", "error": "red", "warning": "yellow"}
 def run(inventory: Path, heal: Heal | None) -> int:
     """Look for drift on every host of ``inventory``, put right what ``heal`` allows, tell it.
 
-    Exit status: 0 no drift, 2 drift that is still there, 1 it could not be told. Raises
-    OperatorError where another run is changing the site: what is half done is no drift.
+    Exit status: 0 no drift, 2 drift that is still there, 1 the check failed. Raises Busy where
+    another run is changing the site: what is half done is no drift.
     """
-    # Without an inventory there is nothing to lock, and that is told like anything else.
-    with locks.held(inventory) if inventory.is_file() else nullcontext():
-        site, outcome = _outcome(inventory, heal)
-    for level, line in outcome.lines():
-        say(level, line)
-    _record(inventory, site, outcome)
+    start, memory = time.monotonic(), Memory.read(inventory)
+    outcome = Outcome(datetime.now(UTC), inventory.stem)
+    try:
+        with _undisturbed(inventory, heal):
+            outcome = _examined(inventory, heal, outcome, memory)
+    except locks.Busy:
+        with _careful():
+            memory.write(inventory)
+        raise
+    except KeyboardInterrupt:
+        raise
+    except OperatorError as error:
+        outcome = replace(outcome, reason=str(error))
+    except BaseException as error:  # nobody is there to see it: it is told like anything else
+        outcome = replace(outcome, reason=defect(error))
+    _record(inventory, memory, replace(outcome, seconds=time.monotonic() - start))
     return outcome.status
 
 
-def key(inventory: Path) -> str:
-    """A name for the inventory's units and files: readable, and no other inventory's."""
-    path = inventory.resolve()
-    return f"{path.stem}-{sha256(str(path).encode()).hexdigest()[:6]}"
+def tell_failure(inventory: Path) -> None:
+    """Tell that a run of the service ended before it could: killed, out of time or memory.
 
-
-def folder(inventory: Path) -> Path:
-    """Where history and memory of the inventory are kept, on the control machine."""
-    stated = os.environ.get("XDG_STATE_HOME")
-    usual = Path("/var/lib") if os.geteuid() == 0 else home() / ".local/state"
-    return Path(stated or usual) / "mattermost-host" / "drift" / key(inventory)
-
-
-def history_file(inventory: Path) -> Path:
-    """The history of the inventory's drift."""
-    return folder(inventory) / "history.jsonl"
+    systemd calls this at the end of each run that failed, and says in the environment how.
+    """
+    memory = Memory.read(inventory)
+    if not memory.is_of_this_invocation:
+        how = map(os.environ.get, ("SERVICE_RESULT", "EXIT_CODE", "EXIT_STATUS"))
+        reason = f"the run was ended before it could tell anything: {' '.join(filter(None, how))}"
+        _record(inventory, memory, Outcome(datetime.now(UTC), inventory.stem, reason=reason))
 
 
 def say(level: Level, line: str) -> None:
     """A line for the journal, with its priority; on a terminal with its colour."""
-    if "JOURNAL_STREAM" in os.environ:
-        click.echo(f"<{PRIORITIES[level]}>{line}")
+    with suppress(OSError):  # a journal that is gone keeps nobody from being told
+        if "JOURNAL_STREAM" in os.environ:
+            click.echo(f"<{PRIORITIES[level]}>{one_line(line)}")
+        else:
+            click.secho(f"{level}: {one_line(line)}", fg=STYLES.get(level))
+
+
+@contextmanager
+def _undisturbed(inventory: Path, heal: Heal | None) -> Iterator[None]:
+    """Only what changes the site keeps others from changing it; a look sees that nobody does."""
+    if heal and inventory.is_file():
+        with locks.held(inventory):
+            yield
     else:
-        click.secho(f"{level}: {line}", fg=STYLES.get(level))
+        locks.refuse_busy(inventory)
+        yield
 
 
-def _outcome(inventory: Path, heal: Heal | None) -> tuple[Site | None, Outcome]:
-    start, began, site = time.monotonic(), datetime.now(UTC), None
-    outcome = Outcome(inventory.stem, began, 0)
-    try:
-        site = Site.use(inventory)
-        Site.by_hash = _hashes_are_due(folder(inventory) / "hashed")
-        outcome = _examined(site, heal, outcome)
-        if Site.by_hash:
-            _note_hashes(folder(inventory) / "hashed")
-    except OperatorError as error:
-        outcome = replace(outcome, reason=str(error))
-    except Exception as error:  # nobody is there to see it: it is told like anything else
-        traceback.print_exc()
-        outcome = replace(outcome, reason=f"a defect: {type(error).__name__}: {error}")
-    return site, replace(outcome, seconds=time.monotonic() - start)
-
-
-def _hashes_are_due(last: Path) -> bool:
-    """``last`` is as old as the last look at the content of every file of the releases."""
-    try:
-        return not 0 <= time.time() - last.stat().st_mtime < HASHES_EVERY_S
-    except OSError:
-        return True
-
-
-def _note_hashes(last: Path) -> None:
-    # Where it can't be noted, every look is a thorough one.
-    with suppress(OSError):
-        last.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        last.touch()
-
-
-def _examined(site: Site, heal: Heal | None, outcome: Outcome) -> Outcome:
+def _examined(inventory: Path, heal: Heal | None, outcome: Outcome, memory: Memory) -> Outcome:
+    site = Site.use(inventory)
+    memory.settings = site.settings.drift
+    Site.by_hash = not 0 <= time.time() - memory.hashed < HASHES_EVERY_S
     with planning.prepared(site) as prepared:
         before = _found(planning.evaluate(prepared, site))
-        if heal is None or not _something_is_left(prepared, heal, before):
+        if Site.by_hash:
+            memory.hashed = time.time()
+        if heal is None or not before or not leave(prepared, heal.now(f"{datetime.now():%H:%M}")):
             return replace(outcome, drift=before)
-        trouble = _put_right(prepared)
+        trouble = application.carry_out(prepared, site)
+    if trouble:
+        trouble = f"not everything could be put right: {trouble}"
     # What a run says of itself is no proof; a plan of its own is.
-    after = _found(planning.make(site))
+    after = _found(planning.make(Site.use(inventory)))
     healed = tuple(one for one in before if one not in after)
     return replace(outcome, drift=after, healed=healed, trouble=trouble)
 
@@ -127,58 +108,35 @@ def _examined(site: Site, heal: Heal | None, outcome: Outcome) -> Outcome:
 def _found(plan: Plan) -> tuple[Found, ...]:
     if plan.unknown:
         raise OperatorError("\n".join(f"{host}: {why}" for host, why in plan.unknown.items()))
-    return found_in(plan)
+    return tuple(found_in(plan))
 
 
-def _something_is_left(prepared: Run, heal: Heal, before: Sequence[Found]) -> bool:
-    """Whether the run has anything to do after what may not be done now was taken out of it."""
-    leave = leave_all if heal.now(datetime.now()) == "all" else leave_safe
-    return bool(before) and leave(prepared) > 0
+def _record(inventory: Path, memory: Memory, outcome: Outcome) -> None:
+    """Journal, people, history, metric. What fails is said, and keeps nothing else from it."""
+    for level, line in outcome.lines():
+        say(level, line)
+    with _careful():
+        webhook, mail_password = alert_secrets(inventory)
+        authority = authority_path(inventory.resolve())
+        channels = alerts.Channels(memory.settings.mail, webhook, mail_password, authority)
+        memory.known, failures = alerts.tell(channels, outcome, memory.known)
+        for sentence in failures:
+            say("warning", sentence)
+    with _careful():
+        memory.write(inventory)
+    with _careful():
+        history.append(folder(inventory) / "history.jsonl", outcome)
+    with _careful():
+        if place := metrics.directory(memory.settings.metrics_directory):
+            metrics.write(place, key(inventory), outcome)
 
 
-def _put_right(prepared: Run) -> str:
-    """Carry the run out; what went wrong with it."""
+@contextmanager
+def _careful() -> Iterator[None]:
     try:
-        application.execute(prepared)
-    except OperatorError as error:
-        return f"not everything could be put right: {error}"
-    return ""
-
-
-def _record(inventory: Path, site: Site | None, outcome: Outcome) -> None:
-    """History, metrics, people. What fails is said, and keeps nothing else from being done."""
-    here = folder(inventory)
-    stated = site.settings.drift.metrics_directory if site else None
-    metrics = drift_metrics.directory(stated)
-    _carefully(lambda: _write_history(here, outcome))
-    if metrics is not None:
-        _carefully(lambda: drift_metrics.write(metrics, key(inventory), outcome))
-    if site is not None:
-        _carefully(lambda: _tell(here, _channels(site), outcome))
-
-
-def _write_history(here: Path, outcome: Outcome) -> None:
-    digest = drift_history.append(here / "history.jsonl", outcome)
-    say("info", f"history: the newest line's SHA-256 is {digest}")
-
-
-def _tell(here: Path, channels: Channels, outcome: Outcome) -> None:
-    for sentence in drift_alerts.tell(here / "told.json", outcome, channels):
-        say("warning", one_line(sentence))
-
-
-def _channels(site: Site) -> Channels:
-    return Channels(
-        webhook=site.secrets.drift_webhook,
-        authority=authority_path(site.path) if site.secrets.authority else None,
-        mail=site.settings.drift.mail,
-        mail_password=site.secrets.drift_mail_password,
-    )
-
-
-def _carefully(act: Callable[[], None]) -> None:
-    try:
-        act()
+        yield
     except OperatorError as error:
         for line in str(error).splitlines():
-            say("error", one_line(line))
+            say("error", line)
+    except Exception as error:
+        say("error", defect(error))

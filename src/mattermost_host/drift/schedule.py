@@ -6,39 +6,34 @@ Root gets units of the system, anybody else units of their own.
 import os
 import re
 import shlex
-import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import time
 from pathlib import Path
 
 import click
 
-from mattermost_host.drift import metrics as drift_metrics
-from mattermost_host.drift import run as drift
+from mattermost_host.drift import metrics
+from mattermost_host.drift.memory import folder, key
 from mattermost_host.drift.repair import Heal
-from mattermost_host.site.secrets import (
-    ADMIN_VARIABLE,
-    DATABASE_VARIABLE,
-    MAIL_VARIABLE,
-    WEBHOOK_VARIABLE,
-)
+from mattermost_host.engine.connections import CONFIG
+from mattermost_host.engine.trusted import refuse_mistrusted_tree
+from mattermost_host.site import secrets
 from mattermost_host.site.secrets_file import secrets_path
 from mattermost_host.site.site import Site
+from mattermost_host.support import trust
+from mattermost_host.support.atomic_file import replace
+from mattermost_host.support.defects import state_folder
 from mattermost_host.support.errors import OperatorError
-from mattermost_host.support.paths import CACHE, home, user_name
-from mattermost_host.support.templates import render
+from mattermost_host.support.paths import CACHE, PROJECT, home, user_name
+from mattermost_host.support.templates import TEMPLATES, render
+from mattermost_host.verify.run import TESTS
 
-CHECKOUT = Path(__file__).parents[3]
-KEPT_VARIABLES = ("PATH", "XDG_STATE_HOME", "XDG_CACHE_HOME")
-"""What the service takes over from whoever schedules it: which Python, and where things are."""
-SECRET_VARIABLES = {
-    ADMIN_VARIABLE: "admin_password",
-    DATABASE_VARIABLE: "database_password",
-    WEBHOOK_VARIABLE: "drift_webhook",
-    MAIL_VARIABLE: "drift_mail_password",
-}
+ENVIRONMENT = Path(sys.prefix)
+"""The virtual environment that the service runs from: this one."""
+SETUP = PROJECT / "scripts/setup"
+"""What makes the environment of a checkout; an installed package has no such script."""
 LOOKED_AHEAD = 1500
 """Times of a calendar expression among which one must lie in the window; a day in minutes."""
 
@@ -56,12 +51,25 @@ class Places:
         """Those of whoever runs this."""
         if os.geteuid() == 0:
             return cls(Path("/etc/systemd/system"), Path("/usr/local/lib/mattermost-host"), True)
-        here = home()
-        return cls(here / ".config/systemd/user", here / ".local/lib/mattermost-host", False)
+        return cls(home() / ".config/systemd/user", home() / ".local/lib/mattermost-host", False)
 
-    def systemctl(self, *arguments: str) -> list[str]:
-        """The argv of systemctl for these units."""
-        return ["systemctl", *([] if self.system else ["--user"]), *arguments]
+    def systemctl(self, *arguments: str) -> str:
+        """What systemctl says of these units. Raises OperatorError where it fails."""
+        return _run("systemctl", *([] if self.system else ["--user"]), *arguments)
+
+    def of(self, inventory: Path) -> Mapping[str, Path]:
+        """The files of an inventory's timer, each by its template."""
+        name = unit_name(inventory)
+        return {
+            "schedule/launcher.sh.j2": self.programs / f"{name}.sh",
+            "schedule/drift.service.j2": self.units / f"{name}.service",
+            "schedule/drift.timer.j2": self.units / f"{name}.timer",
+        }
+
+
+def unit_name(inventory: Path) -> str:
+    """Name of the inventory's timer and service, without what comes after the dot."""
+    return f"mattermost-host-drift-{key(inventory)}"
 
 
 def install(inventory: Path, on_calendar: str, heal: Heal | None) -> None:
@@ -69,189 +77,181 @@ def install(inventory: Path, on_calendar: str, heal: Heal | None) -> None:
 
     Raises OperatorError where the inventory, the expression or this machine will not do.
     """
-    site = Site.load(inventory)
-    times = next_times(on_calendar)
-    if heal and heal.window and not any(map(heal.window.holds, times)):
-        raise OperatorError(
-            f"--on-calendar {on_calendar} never falls into --window {heal.window}, so nothing that "
-            "restarts a service would ever be put right; change one of them"
-        )
+    site, places, name = Site.load(inventory), Places.mine(), unit_name(inventory)
+    _refuse_schedule(on_calendar, heal)
     _refuse_secrets_of_the_environment(inventory)
-    places, name = Places.mine(), unit_name(inventory)
+    for path in _code(inventory):
+        refuse_mistrusted_tree(path)
     _require_systemd(places)
     for path, text in files(site, on_calendar, heal, places).items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    _run(places.systemctl("daemon-reload"))
-    _run(places.systemctl("enable", "--quiet", f"{name}.timer"))
-    _run(places.systemctl("restart", f"{name}.timer"))
-    _say_installed(name, inventory, places)
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        replace(path, text, 0o644)
+    places.systemctl("daemon-reload")
+    places.systemctl("enable", "--quiet", f"{name}.timer")
+    places.systemctl("restart", f"{name}.timer")
+    listed = places.systemctl("list-timers", "--no-pager", "--no-legend", f"{name}.timer")
+    stated = site.settings.drift.metrics_directory
+    said = render(
+        "schedule/installed.txt.j2",
+        name=name,
+        next=" ".join(listed.split()[:4]),
+        user="" if places.system else "--user ",
+        user_name=user_name(),
+        inventory=shlex.quote(str(inventory)),
+        no_metric=metrics.USUAL.is_dir() and not metrics.directory(stated),
+        metrics=metrics.USUAL,
+        lingers=places.system or _lingers(),
+    )
+    click.echo(said, nl=False)
 
 
 def remove(inventory: Path) -> None:
     """Stop the timer and remove what ``install`` wrote; the history stays."""
     places, name = Places.mine(), unit_name(inventory)
     _require_systemd(places)
-    written = [path for path in _paths(inventory, places) if path.exists()]
+    written = [path for path in places.of(inventory).values() if path.exists()]
     if not written:
         raise OperatorError(f"no look for drift of {inventory} is scheduled by this user here")
-    _run(places.systemctl("disable", "--quiet", "--now", f"{name}.timer"))
+    places.systemctl("disable", "--quiet", "--now", f"{name}.timer")
     for path in written:
         path.unlink()
-    _run(places.systemctl("daemon-reload"))
-    click.echo(f"{name}.timer is removed. The history stays: {drift.history_file(inventory)}")
-
-
-def unit_name(inventory: Path) -> str:
-    """Name of the inventory's timer and service, without what comes after the dot."""
-    return f"mattermost-host-drift-{drift.key(inventory)}"
-
-
-def _paths(inventory: Path, places: Places) -> tuple[Path, Path, Path]:
-    name = unit_name(inventory)
-    return (
-        places.programs / f"{name}.sh",
-        places.units / f"{name}.service",
-        places.units / f"{name}.timer",
-    )
+    places.systemctl("daemon-reload")
+    click.echo(f"{name}.timer is removed. The history stays in {folder(inventory)}")
 
 
 def files(site: Site, on_calendar: str, heal: Heal | None, places: Places) -> Mapping[Path, str]:
     """Launcher, service and timer for ``site``: path and text."""
-    launcher, service, timer = _paths(site.path, places)
-    inventory = site.path.resolve()
-    argv = [str(CHECKOUT / ".venv/bin/mattermost-host"), "drift", str(inventory)]
-    if heal:
-        argv += ["--heal", heal.scope, *(["--window", str(heal.window)] if heal.window else [])]
-    texts = (
-        render(
-            "schedule/launcher.sh.j2",
-            checkout=shlex.quote(str(CHECKOUT)),
-            site=shlex.quote(inventory.stem),
-            state=shlex.quote(str(drift.folder(site.path))),
-        ),
-        render(
-            "schedule/drift.service.j2",
-            site=_literal(inventory.stem),
-            system=places.system,
-            user=user_name(),
-            checkout=_literal(str(CHECKOUT)),
-            launcher=_word(str(launcher)),
-            command=" ".join(_word(word) for word in argv),
-            environment=[_word(each, dollar="$") for each in _environment()],
-            local=any(host.name.startswith("@") for host in site.hosts),
-            # -: the launcher makes what is missing, and needs these mounted nevertheless.
-            writable=[_word(f"-{path}", dollar="$") for path in _writable(site)],
-        ),
-        render("schedule/drift.timer.j2", site=_literal(inventory.stem), on_calendar=on_calendar),
-    )
-    return dict(zip((launcher, service, timer), texts, strict=True))
+    inventory, paths = site.path.resolve(), places.of(site.path)
+    command = [str(ENVIRONMENT / "bin/mattermost-host"), "drift", str(inventory)]
+    values: dict[str, object] = {
+        "site": inventory.stem,
+        "inventory": inventory,
+        "on_calendar": on_calendar,
+        "system": places.system,
+        "user": user_name(),
+        "folder": Path.cwd(),
+        "launcher": paths["schedule/launcher.sh.j2"],
+        "command": [*command, *(heal.options if heal else [])],
+        "environment": ENVIRONMENT,
+        "setup": SETUP if ENVIRONMENT.parent == SETUP.parents[1] else "",
+        "state": folder(site.path),
+        "check": Path(trust.__file__).read_text(encoding="utf-8"),
+        "code": list(_code(inventory)),
+        "variables": dict(_variables()),
+        "local": any(host.name.startswith("@") for host in site.hosts),
+        "writable": list(_writable(site, heal)),
+        "in_shell": lambda value: shlex.quote(str(value)),
+        "word": _word,
+        "line": _line,
+    }
+    return {path: render(template, **values) for template, path in paths.items()}
 
 
-def next_times(on_calendar: str) -> list[time]:
-    """The times of day at which a calendar expression elapses next.
+def next_times(on_calendar: str) -> list[str]:
+    """The times of day at which a calendar expression elapses next, as ``03:00``.
 
     Raises OperatorError where it is no such expression, or never elapses.
     """
-    if shutil.which("systemd-analyze") is None:
-        raise OperatorError("systemd-analyze is missing: a schedule needs a machine with systemd")
-    argv = ["systemd-analyze", "calendar", f"--iterations={LOOKED_AHEAD}", "--", on_calendar]
-    asked = subprocess.run(
-        argv, capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C"}
-    )
-    if asked.returncode or not on_calendar.isprintable():
+    asked = ["systemd-analyze", "calendar", f"--iterations={LOOKED_AHEAD}", "--", on_calendar]
+    try:
+        said = _run(*asked)
+    except OperatorError as error:
         raise OperatorError(
-            f"--on-calendar {on_calendar!r} is no calendar expression of systemd "
-            f"({asked.stderr.strip() or 'it has more than one line'}); "
+            f"--on-calendar {on_calendar!r} is no calendar expression of systemd ({error}); "
             'write for example "*-*-* 03:00" or "Mon..Fri 03:00", see systemd.time(7)'
-        )
-    found = re.findall(
-        r"^ *(?:Next elapse|Iter\. #\d+): \S+ \S+ (\d\d:\d\d:\d\d)", asked.stdout, re.M
-    )
+        ) from None
+    found = re.findall(r"^ *(?:Next elapse|Iter\. #\d+): \S+ \S+ (\d\d:\d\d):\d\d", said, re.M)
     if not found:
         raise OperatorError(f"--on-calendar {on_calendar!r} lies in the past: it never comes")
-    return [time.fromisoformat(one) for one in found]
+    return found
+
+
+def _refuse_schedule(on_calendar: str, heal: Heal | None) -> None:
+    times = next_times(on_calendar)
+    if heal and heal.window and not any(heal.now(clock) == "all" for clock in times):
+        raise OperatorError(
+            f"--on-calendar {on_calendar} never falls into --window {heal.window}, so nothing that "
+            "restarts a service would ever be put right; change one of them"
+        )
 
 
 def _refuse_secrets_of_the_environment(inventory: Path) -> None:
-    for variable, secret in SECRET_VARIABLES.items():
+    for variable in secrets.VARIABLES:
         if os.environ.get(variable):
             raise OperatorError(
                 f"{variable} is set in this shell, and the service will not see it; write it as "
-                f"{secret} into {secrets_path(inventory)}, unset it, and schedule again"
+                f"{variable.removeprefix(secrets.PREFIX).lower()} into {secrets_path(inventory)}, "
+                "unset it, and schedule again"
             )
 
 
+def _code(inventory: Path) -> Iterator[Path]:
+    """Everything that the service executes; the launcher checks it before each run."""
+    if not CONFIG.is_file():
+        raise OperatorError("there is no config.py here; run this in the folder that holds it")
+    here, path = Path.cwd(), inventory.resolve()
+    ours = (Path(trust.__file__).parents[1], SETUP.parent, TEMPLATES, TESTS)
+    for part in (here, path, path.parent / "group_data", ENVIRONMENT, *ours):
+        if part == here or (part.exists() and here not in part.parents):
+            yield part
+
+
 def _require_systemd(places: Places) -> None:
-    if not Path("/run/systemd/system").is_dir():
-        raise OperatorError("this machine is not run by systemd, so it has no timers")
-    argv = places.systemctl("show-environment")
-    asked = subprocess.run(argv, capture_output=True, text=True, check=False)
-    if asked.returncode:
+    try:
+        places.systemctl("show-environment")
+    except OperatorError as error:
         raise OperatorError(
-            f"systemd does not answer {user_name()} ({asked.stderr.strip()}); log in as that "
-            "user, not by su or sudo, or schedule as root (on Debian the package libpam-systemd "
-            "gives each user a systemd of their own)"
-        )
+            f"systemd does not answer {user_name()}: {error}. Where systemd runs this machine, log "
+            "in as that user, not by su or sudo, or schedule as root (on Debian the package "
+            "libpam-systemd gives each user a systemd of their own)."
+        ) from None
 
 
-def _environment() -> Iterator[str]:
-    for name in KEPT_VARIABLES:
+def _variables() -> Iterator[tuple[str, str]]:
+    """What the service takes over from whoever schedules it: which Python, where things are."""
+    folders = os.environ.get("PATH", "").split(":")
+    # Neither this environment, which can't make itself anew, nor what others may write.
+    mine = [one for one in folders if one[:1] == "/" and not Path(one).is_relative_to(ENVIRONMENT)]
+    yield "PATH", ":".join(one for one in mine if not trust.mistrust(Path(one)))
+    for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME"):
         if value := os.environ.get(name):
-            yield f"{name}={_without_venv(value) if name == 'PATH' else value}"
-    yield "PYINFRA_PROGRESS=off"
+            yield name, value
+    yield "PYINFRA_PROGRESS", "off"
 
 
-def _without_venv(path: str) -> str:
-    """A new environment is not to be made by the Python of the old one."""
-    inside = str(CHECKOUT / ".venv")
-    return ":".join(one for one in path.split(":") if not one.startswith(inside))
-
-
-def _writable(site: Site) -> Iterator[Path]:
+def _writable(site: Site, heal: Heal | None) -> Iterator[Path]:
     """The only folders that a run writes to."""
-    yield drift.folder(site.path)
-    yield site.path.resolve().parent  # the lock; and a certificate that is due, in the secrets
-    yield CACHE
-    metrics = drift_metrics.directory(site.settings.drift.metrics_directory)
-    if metrics is not None:
-        yield metrics.resolve()
+    yield state_folder()
+    if heal:
+        yield site.path.resolve().parent  # the lock; and a certificate that is due, in the secrets
+        yield CACHE
+    if place := metrics.directory(site.settings.drift.metrics_directory):
+        yield place.resolve()
 
 
-def _literal(text: str) -> str:
-    """``text`` where a unit file takes the rest of the line."""
-    return text.replace("%", "%%")
+def _line(value: object) -> str:
+    """``value`` where a unit file takes the rest of the line."""
+    return str(value).replace("%", "%%")
 
 
-def _word(text: str, dollar: str = "$$") -> str:
-    """``text`` as one word of a unit file; ``$`` means something in command lines only."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
-    return f'"{escaped.replace("$", dollar)}"'
-
-
-def _run(argv: list[str]) -> str:
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise OperatorError(f"{shlex.join(argv)} failed: {done.stderr.strip()}")
-    return done.stdout
-
-
-def _say_installed(name: str, inventory: Path, places: Places) -> None:
-    user = [] if places.system else ["--user"]
-    shown = _run(places.systemctl("list-timers", "--no-pager", "--no-legend", f"{name}.timer"))
-    click.echo(f"{name}.timer is installed; next: {' '.join(shown.split()[:4])}")
-    click.echo(f"Try it now:  {shlex.join(places.systemctl('start', f'{name}.service'))}")
-    click.echo(f"See it:      {shlex.join(['journalctl', *user, '-u', f'{name}.service'])}")
-    click.echo(f"History:     mattermost-host drift {inventory} --history")
-    click.echo(f"Remove it:   mattermost-host schedule {inventory} --remove")
-    if not places.system and not _lingers():
-        click.echo(
-            "Your timers stop when you log out. To keep them: "
-            f"sudo loginctl enable-linger {user_name()}"
-        )
+def _word(value: object, dollar: str = "$$") -> str:
+    """``value`` as one word of a unit file; ``$`` means something in command lines only."""
+    escaped = str(value).replace("\\", "\\\\").replace('"', '\\"').replace("$", dollar)
+    return f'"{_line(escaped)}"'
 
 
 def _lingers() -> bool:
-    argv = ["loginctl", "show-user", user_name(), "-p", "Linger", "--value"]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    return done.stdout.strip() == "yes"
+    return _run("loginctl", "show-user", user_name(), "-p", "Linger", "--value").strip() == "yes"
+
+
+def _run(*argv: str) -> str:
+    environment = {**os.environ, "LC_ALL": "C"}
+    try:
+        done = subprocess.run(
+            argv, capture_output=True, text=True, check=False, env=environment, timeout=60
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise OperatorError(f"{argv[0]} does not work here: {error}") from None
+    if done.returncode:
+        raise OperatorError(f"{shlex.join(argv)} failed: {done.stderr.strip()}")
+    return done.stdout

@@ -9,6 +9,7 @@ import os
 import socket
 import stat
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -24,6 +25,10 @@ def lock_path(inventory: Path) -> Path:
     return inventory.resolve().with_suffix(".lock")
 
 
+class Busy(OperatorError):
+    """Another run is changing the site; what is half done is no drift."""
+
+
 def take(inventory: Path) -> IO[str]:
     """Lock the site until the stream is closed or this process ends, however it ends.
 
@@ -32,17 +37,35 @@ def take(inventory: Path) -> IO[str]:
     path = lock_path(inventory)
     stream = os.fdopen(_opened(path), "r+", encoding="utf-8", errors="replace")
     try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = stream.read().strip() or "another run"
+        _lock(inventory, stream, fcntl.LOCK_EX)
+    except Busy:
         stream.close()
-        raise OperatorError(
-            f"{inventory} is being deployed by {holder}; wait until that run has ended"
-        ) from None
+        raise
     stream.truncate(0)
     stream.write(this_run())
     stream.flush()
     return stream
+
+
+def refuse_busy(inventory: Path) -> None:
+    """Raise Busy where another run is changing the site. Nothing is written, and nothing held."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        descriptor = os.open(lock_path(inventory), flags)
+    except OSError:
+        return  # no run of this user ever took it
+    with os.fdopen(descriptor, encoding="utf-8", errors="replace") as stream:
+        _lock(inventory, stream, fcntl.LOCK_SH)
+
+
+def _lock(inventory: Path, stream: IO[str], kind: int) -> None:
+    for patience_s in (0.2, 0):  # whoever only looks whether it is taken has it for a moment
+        try:
+            return fcntl.flock(stream, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(patience_s)
+    holder = stream.read().strip() or "another run"
+    raise Busy(f"{inventory} is being deployed by {holder}; wait until that run has ended")
 
 
 def _opened(path: Path) -> int:

@@ -24,7 +24,7 @@ def run(site: Site, limit: Sequence[str], *, ask: bool) -> int:
         if changes and ask and not click.confirm("Carry this out?"):
             click.echo("Nothing was changed.")
             return 1
-        trouble = _carried_out(prepared, site) if changes else ""
+        trouble = carry_out(prepared, site) if changes else ""
     if trouble:
         click.secho(f"Error: {trouble}", fg="red", err=True)
     click.echo("Verification:")
@@ -43,16 +43,11 @@ def _proof(*, holds: bool, whole: bool) -> str:
     return "but the verification failed" if whole else "and the verification failed"
 
 
-def _carried_out(prepared: Run, site: Site) -> str:
+def carry_out(prepared: Run, site: Site) -> str:
     """Keep what was generated for the run, and execute it; what went wrong."""
     try:
         site.secrets.keep()
-        execute(prepared)
+        prepared.execute()
     except OperatorError as error:
         return str(error)
     return ""
-
-
-def execute(prepared: Run) -> None:
-    """Run the prepared operations. Raises OperatorError that names the hosts on which it failed."""
-    prepared.execute()

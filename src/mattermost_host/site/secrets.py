@@ -17,7 +17,9 @@ asterisks.
 import os
 import secrets
 import string
+import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -38,13 +40,15 @@ from mattermost_host.engine.explanations import Change, Severity
 from mattermost_host.knowledge.surface import Wanted
 from mattermost_host.site import secrets_file
 from mattermost_host.site.secrets_file import Authority, Files, Stored
-from mattermost_host.support.atomic_file import locked
+from mattermost_host.support.atomic_file import locked, read_public
 from mattermost_host.support.errors import OperatorError
 
-ADMIN_VARIABLE = "MATTERMOST_HOST_ADMIN_PASSWORD"
-DATABASE_VARIABLE = "MATTERMOST_HOST_DATABASE_PASSWORD"
-WEBHOOK_VARIABLE = "MATTERMOST_HOST_DRIFT_WEBHOOK"
-MAIL_VARIABLE = "MATTERMOST_HOST_DRIFT_MAIL_PASSWORD"
+PREFIX = "MATTERMOST_HOST_"
+ADMIN_VARIABLE = f"{PREFIX}ADMIN_PASSWORD"
+DATABASE_VARIABLE = f"{PREFIX}DATABASE_PASSWORD"
+WEBHOOK_VARIABLE = f"{PREFIX}DRIFT_WEBHOOK"
+MAIL_VARIABLE = f"{PREFIX}DRIFT_MAIL_PASSWORD"
+VARIABLES = (ADMIN_VARIABLE, DATABASE_VARIABLE, WEBHOOK_VARIABLE, MAIL_VARIABLE)
 
 
 @dataclass(frozen=True)
@@ -120,11 +124,18 @@ class Secrets:
 
 
 def alert_secrets(inventory: Path) -> tuple[SecretStr | None, SecretStr | None]:
-    """Webhook and mail password alone: enough to report that an inventory can't be read."""
-    stored = secrets_file.read(inventory.resolve()).stored
+    """Webhook and mail password by themselves, whatever else is wrong with inventory or file."""
+    found: dict[str, object] = {}
+    with suppress(OSError, OperatorError):
+        text = read_public(secrets_file.secrets_path(inventory.resolve())) or ""
+        for line in text.splitlines():
+            if line.startswith(("drift_webhook", "drift_mail_password")):
+                with suppress(tomllib.TOMLDecodeError):
+                    found |= tomllib.loads(line)
+    webhook, password = map(found.get, ("drift_webhook", "drift_mail_password"))
     return (
-        _from_environment(WEBHOOK_VARIABLE) or stored.drift_webhook,
-        _from_environment(MAIL_VARIABLE) or stored.drift_mail_password,
+        _from_environment(WEBHOOK_VARIABLE) or (SecretStr(str(webhook)) if webhook else None),
+        _from_environment(MAIL_VARIABLE) or (SecretStr(str(password)) if password else None),
     )
 
 

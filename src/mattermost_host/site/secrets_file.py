@@ -7,6 +7,7 @@ issued. ``NAME.ca.pem`` is the authority's certificate, for people to trust.
 
 import tomllib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +16,12 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from mattermost_host.certificates.authority import Pair, is_certificate
-from mattermost_host.support.atomic_file import read_private, write_private, write_public
+from mattermost_host.support.atomic_file import (
+    read_private,
+    read_public,
+    write_private,
+    write_public,
+)
 from mattermost_host.support.errors import Mistake, OperatorError, SiteError
 
 HEADER = """\
@@ -97,10 +103,9 @@ def read(inventory: Path) -> Files:
     path = secrets_path(inventory)
     stored = parse(path, read_private(path) or "")
     key = read_private(authority_key_path(inventory))
-    try:
-        public = authority_path(inventory).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        public = None
+    public = None
+    with suppress(OperatorError):  # a deploy writes it anew
+        public = read_public(authority_path(inventory))
     found = Files(stored, SecretStr(key) if key else None, public)
     mistakes = list(_broken(found, inventory))
     if mistakes:

@@ -3,23 +3,49 @@
 import fcntl
 import os
 import stat
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mattermost_host.support.errors import OperatorError
 
+LARGEST_BYTES = 1 << 24
 
-def read_private(path: Path) -> str | None:
+
+def read_private(path: Path, largest: int = LARGEST_BYTES) -> str | None:
     """The text of ``path``; None where there is no such file.
 
     Raises OperatorError where it belongs to somebody else or others may read or write it: what
     is in it is then no secret any more.
     """
+    return _read(path, largest, private=True)
+
+
+def read_public(path: Path) -> str | None:
+    """The text of ``path``, which anybody may read; None where there is no such file.
+
+    Raises OperatorError where it can't be read.
+    """
+    return _read(path, LARGEST_BYTES, private=False)
+
+
+def check_private(path: Path, status: os.stat_result, largest: int = LARGEST_BYTES) -> None:
+    """Raise OperatorError where an open file is none to trust, or may be none of the caller's."""
+    _refuse_endless(path, status, largest)
+    _refuse_public(path, status)
+
+
+def _read(path: Path, largest: int, *, private: bool) -> str | None:
+    # Nobody waits for the other end of a pipe.
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        with path.open(encoding="utf-8") as file:
+        with os.fdopen(os.open(path, flags), encoding="utf-8") as file:
             # Asked of the open file: the answer holds for the very bytes that are read.
-            _refuse_public(path, os.fstat(file.fileno()))
+            status = os.fstat(file.fileno())
+            _refuse_endless(path, status, largest)
+            if private:
+                _refuse_public(path, status)
             return file.read()
     except FileNotFoundError:
         return None
@@ -31,18 +57,16 @@ def read_private(path: Path) -> str | None:
 
 def write_private(path: Path, text: str) -> None:
     """Put ``text`` at ``path`` in one step, 0600 from the first byte. Call it under the lock."""
-    _replace(path, text, 0o600)
+    replace(path, text, 0o600)
 
 
 def write_public(path: Path, text: str) -> None:
     """Put ``text`` at ``path`` in one step, 0644; nothing is written where it stands already."""
-    try:
-        if path.read_text(encoding="utf-8") == text:
+    with suppress(OperatorError):
+        if read_public(path) == text:
             return
-    except (FileNotFoundError, UnicodeDecodeError):
-        pass
     with locked(path):
-        _replace(path, text, 0o644)
+        replace(path, text, 0o644)
 
 
 @contextmanager
@@ -74,9 +98,17 @@ def _acquire(lock: Path) -> int:
         os.close(descriptor)
 
 
-def _replace(path: Path, text: str, mode: int) -> None:
+def replace(path: Path, text: str, mode: int) -> None:
+    """Put ``text`` at ``path`` in one step, with this mode whatever the umask.
+
+    Raises OperatorError where that can't be written.
+    """
     path = path.resolve()
-    aside = path.with_name(f".new.{path.name}")
+    with suppress(FileNotFoundError, PermissionError, NotADirectoryError):
+        # A device at the end of a link, for one, would be gone for everybody.
+        _refuse_endless(path, path.stat(), sys.maxsize)
+    # Not by the same suffix: folders are read by programs that take every *.prom or *.conf.
+    aside = path.with_name(f".{path.name}.new")
     try:
         aside.unlink(missing_ok=True)
         descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
@@ -88,7 +120,8 @@ def _replace(path: Path, text: str, mode: int) -> None:
         aside.replace(path)
         _sync_directory(path.parent)
     except OSError as error:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)
         raise _not_writable(path, error) from None
 
 
@@ -98,6 +131,18 @@ def _sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _refuse_endless(path: Path, status: os.stat_result, largest: int) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise OperatorError(
+            f"{path} is not a file but a folder, a pipe or a device; move it away, and bring the "
+            "file back from your backup"
+        )
+    if status.st_size > largest:
+        raise OperatorError(
+            f"{path} is larger than {largest >> 20} MB; bring it back from your backup"
+        )
 
 
 def _refuse_public(path: Path, status: os.stat_result) -> None:
@@ -117,6 +162,6 @@ def _refuse_public(path: Path, status: os.stat_result) -> None:
 
 def _not_writable(path: Path, error: OSError) -> OperatorError:
     return OperatorError(
-        f"{path} cannot be written: {error.strerror}. The secrets of a site are kept beside its "
-        f"inventory; make {path.parent} a folder that you may write."
+        f"{path} cannot be written: {error.strerror}. Make {path.parent} a folder that you may "
+        "write."
     )

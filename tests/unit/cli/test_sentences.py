@@ -56,7 +56,7 @@ def test_a_defect_is_a_sentence_and_its_traceback_a_private_file(state: Path) ->
     assert "an unexpected KeyError" in done.output
     assert "Traceback" not in done.output
     assert "hunter2" not in done.output
-    (file,) = (state / "mattermost-host").iterdir()
+    (file,) = (state / "mattermost-host/errors").iterdir()
     assert str(file) in done.output
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert "Traceback" in file.read_text()

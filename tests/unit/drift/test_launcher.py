@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mattermost_host.drift import run as drift
-from mattermost_host.drift import schedule
+from mattermost_host.drift import memory, schedule
 from mattermost_host.drift.schedule import Places
 from mattermost_host.site.site import Site
 
@@ -44,7 +43,10 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (made / "scripts").mkdir()
     (made / "scripts/setup").write_text(SETUP)
     (made / "scripts/setup").chmod(0o755)
-    monkeypatch.setattr(schedule, "CHECKOUT", made)
+    (made / "config.py").touch()
+    monkeypatch.setattr(schedule, "ENVIRONMENT", made / ".venv")
+    monkeypatch.setattr(schedule, "SETUP", made / "scripts/setup")
+    monkeypatch.chdir(made)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     _setup(made)
     _write_launcher(made)
@@ -68,13 +70,14 @@ def _write_launcher(checkout: Path) -> None:
     (checkout.parent / "launcher").write_text(launcher)
 
 
-def _launch(checkout: Path) -> tuple[int, list[str]]:
+def _launch(checkout: Path, *arguments: str, result: str = "") -> tuple[int, list[str]]:
     """Exit status and lines of the launcher, run as the service does."""
+    path = f"{Path(sys.executable).resolve().parent}:/usr/bin:/bin"
     done = subprocess.run(
-        ["/bin/sh", str(checkout.parent / "launcher")],
+        ["/bin/sh", str(checkout.parent / "launcher"), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env={"PYTHON": sys.executable, "PATH": "/usr/bin:/bin"},
+        env={"PYTHON": sys.executable, "PATH": path, "SERVICE_RESULT": result},
         umask=0o077,
         text=True,
         check=False,
@@ -125,7 +128,7 @@ DEATHS = pytest.mark.parametrize("die", [_gone, _another, _no_environment, _half
 def test_an_environment_that_works_is_left_alone(checkout: Path) -> None:
     assert _launch(checkout) == (0, [])
     assert _setups(checkout) == 0
-    state = drift.folder(checkout / "chat.py")
+    state = memory.folder(checkout / "chat.py")
     assert state.is_dir() and state.stat().st_mode & 0o777 == 0o700
 
 
@@ -153,7 +156,7 @@ def test_where_that_fails_the_journal_says_so(checkout: Path, die) -> None:  # t
     assert status == 1
     assert lines[1] == "pip found no network"
     (said,) = (line for line in lines if line.startswith("<2>"))
-    assert said == lines[-1] and "drift of chat is not watched" in said
+    assert said == lines[-1] and "chat.py is not watched" in said
     assert sorted(path.name for path in checkout.glob(".venv/bin/*")) == before
     assert not (checkout / ".venv.before").exists()
     (checkout / "refuse").unlink()
@@ -177,4 +180,39 @@ def test_a_checkout_that_is_gone(checkout: Path) -> None:
     shutil.rmtree(checkout)
     status, lines = _launch(checkout)
     assert status == 1
-    assert lines[-1].startswith("<2>The checkout ") and "not watched any more" in lines[-1]
+    assert lines[-1].startswith("<2>The folder ") and "not watched any more" in lines[-1]
+
+
+def test_code_that_somebody_else_may_write_is_not_run(checkout: Path) -> None:
+    """Neither before the run, nor after it to tell of a failure."""
+    command = checkout / ".venv/bin/mattermost-host"
+    command.write_text("#!/bin/sh\necho ran\n")
+    command.chmod(0o755)
+    (checkout / "src/mattermost_host/cli/main.py").chmod(0o666)
+    for arguments in ([], ["failed"]):
+        status, lines = _launch(checkout, *arguments, result="exit-code")
+        assert status == 1
+        assert lines[-1].startswith("<2>Somebody else could change what is run here")
+        assert "cli/main.py can be written by every user" in lines[-1]
+        assert "ran" not in lines
+
+
+@pytest.mark.parametrize(("result", "told"), [("success", False), ("oom-kill", True)])
+def test_a_run_that_failed_is_told(checkout: Path, result: str, told: bool) -> None:
+    command = checkout / ".venv/bin/mattermost-host"
+    command.write_text('#!/bin/sh\necho "$@"\n')
+    command.chmod(0o755)
+    said = [f"drift {checkout / 'chat.py'} --tell-failure"] if told else []
+    assert _launch(checkout, "failed", result=result) == (0, said)
+
+
+def test_the_environment_of_an_installed_package_is_not_built_anew(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedule, "SETUP", checkout / "lib/scripts/setup")
+    _write_launcher(checkout)
+    assert _launch(checkout) == (0, [])
+    _gone(checkout)
+    status, lines = _launch(checkout)
+    assert (status, _setups(checkout)) == (1, 0)
+    assert "make it anew, so drift of" in lines[-1]

@@ -50,7 +50,19 @@ def test_several_are_refused(tmp_path: Path) -> None:
 def test_it_heals_nothing(tmp_path: Path) -> None:
     found = read(_inventory(tmp_path, 'ops = ["o.test"]\n'))
     with pytest.raises(OperatorError, match="would undo what you have deployed since"):
-        ops_host.install(found, found.ops[0], "daily", Heal("safe"))
+        ops_host.schedule(found, found.ops[0], "daily", Heal("safe"))
+
+
+def _packed(inventory: Path) -> dict[str, bytes]:
+    """What the ops host would get, by name; fails where others could read it."""
+    stream = io.BytesIO()
+    ops_host._pack(read(inventory), stream)
+    stream.seek(0)
+    with tarfile.open(fileobj=stream) as archive:
+        return {
+            one.name: (file.read() if (file := archive.extractfile(one)) else b"")
+            for one in archive
+        }
 
 
 def test_it_gets_the_code_the_site_and_the_files_that_are_named(
@@ -60,22 +72,62 @@ def test_it_gets_the_code_the_site_and_the_files_that_are_named(
     Path("chat.pem").write_text("certificate")
     named = 'site["tls"] = {"mode": "files", "certificate": "chat.pem", "key": "/elsewhere.pem"}\n'
     path = _inventory(tmp_path, named)
-    path.with_suffix(".secrets.toml").write_text("secret")
-    stream = io.BytesIO()
-    ops_host._pack(read(path), stream)
-    stream.seek(0)
-    with tarfile.open(fileobj=stream) as archive:
-        names = set(archive.getnames())
-    assert names >= {
+    secrets = path.with_suffix(".secrets.toml")
+    secrets.touch(0o600)
+    secrets.write_text('drift_webhook = "https://hook"\n')
+    packed = _packed(path)
+    assert packed.keys() >= {
         "config.py",
+        "requirements/runtime.txt",
         "scripts/setup",
         "deploys/site.py",
         "src/mattermost_host/site/site.py",
+        "tests/host/conftest.py",
         "inventories/chat.py",
         "inventories/chat.secrets.toml",
         "chat.pem",
     }
-    assert not [name for name in names if "__pycache__" in name or "elsewhere" in name]
+    assert b"https://hook" in packed["inventories/chat.secrets.toml"]
+    assert not [
+        name
+        for name in packed
+        for part in ("__pycache__", "elsewhere", "tests/unit", "tests/lab", "docs/", ".git")
+        if part in name
+    ]
+
+
+@pytest.mark.parametrize("older", [False, True], ids=["a file of its own", "in the secrets file"])
+def test_it_never_gets_the_authoritys_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, older: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = _inventory(tmp_path, 'site["skip"] = {"clock": "chat.authority-key.pem"}\n')
+    Site.load(path).secrets.keep()
+    key_file = path.with_suffix(".authority-key.pem")
+    key = key_file.read_text()
+    if older:
+        secrets = path.with_suffix(".secrets.toml")
+        text = secrets.read_text().replace("[authority]", f"[authority]\nkey = '''{key}'''")
+        secrets.write_text(text)
+        key_file.unlink()
+        assert Site.load(path).secrets.planned, "not moved yet"
+    packed = _packed(path)
+    assert key.splitlines()[1].encode() not in b"".join(packed.values())
+    copied = tmp_path / "copy"
+    copied.mkdir()
+    for name in ("chat.py", "chat.secrets.toml", "chat.ca.pem"):
+        (copied / name).touch(0o600)
+        (copied / name).write_bytes(packed[f"inventories/{name}"])
+    assert Site.load(copied / "chat.py").secrets.planned == (), "a plan there needs nothing else"
+
+
+def test_an_installed_package_has_no_checkout_to_give(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ops_host, "PROJECT", tmp_path)
+    found = read(_inventory(tmp_path, 'ops = ["o.test"]\n'))
+    with pytest.raises(OperatorError, match="with --here on a machine that is always on"):
+        ops_host.schedule(found, found.ops[0], "daily", None)
 
 
 @pytest.fixture
@@ -90,7 +142,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Inventory:
 
 def test_what_it_says_is_passed_on(here: Inventory) -> None:
     with pytest.raises(OperatorError) as refused:
-        ops_host.remove(here, here.ops[0])
+        ops_host.schedule(here, here.ops[0], None, None)
     assert "the ops host @local does not do its part (status 255). It said:\nno route" in str(
         refused.value
     )
@@ -102,10 +154,10 @@ def test_one_that_hangs_up_at_once_is_told_in_a_sentence(
     """The copy is larger than what a pipe takes, so writing it fails half-way."""
     monkeypatch.setattr(Site, "load", lambda path: None)
     with pytest.raises(OperatorError, match="It said:\nno route"):
-        ops_host.install(here, here.ops[0], "daily", None)
+        ops_host.schedule(here, here.ops[0], "daily", None)
 
 
 def test_one_that_can_not_be_reached_is_a_sentence(tmp_path: Path) -> None:
     found = read(_inventory(tmp_path, 'ops = ["o.invalid"]\n'))
     with pytest.raises(OperatorError, match=r"o\.invalid can't be reached: Could not resolve"):
-        ops_host.remove(found, found.ops[0])
+        ops_host.schedule(found, found.ops[0], None, None)

@@ -5,19 +5,20 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator
-from datetime import time
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from mattermost_host.cli.main import main
-from mattermost_host.drift import run as drift
-from mattermost_host.drift import schedule
+from mattermost_host.drift import memory, metrics, schedule
 from mattermost_host.drift.repair import Heal
 from mattermost_host.drift.schedule import Places
+from mattermost_host.site import secrets
 from mattermost_host.site.site import Site
+from mattermost_host.support import trust
 from mattermost_host.support.errors import OperatorError
+from tests.unit import local
 
 NASTY = 'a b%n$HOME"q\\'
 
@@ -30,7 +31,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     command.parent.mkdir(parents=True)
     command.write_text("#!/bin/sh\n")
     command.chmod(0o755)
-    monkeypatch.setattr(schedule, "CHECKOUT", made / "checkout")
+    (made / "checkout/config.py").touch()
+    monkeypatch.chdir(made / "checkout")
+    monkeypatch.setattr(schedule, "ENVIRONMENT", made / "checkout/.venv")
+    monkeypatch.setattr(schedule, "SETUP", made / "checkout/scripts/setup")
     monkeypatch.setenv("XDG_STATE_HOME", str(made / "state"))
     monkeypatch.setenv("PATH", f"{made}/checkout/.venv/bin:{os.environ['PATH']}")
     yield made
@@ -135,9 +139,10 @@ def test_a_run_writes_only_where_it_must(folder: Path) -> None:
     _, service, _ = _write(site, None, _places(folder))
     assert _line(service, "ProtectSystem") == "strict"
     writable = [word.replace("%%", "%") for word in shlex.split(_line(service, "ReadWritePaths"))]
-    assert writable[:2] == [f"-{drift.folder(site.path)}", f"-{folder}"]
-    assert writable[-1] == f"-{folder / 'metrics'}"
-    assert not [path for path in writable if "checkout" in path]
+    assert writable == [f"-{folder / 'state/mattermost-host'}", f"-{folder / 'metrics'}"]
+    assert memory.folder(site.path).is_relative_to(folder / "state/mattermost-host")
+    _, healing, _ = _write(site, Heal("safe"), _places(folder))
+    assert f"-{folder}" in shlex.split(_line(healing, "ReadWritePaths").replace("%%", "%"))
     measured = subprocess.run(
         ["systemd-analyze", "security", "--offline=yes", "--threshold=45", str(service)],
         capture_output=True,
@@ -167,21 +172,125 @@ def test_a_new_environment_is_not_made_by_the_old_one(folder: Path) -> None:
     assert "/usr/bin" in path
 
 
-def test_places(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    local.program(tmp_path, "systemctl", 'echo "$@"')
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert Places.mine().units == Path("/etc/systemd/system")
-    assert Places.mine().systemctl("start", "x") == ["systemctl", "start", "x"]
+    assert Places.mine().systemctl("start", "x") == "start x\n"
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert Places.mine().units == Path.home() / ".config/systemd/user"
-    assert Places.mine().systemctl("start", "x") == ["systemctl", "--user", "start", "x"]
+    assert Places.mine().systemctl("start", "x") == "--user start x\n"
+
+
+class TestInstall:
+    """The commands against a systemctl that only notes what it is asked."""
+
+    @pytest.fixture(autouse=True)
+    def _here(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(Places, "mine", lambda: _places(folder))
+        log = shlex.quote(str(folder / "asked"))
+        programs = folder / "fakes"
+        local.program(programs, "systemctl", f'echo "$@" >>{log}; echo Thu 2026-11-26 03:00 UTC')
+        monkeypatch.setenv("PATH", str(programs), prepend=":")
+        monkeypatch.setattr(metrics, "USUAL", folder / "none")
+
+    def _schedule(self, folder: Path, *options: str) -> tuple[int, str]:
+        words = ["schedule", str(folder / "chat.py"), *options]
+        done = CliRunner().invoke(main, words)
+        return done.exit_code, " ".join(done.output.split())
+
+    @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+    def test_files_have_their_modes_whatever_the_umask(self, folder: Path, umask: int) -> None:
+        site = _site(folder)
+        before = os.umask(umask)
+        try:
+            status, said = self._schedule(folder, "--on-calendar", "daily")
+        finally:
+            os.umask(before)
+        assert status == 0, said
+        assert ".timer is installed; next: Thu 2026-11-26 03:00 UTC" in said
+        written = schedule.files(site, "daily", None, _places(folder))
+        assert {path: path.read_text() for path in written} == dict(written)
+        assert {path.stat().st_mode & 0o777 for path in written} == {0o644}
+        assert not {path.parent.stat().st_mode & 0o022 for path in written} - {0}
+        assert "enable --quiet" in (folder / "asked").read_text()
+        status, said = self._schedule(folder, "--remove")
+        assert (status, [path for path in written if path.exists()]) == (0, [])
+        assert self._schedule(folder, "--remove")[0] == 1
+
+    def test_a_timer_is_removed_without_its_inventory(self, folder: Path) -> None:
+        _site(folder)
+        self._schedule(folder, "--on-calendar", "daily")
+        (folder / "chat.py").write_text("nonsense(")
+        assert self._schedule(folder, "--remove", "--here")[0] == 0
+
+    @pytest.mark.parametrize(
+        "loose",
+        [
+            "checkout/deploys/site.py",
+            "checkout/config.py",
+            "checkout/.venv/bin/mattermost-host",
+            "checkout/scripts/setup",
+            "chat.py",
+            "group_data/app.py",
+            "checkout/x.py",
+        ],
+    )
+    def test_code_of_others_is_refused(
+        self, folder: Path, loose: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(trust, "_lets_others_in", lambda _: True)  # the test's folder is closed
+        _site(folder)
+        path = folder / loose
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        path.chmod(path.stat().st_mode | 0o002)
+        status, said = self._schedule(folder, "--on-calendar", "daily")
+        assert status == 1
+        assert "can be written by every user" in said
+        assert not (folder / "units").exists()
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="needs root: gives a file to another user")
+    def test_code_that_belongs_to_somebody_else_is_refused(self, folder: Path) -> None:
+        _site(folder)
+        os.chown(folder / "checkout/.venv/bin/mattermost-host", 65534, -1)
+        status, said = self._schedule(folder, "--on-calendar", "daily")
+        assert (status, "mattermost-host belongs to nobody" in said) == (1, True)
+
+    def test_without_a_config_there_is_nothing_to_schedule(self, folder: Path) -> None:
+        _site(folder)
+        (folder / "checkout/config.py").unlink()
+        assert "there is no config.py here" in self._schedule(folder, "--on-calendar", "daily")[1]
+
+    def test_folders_of_others_are_no_part_of_path(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        site = _site(folder)
+        monkeypatch.setattr(trust, "_lets_others_in", lambda _: True)
+        (folder / "shims").mkdir()
+        (folder / "shims").chmod(0o777)
+        monkeypatch.setenv("PATH", f"{folder}/shims::relative:{os.environ['PATH']}")
+        _, service, _ = schedule.files(site, "daily", None, _places(folder)).values()
+        (path,) = re.findall(r'^Environment="PATH=(.*)"$', service, re.M)
+        assert "shims:" not in path.partition("/usr")[0] and "relative" not in path
+        assert "/usr/bin" in path
+
+    def test_a_metric_that_could_not_be_written_is_said_once(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _site(folder)
+        monkeypatch.setattr(metrics, "USUAL", folder)
+        monkeypatch.setattr(metrics, "directory", lambda stated: stated)
+        assert "so there is no metric" in self._schedule(folder, "--on-calendar", "daily")[1]
 
 
 @pytest.mark.parametrize(
     ("expression", "first"),
-    [("*-*-* 03:00", time(3)), ("Mon..Fri 04:30", time(4, 30)), ("daily", time(0))],
+    [("*-*-* 03:00", "03:00"), ("Mon..Fri 04:30", "04:30"), ("daily", "00:00")],
 )
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin"])
-def test_calendar(expression: str, first: time, zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_calendar(expression: str, first: str, zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", zone)
     assert set(schedule.next_times(expression)) == {first}
 
@@ -204,7 +313,7 @@ def test_no_calendar(expression: str, says: str) -> None:
 
 def test_without_systemd(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setenv("PATH", str(folder))
-    with pytest.raises(OperatorError, match="systemd-analyze is missing"):
+    with pytest.raises(OperatorError, match="systemd-analyze does not work here"):
         schedule.next_times("daily")
 
 
@@ -238,7 +347,7 @@ class TestRefusals:
         options = ["--on-calendar", "*-*-* 05:00", "--heal", "all", "--window", "02:00-04:00"]
         assert "never falls into --window 02:00-04:00" in self._refused(folder, *options)
 
-    @pytest.mark.parametrize("variable", schedule.SECRET_VARIABLES)
+    @pytest.mark.parametrize("variable", secrets.VARIABLES)
     def test_secrets_of_the_environment(
         self, folder: Path, variable: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -246,14 +355,14 @@ class TestRefusals:
         monkeypatch.setenv(variable, "hunter2")
         said = self._refused(folder, "--on-calendar", "daily")
         assert f"{variable} is set in this shell" in said
-        assert schedule.SECRET_VARIABLES[variable] in said
+        assert variable.removeprefix(secrets.PREFIX).lower() in said
         assert "hunter2" not in said
 
     @pytest.mark.skipif(Path("/run/systemd/system").exists(), reason="systemd runs this machine")
     def test_a_machine_without_systemd(self, folder: Path) -> None:
         _site(folder)
         for options in (["--on-calendar", "daily"], ["--remove"]):
-            assert "not run by systemd" in self._refused(folder, *options)
+            assert "systemd does not answer" in self._refused(folder, *options)
 
     def test_neither_or_both(self, folder: Path) -> None:
         _site(folder)

@@ -185,32 +185,37 @@ def test_public_certificate_is_put_back(inventory: Path) -> None:
     assert public.read_text() == loaded.authority
 
 
-def test_folder_that_cannot_be_written(inventory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: Any, **__: Any) -> int:
-        raise PermissionError(13, "Permission denied")
+@pytest.fixture
+def read_only(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Closes every folder, also for root, who may write everywhere: by the system call itself."""
+    real = os.open
 
-    # Root may write everywhere, so the refusal is the system call's.
-    monkeypatch.setattr(os, "open", refuse)
+    def refuse(path: Any, flags: int, *more: Any) -> int:
+        if flags & (os.O_CREAT | os.O_WRONLY | os.O_RDWR):
+            raise PermissionError(13, "Permission denied")
+        return real(path, flags, *more)
+
+    return lambda: monkeypatch.setattr(os, "open", refuse)
+
+
+def test_folder_that_cannot_be_written(inventory: Path, read_only: Callable[[], None]) -> None:
+    read_only()
     assert _sentence(inventory) == (
-        f"{_file(inventory)} cannot be written: Permission denied. The secrets of a site are kept "
-        f"beside its inventory; make {inventory.parent} a folder that you may write."
+        f"{_file(inventory)} cannot be written: Permission denied. Make {inventory.parent} a "
+        "folder that you may write."
     )
 
 
 def test_complete_secrets_need_no_writable_folder(
-    inventory: Path, monkeypatch: pytest.MonkeyPatch
+    inventory: Path, read_only: Callable[[], None]
 ) -> None:
     first = _kept(inventory, WANTED, NOW)
-
-    def refuse(*_: Any, **__: Any) -> int:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(os, "open", refuse)
+    read_only()
     assert _kept(inventory, WANTED, NOW) == first
 
 
 def test_remains_of_a_killed_run_are_no_hindrance(inventory: Path) -> None:
-    (inventory.parent / ".new.single.secrets.toml").write_text("half")
+    (inventory.parent / ".single.secrets.toml.new").write_text("half")
     (inventory.parent / "single.secrets.toml.lock").touch()
     _kept(inventory, WANTED, NOW)
     names = sorted(path.name for path in inventory.parent.iterdir())

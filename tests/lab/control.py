@@ -63,7 +63,12 @@ class Control:
     def _take_over_site(self) -> None:
         lab = self.deployment.lab
         tarball = Path(self.deployment.site["mattermost"]["release"]["file"])
-        private = {lab.key: "key", self.deployment.secrets_file: "chat.secrets.toml"}
+        private = {
+            lab.key: "key",
+            self.deployment.secrets_file: "chat.secrets.toml",
+            self.deployment.authority_key: "chat.authority-key.pem",
+        }
+        self.write("chat.ca.pem", self.deployment.authority_file.read_text(encoding="utf-8"))
         for path, name in private.items():
             self.write(name, path.read_text(encoding="utf-8"))
             self.host.run(f"chmod 600 {shlex.quote(f'{self.folder}/{name}')}")

@@ -45,9 +45,8 @@ def drift(
         drift_history.show(found)
         sys.exit(1 if found.broken else 0)
     if tell_failure:
-        looking.tell_failure(inventory)
-    else:
-        sys.exit(looking.run(inventory, heal))
+        sys.exit(looking.tell_failure(inventory))
+    sys.exit(looking.run(inventory, heal))
 
 
 @click.command(name="schedule")

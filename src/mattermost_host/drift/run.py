@@ -54,16 +54,18 @@ def run(inventory: Path, heal: Heal | None) -> int:
     return outcome.status
 
 
-def tell_failure(inventory: Path) -> None:
+def tell_failure(inventory: Path) -> int:
     """Tell that a run of the service ended before it could: killed, out of time or memory.
 
-    systemd calls this at the end of each run that failed, and says in the environment how.
+    systemd calls this at the end of each run that failed, and says in the environment how. Exit
+    status: that of a check that failed.
     """
     memory = Memory.read(inventory)
     if not memory.is_of_this_invocation:
         how = map(os.environ.get, ("SERVICE_RESULT", "EXIT_CODE", "EXIT_STATUS"))
         reason = f"the run was ended before it could tell anything: {' '.join(filter(None, how))}"
         _record(inventory, memory, Outcome(datetime.now(UTC), inventory.stem, reason=reason))
+    return 1
 
 
 def say(level: Level, line: str) -> None:

@@ -563,10 +563,10 @@ class TestARunThatWasEnded:
     def test_is_told_with_its_reason(
         self, hosts: Hosts, hook: Hook, inventory: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        assert self._ended(inventory, monkeypatch, "a") == 0
+        assert self._ended(inventory, monkeypatch, "a") == 1
         assert "before it could tell anything: oom-kill killed KILL" in hook.posted[0]
         assert _last(inventory)["status"] == 1
-        assert self._ended(inventory, monkeypatch, "b") == 0
+        assert self._ended(inventory, monkeypatch, "b") == 1
         assert len(hook.posted) == 1, "the same is told once"
 
     @pytest.mark.parametrize("busy", [False, True])
@@ -588,9 +588,9 @@ class TestARunThatWasEnded:
             drift.run(inventory, None)
         told = len(hook.posted)
         assert told == (0 if busy else 1)
-        assert self._ended(inventory, monkeypatch, "a") == 0
+        assert self._ended(inventory, monkeypatch, "a") == 1
         assert len(hook.posted) == told
-        assert self._ended(inventory, monkeypatch, "b") == 0
+        assert self._ended(inventory, monkeypatch, "b") == 1
         assert len(hook.posted) == told + 1
 
 

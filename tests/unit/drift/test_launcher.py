@@ -193,7 +193,7 @@ def test_code_that_somebody_else_may_write_is_not_run(checkout: Path) -> None:
         status, lines = _launch(checkout, *arguments, result="exit-code")
         assert status == 1
         assert lines[-1].startswith("<2>Somebody else could change what is run here")
-        assert "cli/main.py can be written by every user" in lines[-1]
+        assert "cli/main.py is writable by every user" in lines[-1]
         assert "ran" not in lines
 
 

@@ -248,7 +248,7 @@ class TestInstall:
         path.chmod(path.stat().st_mode | 0o002)
         status, said = self._schedule(folder, "--on-calendar", "daily")
         assert status == 1
-        assert "can be written by every user" in said
+        assert "is writable by every user" in said
         assert not (folder / "units").exists()
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="needs root: gives a file to another user")

@@ -326,8 +326,10 @@ def test_code_that_somebody_else_may_write_is_not_run_by_root(watch: Watch) -> N
 def test_history(watch: Watch) -> None:
     shown = watch.control.run("drift", "--history")
     assert "the check for drift failed" in shown.output and "put right" in shown.output
-    watch.host.run("sed -i '2s/{/[/' /var/lib/mattermost-host/drift/chat-*/history.jsonl")
+    history = "/var/lib/mattermost-host/drift/chat-*/history.jsonl"
+    watch.host.run(f"sed -i.kept '2s/{{/[/' {history}")
     tampered = watch.control.run("drift", "--history", check=False)
+    watch.host.run(f"cd {history.rpartition('/')[0]}; mv history.jsonl.kept history.jsonl")
     assert tampered.status == 1
     assert "cut off or edited: line 2" in tampered.words
 

@@ -144,7 +144,7 @@ def test_a_pending_restart_is_left_alone() -> None:
 def test_a_unit_is_enabled_without_being_started() -> None:
     disabled = running.UnitState(active=True, enabled=False)
     _, ran = _healed(_deploy(CONF), _right(CONF) | {UNIT: disabled})
-    assert ran == {"X | it runs": "umask 022; set -eu\nsystemctl enable --quiet x.service"}
+    assert ran == {"X | it runs": "set -eu\nsystemctl enable --quiet x.service"}
 
 
 def test_what_comes_after_a_service_that_is_down_waits_for_it() -> None:

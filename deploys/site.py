@@ -22,11 +22,15 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
         surfaces=site.surfaces(host.name, facts).values(),
         peers=site.peers({host.name: facts}),
     )
+    behind_firewall = firewall.before_start(site.settings.firewall)
     checkpoint(name="every host has its ground")
 
     if "db" in roles and site.settings.postgres.local:
         postgres.deploy(
-            site.settings.postgres, facts, parameters=site.postgres_parameters(host.name, facts)
+            site.settings.postgres,
+            facts,
+            parameters=site.postgres_parameters(host.name, facts),
+            before_start=behind_firewall,
         )
     checkpoint(name="the database is there")
 
@@ -34,6 +38,7 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
         mattermost.deploy(
             site.settings.mattermost,
             wanted=site.release(facts),
+            before_start=behind_firewall,
             brotli=nginx.brotli_module(facts) is not None,
             variables=site.environment,
             local_database=site.settings.postgres.local,
@@ -50,6 +55,7 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
             site.settings.nginx,
             site.serving,
             sizing=sizing.nginx(site.settings.users),
+            before_start=behind_firewall,
             nginx_version=nginx.version(facts),
             brotli_module=nginx.brotli_module(facts),
             ipv6=facts.has_ipv6,

@@ -23,13 +23,15 @@ from mattermost_host.facts.questions import about, facts_of
 from mattermost_host.ops import (
     account,
     administrator,
-    database,
     kernel,
     locale,
     packages,
+    probe,
     ruleset,
-    running,
+    unit_state,
+    what_was_read,
 )
+from mattermost_host.ops.database_state import ONLY_LOGIN, ROLE_ATTRIBUTES, AskDatabase
 from mattermost_host.ops.entries import Absent, Alone, Directory, File, FileStates, Link, Owned
 from mattermost_host.ops.release_state import CURRENT, RELEASES, ReleaseState
 from mattermost_host.site.site import Site
@@ -125,11 +127,12 @@ class _Context:
             locale.HasLocale: _locale,
             kernel.KernelParameters: self._parameters,
             ruleset.RulesState: _rules,
-            running.AskUnit: _unit,
-            database.AskDatabase: _database,
+            unit_state.AskUnit: _unit,
+            AskDatabase: _database,
             account.Account: _account,
             ReleaseState: self._release,
             administrator.AskUser: self._administrator,
+            probe.Answering: _answering,
         }
         if type(question) not in known:
             raise TypeError(f"the bench does not know how rivals ask {question}; teach it")
@@ -179,31 +182,38 @@ def _rules(asked: ruleset.RulesState) -> Iterator[Item]:
     yield Fact("the firewall's rules are in force", asked.script(), "same", repair)
 
 
-def _unit(asked: running.AskUnit) -> Iterator[Item]:
+def _unit(asked: unit_state.AskUnit) -> Iterator[Item]:
     """Rivals restart by events; that a process is current is asked as ours asks it."""
     unit = asked.unit
     yield UnitUp(unit)
-    lines = asked.script().splitlines()
     show = f"systemctl show -p NeedDaemonReload --value {unit}"
     yield Lasting(f"systemd has read the files of {unit}", show, "no", "systemctl daemon-reload")
-    for key, verb in (("Restart", "restart"), ("Reload", "reload")):
-        stale = [line.partition(" -printf ")[0] for line in lines if f"'{key}=%p" in line]
-        if stale:
-            given = [line for line in lines if line.startswith(("newer=", "[ -e "))]
-            query = "\n".join([*(given if verb == "reload" else ()), *stale])
+    for verb, paths, query in (
+        ("restart", asked.restart_on, what_was_read.newer_than_start),
+        ("reload", asked.reload_on, what_was_read.newer_than_reload),
+    ):
+        if paths:
             repair = f"systemctl {verb} {unit}"
-            yield Lasting(f"{unit} needs no {verb}", query, "", repair)
+            yield Lasting(f"{unit} needs no {verb}", query(unit, paths), "", repair)
     process = f"$(systemctl show -p MainPID --value {unit})"
     deleted = f"readlink /proc/{process}/exe | grep ' (deleted)$'"
     yield Lasting(f"the binary of {unit} is there", deleted, "", f"systemctl restart {unit}")
+
+
+def _answering(asked: probe.Answering) -> Iterator[Item]:
+    for unit, command in asked.probes:
+        query = (
+            f"timeout {probe.PATIENCE_S} sh -c {shlex.quote(command)} >/dev/null 2>&1 && echo yes"
+        )
+        yield Lasting(f"{unit} answers", query, "yes", f"systemctl restart {unit}")
 
 
 def _account(asked: account.Account) -> Iterator[Item]:
     yield Account(asked.user, mattermost.STATE, account.NO_SHELL)
 
 
-def _database(asked: database.AskDatabase) -> Iterator[Item]:
-    name, psql = asked.name, f"{database.psql_command(asked.port)} -At"
+def _database(asked: AskDatabase) -> Iterator[Item]:
+    name, psql = asked.name, f"{asked.client.command()} -At"
     rights = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
     create = (
         f"CREATE DATABASE {name} OWNER {name} ENCODING 'UTF8' LC_COLLATE '{LOCALE}' "
@@ -211,8 +221,8 @@ def _database(asked: database.AskDatabase) -> Iterator[Item]:
     )
     yield Fact(
         f"the role {name} may only log in",
-        f"""{psql} -c "select {database.ROLE_ATTRIBUTES} from pg_roles where rolname='{name}'\"""",
-        database.ONLY_LOGIN,
+        f"""{psql} -c "select {ROLE_ATTRIBUTES} from pg_roles where rolname='{name}'\"""",
+        ONLY_LOGIN,
         f'{psql} -c "CREATE ROLE {name}" || true; {psql} -c "ALTER ROLE {name} {rights}"',
     )
     of_database = f"from pg_database where datname='{name}'"
@@ -234,7 +244,7 @@ def _database(asked: database.AskDatabase) -> Iterator[Item]:
     yield from _database_parameters(asked, psql)
 
 
-def _database_parameters(asked: database.AskDatabase, psql: str) -> Iterator[Item]:
+def _database_parameters(asked: AskDatabase, psql: str) -> Iterator[Item]:
     for parameter in asked.parameters:
         yield Lasting(
             f"the parameter {parameter} is the file's",

@@ -21,8 +21,9 @@ from mattermost_host.knowledge.surface import SecretFile, Surface
 from mattermost_host.ops.entries import FileStates, State
 from mattermost_host.ops.kernel import KernelParameters
 from mattermost_host.ops.locale import HasLocale
+from mattermost_host.ops.probe import Answering
 from mattermost_host.ops.release_state import CURRENT, HOME, MANIFESTS, RELEASES, ReleaseState
-from mattermost_host.ops.running import AskUnit
+from mattermost_host.ops.unit_state import AskUnit
 from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError
 from tests.host import questions as q
@@ -41,11 +42,12 @@ PING = q.DirectPing(*mattermost.LISTEN)
 BINARY = q.AskBinary(mattermost.UNIT, CURRENT)
 RELEASE = ReleaseState("", by_hash=True)
 RELEASE_FILES = q.AskReleaseFiles(CURRENT)
-SERVER_FILES = AskUnit(
-    mattermost.UNIT,
-    restart_on=(mattermost.UNIT_FILE, mattermost.ENVIRONMENT_FILE, CURRENT),
+SERVER_FILES = AskUnit(mattermost.UNIT, restart_on=mattermost.READ_AT_START)
+NGINX_FILES = AskUnit(
+    nginx.UNIT,
+    restart_on=(nginx.DROP_IN_FOLDER,),
+    reload_on=(nginx.MAIN, nginx.SITE, tls.CERTIFICATE, tls.KEY),
 )
-NGINX_FILES = AskUnit(nginx.UNIT, restart_on=(nginx.DROP_IN,), reload_on=(nginx.MAIN, nginx.SITE))
 CERTIFICATE = q.CertificateFile(tls.CERTIFICATE)
 CLUSTER = AskCluster(postgres.NAME, postgres.PORT, "conf.d/mattermost-host.conf")
 FOLDERS = FileStates(
@@ -100,6 +102,7 @@ class Seen:
             LOCALE,
             self._kernel_question,
             self._secret_files_question,
+            self.probes,
         )
 
     @property
@@ -118,6 +121,21 @@ class Seen:
     @property
     def _secret_files_question(self) -> FileStates:
         return FileStates(tuple(file.path for file in self.declared_secret_files))
+
+    @property
+    def probes(self) -> Answering:
+        """Whether the units of this host answer; PostgreSQL's tells its own version first."""
+        surfaces = self.site.surfaces(self.host.name, UNASKED)
+        units = [unit for surface in surfaces.values() for unit in surface.units]
+        return Answering(tuple((unit.name, unit.probe) for unit in units if unit.probe))
+
+    @property
+    def answering(self) -> frozenset[str]:
+        """The units that answer."""
+        answered = cast(frozenset[str], self.answers[self.probes])
+        if (cluster := self.answers.get(CLUSTER)) and cluster.answered:
+            return answered | {postgres.unit(self.settings.postgres, self.facts)}
+        return answered
 
     @property
     def declared_secret_files(self) -> tuple[SecretFile, ...]:

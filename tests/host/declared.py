@@ -3,6 +3,7 @@
 from mattermost_host.knowledge.surface import Port, SecretFile, Surface, Unit
 
 UNITS, SANDBOXED, SECRET_FILES, PORTS = "units", "sandboxed units", "secret files", "ports"
+PROBED = "units that can be asked"
 
 
 def sandboxed(surface: Surface) -> tuple[Unit, ...]:
@@ -15,6 +16,7 @@ def has(surface: Surface, kind: str) -> bool:
     parts: dict[str, tuple[Unit | Port | SecretFile, ...]] = {
         UNITS: surface.units,
         SANDBOXED: sandboxed(surface),
+        PROBED: tuple(unit for unit in surface.units if unit.probe),
         SECRET_FILES: surface.secret_files,
         PORTS: surface.ports,
     }

@@ -1,6 +1,6 @@
 """Judges what a host answered: each failure is a sentence; no failure, no sentence."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from ipaddress import ip_address
 
 import pytest
@@ -9,8 +9,9 @@ from mattermost_host.components.firewall import RULES
 from mattermost_host.facts.host import HostFacts, Listener
 from mattermost_host.knowledge.surface import Port, SecretFile, Unit
 from mattermost_host.ops.entries import State
+from mattermost_host.ops.probe import PATIENCE_S
 from mattermost_host.ops.release_state import CURRENT, Found
-from mattermost_host.ops.running import UnitState
+from mattermost_host.ops.unit_state import UnitState
 from tests.host.questions import KernelRules, Process, RunningBinary, UnitStatus
 
 Sentences = Iterator[str]
@@ -51,6 +52,13 @@ def units(declared: Iterable[Unit], status: Mapping[str, UnitStatus]) -> Sentenc
             yield differs(unit.name, "it enabled at boot", now.enabled or "no word of it")
         if now.needs_daemon_reload:
             yield differs(unit.name, "its file as systemd read it", "the file changed since")
+
+
+def answering(declared: Iterable[Unit], answered: Collection[str]) -> Sentences:
+    """Each unit that can be asked answers."""
+    for unit in declared:
+        if unit.probe and unit.name not in answered:
+            yield differs(unit.name, "an answer", f"none within {PATIENCE_S} s")
 
 
 def users(
@@ -212,6 +220,12 @@ def current_files(unit: str, state: UnitState) -> Sentences:
     """The process is younger than every file it reads."""
     if not state.active:
         yield differs(unit, "it running its current files", "it not running")
+    if state.suspended:
+        yield differs(unit, "it at work", "its process stopped by a signal")
+    for less in state.lowered:
+        yield differs(unit, "the limits of its unit", f"that it {less}")
+    for path in (*state.masks, *state.overriding):
+        yield differs(unit, "its own unit files only", f"also {path}")
     for path in state.to_restart:
         yield differs(unit, "it running its current files", f"{path} newer than its last start")
     for path in state.to_reload:

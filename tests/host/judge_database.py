@@ -60,8 +60,6 @@ def parameters(cluster: Cluster, wanted: Mapping[str, str]) -> Sentences:
             yield differs(f"parameter {name}", f"{value} in force", now.why_not)
         elif name in cluster.pending_restart:
             yield differs(f"parameter {name}", f"{value} in force", "it waiting for a restart")
-    if cluster.file_newer:
-        yield differs("PostgreSQL", "our settings read", "the file newer than the last reload")
 
 
 def _unquoted(value: str) -> str:

@@ -10,6 +10,7 @@ from cryptography import x509
 
 from mattermost_host.certificates.authority import canonical, names_of
 from mattermost_host.certificates.check import covers
+from mattermost_host.ops.probe import PATIENCE_S
 from tests.host.judge import Sentences, differs
 from tests.host.outside import Answer, Handshake
 from tests.host.questions import ReleaseFiles
@@ -24,7 +25,9 @@ LEAST_DAYS = timedelta(days=14)
 def ping(status: int, body: Mapping[str, Any]) -> Sentences:
     """The server is well, so are its database and file store, and it is not root."""
     if status != 200:
-        yield differs("ping with server status", "200", status or "no answer")
+        yield differs(
+            "ping with server status", "200", status or f"no answer within {PATIENCE_S} s"
+        )
     for key in ("status", "database_status", "filestore_status"):
         if body.get(key) != "OK":
             yield differs(f"{key} of the ping", "OK", body.get(key, "nothing"))

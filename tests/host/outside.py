@@ -20,7 +20,9 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError
 
-TIMEOUT_S = 15
+TIMEOUT_S = 5
+SILENT_TIMEOUT_S = 1
+"""Once it was silent, for each further question: one server that hangs is not waited for often."""
 READ_AT_MOST = 16 * 1024 * 1024
 WEBSOCKET = "/api/v4/websocket"
 WEBSOCKET_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -68,6 +70,8 @@ class Outside:
     trust: ssl.SSLContext
     http_port: int = 80
     https_port: int = 443
+    silent: list[str] = field(default_factory=list, compare=False)
+    """The paths that nobody answered in time."""
 
     def ask(
         self,
@@ -79,7 +83,7 @@ class Outside:
     ) -> Answer:
         """GET ``path`` as it stands, dots and all. ``host`` instead of the site's name."""
         sent = {"Host": host or self.authority, "Connection": "close", **(headers or {})}
-        connection = http.client.HTTPConnection(self.address, timeout=TIMEOUT_S)
+        connection = http.client.HTTPConnection(self.address)
         try:
             connection.sock = self._connect(self.http_port) if plain else self._secure(self.trust)
             connection.putrequest("GET", path, skip_host=True, skip_accept_encoding=True)
@@ -90,6 +94,8 @@ class Outside:
             found = {name.lower(): value for name, value in response.getheaders()}
             return Answer(response.status, found, response.read(READ_AT_MOST))
         except (OSError, http.client.HTTPException) as error:
+            if isinstance(error, TimeoutError):
+                self.silent.append(path)
             scheme = "http" if plain else "https"
             raise OperatorError(
                 f"{scheme}://{self.authority}{path}: expected an answer from {self.address}, "
@@ -146,8 +152,12 @@ class Outside:
         proof = base64.b64encode(digest).decode()
         return answer, answer.headers.get("sec-websocket-accept") == proof
 
+    @property
+    def _timeout(self) -> int:
+        return SILENT_TIMEOUT_S if self.silent else TIMEOUT_S
+
     def _connect(self, port: int) -> socket.socket:
-        return socket.create_connection((self.address, port), TIMEOUT_S)
+        return socket.create_connection((self.address, port), self._timeout)
 
     def _secure(self, context: ssl.SSLContext) -> ssl.SSLSocket:
         return context.wrap_socket(self._connect(self.https_port), server_hostname=self.server_name)
@@ -210,5 +220,5 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ssl.SSLError):
         return (error.reason or str(error)).replace("_", " ").lower()
     if isinstance(error, TimeoutError):
-        return f"silence for {TIMEOUT_S} s"
+        return "silence"
     return str(error).rpartition("] ")[2] or type(error).__name__

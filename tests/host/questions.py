@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mattermost_host.engine.batch import Question
+from mattermost_host.ops.probe import PATIENCE_S
 
 
 @dataclass(frozen=True)
@@ -207,7 +208,7 @@ class DirectPing(Question[Ping]):
 
     def script(self) -> str:
         url = f"http://{self.address}:{self.port}{PING}"
-        return f"curl -sS -m 20 -w '\\n%{{http_code}}\\n' '{url}'"
+        return f"curl -sS -m {PATIENCE_S} -w '\\n%{{http_code}}\\n' '{url}'"
 
     def parse(self, lines: list[str]) -> Ping:
         if not lines:

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mattermost_host.engine.batch import Question
-from mattermost_host.ops.database import psql_command
+from mattermost_host.ops.database_state import Client, in_force
+from mattermost_host.ops.probe import PATIENCE_S
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,6 @@ class Cluster:
     peer: str | None = None
     """Who PostgreSQL takes the system account for, over the socket."""
     parameters: Mapping[str, Parameter] | None = None
-    file_newer: bool = False
-    """Our file was changed after the cluster last read its files."""
     pending_restart: tuple[str, ...] = ()
     listens_on: str = ""
 
@@ -57,12 +56,13 @@ class AskCluster(Question[Cluster]):
     """Its name below the cluster's configuration folder."""
 
     def script(self) -> str:
-        psql = psql_command(self.port)
+        psql = Client(self.port).command(limit_s=PATIENCE_S)
         catalogue = "; ".join(self._catalogue())
         inside = (
             "select 'schema|'||pg_get_userbyid(nspowner) from pg_namespace where nspname = 'public'"
         )
-        as_server = f"runuser -u {self.name} -- psql -X -At -w -p {self.port} -d {self.name}"
+        become = f"timeout {PATIENCE_S} runuser -u {self.name}"
+        as_server = f"{become} -- psql -X -At -w -p {self.port} -d {self.name}"
         return (
             f'{psql} -At -F "|" -d postgres -c "{catalogue}"\n'
             f'{psql} -At -d {self.name} -c "{inside}"\n'
@@ -82,12 +82,9 @@ class AskCluster(Question[Cluster]):
         )
         yield (
             "select 'parameter', f.name, f.setting, f.applied and s.sourcefile = f.sourcefile,"
-            " coalesce(f.error, ''), coalesce(s.sourcefile, s.source)"
+            " coalesce(f.error, ''), coalesce(s.sourcefile, s.source), s.setting,"
+            " coalesce(s.unit, '')"
             f" from pg_file_settings f join pg_settings s using (name) where f.{ours}"
-        )
-        yield (
-            "select distinct 'newer', 'yes' from pg_file_settings"
-            f" where {ours} and (pg_stat_file(sourcefile)).modification > pg_conf_load_time()"
         )
         yield "select 'pending', name from pg_settings where pending_restart"
         yield "select 'listens', current_setting('listen_addresses')"
@@ -104,14 +101,20 @@ class AskCluster(Question[Cluster]):
             database=DatabaseRow(*database) if database else None,
             schema_owner=_first(rows, "schema"),
             peer=_first(rows, "peer"),
-            parameters={
-                name: Parameter(value, in_force == "t", error or f"its value comes from {source}")
-                for name, value, in_force, error, source in rows.get("parameter", ())
-            },
-            file_newer="newer" in rows,
+            parameters={row[0]: _parameter(*row[1:]) for row in rows.get("parameter", ())},
             pending_restart=tuple(values[0] for values in rows.get("pending", ())),
             listens_on=_first(rows, "listens") or "",
         )
+
+
+def _parameter(
+    value: str, applied: str, error: str, source: str, setting: str, unit: str
+) -> Parameter:
+    if applied != "t":
+        return Parameter(value, in_force=False, why_not=error or f"its value comes from {source}")
+    if not in_force(value, setting, unit):
+        return Parameter(value, in_force=False, why_not=" of ".join(filter(None, (setting, unit))))
+    return Parameter(value, in_force=True)
 
 
 def _first(rows: Mapping[str, list[list[str]]], kind: str) -> str | None:

@@ -12,6 +12,12 @@ def test_units_are_active(seen: Seen, component: str) -> None:
     judge.holds(judge.units(seen.surfaces[component].units, seen.answers[asking.UNITS]))
 
 
+@pytest.mark.declares(declared.PROBED)
+def test_units_answer(seen: Seen, component: str) -> None:
+    """Its units answer: a process that hangs is active, too."""
+    judge.holds(judge.answering(seen.surfaces[component].units, seen.answering))
+
+
 @pytest.mark.declares(declared.UNITS)
 def test_units_have_their_user(seen: Seen, component: str) -> None:
     """Its units run as their own user."""

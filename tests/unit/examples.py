@@ -18,12 +18,13 @@ from mattermost_host.ops import (
     account,
     acme,
     administrator,
-    database,
+    database_state,
     kernel,
     locale,
     packages,
+    probe,
     ruleset,
-    running,
+    unit_state,
 )
 from mattermost_host.ops.entries import (
     Absent,
@@ -124,10 +125,11 @@ def converged(fresh: Plan) -> Answer:
             asked.user,
         ),
         ReleaseState: lambda _: _release(fresh),
-        running.AskUnit: lambda _: running.UnitState(active=True, enabled=True),
+        unit_state.AskUnit: lambda _: unit_state.UnitState(active=True, enabled=True),
+        probe.Answering: lambda asked: frozenset(unit for unit, _ in asked.probes),
         ruleset.RulesState: lambda _: True,
         ruleset.TableExists: lambda _: False,
-        database.AskDatabase: lambda asked: database.DatabaseState(
+        database_state.AskDatabase: lambda asked: database_state.DatabaseState(
             "l", asked.name, "UTF8", asked.name
         ),
         administrator.AskUser: lambda _: administrator.Found(True, "system_user system_admin"),

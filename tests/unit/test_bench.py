@@ -1,6 +1,6 @@
 """The bench takes our questions apart for the rivals; it has to notice when one changes."""
 
-from mattermost_host.ops.running import AskUnit
+from mattermost_host.ops.unit_state import AskUnit
 from tests.bench import items
 from tests.bench.items import Lasting
 

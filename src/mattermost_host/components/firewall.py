@@ -101,6 +101,16 @@ def deploy(
     )
 
 
+def before_start(settings: Settings) -> tuple[str, ...]:
+    """Lines of ``[Unit]`` for what must not start without the rules.
+
+    Not Requires: a firewall that is stopped or restarted by hand would stop the site with it.
+    """
+    if not settings.enabled:
+        return ()
+    return (f"Wants={UNIT}", f"After={UNIT}", f"AssertPathExists={LISTING}")
+
+
 def accept_rules(surfaces: Iterable[Surface], peers: Sequence[Peer]) -> Iterator[str]:
     """One nftables rule for each protocol, kind of peer and address family."""
     shown = list(surfaces)

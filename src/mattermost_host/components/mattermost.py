@@ -1,6 +1,6 @@
 """The Mattermost server: release, account, settings, service, first administrator."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, SecretStr
@@ -16,6 +16,8 @@ from mattermost_host.ops import account, administrator, files, packages, release
 from mattermost_host.ops.entries import Absent, Alone, Directory, Entry, File, Owned
 from mattermost_host.ops.files import Check
 from mattermost_host.ops.release_state import CURRENT, HOME, MANIFESTS, RELEASES
+from mattermost_host.ops.unit_files import understood
+from mattermost_host.ops.what_was_read import noted_at_start
 from mattermost_host.preflight import conflicts
 from mattermost_host.preflight import host as requirements
 from mattermost_host.preflight import release as release_requirements
@@ -40,21 +42,11 @@ LOCAL_SOCKET = "/run/mattermost/local.socket"
 USERS_PER_TEAM = 50
 """The server's default, which a site of more people fills; everybody may want to be in one."""
 LISTEN = ("127.0.0.1", 8065)
-READ_AT_START = (
-    UNIT_FILE,
-    f"{UNIT_FILE}.d",
-    ENVIRONMENT_FILE,
-    LICENCE_FILE,
-    DATABASE_CA_FILE,
-    CURRENT,
-)
-GATE = running.Gate(f"curl --fail --noproxy '*' http://{LISTEN[0]}:{LISTEN[1]}/api/v4/system/ping")
+SETTINGS = (ENVIRONMENT_FILE, LICENCE_FILE, DATABASE_CA_FILE)
+READ_AT_START = (UNIT_FILE, f"{UNIT_FILE}.d", *SETTINGS, CURRENT)
+PING = f"curl --silent --noproxy '*' http://{LISTEN[0]}:{LISTEN[1]}/api/v4/system/ping"
+GATE = running.Gate(f"{PING} --fail")
 """READY comes with the listener; the gate tells a server that answers from one that does not."""
-# systemd-analyze says what it does not understand, and yet ends with 0.
-UNIT_CHECK = (
-    f'if systemd-analyze verify --man=no "$stage{UNIT_FILE}" 2>&1 | grep -F {UNIT} >&2; '
-    "then exit 1; fi"
-)
 
 
 class Administrator(BaseModel):
@@ -112,7 +104,7 @@ class Settings(BaseModel):
 def surface(settings: Settings, place: Place) -> Surface:
     """The service behind the proxy; nobody but this host reaches it."""
     return Surface(
-        units=(Unit(UNIT, user=USER, max_exposure=1.5),),
+        units=(Unit(UNIT, user=USER, max_exposure=1.5, probe=PING),),
         ports=(
             Port(
                 LISTEN[1],
@@ -135,6 +127,7 @@ def deploy(
     settings: Settings,
     *,
     wanted: Release,
+    before_start: Sequence[str],
     brotli: bool,
     variables: Mapping[str, str],
     local_database: bool,
@@ -143,18 +136,13 @@ def deploy(
     administrator_email: str,
     administrator_password: SecretStr,
 ) -> None:
-    """``variables`` are the settings that we own, as environment variables, secrets included.
-
-    ``brotli``: the proxy can serve static files that were compressed by it.
-    """
-    needed = ["tar", "gzip", *(["brotli"] if brotli else [])]
-    packages.installed(name="what the release needs is installed", packages=needed)
+    """``variables``: our settings, as environment variables; ``before_start``: of the unit."""
     account.system_account(name="the account mattermost exists", user=USER, home=STATE)
-    switched = _deploy_release(wanted)
+    switched = _deploy_release(wanted, brotli)
     written = files.present(
         name="folders, settings and unit are in place",
-        entries=entries(settings, variables, local_database, database_ca, licence),
-        check=Check(UNIT_CHECK),
+        entries=entries(settings, variables, local_database, before_start, database_ca, licence),
+        check=Check(understood(UNIT_FILE)),
     )
     running.running(
         name="the server runs it",
@@ -162,6 +150,7 @@ def deploy(
         restart_on=[*READ_AT_START, *release.read_at_start(wanted.folder)],
         restart_after=[written, switched],
         gate=GATE,
+        probe=PING,
     )
     administrator.administrator(
         name=f"the administrator {settings.administrator.username} exists",
@@ -172,8 +161,10 @@ def deploy(
     )
 
 
-def _deploy_release(wanted: Release) -> OperationMeta:
+def _deploy_release(wanted: Release, brotli: bool) -> OperationMeta:
     """What switches to the release; an upgrade may put steps of its own between."""
+    needed = ["tar", "gzip", *(["brotli"] if brotli else [])]
+    packages.installed(name="what the release needs is installed", packages=needed)
     files.present(
         name="the folders of the releases are in place",
         entries=[Directory(path) for path in (HOME, RELEASES, MANIFESTS)],
@@ -188,17 +179,12 @@ def entries(
     settings: Settings,
     variables: Mapping[str, str],
     local_database: bool,
+    before_start: Sequence[str],
     database_ca: bytes | None,
     licence: bytes | None,
 ) -> list[Entry]:
     """Everything in the file system that is ours, except the release itself."""
     quoted = {name: process_environment.quoted(value) for name, value in sorted(variables.items())}
-    unit = render(
-        "mattermost/mattermost.service.j2",
-        environment_file=ENVIRONMENT_FILE,
-        local_database=local_database,
-        sandbox_without=settings.sandbox_without,
-    )
     return [
         Directory("/etc/mattermost-host"),
         *(Directory(f"{STATE}{part}", "750", USER, USER) for part in ("", *STATE_FOLDERS)),
@@ -215,13 +201,24 @@ def entries(
         ),
         _optional(LICENCE_FILE, licence),
         _optional(DATABASE_CA_FILE, database_ca),
-        File(UNIT_FILE, unit),
+        File(UNIT_FILE, _unit(settings, local_database, before_start)),
         Alone(f"{UNIT_FILE}.d"),
         File(
             "/etc/tmpfiles.d/mattermost-host.conf",
             render("mattermost/tmpfiles.conf.j2", days=settings.log_days),
         ),
     ]
+
+
+def _unit(settings: Settings, local_database: bool, before_start: Sequence[str]) -> str:
+    return render(
+        "mattermost/mattermost.service.j2",
+        environment_file=ENVIRONMENT_FILE,
+        local_database=local_database,
+        before_start=before_start,
+        note=noted_at_start(READ_AT_START),
+        sandbox_without=settings.sandbox_without,
+    )
 
 
 STATE_FOLDERS = ("/config", "/data", "/plugins", "/client-plugins")

@@ -16,7 +16,7 @@ from mattermost_host.knowledge.names import HTTPS_PORT
 from mattermost_host.knowledge.sizing import NginxSizing
 from mattermost_host.knowledge.surface import Port, Surface, Unit
 from mattermost_host.knowledge.texts import STRICT, Network
-from mattermost_host.ops import files, packages, running
+from mattermost_host.ops import files, packages, running, what_was_read
 from mattermost_host.ops.entries import Absent, Alone, Directory, File
 from mattermost_host.ops.files import Check
 from mattermost_host.preflight import conflicts
@@ -89,6 +89,7 @@ class LoginLimit:
 
 
 LOGINS = LoginLimit()
+PROBE = "curl --silent --noproxy '*' http://127.0.0.1/"
 UPLOAD_OVERHEAD_MB = 5
 """What a multipart upload is larger than its file."""
 
@@ -110,7 +111,7 @@ class Settings(BaseModel):
 def surface(settings: Settings, place: Place) -> Surface:
     """What the world sees."""
     return Surface(
-        units=(Unit(UNIT, max_exposure=3.0),),
+        units=(Unit(UNIT, max_exposure=3.0, probe=PROBE),),
         ports=(
             Port(80, "redirect to HTTPS, certificate challenges", "world", process="nginx"),
             Port(443, "HTTPS and WebSockets of all clients", "world", process="nginx"),
@@ -142,12 +143,13 @@ def deploy(
     serving: Serving,
     *,
     sizing: NginxSizing,
+    before_start: Sequence[str],
     nginx_version: str,
     brotli_module: str | None,
     ipv6: bool,
     pair: OperationMeta,
 ) -> None:
-    """Serve over TLS. ``nginx_version`` decides how HTTP/2 is spelled, ``pair`` wrote the key."""
+    """Serve over TLS: ``before_start`` makes the unit wait, ``pair`` wrote the key."""
     brotli = [brotli_module] if brotli_module else []
     packages.installed(name="NGINX is installed", packages=["nginx", *brotli])
     site = site_configuration(settings, serving, nginx_version, ipv6=ipv6, brotli=bool(brotli))
@@ -156,16 +158,12 @@ def deploy(
         entries=[
             Directory(DROP_IN_FOLDER),
             Alone(DROP_IN_FOLDER, (Path(DROP_IN).name,)),
-            File(DROP_IN, render("nginx/service.conf.j2", open_files=sizing.open_files)),
+            File(DROP_IN, service_configuration(sizing, serving, before_start)),
         ],
     )
     written = files.present(
         name="the tested configuration is in place",
-        entries=[
-            File(MAIN, main_configuration(sizing)),
-            File(SITE, site),
-            Absent(DEFAULT_SITE),
-        ],
+        entries=[File(MAIN, main_configuration(sizing)), File(SITE, site), Absent(DEFAULT_SITE)],
         check=Check(f'nginx -t -q -c "$stage{MAIN}"', tree=FOLDER),
     )
     running.running(
@@ -175,6 +173,20 @@ def deploy(
         reload_on=[MAIN, SITE, serving.certificate, serving.key],
         restart_after=[service],
         reload_after=[written, pair],
+        probe=PROBE,
+    )
+
+
+def service_configuration(
+    sizing: NginxSizing, serving: Serving, before_start: Sequence[str]
+) -> str:
+    """The drop-in of its unit."""
+    read = (DROP_IN_FOLDER, MAIN, SITE, serving.certificate, serving.key)
+    return render(
+        "nginx/service.conf.j2",
+        open_files=sizing.open_files,
+        before_start=before_start,
+        note=what_was_read.noted_at_start(read),
     )
 
 

@@ -1,6 +1,6 @@
 """PostgreSQL on the host itself, or somebody else's by DSN."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from pydantic import BaseModel, Field, SecretStr
 from pyinfra.api import Host
@@ -19,8 +19,9 @@ from mattermost_host.knowledge.postgresql_versions import (
 )
 from mattermost_host.knowledge.surface import Surface, Unit
 from mattermost_host.knowledge.texts import STRICT, Line
-from mattermost_host.ops import database, files, packages, running
-from mattermost_host.ops.entries import File
+from mattermost_host.ops import database, files, packages, running, what_was_read
+from mattermost_host.ops.database_state import AskDatabase, Client
+from mattermost_host.ops.entries import Alone, Directory, Entry, File
 from mattermost_host.preflight import conflicts
 from mattermost_host.preflight import host as requirements
 from mattermost_host.preflight.external_database_findings import DATABASE_CHECKS
@@ -33,6 +34,7 @@ SOCKET_FOLDER = "/var/run/postgresql"
 NAME = "mattermost"
 """Role, database and system account share it, so peer authentication needs no map."""
 PORT = 5432
+OF_UNIT = "mattermost-host.conf"
 PGDG_SOURCE = "/etc/apt/sources.list.d/pgdg.sources"
 CODENAMES = {
     ("debian", "11"): "bullseye",
@@ -91,53 +93,93 @@ def unit(settings: Settings, facts: HostFacts) -> str:
     return f"postgresql@{major(settings, facts)}-main.service"
 
 
+def files_of(version: int) -> tuple[str, str, str]:
+    """Where the drop-ins of its unit are, that of its parameters, and its access rules."""
+    folder = f"/etc/postgresql/{version}/main"
+    return (
+        f"/etc/systemd/system/postgresql@{version}-main.service.d",
+        f"{folder}/conf.d/mattermost-host.conf",
+        f"{folder}/pg_hba.conf",
+    )
+
+
+def client(version: int) -> Client:
+    """psql of the cluster."""
+    lock_file = f"/var/lib/postgresql/{version}/main/postmaster.pid"
+    return Client(PORT, f"/usr/lib/postgresql/{version}/bin/psql", lock_file)
+
+
+def probe(version: int) -> str:
+    """Shell that tells whether it answers; one that starts, or recovers, does."""
+    ready = f"/usr/lib/postgresql/{version}/bin/pg_isready"
+    asked = f"{ready} -q -h {SOCKET_FOLDER} -p $port"
+    return f"{client(version).find_port} {asked}; [ $? -le 1 ]"
+
+
 def surface(settings: Settings, place: Place) -> Surface:
     """The cluster; it listens on its socket only, so there is no port to guard."""
     # Which cluster it is depends on the host.
     if not settings.local or place.facts is UNASKED:
         return Surface()
-    return Surface(units=(Unit(unit(settings, place.facts), user="postgres"),))
+    running_as = unit(settings, place.facts)
+    version = major(settings, place.facts)
+    return Surface(units=(Unit(running_as, user="postgres", probe=probe(version)),))
 
 
 @component("PostgreSQL")
-def deploy(settings: Settings, facts: HostFacts, parameters: Mapping[str, str]) -> None:
-    """Cluster, settings drop-in, role and database. ``parameters`` come from sizing."""
-    version = major(settings, facts)
-    folder = f"/etc/postgresql/{version}/main"
-    drop_in = f"{folder}/conf.d/mattermost-host.conf"
-    access = f"{folder}/pg_hba.conf"
+def deploy(
+    settings: Settings,
+    facts: HostFacts,
+    parameters: Mapping[str, str],
+    before_start: Sequence[str],
+) -> None:
+    """``parameters`` come from sizing; ``before_start``: lines of the unit that make it wait."""
+    version, service = major(settings, facts), unit(settings, facts)
+    of_unit, drop_in, access = files_of(version)
     if settings.pgdg:
         _repository(facts)
     packages.installed(
         name=f"PostgreSQL {version} is installed", packages=[f"postgresql-{version}"]
     )
-    wanted = {"listen_addresses": "''", **parameters}
+    # What had the port when the cluster was made gave it another one.
+    wanted = {"port": str(PORT), "listen_addresses": "''", **parameters}
     written = files.present(
         name="settings and access rules are in place",
         entries=[
+            *_of_unit(of_unit, (of_unit, drop_in, access), before_start),
             File(drop_in, render("postgres/postgresql.conf.j2", parameters=wanted)),
             _access_rules(access),
         ],
     )
     running.running(
         name="PostgreSQL runs with them",
-        unit=unit(settings, facts),
-        restart_on=[drop_in],
+        unit=service,
+        restart_on=[of_unit, drop_in],
         reload_on=[access],
         restart_after=[written],
+        probe=probe(version),
     )
     database.present(
         name="role, database and schema belong to Mattermost",
-        question=database.AskDatabase(
-            NAME, PORT, tuple(wanted), drop_in, psql=f"/usr/lib/postgresql/{version}/bin/psql"
-        ),
+        question=AskDatabase(NAME, tuple(wanted), drop_in, client(version), version),
         locale=LOCALE,
-        unit=unit(settings, facts),
+        unit=service,
     )
 
 
+def _of_unit(folder: str, read: Sequence[str], before_start: Sequence[str]) -> list[Entry]:
+    """The drop-in of the cluster's unit, and no other beside it."""
+    note = what_was_read.noted_at_start(read)
+    drop_in = render("postgres/service.conf.j2", before_start=before_start, note=note)
+    return [
+        Directory(folder),
+        Alone(folder, (OF_UNIT,)),
+        File(f"{folder}/{OF_UNIT}", drop_in),
+    ]
+
+
 def _access_rules(path: str) -> File:
-    rules = render("postgres/pg_hba.conf.j2")
+    rules = render("postgres/pg_hba.conf.j2", name=NAME)
     return File(path, rules, "640", "postgres", "postgres", guards=True)
 
 

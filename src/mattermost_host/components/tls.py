@@ -17,7 +17,7 @@ from mattermost_host.facts.place import Place
 from mattermost_host.knowledge.names import is_public
 from mattermost_host.knowledge.surface import SecretFile, Surface, Unit, Wanted
 from mattermost_host.knowledge.texts import STRICT, HttpsUrl, Line, MailAddress
-from mattermost_host.ops import acme, files, packages, running
+from mattermost_host.ops import acme, files, packages, running, what_was_read
 from mattermost_host.ops.entries import Absent, Directory, File
 from mattermost_host.ops.files import Check
 from mattermost_host.preflight.finding import Finding, Requirement
@@ -259,7 +259,7 @@ def _acme_files(settings: Settings) -> Iterator[Directory | File | Absent]:
         certificate=CERTIFICATE,
         key=KEY,
         unit=PROXY,
-        stamps=running.STAMPS,
+        stamps=what_was_read.STAMPS,
     )
     yield Directory(STATE)
     yield Directory(CHALLENGES)

@@ -99,7 +99,9 @@ def is_safe(
     """
     return bool(changes) and all(
         change.effect == "change"
-        and not any(each.follows_a_change_of(change.subject) for each in consequences)
+        and not (
+            change.content and any(one.follows_a_change_of(change.subject) for one in consequences)
+        )
         and (change.subject.startswith("/") or not follows)
         for change in changes
     )

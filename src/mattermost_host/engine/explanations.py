@@ -7,6 +7,7 @@ from typing import Literal
 from weakref import WeakKeyDictionary
 
 from pyinfra.api import Host
+from pyinfra.api.operation import OperationMeta
 from pyinfra.context import ctx_host
 
 Effect = Literal["change", "restart", "reload"]
@@ -26,6 +27,8 @@ class Change:
     """critical: open to somebody, or down; info: nothing depends on it."""
     diff: tuple[str, ...] = ()
     """Unified difference of a file that holds no secret, from the host's to ours."""
+    content: bool = True
+    """Whether what a process reads becomes another; a mode or an owner is not read."""
     heals: bool = True
     """Whether a repair that nobody watches may make it; an upgrade is an operator's."""
 
@@ -63,3 +66,12 @@ def explain(*changes: Change) -> None:
 def explained(host: Host, operation: str) -> Sequence[Change]:
     """What the operation with this hash said it would change on ``host``."""
     return _collected.get(host, {}).get(operation, ())
+
+
+def foreseen_content(operation: OperationMeta) -> bool:
+    """Whether an operation of this host would change what a process reads, as far as it says."""
+    host: Host = ctx_host.get()  # type: ignore[no-untyped-call]
+    if not operation.will_change:
+        return False
+    told = explained(host, operation._hash)
+    return not told or any(change.content for change in told)

@@ -58,6 +58,8 @@ class Unit:
     user: str = "root"
     max_exposure: float | None = None
     """Upper bound for ``systemd-analyze security``; None where we do not sandbox the unit."""
+    probe: str = ""
+    """Shell that succeeds while it answers; empty where that can't be asked."""
 
 
 @dataclass(frozen=True)

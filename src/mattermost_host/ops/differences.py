@@ -21,6 +21,7 @@ from mattermost_host.ops.entries import (
     State,
     kind_of,
     mode_of,
+    same_content,
     same_owner,
     strangers,
 )
@@ -63,7 +64,13 @@ def described(
             _diff(entry, now[entry.path]) if isinstance(entry, File) and entry.path in now else ()
         )
         severity = _severity(entry, state, diff)
-        yield Change(entry.path, _found(entry, state), severity=severity, diff=diff)
+        yield Change(
+            entry.path,
+            _found(entry, state),
+            severity=severity,
+            diff=diff,
+            content=not _is_read_alike(entry, state),
+        )
 
 
 def _found(entry: Entry, state: State | None) -> str:
@@ -87,6 +94,15 @@ def _flaws(entry: File | Directory | Owned, state: State) -> Iterator[str]:
         yield f"has mode {state.mode} instead of {wanted}"
     if not same_owner(entry, state):
         yield f"belongs to {state.user}:{state.group} instead of {entry.user}:{entry.group}"
+
+
+def _is_read_alike(entry: Entry, state: State | None) -> bool:
+    """Whether only mode or owner are wrong."""
+    if state is None or state.kind != kind_of(entry):
+        return False
+    return isinstance(entry, Directory | Owned) or (
+        isinstance(entry, File) and same_content(entry, state)
+    )
 
 
 def _severity(entry: Entry, state: State | None, diff: tuple[str, ...]) -> Severity:

@@ -1,4 +1,4 @@
-"""What goes before a unit's described file, and what its process was allowed when it started."""
+"""What goes before a unit's described file."""
 
 from collections.abc import Iterator, Sequence
 
@@ -14,13 +14,6 @@ FOLDERS = (
 OF_CONTAINERS = "zzz-lxc-"
 """LXC adapts services to its containers by drop-ins below /run, anew at each boot."""
 MASK = "/dev/null"
-LIMITS = (
-    # Read by the shell itself, which costs no process.
-    "for one in 1 ${process:-0}; do while read -r a b c soft hard rest; do"
-    ' [ "$a $b $c" != "Max open files" ] || echo "Files=$hard"'
-    "; done </proc/$one/limits; done"
-)
-"""Shell that prints the hard limit of open files of PID 1 and of ``$process``."""
 
 
 def names(unit: str) -> list[str]:
@@ -56,9 +49,8 @@ def overriding(unit: str, lines: Sequence[str]) -> dict[str, str]:
     }
 
 
-def is_low(limits: Sequence[str], wanted: str) -> bool:
-    """Whether the second limit is below ``wanted``, as far as the first, of PID 1, allows that."""
-    if len(limits) < 2:
-        return False
-    most, own, unit = (int(one) if one.isdigit() else 2**63 for one in (*limits[:2], wanted))
-    return own < min(most, unit)
+def understood(path: str) -> str:
+    """Shell for a ``files.Check``: succeeds where systemd understands the staged unit ``path``."""
+    # systemd-analyze says what it does not understand, and yet ends with 0.
+    said = f'systemd-analyze verify --man=no "$stage{path}" 2>&1'
+    return f"if {said} | grep -F {path.rpartition('/')[2]} >&2; then exit 1; fi"

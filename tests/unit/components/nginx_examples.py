@@ -22,6 +22,7 @@ SERVING = Serving(
     acme_folder=None,
 )
 HOST = {
+    "before_start": ("After=wall.service",),
     "sizing": sizing.nginx(50),
     "nginx_version": "1.22.1-9+deb12u2",
     "brotli_module": None,

@@ -56,6 +56,7 @@ class Deployed:
         settings = Settings(**changed.pop("settings", {}))
         wiring = {
             "wanted": self.wanted,
+            "before_start": ("After=wall.service",),
             "brotli": True,
             "variables": _variables(settings),
             "local_database": True,
@@ -74,8 +75,8 @@ def deployed(tarball: Path) -> Deployed:
 
 def test_a_fresh_host(deployed: Deployed) -> None:
     assert deployed().changed == [
-        "Mattermost | what the release needs is installed",
         "Mattermost | the account mattermost exists",
+        "Mattermost | what the release needs is installed",
         "Mattermost | the folders of the releases are in place",
         "Mattermost | release 11.7.9 is unpacked",
         "Mattermost | release 11.7.9 is current",

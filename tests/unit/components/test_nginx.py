@@ -9,7 +9,7 @@ from mattermost_host.components import nginx
 from mattermost_host.components.nginx import DROP_IN, MAIN, SITE, Settings
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.ops.entries import Absent
-from mattermost_host.ops.running import AskUnit, UnitState
+from mattermost_host.ops.unit_state import AskUnit, UnitState
 from tests.unit.components.nginx_examples import CERTIFICATE, KEY, planned
 from tests.unit.examples import DEBIAN_12, converged, files_that_differ, mistakes_of, place
 from tests.unit.fake_host import answering

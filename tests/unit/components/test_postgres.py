@@ -7,11 +7,12 @@ import pytest
 from mattermost_host.components import postgres
 from mattermost_host.components.postgres import Settings
 from mattermost_host.facts.host import HostFacts
-from mattermost_host.ops.database import AskDatabase, DatabaseState
-from mattermost_host.ops.running import AskUnit
+from mattermost_host.ops.database_state import AskDatabase, DatabaseState
+from mattermost_host.ops.unit_state import AskUnit
 from tests.unit.examples import DEBIAN_12, converged, files_that_differ, mistakes_of, place
-from tests.unit.fake_host import Plan, answering, plan
+from tests.unit.fake_host import Answer, Plan, answering, nothing_installed, plan
 
+OF_UNIT = "/etc/systemd/system/postgresql@15-main.service.d/mattermost-host.conf"
 DROP_IN = "/etc/postgresql/15/main/conf.d/mattermost-host.conf"
 ACCESS = "/etc/postgresql/15/main/pg_hba.conf"
 PARAMETERS = {"shared_buffers": "585MB", "max_connections": "120"}
@@ -21,8 +22,16 @@ def _fresh(
     settings: Settings | None = None,
     facts: HostFacts = DEBIAN_12,
     parameters: dict[str, str] | None = None,
+    answer: Answer = nothing_installed,
 ) -> Plan:
-    return plan(postgres.deploy, settings or Settings(), facts, parameters or PARAMETERS)
+    return plan(
+        postgres.deploy,
+        settings or Settings(),
+        facts,
+        parameters=parameters or PARAMETERS,
+        before_start=("After=wall.service",),
+        answer=answer,
+    )
 
 
 def test_a_fresh_host() -> None:
@@ -34,27 +43,28 @@ def test_a_fresh_host() -> None:
         "PostgreSQL | role, database and schema belong to Mattermost",
     ]
     assert result.steps[0].shell.endswith(" install postgresql-15")
-    assert set(result.written) == {DROP_IN, ACCESS}
+    assert set(result.written) == {OF_UNIT, DROP_IN, ACCESS}
+    assert "After=wall.service" in result.text(OF_UNIT)
 
 
 def test_a_converged_host_yields_nothing() -> None:
-    answer = converged(_fresh())
-    assert plan(postgres.deploy, Settings(), DEBIAN_12, PARAMETERS, answer=answer).changed == []
+    assert _fresh(answer=converged(_fresh())).changed == []
 
 
 def test_parameters_are_a_drop_in_and_the_packages_own_file_stays() -> None:
     assert _fresh().text(DROP_IN).splitlines()[1:] == [
+        "port = 5432",
         "listen_addresses = ''",
         "shared_buffers = 585MB",
         "max_connections = 120",
     ]
-    assert not any(path.endswith("postgresql.conf") for path in _fresh().written)
+    assert not any(path.endswith("/postgresql.conf") for path in _fresh().written)
 
 
 def test_one_parameter_is_one_file_and_a_restart() -> None:
     larger = {**PARAMETERS, "shared_buffers": "1GB"}
     assert files_that_differ(_fresh(), _fresh(parameters=larger)) == {DROP_IN}
-    result = plan(postgres.deploy, Settings(), DEBIAN_12, larger, answer=converged(_fresh()))
+    result = _fresh(parameters=larger, answer=converged(_fresh()))
     assert result.changed == [
         "PostgreSQL | settings and access rules are in place",
         "PostgreSQL | PostgreSQL runs with them",
@@ -79,7 +89,8 @@ def test_a_parameter_that_somebody_overrode_is_reset() -> None:
         postgres.deploy,
         Settings(),
         DEBIAN_12,
-        PARAMETERS,
+        parameters=PARAMETERS,
+        before_start=("After=wall.service",),
         answer=answering({question: drifted}, converged(fresh)),
     )
     assert result.changed == ["PostgreSQL | role, database and schema belong to Mattermost"]
@@ -114,7 +125,8 @@ def test_pgdg_brings_its_repository_before_its_packages() -> None:
         postgres.deploy,
         Settings(pgdg=True, version=16),
         DEBIAN_12,
-        PARAMETERS,
+        parameters=PARAMETERS,
+        before_start=("After=wall.service",),
         answer=converged(result),
     )
     assert again.changed == []

@@ -12,15 +12,25 @@ from mattermost_host.drift.repair import Heal, Scope, is_safe, leave
 from mattermost_host.engine.explanations import Change, collecting
 from mattermost_host.engine.restart_triggers import Consequence
 from mattermost_host.engine.run import Run
-from mattermost_host.ops import account, database, files, kernel, release, ruleset, running
+from mattermost_host.ops import (
+    account,
+    database,
+    database_state,
+    files,
+    kernel,
+    release,
+    ruleset,
+    running,
+    unit_state,
+)
 from mattermost_host.ops.entries import Directory, Entry, File, FileStates, State
 from mattermost_host.ops.release_state import Found, ReleaseState
 from mattermost_host.releases.choice import Release
 from mattermost_host.support.errors import OperatorError
 from tests.unit.fake_host import Plan, _fake_host, answering
 
-UNIT = running.AskUnit("x.service", ("/etc/x.conf", "/etc/x.service.d"), ("/etc/x.pem",))
-RUNS = running.UnitState(active=True, enabled=True)
+UNIT = unit_state.AskUnit("x.service", ("/etc/x.conf", "/etc/x.service.d"), ("/etc/x.pem",))
+RUNS = unit_state.UnitState(active=True, enabled=True)
 FOLDER = Directory("/var/lib/x", "750")
 CONF, PEM, OTHER = File("/etc/x.conf", "a"), File("/etc/x.pem", "b"), File("/etc/y.conf", "c")
 RULES = ruleset.RulesState("f.service", "inet x", "/etc/f.nft", "/run/f")
@@ -114,15 +124,21 @@ def test_what_no_unit_reads_is_put_right() -> None:
 
 
 @pytest.mark.parametrize("wrong", [CONF, PEM], ids=["restart", "reload"])
-@pytest.mark.parametrize("how", ["content", "mode", "missing"])
+def test_another_mode_of_what_a_unit_reads_is_put_right_at_any_hour(wrong: File) -> None:
+    states = {CONF.path: _state(CONF), PEM.path: _state(PEM)}
+    states[wrong.path] = _state(wrong, mode="666")
+    answers = _right(CONF, PEM) | {_asked(CONF, PEM): states, _asked(OTHER): {}}
+    assert "X | files are in place" in _healed(_deploy(CONF, PEM), answers)[1]
+
+
+@pytest.mark.parametrize("wrong", [CONF, PEM], ids=["restart", "reload"])
+@pytest.mark.parametrize("how", ["content", "missing"])
 def test_a_file_that_a_unit_reads_waits_and_so_does_what_follows_it(wrong: File, how: str) -> None:
     states = {CONF.path: _state(CONF), PEM.path: _state(PEM)}
     if how == "missing":
         del states[wrong.path]
     else:
-        states[wrong.path] = (
-            _state(wrong, mode="666") if how == "mode" else _state(File(wrong.path, "other"))
-        )
+        states[wrong.path] = _state(File(wrong.path, "other"))
     answers = _right(CONF, PEM) | {_asked(CONF, PEM): states, _asked(OTHER): {}}
     answers[kernel.KernelParameters(("vm.a",))] = {"vm.a": "2"}
     left, ran = _healed(_deploy(CONF, PEM), answers)
@@ -137,19 +153,19 @@ def test_a_drop_in_beside_ours_is_read_by_the_unit_as_well() -> None:
 
 
 def test_a_pending_restart_is_left_alone() -> None:
-    stale = running.UnitState(active=True, enabled=True, to_restart=("/etc/x.conf",))
+    stale = unit_state.UnitState(active=True, enabled=True, to_restart=("/etc/x.conf",))
     assert _healed(_deploy(CONF), _right(CONF) | {UNIT: stale})[0] == 0
 
 
 def test_a_unit_is_enabled_without_being_started() -> None:
-    disabled = running.UnitState(active=True, enabled=False)
+    disabled = unit_state.UnitState(active=True, enabled=False)
     _, ran = _healed(_deploy(CONF), _right(CONF) | {UNIT: disabled})
     assert ran == {"X | it runs": "set -eu\nsystemctl enable --quiet x.service"}
 
 
 def test_what_comes_after_a_service_that_is_down_waits_for_it() -> None:
     answers = _right(CONF) | {
-        UNIT: running.UnitState(enabled=True),
+        UNIT: unit_state.UnitState(enabled=True),
         kernel.KernelParameters(("vm.a",)): {"vm.a": "2"},
         account.Account("x"): ("/var/lib/x", "/bin/bash", "x"),
     }
@@ -157,8 +173,8 @@ def test_what_comes_after_a_service_that_is_down_waits_for_it() -> None:
 
 
 def test_a_database_that_needs_a_restart_is_left_alone() -> None:
-    question = database.AskDatabase("m", 5432, ("shared_buffers",), "/etc/p.conf")
-    right = database.DatabaseState("l", "m", "UTF8", "m")
+    question = database_state.AskDatabase("m", ("shared_buffers",), "/etc/p.conf")
+    right = database_state.DatabaseState("l", "m", "UTF8", "m")
 
     def deploy() -> None:
         database.present(name="P | right", question=question, locale="C", unit="p.service")

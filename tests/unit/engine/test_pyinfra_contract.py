@@ -244,6 +244,7 @@ def test_an_operation_is_evaluated_without_being_carried_out() -> None:
         meta = state.get_op_data_for_host(host, digest).operation_meta
         assert meta.will_change, _broken("does not evaluate an operation", "run.py")
         assert state.get_op_meta(digest).names == {"first"}
+        assert meta._hash == digest, _broken("names an operation otherwise", "explanations.py")
         assert host.connector.executed_commands == []  # type: ignore[attr-defined]
 
 

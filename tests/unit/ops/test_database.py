@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from mattermost_host.ops import database
-from mattermost_host.ops.database import AskDatabase, DatabaseState
+from mattermost_host.ops import database, database_state
+from mattermost_host.ops.database_state import AskDatabase, DatabaseState
 from tests.unit import local
 from tests.unit.fake_host import Plan, answering, apply, plan
 
 UNIT = "postgresql@15-main.service"
-QUESTION = AskDatabase("mattermost", 5432, ("work_mem", "max_connections"), "/etc/ours.conf")
+QUESTION = AskDatabase("mattermost", ("work_mem", "max_connections"), "/etc/ours.conf")
 RIGHT = DatabaseState("l", "mattermost", "UTF8", "mattermost")
 
 
@@ -103,7 +103,7 @@ class Cluster:
         self.data = folder / "data"
         self.parameters = folder / "ours.conf"
         self.question = AskDatabase(
-            "mattermost", 5432, ("work_mem", "max_connections"), str(self.parameters)
+            "mattermost", ("work_mem", "max_connections"), str(self.parameters)
         )
         self.programs = folder / "programs"
         # As the superuser, in our folder; both pass peer authentication on a real host.
@@ -185,6 +185,7 @@ def test_a_real_cluster_converges(cluster: Cluster) -> None:
         "ALTER ROLE mattermost SET work_mem = '1MB'",
         "ALTER DATABASE mattermost SET work_mem = '1MB'",
         "ALTER ROLE mattermost IN DATABASE mattermost SET work_mem = '1MB'",
+        "ALTER ROLE ALL SET work_mem = '1MB'",
         'DROP ROLE IF EXISTS "E x"; CREATE ROLE "E x" SUPERUSER',
     ],
 )
@@ -208,3 +209,64 @@ def test_the_schema_of_a_real_cluster_is_put_right(cluster: Cluster) -> None:
 
 def test_a_run_that_changes_nothing_sends_nothing() -> None:
     assert apply(_deploy, answer=answering({QUESTION: RIGHT})).round_trips == 1
+
+
+@pytest.mark.parametrize(
+    ("stated", "setting", "unit", "same"),
+    [
+        ("1GB", "131072", "8kB", True),
+        ("585MB", "74880", "8kB", True),
+        ("4MB", "4096", "kB", True),
+        ("4MB", "5120", "kB", False),
+        ("120", "120", "", True),
+        ("1.1", "1.1", "", True),
+        ("5min", "300", "s", True),
+        ("true", "on", "", True),
+        ("", "", "", True),
+        ("a b", "c", "", False),
+    ],
+)
+def test_whether_a_parameter_is_in_force(stated: str, setting: str, unit: str, same: bool) -> None:
+    assert database_state.in_force(stated, setting, unit) is same
+
+
+def test_a_file_that_was_not_read_is_read_by_a_reload(cluster: Cluster) -> None:
+    cluster.deploy()
+    before = cluster.parameters.read_text()
+    cluster.parameters.write_text(before.replace("5MB", "6MB"))
+    assert cluster.state().not_in_force == ("work_mem",)
+    cluster.parameters.write_text(before)
+    assert cluster.state() == RIGHT
+
+
+def _collated(built: str) -> DatabaseState:
+    return replace(RIGHT, collation=(built, "2.36"))
+
+
+def test_indexes_of_another_c_library_are_built_anew_beside_the_old_ones() -> None:
+    assert _plan(_collated("2.36")).changed == []
+    result = _plan(_collated("2.31"))
+    assert result.stdin.splitlines() == [
+        "REINDEX DATABASE CONCURRENTLY mattermost;",
+        "ALTER DATABASE mattermost REFRESH COLLATION VERSION;",
+    ]
+    assert "-d mattermost" in result.shell
+
+
+def test_what_does_not_answer_is_not_called_missing() -> None:
+    result = _plan(DatabaseState(answered=False))
+    assert "t be looked at while PostgreSQL does not answer" in result.shell
+    assert result.stdin == ""
+
+
+def test_a_cluster_that_started_without_its_locale_is_restarted() -> None:
+    result = _plan(DatabaseState(answered=False, locale_refused=True))
+    assert result.shell == f"systemctl restart {UNIT}"
+
+
+def test_the_port_is_the_one_that_the_server_really_has(tmp_path: Path) -> None:
+    lock = tmp_path / "postmaster.pid"
+    client = database_state.Client(5432, lock_file=str(lock))
+    assert local.run(f"{client.find_port} echo $port").stdout == "5432\n"
+    lock.write_text("42\n/data\n1700000000\n5433\n/run\n")
+    assert local.run(f"{client.find_port} echo $port").stdout == "5433\n"

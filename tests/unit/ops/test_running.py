@@ -2,8 +2,10 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -16,9 +18,11 @@ from pyinfra.api.operations import run_ops
 from pyinfra.api.state import StateStage
 from pyinfra.context import ctx_inventory, ctx_state
 
-from mattermost_host.ops import files, running, unit_files
+from mattermost_host.ops import files, running, unit_files, what_was_read
 from mattermost_host.ops.entries import File
-from mattermost_host.ops.running import AskUnit, Gate, UnitState
+from mattermost_host.ops.probe import Answering
+from mattermost_host.ops.running import Gate
+from mattermost_host.ops.unit_state import AskUnit, UnitState
 from tests.unit import local
 from tests.unit.fake_host import Plan, answering, apply, nothing_installed, plan
 
@@ -61,12 +65,13 @@ def _verbs(result: Plan) -> list[str]:
             UnitState(active=True, enabled=True, needs_daemon_reload=True),
             ["daemon-reload", RESTART],
         ),
+        (replace(RIGHT, needs_daemon_reload=True, unit_files_alike=True), ["daemon-reload"]),
         (UnitState(masked=True), ["unmask", "enable", "reset-failed", START]),
         (UnitState(active=True, enabled=True, to_restart=("/etc/x.conf",)), [RESTART]),
         (UnitState(active=True, enabled=True, overriding=("/run/y",)), ["daemon-reload", RESTART]),
         # What runs is what runs: the link only kept it from the next start.
         (UnitState(active=True, enabled=True, masks=("/run/y",)), ["daemon-reload"]),
-        (UnitState(active=True, enabled=True, low_limit=True), [RESTART]),
+        (UnitState(active=True, enabled=True, lowered=("may open fewer files",)), [RESTART]),
         (UnitState(active=True, enabled=True, to_reload=("/etc/x.pem",)), [RELOAD]),
         # A restart reads everything, so no reload beside it.
         (UnitState(active=True, enabled=True, to_restart=("a",), to_reload=("b",)), [RESTART]),
@@ -142,7 +147,7 @@ class Machine:
         question = AskUnit("x.service", (str(self.restarted),), (str(self.reloaded),))
         places = {
             "/run/systemd/units": self.started.parent,
-            running.STAMPS: self.stamp.parent,
+            what_was_read.STAMPS: self.stamp.parent,
             running.UNIT_FILES: self.drop_in.parents[1],
         }
         state = local.ask_here(question, self.folder / "programs", places)
@@ -353,17 +358,23 @@ def test_a_mask_is_told_from_another_file() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limits", "wanted", "low"),
+    ("most", "own", "unit", "lowered"),
     [
-        (["1048576", "65536"], "65536", False),
-        (["1048576", "1024"], "65536", True),
-        (["20000", "20000"], "65536", False),  # a container can't give more than it has
-        (["unlimited", "1024"], "infinity", True),
-        ([], "65536", False),
+        ("524288 1048576", "65536 65536", "65536", False),
+        ("524288 1048576", "1024 1024", "65536", True),
+        ("524288 1048576", "1024 65536", "65536", True),
+        ("20000 20000", "20000 20000", "65536", False),  # a container can't give more than it has
+        ("1024 unlimited", "1024 1024", "infinity", True),
     ],
 )
-def test_limit_of_open_files(limits: list[str], wanted: str, low: bool) -> None:
-    assert unit_files.is_low(limits, wanted) is low
+def test_limits_of_the_process(most: str, own: str, unit: str, lowered: bool) -> None:
+    lines = [f"Max open files={most}", f"Max open files={own}"]
+    lines += [f"LimitNOFILE={unit}", f"LimitNOFILESoft={unit}"]
+    assert QUESTION.parse(lines).lowered == (("may open fewer files",) if lowered else ())
+
+
+def test_without_a_process_no_limit_is_too_low() -> None:
+    assert QUESTION.parse(["LimitNOFILE=65536", "Max open files=1 1"]).lowered == ()
 
 
 def test_another_mode_of_a_folder_is_no_reason_to_restart(machine: Machine) -> None:
@@ -376,6 +387,168 @@ def test_another_mode_of_a_folder_is_no_reason_to_restart(machine: Machine) -> N
     assert machine.state().to_restart == ()
     (folder / "new").touch()
     assert str(folder / "new") in machine.state().to_restart
+
+
+class Noted(Machine):
+    """Where the unit's own line noted at the start what the process read."""
+
+    def __init__(self, folder: Path):
+        super().__init__(folder)
+        self.conf = folder / "etc"
+        self.conf.mkdir()
+        self.restarted = self.conf
+        (self.conf / "a").write_text("as it was")
+        (self.conf / "b").write_text("as it was")
+        self.reloaded.write_text("as it was")
+        self.start()
+
+    def start(self) -> None:
+        self.touch(self.started)
+        time.sleep(0.02)
+        line = what_was_read.noted_at_start([str(self.conf), str(self.reloaded)])
+        shell = line.partition('"')[2].rstrip('"').replace("%%", "%").replace("\\\\", "\\")
+        self._note(shell.replace("%n", "x.service"), self.folder / "programs")
+
+    def reload(self) -> None:
+        self._note(
+            what_was_read.noted([str(self.reloaded)], f"{what_was_read.STAMPS}/reloaded:x.service")
+        )
+
+    def _note(self, shell: str, programs: Path | None = None) -> None:
+        assert (
+            local.run(
+                shell.replace(what_was_read.STAMPS, str(self.stamp.parent)), programs=programs
+            ).returncode
+            == 0
+        )
+
+
+@pytest.fixture
+def noted(tmp_path: Path) -> Noted:
+    return Noted(tmp_path)
+
+
+def _replace(path: Path, text: str) -> None:
+    time.sleep(0.02)
+    new = path.with_name(f"{path.name}~")
+    new.write_text(text)
+    new.rename(path)
+
+
+def test_another_mode_is_no_reason_to_restart(noted: Noted) -> None:
+    time.sleep(0.02)
+    (noted.conf / "a").chmod(0o600)
+    noted.reloaded.chmod(0o600)
+    assert (noted.state().to_restart, noted.state().to_reload) == ((), ())
+
+
+def test_the_same_content_in_a_new_file_is_no_reason_to_restart(noted: Noted) -> None:
+    _replace(noted.conf / "a", "as it was")
+    _replace(noted.reloaded, "as it was")
+    assert (noted.state().to_restart, noted.state().to_reload) == ((), ())
+
+
+def test_another_content_is_a_reason(noted: Noted) -> None:
+    _replace(noted.conf / "a", "otherwise")
+    _replace(noted.reloaded, "otherwise")
+    state = noted.state()
+    assert state.to_restart == (str(noted.conf / "a"),)
+    assert state.to_reload == (str(noted.reloaded),)
+
+
+def test_a_file_that_is_back_is_none_where_the_process_read_another(noted: Noted) -> None:
+    """As an operator does it who tries something: aside, another, restart, back again."""
+    (noted.conf / "a").rename(noted.folder / "aside")
+    _replace(noted.conf / "a", "otherwise")
+    noted.start()
+    time.sleep(0.02)
+    (noted.folder / "aside").rename(noted.conf / "a")
+    assert noted.state().to_restart == (str(noted.conf / "a"),)
+
+
+def test_files_that_came_and_went_are_a_reason(noted: Noted) -> None:
+    time.sleep(0.02)
+    (noted.conf / "c").write_text("new")
+    (noted.conf / "b").unlink()
+    assert set(noted.state().to_restart) == {str(noted.conf / "b"), str(noted.conf / "c")}
+
+
+def test_a_note_of_an_earlier_start_does_not_count(noted: Noted) -> None:
+    noted.touch(noted.started)
+    time.sleep(0.02)
+    (noted.conf / "a").chmod(0o600)
+    assert noted.state().to_restart == (str(noted.conf / "a"),)
+
+
+def test_a_reload_notes_what_it_read(noted: Noted) -> None:
+    _replace(noted.reloaded, "otherwise")
+    noted.reload()
+    assert noted.state().to_reload == ()
+    _replace(noted.reloaded, "as it was")
+    assert noted.state().to_reload == (str(noted.reloaded),)
+
+
+def test_a_reload_by_others_notes_nothing_and_so_decides_by_time(noted: Noted) -> None:
+    _replace(noted.reloaded, "otherwise")
+    noted.touch(noted.stamp)
+    assert noted.state().to_reload == ()
+    _replace(noted.reloaded, "as it was")
+    assert noted.state().to_reload == (str(noted.reloaded),)
+
+
+def test_unit_files_that_systemd_is_to_read_again_need_no_restart_where_they_are_alike(
+    noted: Noted,
+) -> None:
+    unread = SHOWN.replace("NeedDaemonReload=no", "NeedDaemonReload=yes")
+    noted.shows(unread)
+    (noted.conf / "a").touch()
+    state = noted.state()
+    assert state.needs_daemon_reload
+    assert state.unit_files_alike
+    noted.start()  # by what systemd had read before
+    (noted.conf / "a").touch()
+    assert not noted.state().unit_files_alike
+
+
+PROBE = "curl http://127.0.0.1/"
+
+
+def _probed() -> None:
+    running.running(name="x runs", unit="x.service", probe=PROBE)
+
+
+def test_what_runs_and_does_not_answer_is_ended_and_started() -> None:
+    answers = {AskUnit("x.service"): RIGHT, Answering((("x.service", PROBE),)): frozenset()}
+    result = plan(_probed, answer=answering(answers))
+    assert _verbs(result) == ["kill", "stop", "kill", START]
+    assert "timeout 30 systemctl stop x.service || systemctl kill --signal=KILL" in result.shell
+
+
+def test_what_answers_is_left_alone() -> None:
+    answering_ = Answering((("x.service", PROBE),))
+    answers = {AskUnit("x.service"): RIGHT, answering_: frozenset({"x.service"})}
+    assert plan(_probed, answer=answering(answers)).changed == []
+
+
+def test_what_does_not_run_is_not_expected_to_answer() -> None:
+    assert _verbs(plan(_probed)) == ["enable", "reset-failed", START]
+
+
+def test_a_process_stopped_by_a_signal_is_ended_and_started() -> None:
+    state = replace(RIGHT, suspended=True)
+    result = plan(_deploy, answer=answering({QUESTION: state}))
+    assert _verbs(result) == ["kill", "stop", "kill", START]
+
+
+def test_a_stopped_process_is_told_from_one_that_works(machine: Machine) -> None:
+    machine.touch(machine.restarted, machine.reloaded, machine.started)
+    with subprocess.Popen(["sleep", "60"]) as process:
+        machine.shows(SHOWN.partition("MainPID")[0] + f"MainPID={process.pid}")
+        assert not machine.state().suspended
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+        assert machine.state().suspended
+        process.kill()
 
 
 def test_a_masked_unit_that_runs_is_not_restarted_for_drop_ins_it_knows_nothing_of() -> None:

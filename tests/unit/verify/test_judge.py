@@ -9,7 +9,7 @@ from mattermost_host.facts.host import Listener
 from mattermost_host.knowledge.surface import Port, SecretFile, Unit
 from mattermost_host.ops.entries import State
 from mattermost_host.ops.release_state import Flaw, Found
-from mattermost_host.ops.running import UnitState
+from mattermost_host.ops.unit_state import UnitState
 from tests.host import judge
 from tests.host import questions as q
 from tests.host.questions import KernelRules, Process, UnitStatus

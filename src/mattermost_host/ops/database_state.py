@@ -1,0 +1,202 @@
+"""What a local PostgreSQL says of role, database, schema and parameters: one question."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mattermost_host.engine.batch import Question
+from mattermost_host.ops.probe import PATIENCE_S
+
+OPTIONS = "-X -q -v ON_ERROR_STOP=1"
+COLLATION_VERSION_SINCE = 15
+
+
+@dataclass(frozen=True)
+class DatabaseState:
+    """What the catalogues say. Absent things are None."""
+
+    role: str | None = None
+    """Attributes of the role, one letter each; see ``ROLE_ATTRIBUTES``."""
+    owner: str | None = None
+    encoding: str | None = None
+    schema_owner: str | None = None
+    overridden: tuple[str, ...] = ()
+    """Parameters of ours whose value in force does not come from our file."""
+    not_in_force: tuple[str, ...] = ()
+    """Parameters that have another value than our file says."""
+    pending_restart: bool = False
+    need_restart: tuple[str, ...] = ()
+    """Those of both that PostgreSQL takes by a restart only."""
+    set_aside: tuple[str, ...] = ()
+    """ALTER statements, ready to run, that take back what ALTER DATABASE or ROLE … SET said."""
+    superusers: tuple[str, ...] = ()
+    """Those beside postgres, quoted as SQL wants them."""
+    answered: bool = True
+    """False where PostgreSQL is installed and did not answer."""
+    locale_refused: bool = False
+    """Whether it started without the locale of its databases, and so will not see it."""
+    collation: tuple[str, str] = ("", "")
+    """Version of the sort order that the indexes were built by, and that of the C library now."""
+
+
+ROLE_ATTRIBUTES = (
+    "(case when rolcanlogin then 'l' else '' end || case when rolsuper then 's' else '' end || "
+    "case when rolcreatedb then 'd' else '' end || case when rolcreaterole then 'r' else '' end || "
+    "case when rolreplication then 'p' else '' end || case when rolbypassrls then 'b' else '' end)"
+)
+ONLY_LOGIN = "l"
+SCHEMA_OWNER = (
+    "select 'schema='||pg_get_userbyid(nspowner) from pg_namespace where nspname='public'"
+)
+
+
+@dataclass(frozen=True)
+class Client:
+    """psql as the superuser, by the socket, undisturbed by anybody's psqlrc."""
+
+    port: int = 5432
+    psql: str = "psql"
+    """Its path; what Debian has in PATH is a wrapper that takes longer than the answer."""
+    lock_file: str = ""
+    """Of the running server, with the port that it really has in its fourth line."""
+
+    def command(self, limit_s: int = 0) -> str:
+        """Shell that runs it; statements and options are to follow."""
+        limit = f"timeout {limit_s} " if limit_s else ""
+        as_postgres = "setpriv --reuid=postgres --regid=postgres --init-groups"
+        return f"{self.find_port} {limit}{as_postgres} {self.psql} {OPTIONS} -p $port"
+
+    @property
+    def find_port(self) -> str:
+        """Shell that changes to / and sets ``$port``."""
+        found = (
+            f"for each in 1 2 3 4; do read -r port || :; done 2>/dev/null <{self.lock_file};"
+            if self.lock_file
+            else ""
+        )
+        return f"cd /; port=; {found} port=${{port:-{self.port}}};"
+
+
+@dataclass(frozen=True)
+class AskDatabase(Question[DatabaseState]):
+    """State of role, database, schema and parameters of the local cluster."""
+
+    name: str
+    parameters: tuple[str, ...]
+    parameters_file: str
+    client: Client = Client()
+    major: int = 15
+
+    def script(self) -> str:
+        # A statement each: psql before 15 prints only the last answer of several.
+        statements = [*self._in_catalogues(), f"\\connect {self.name}", SCHEMA_OWNER]
+        asked = " ".join(f"-c {shlex.quote(statement)}" for statement in statements)
+        psql = self.client.command(limit_s=PATIENCE_S)
+        # A start without the locale is told by the parameter's name, in whatever language.
+        refused = "sed 's/.*LC_C[OT].*/locale=refused/'"
+        return (
+            f"command -v {self.client.psql} >/dev/null && echo installed=yes\n"
+            f"{{ {psql} -At -F '\n' -d postgres {asked}; }} 2>&1 | {refused}"
+        )
+
+    def _in_catalogues(self) -> Iterator[str]:
+        yield f"select 'role='||{ROLE_ATTRIBUTES} from pg_roles where rolname='{self.name}'"
+        yield (
+            "select 'owner='||pg_get_userbyid(datdba), 'encoding='||pg_encoding_to_char(encoding)"
+            f" from pg_database where datname='{self.name}'"
+        )
+        yield from self._of_parameters()
+        # What is set for a role goes before what is for a database, and both before every file.
+        yield (
+            "select 'aside=ALTER '||case when s.setrole=0 and s.setdatabase=0 then 'ROLE ALL'"
+            " when s.setrole=0 then 'DATABASE '||quote_ident(d.datname)"
+            " else 'ROLE '||quote_ident(r.rolname)||coalesce(' IN DATABASE '||"
+            "quote_ident(d.datname), '') end||' RESET ALL;' from pg_db_role_setting s"
+            " left join pg_database d on d.oid = s.setdatabase"
+            " left join pg_roles r on r.oid = s.setrole"
+            f" where coalesce(d.datname, '{self.name}') = '{self.name}'"
+            f" and coalesce(r.rolname, '{self.name}') = '{self.name}'"
+        )
+        if self.major >= COLLATION_VERSION_SINCE:
+            yield (
+                "select 'collation='||datcollversion||' '||"
+                "pg_database_collation_actual_version(oid)"
+                f" from pg_database where datname='{self.name}'"
+            )
+        yield (
+            "select 'superuser='||quote_ident(rolname) from pg_roles where rolsuper"
+            f" and oid <> 10 and rolname <> '{self.name}'"
+        )
+        yield "select 'pending='||count(*) from pg_settings where pending_restart"
+
+    def _of_parameters(self) -> Iterator[str]:
+        names = ", ".join(f"'{parameter}'" for parameter in self.parameters)
+        yield (
+            f"select 'overridden='||name from pg_settings where name in ({names})"
+            f" and sourcefile is distinct from '{self.parameters_file}'"
+            # What ALTER SYSTEM said is in a file that the server may not have read yet.
+            f" union select 'overridden='||name from pg_file_settings where name in ({names})"
+            " and sourcefile like '%/postgresql.auto.conf'"
+        )
+        yield (
+            "select 'value='||concat_ws('|', s.name, f.setting, s.setting, s.unit)"
+            " from pg_file_settings f join pg_settings s using (name)"
+            f" where f.sourcefile = '{self.parameters_file}'"
+        )
+        yield (
+            f"select 'restart='||name from pg_settings where name in ({names})"
+            " and context = 'postmaster'"
+        )
+
+    def parse(self, lines: list[str]) -> DatabaseState:
+        values: dict[str, list[str]] = {}
+        for line in lines:
+            key, _, value = line.partition("=")
+            values.setdefault(key, []).append(value)
+        values_of = [line.split("|") for line in values.get("value", ())]
+        not_in_force = tuple(name for name, *three in values_of if not in_force(*three))
+        first = {key: items[0] for key, items in values.items()}
+        return DatabaseState(
+            role=first.get("role"),
+            owner=first.get("owner"),
+            encoding=first.get("encoding"),
+            schema_owner=first.get("schema"),
+            answered="pending" in first or "installed" not in first,
+            locale_refused="locale" in first,
+            collation=_pair(first.get("collation", "")),
+            overridden=tuple(values.get("overridden", ())),
+            pending_restart=first.get("pending", "0") != "0",
+            need_restart=tuple(
+                name
+                for name in values.get("restart", ())
+                if name in values.get("overridden", ()) or name in not_in_force
+            ),
+            not_in_force=not_in_force,
+            set_aside=tuple(values.get("aside", ())),
+            superusers=tuple(values.get("superuser", ())),
+        )
+
+
+def _pair(text: str) -> tuple[str, str]:
+    built, _, now = text.partition(" ")
+    return built, now
+
+
+MULTIPLES = {"kB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30, "TB": 1 << 40, "B": 1}
+TIMES = {"us": 1, "ms": 1_000, "s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000}
+WORDS = {"on": "on", "true": "on", "yes": "on", "off": "off", "false": "off", "no": "off"}
+
+
+def in_force(stated: str, setting: str, unit: str = "") -> bool:
+    """Whether a parameter's ``setting``, in units of ``unit``, is what a file states."""
+    return _plain(stated, unit) == _plain(setting, unit)
+
+
+def _plain(text: str, unit: str) -> float | str:
+    """A value in the smallest unit, so that 1GB, 1024MB and 131072 (of 8kB) are one."""
+    number = re.fullmatch(r"\s*(-?[\d.]+)\s*([a-zA-Z]*)\s*", text)
+    if not number:
+        return WORDS.get(text.lower(), text)
+    factor, name = re.fullmatch(r"(\d*)(.*)", number[2] or unit).groups()  # type: ignore[union-attr]
+    return float(number[1]) * int(factor or 1) * (MULTIPLES | TIMES).get(name, 1)

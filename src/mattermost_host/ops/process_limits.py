@@ -1,0 +1,44 @@
+"""The limits of a running process, against those of its unit."""
+
+from collections.abc import Mapping, Sequence
+
+LIMITS = {
+    "Max open files": ("NOFILE", "may open fewer files"),
+    "Max processes": ("NPROC", "may start fewer processes"),
+    "Max locked memory": ("MEMLOCK", "may lock less memory"),
+}
+"""As the kernel calls each, as systemd does, and what a process can do that has less."""
+PROPERTIES = ",".join(f"Limit{name},Limit{name}Soft" for name, _ in LIMITS.values())
+SCRIPT = (
+    # Read by the shell itself, which costs no process.
+    "for one in 1 ${process:-0}; do while read -r a b c soft hard rest; do"
+    ' case "$a $b $c" in "Max open files"|"Max locked memory") echo "$a $b $c=$soft $hard" ;;'
+    ' "Max processes "*) echo "$a $b=$c $soft" ;; esac'
+    "; done </proc/$one/limits; done"
+)
+"""Shell that prints the limits of PID 1, which gives no service more, and of ``$process``."""
+
+
+def lowered(answer: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """What the process can't do of what its unit and PID 1 allow."""
+    return tuple(
+        found
+        for kernel, (name, found) in LIMITS.items()
+        if _is_lower(
+            answer.get(kernel, ()),
+            [answer.get(f"Limit{name}{kind}", ["0"])[0] for kind in ("Soft", "")],
+        )
+    )
+
+
+def _is_lower(limits: Sequence[str], unit: Sequence[str]) -> bool:
+    if len(limits) < 2:
+        return False
+    most, own = ([_number(one) for one in line.split()] for line in limits[:2])
+    # PID 1 raises its own soft limit to what it may; only the hard one binds services.
+    wanted = [min(most[1], _number(one)) for one in unit]
+    return any(mine < theirs for mine, theirs in zip(own, wanted, strict=True))
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdigit() else 2**64

@@ -1,0 +1,97 @@
+"""What systemd and the kernel say of a unit, and which of its files its process has not read."""
+
+from dataclasses import dataclass
+
+from mattermost_host.engine.batch import Question
+from mattermost_host.ops import process_limits, unit_files, what_was_read
+from mattermost_host.ops.what_was_read import words
+
+PROPERTIES = (
+    "ActiveState,UnitFileState,LoadState,NeedDaemonReload,DropInPaths,MainPID,"
+    + process_limits.PROPERTIES
+)
+SUSPENDED = (
+    'line=; read -r line <"/proc/${process:-0}/stat"; line=${line##*) };'
+    ' [ "${line%% *}" != T ] || echo Suspended=yes'
+)
+"""Shell that tells where ``$process`` was stopped by a signal."""
+
+
+@dataclass(frozen=True)
+class UnitState:
+    """What systemd says of a unit, and which of its files it has not read yet."""
+
+    active: bool = False
+    enabled: bool = False
+    masked: bool = False
+    needs_daemon_reload: bool = False
+    unit_files_alike: bool = False
+    """Whether what systemd has not read yet is no more than what it had read before the start."""
+    to_restart: tuple[str, ...] = ()
+    to_reload: tuple[str, ...] = ()
+    overriding: tuple[str, ...] = ()
+    """Unit files and drop-ins, not ours, that go before what is described."""
+    masks: tuple[str, ...] = ()
+    """Links to /dev/null in place of the unit file."""
+    lowered: tuple[str, ...] = ()
+    """What the process can't do of what the limits in its unit allow."""
+    suspended: bool = False
+    """Whether a signal stopped the process: for systemd it runs."""
+    silent: bool = False
+    """Whether it runs, and yet does not answer; asked apart."""
+
+
+@dataclass(frozen=True)
+class AskUnit(Question[UnitState]):
+    """The state of ``unit`` against the files it reads."""
+
+    unit: str
+    restart_on: tuple[str, ...] = ()
+    reload_on: tuple[str, ...] = ()
+
+    def script(self) -> str:
+        lines = [
+            # `systemctl show` takes longer than all of the others: it is asked once.
+            f'unit=$(systemctl show -p {PROPERTIES} {self.unit}); echo "$unit"',
+            "process=${unit##*MainPID=}; process=${process%%[!0-9]*}",
+            '[ "${process:-0}" = 0 ] || readlink "/proc/$process/exe"'
+            " | sed -n 's/^\\(.*\\) (deleted)$/Deleted=\\1/p'",
+            SUSPENDED,
+            process_limits.SCRIPT,
+            f"find {words(unit_files.places(self.unit))} -maxdepth 1"
+            " ! -type d -printf 'Overriding=%p|%l\\n'",
+            what_was_read.script(self.unit, self.restart_on, self.reload_on),
+        ]
+        return "\n".join(lines)
+
+    def _is_ours(self, path: str) -> bool:
+        return any(path == one or path.startswith(f"{one}/") for one in self.restart_on)
+
+    def parse(self, lines: list[str]) -> UnitState:
+        values: dict[str, list[str]] = {}
+        for line in lines:
+            key, _, value = line.partition("=")
+            values.setdefault(key, []).append(value)
+        first = {key: items[0] for key, items in values.items()}
+        # systemd forgets drop-in folders made after it last read its files, and does not say so.
+        known = first.get("DropInPaths", "").split()
+        found = unit_files.overriding(self.unit, values.get("Overriding", ()))
+        drop_ins = [path for path in found if path.endswith(".conf")]
+        masked = first.get("LoadState") == "masked"  # then it knows of none
+        unread = [path for path in drop_ins if path not in known and not masked]
+        foreign = {path: to for path, to in found.items() if not self._is_ours(path)}
+        to_restart = (*values.get("Deleted", ()), *what_was_read.unread(values, "Restart"))
+        of_unit = any(path.startswith(unit_files.FOLDERS) for path in to_restart)
+        return UnitState(
+            active=first.get("ActiveState") in {"active", "reloading"},
+            enabled=first.get("UnitFileState") in {"enabled", "static", "indirect", "generated"},
+            masked=masked,
+            needs_daemon_reload=first.get("NeedDaemonReload") == "yes" or bool(unread),
+            unit_files_alike=not (unread or of_unit) and what_was_read.systemd_had_read(values),
+            to_restart=to_restart,
+            to_reload=what_was_read.unread(values, "Reload"),
+            overriding=tuple(path for path, to in foreign.items() if to != unit_files.MASK),
+            masks=tuple(path for path, to in foreign.items() if to == unit_files.MASK),
+            lowered=process_limits.lowered(values),
+            suspended="Suspended" in values,
+        )

@@ -54,13 +54,18 @@ class Deployment:
         release: Path,
         *,
         user: str = "root",
+        login: Mapping[str, Any] | None = None,
         **site: Any,
     ) -> None:
-        """``release`` is the tarball; nothing is deployed yet."""
+        """``release`` is the tarball; nothing is deployed yet.
+
+        ``login`` is more that the inventory says of the host.
+        """
         self.lab = lab
         self.host = host
         self.name = f"{host.name}.test"
         self.user = user
+        self.login = dict(login or {})
         self.folder = ROOT
         self.inventory = folder / "lab.py"
         server = site.pop("mattermost", {})
@@ -82,6 +87,7 @@ class Deployment:
             "ssh_port": self.host.ssh_port,
             "ssh_key": str(self.lab.key),
             "ssh_known_hosts_file": str(self.lab.known_hosts),
+            **self.login,
         }
         roles = "app = proxy" if "postgres" in self.site else "app = db = proxy"
         lines = [f"site = {self.site!r}", f"{roles} = [({self.host.address!r}, {connection!r})]"]

@@ -29,6 +29,7 @@ CORE = frozenset(
         "test_facts.py",
         "test_local.py",
         "test_login.py",
+        "test_odd_login.py",
         "test_placing.py",
         "test_ports.py",
         "test_proxy.py",

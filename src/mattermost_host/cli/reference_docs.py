@@ -17,7 +17,7 @@ from mattermost_host.knowledge import releases, texts
 from mattermost_host.knowledge.mattermost_settings import OWNED
 from mattermost_host.knowledge.surface import Networks, Peers, Port, Surface
 from mattermost_host.preflight.external_database_findings import DATABASE_CHECKS
-from mattermost_host.preflight.finding import Requirement
+from mattermost_host.preflight.finding import Inquiry
 from mattermost_host.site.settings import ROOMS, Description, Room
 
 PROJECT = Path(__file__).parents[3]
@@ -271,7 +271,7 @@ def _checks() -> Iterator[str]:
     roles: dict[tuple[str, str], list[str]] = {}
     for role, room, settings in _rooms():
         for requirement in room.module.requires(settings, PLACE):
-            if isinstance(requirement, Requirement):
+            if not isinstance(requirement, Inquiry):
                 roles.setdefault((requirement.name, requirement.meaning), []).append(role)
     for (name, meaning), names in roles.items():
         yield f"| `{name}` | {_cell(meaning)} | {', '.join(names)} |"

@@ -11,7 +11,8 @@ from mattermost_host.knowledge.texts import STRICT
 from mattermost_host.ops import files, kernel, locale, packages, running
 from mattermost_host.ops.entries import Directory, File
 from mattermost_host.preflight import host as requirements
-from mattermost_host.preflight.finding import Requirement
+from mattermost_host.preflight import together
+from mattermost_host.preflight.finding import Need
 from mattermost_host.support.templates import render
 
 PACKAGES = ("ca-certificates", "curl", "locales", "logrotate", "nftables")
@@ -103,12 +104,13 @@ def kernel_parameters(memory_mb: int) -> dict[str, str]:
     }
 
 
-def requires(settings: Settings, place: Place) -> list[Requirement]:
+def requires(settings: Settings, place: Place) -> list[Need]:
     """A system that we know, big enough for the users, with the right time."""
     return [
         requirements.supported_platform(),
         requirements.architecture(),
         requirements.capacity(place.site.users),
         requirements.clock(),
+        together.clocks_agree(),
         requirements.locale(),
     ]

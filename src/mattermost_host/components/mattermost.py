@@ -18,10 +18,10 @@ from mattermost_host.ops.files import Check
 from mattermost_host.ops.release_state import CURRENT, HOME, MANIFESTS, RELEASES
 from mattermost_host.ops.unit_files import understood
 from mattermost_host.ops.what_was_read import noted_at_start
-from mattermost_host.preflight import conflicts
+from mattermost_host.preflight import conflicts, together
 from mattermost_host.preflight import host as requirements
 from mattermost_host.preflight import release as release_requirements
-from mattermost_host.preflight.finding import Requirement
+from mattermost_host.preflight.finding import Need
 from mattermost_host.releases import choice
 from mattermost_host.releases.choice import Release, ReleaseSettings
 from mattermost_host.support.errors import Mistake
@@ -283,12 +283,13 @@ def mistakes(settings: Settings, place: Place) -> Iterator[Mistake]:
     )
 
 
-def requires(settings: Settings, place: Place) -> list[Requirement]:
+def requires(settings: Settings, place: Place) -> list[Need]:
     """A release that may be run, on a host that can run it, and no other Mattermost."""
     return [
         *release_requirements.of(settings.release),
         release_requirements.settings_fit(settings.settings, place),
         requirements.glibc(place.site.version_on),
+        together.one_release(place.site.version_on),
         requirements.executable_opt(),
         requirements.disk(place.site.users, place.site.file_use),
         conflicts.ports_free(surface(settings, place).ports),

@@ -19,9 +19,8 @@ from mattermost_host.knowledge.texts import STRICT, Network
 from mattermost_host.ops import files, packages, running, what_was_read
 from mattermost_host.ops.entries import Absent, Alone, Directory, File
 from mattermost_host.ops.files import Check
-from mattermost_host.preflight import conflicts
-from mattermost_host.preflight import host as requirements
-from mattermost_host.preflight.finding import Finding, Requirement
+from mattermost_host.preflight import conflicts, together
+from mattermost_host.preflight.finding import Finding, Need, Requirement
 from mattermost_host.support.templates import render
 
 UNIT = "nginx.service"
@@ -31,14 +30,8 @@ SITE = f"{FOLDER}/conf.d/mattermost.conf"
 DROP_IN_FOLDER = f"/etc/systemd/system/{UNIT}.d"
 DROP_IN = f"{DROP_IN_FOLDER}/mattermost-host.conf"
 DEFAULT_SITE = f"{FOLDER}/sites-enabled/default"
-SHIPPED = {
-    ("debian", "11"): "1.18.0",
-    ("debian", "12"): "1.22.1",
-    ("debian", "13"): "1.26.3",
-    ("ubuntu", "22.04"): "1.18.0",
-    ("ubuntu", "24.04"): "1.24.0",
-}
-"""What apt would install, for hosts whose package lists were never fetched."""
+OLDEST = "1.18.0"
+"""Of the platforms that we support."""
 HTTP2_DIRECTIVE_SINCE = (1, 25, 1)
 DROPPED_HEADERS = (
     "Forwarded",
@@ -231,8 +224,12 @@ def site_configuration(
 def version(facts: HostFacts) -> str:
     """The version that is installed, or will be."""
     installed, candidates = dict(facts.packages), dict(facts.candidates)
-    shipped = SHIPPED.get((facts.distribution, facts.release), "1.18.0")
-    return installed.get("nginx") or candidates.get("nginx") or shipped
+    return installed.get("nginx") or candidates.get("nginx") or _shipped(facts) or OLDEST
+
+
+def _shipped(facts: HostFacts) -> str:
+    platform = platforms.find(facts.distribution, facts.release)
+    return platform.nginx if platform else ""
 
 
 def brotli_module(facts: HostFacts) -> str | None:
@@ -240,8 +237,7 @@ def brotli_module(facts: HostFacts) -> str | None:
 
     It fits the distribution's own NGINX only.
     """
-    shipped = SHIPPED.get((facts.distribution, facts.release), "")
-    if version_tuple(version(facts)) != version_tuple(shipped):
+    if version_tuple(version(facts)) != version_tuple(_shipped(facts)):
         return None
     return platforms.brotli_module(facts.distribution, facts.release)
 
@@ -252,12 +248,12 @@ def version_tuple(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in upstream.split(".") if part.isdigit())
 
 
-def requires(settings: Settings, place: Place) -> list[Requirement]:
+def requires(settings: Settings, place: Place) -> list[Need]:
     """Our ports for us, and a name that leads here."""
     return [
         conflicts.ports_free(surface(settings, place).ports),
         conflicts.no_other_web_server(),
-        requirements.name_resolution(place.site.url),
+        together.name_resolution(place.site.url),
         port_of_users(place.site.url),
     ]
 

@@ -9,6 +9,7 @@ from pyinfra.api import deploy as component
 from mattermost_host.certificates.pem import check_authorities
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import UNASKED, Place
+from mattermost_host.knowledge import platforms
 from mattermost_host.knowledge.dsn import Dsn, dsn_mistakes
 from mattermost_host.knowledge.postgresql_sizing import Pool
 from mattermost_host.knowledge.postgresql_versions import (
@@ -36,14 +37,6 @@ NAME = "mattermost"
 PORT = 5432
 OF_UNIT = "mattermost-host.conf"
 PGDG_SOURCE = "/etc/apt/sources.list.d/pgdg.sources"
-CODENAMES = {
-    ("debian", "11"): "bullseye",
-    ("debian", "12"): "bookworm",
-    ("debian", "13"): "trixie",
-    ("ubuntu", "22.04"): "jammy",
-    ("ubuntu", "24.04"): "noble",
-}
-"""PGDG's repository is divided by the distributions' code names."""
 PGDG_KEY = "/usr/share/postgresql-common/pgdg/apt.postgresql.org.asc"
 
 
@@ -186,11 +179,8 @@ def _access_rules(path: str) -> File:
 def _repository(facts: HostFacts) -> None:
     """PGDG's packages, signed with the key that the distribution's own package brings."""
     packages.installed(name="the key of PGDG is installed", packages=["postgresql-common"])
-    source = render(
-        "postgres/pgdg.sources.j2",
-        codename=CODENAMES[facts.distribution, facts.release],
-        key=PGDG_KEY,
-    )
+    codename = platforms.code_name(facts.distribution, facts.release)
+    source = render("postgres/pgdg.sources.j2", codename=codename, key=PGDG_KEY)
     files.present(name="PGDG's repository is known", entries=[File(PGDG_SOURCE, source)])
 
 

@@ -1,124 +1,301 @@
 """The systems that Mattermost is put on: which are supported, which are refused and why.
 
-What is supported can be tested on real hosts or with the real parsers; the vendor's own list is
-longer and older. Ends of support are those of the distributions' own pages.
+A distribution is described here and nowhere else: one row for each of its releases. What is
+supported can be tested on real hosts or with the real parsers; the vendor's own list is longer and
+older. Ends of support are those of the distributions' own pages.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
 from mattermost_host.knowledge.releases import minimum_glibc
+from mattermost_host.support.errors import OperatorError
 
 Family = Literal["debian", "redhat"]
+"""How packages, paths and the firewall are handled."""
+State = Literal["supported", "not built", "ended", "too old", "community"]
+"""``not built``: its deployment is still to be written. ``too old``: Mattermost's releases of today
+don't start there. ``community``: the vendor names it without support in production."""
 
-FAMILIES: dict[str, Family] = {
-    "debian": "debian",
-    "ubuntu": "debian",
-    "rhel": "redhat",
-    "almalinux": "redhat",
-    "rocky": "redhat",
-    "ol": "redhat",
-}
-"""``ID`` of os-release -> how packages, paths and the firewall are handled."""
-
-NAMES = {
-    "debian": "Debian",
-    "ubuntu": "Ubuntu",
-    "rhel": "Red Hat Enterprise Linux",
-    "almalinux": "AlmaLinux",
-    "rocky": "Rocky Linux",
-    "ol": "Oracle Linux",
-    "centos": "CentOS",
-    "fedora": "Fedora",
-    "arch": "Arch Linux",
-}
-
-WAY_OUT = (
-    "Set up a host with Debian 13 or 12, Ubuntu 24.04 or 22.04, or Enterprise Linux 9 (RHEL, "
-    "AlmaLinux, Rocky Linux, Oracle Linux) and deploy to that one"
-)
+BROTLI = "libnginx-mod-http-brotli-static"
+LAST_FOR_ENTERPRISE_LINUX_8 = "11.11"
+"""Last release for Enterprise Linux 7 and 8; from 12.0 on the build needs a newer glibc."""
 
 
 @dataclass(frozen=True)
 class Platform:
-    """A supported release of a distribution."""
+    """A release of a distribution; what is empty or None nobody has to know."""
 
-    end_of_life: date
+    distribution: str
+    """``ID`` of os-release."""
+    release: str
+    """``VERSION_ID`` of os-release, its first number for all but Ubuntu; empty for every one."""
+    name: str
+    """What people call the distribution."""
+    state: State
+    last_day: date | None = None
     """Last day of free security updates, long-term support included."""
-    glibc: tuple[int, int]
+    family: Family | None = None
+    glibc: tuple[int, int] | None = None
+    postgresql: int | None = None
+    """Major version in the distribution's own repository, without module streams."""
+    nginx: str = ""
+    """What apt would install, for hosts whose package lists were never fetched."""
+    code_name: str = ""
+    """What the PostgreSQL project's repository calls the release."""
     brotli_module: str = ""
     """Package with NGINX's module that serves files compressed by brotli; not each has one."""
+    last_mattermost: str = ""
+    """The last line of Mattermost that starts there, where newer ones don't."""
 
 
-BROTLI = "libnginx-mod-http-brotli-static"
+PLATFORMS = (
+    Platform(
+        "debian",
+        "13",
+        "Debian",
+        state="supported",
+        last_day=date(2030, 6, 30),
+        family="debian",
+        glibc=(2, 41),
+        postgresql=17,
+        nginx="1.26.3",
+        code_name="trixie",
+        brotli_module=BROTLI,
+    ),
+    Platform(
+        "debian",
+        "12",
+        "Debian",
+        state="supported",
+        last_day=date(2028, 6, 30),
+        family="debian",
+        glibc=(2, 36),
+        postgresql=15,
+        nginx="1.22.1",
+        code_name="bookworm",
+        brotli_module=BROTLI,
+    ),
+    Platform(
+        "debian",
+        "11",
+        "Debian",
+        state="supported",
+        last_day=date(2026, 8, 31),
+        family="debian",
+        glibc=(2, 31),
+        postgresql=13,
+        nginx="1.18.0",
+        code_name="bullseye",
+    ),
+    Platform(
+        "ubuntu",
+        "24.04",
+        "Ubuntu",
+        state="supported",
+        last_day=date(2029, 5, 31),
+        family="debian",
+        glibc=(2, 39),
+        postgresql=16,
+        nginx="1.24.0",
+        code_name="noble",
+        brotli_module=BROTLI,
+    ),
+    Platform(
+        "ubuntu",
+        "22.04",
+        "Ubuntu",
+        state="supported",
+        last_day=date(2027, 4, 30),
+        family="debian",
+        glibc=(2, 35),
+        postgresql=14,
+        nginx="1.18.0",
+        code_name="jammy",
+    ),
+    Platform(
+        "rhel",
+        "9",
+        "Red Hat Enterprise Linux",
+        state="not built",
+        last_day=date(2032, 5, 31),
+        family="redhat",
+        glibc=(2, 34),
+        postgresql=13,
+    ),
+    Platform(
+        "almalinux",
+        "9",
+        "AlmaLinux",
+        state="not built",
+        last_day=date(2032, 5, 31),
+        family="redhat",
+        glibc=(2, 34),
+        postgresql=13,
+    ),
+    Platform(
+        "rocky",
+        "9",
+        "Rocky Linux",
+        state="not built",
+        last_day=date(2032, 5, 31),
+        family="redhat",
+        glibc=(2, 34),
+        postgresql=13,
+    ),
+    Platform(
+        "ol",
+        "9",
+        "Oracle Linux",
+        state="not built",
+        last_day=date(2032, 6, 30),
+        family="redhat",
+        glibc=(2, 34),
+        postgresql=13,
+    ),
+    Platform(
+        "rhel",
+        "8",
+        "Red Hat Enterprise Linux",
+        state="too old",
+        last_mattermost=LAST_FOR_ENTERPRISE_LINUX_8,
+    ),
+    Platform(
+        "almalinux", "8", "AlmaLinux", state="too old", last_mattermost=LAST_FOR_ENTERPRISE_LINUX_8
+    ),
+    Platform(
+        "rocky", "8", "Rocky Linux", state="too old", last_mattermost=LAST_FOR_ENTERPRISE_LINUX_8
+    ),
+    Platform(
+        "ol", "8", "Oracle Linux", state="too old", last_mattermost=LAST_FOR_ENTERPRISE_LINUX_8
+    ),
+    Platform("debian", "10", "Debian", state="ended", last_day=date(2024, 6, 30)),
+    Platform("debian", "9", "Debian", state="ended", last_day=date(2022, 6, 30)),
+    Platform("ubuntu", "20.04", "Ubuntu", state="ended", last_day=date(2025, 5, 31)),
+    Platform("ubuntu", "18.04", "Ubuntu", state="ended", last_day=date(2023, 5, 31)),
+    Platform("ubuntu", "16.04", "Ubuntu", state="ended", last_day=date(2021, 4, 30)),
+    Platform(
+        "centos",
+        "8",
+        "CentOS",
+        state="ended",
+        last_day=date(2021, 12, 31),
+        last_mattermost=LAST_FOR_ENTERPRISE_LINUX_8,
+    ),
+    Platform(
+        "centos",
+        "7",
+        "CentOS",
+        state="ended",
+        last_day=date(2024, 6, 30),
+        last_mattermost=LAST_FOR_ENTERPRISE_LINUX_8,
+    ),
+    Platform("centos", "6", "CentOS", state="ended", last_day=date(2020, 11, 30)),
+    Platform(
+        "rhel",
+        "7",
+        "Red Hat Enterprise Linux",
+        state="ended",
+        last_day=date(2024, 6, 30),
+        last_mattermost=LAST_FOR_ENTERPRISE_LINUX_8,
+    ),
+    Platform("rhel", "6", "Red Hat Enterprise Linux", state="ended", last_day=date(2020, 11, 30)),
+    Platform(
+        "ol",
+        "7",
+        "Oracle Linux",
+        state="ended",
+        last_day=date(2024, 12, 31),
+        last_mattermost=LAST_FOR_ENTERPRISE_LINUX_8,
+    ),
+    Platform("ol", "6", "Oracle Linux", state="ended", last_day=date(2021, 3, 31)),
+    Platform("fedora", "", "Fedora", state="community"),
+    Platform("arch", "", "Arch Linux", state="community"),
+    Platform("freebsd", "", "FreeBSD", state="community"),
+)
 
-SUPPORTED = {
-    ("debian", "11"): Platform(date(2026, 8, 31), (2, 31)),
-    ("debian", "12"): Platform(date(2028, 6, 30), (2, 36), BROTLI),
-    ("debian", "13"): Platform(date(2030, 6, 30), (2, 41), BROTLI),
-    ("ubuntu", "22.04"): Platform(date(2027, 4, 30), (2, 35)),
-    ("ubuntu", "24.04"): Platform(date(2029, 5, 31), (2, 39), BROTLI),
-    ("rhel", "9"): Platform(date(2032, 5, 31), (2, 34)),
-    ("almalinux", "9"): Platform(date(2032, 5, 31), (2, 34)),
-    ("rocky", "9"): Platform(date(2032, 5, 31), (2, 34)),
-    ("ol", "9"): Platform(date(2032, 6, 30), (2, 34)),
-}
 
-ENDED = {
-    ("debian", "9"): date(2022, 6, 30),
-    ("debian", "10"): date(2024, 6, 30),
-    ("ubuntu", "16.04"): date(2021, 4, 30),
-    ("ubuntu", "18.04"): date(2023, 5, 31),
-    ("ubuntu", "20.04"): date(2025, 5, 31),
-    ("centos", "6"): date(2020, 11, 30),
-    ("centos", "7"): date(2024, 6, 30),
-    ("centos", "8"): date(2021, 12, 31),
-    ("rhel", "6"): date(2020, 11, 30),
-    ("rhel", "7"): date(2024, 6, 30),
-    ("ol", "6"): date(2021, 3, 31),
-    ("ol", "7"): date(2024, 12, 31),
-}
-"""Releases that the vendor's documents still name, or that are met, and their last day."""
-
-LAST_FOR_ENTERPRISE_LINUX_8 = "11.11"
-"""Last release for Enterprise Linux 7 and 8; from 12.0 on the build needs a newer glibc."""
-
-COMMUNITY_ONLY = ("fedora", "arch", "freebsd")
-"""The vendor's documents name these without support in production."""
+def find(distribution: str, release: str) -> Platform | None:
+    """The row of a system, by ``ID`` and ``VERSION_ID`` of its os-release."""
+    short = release if distribution == "ubuntu" else release.partition(".")[0]
+    rows = (one for one in PLATFORMS if one.distribution == distribution)
+    return next((one for one in rows if one.release in ("", short)), None)
 
 
-def family(distribution: str) -> Family | None:
-    """``ubuntu`` -> ``debian``; None for a distribution that is not supported in any release."""
-    return FAMILIES.get(distribution)
+def name_of(distribution: str) -> str:
+    """``rhel`` -> Red Hat Enterprise Linux; ``ID`` itself where nobody here knows it."""
+    names = (one.name for one in PLATFORMS if one.distribution == distribution)
+    return next(names, distribution)
+
+
+def way_out(today: date | None = None) -> str:
+    """Which systems to take instead, the beginning of a sentence."""
+    return f"Set up a host with {' or '.join(_good(today or date.today()))} and deploy to that one"
+
+
+def _good(today: date) -> Iterator[str]:
+    good = [
+        one
+        for one in PLATFORMS
+        if one.state == "supported" and one.last_day and one.last_day >= today
+    ]
+    for name in dict.fromkeys(one.name for one in good):
+        yield f"{name} {' or '.join(one.release for one in good if one.name == name)}"
 
 
 def refusal(distribution: str, release: str) -> str | None:
-    """A sentence where this system is not supported; None where it is.
-
-    ``distribution`` and ``release`` are ``ID`` and ``VERSION_ID`` of os-release.
-    """
-    key = _key(distribution, release)
-    if key in SUPPORTED:
+    """A sentence where this system is not supported; None where it is."""
+    found = find(distribution, release)
+    if found and found.state == "supported":
         return None
-    name = f"{NAMES.get(distribution, distribution)} {release}".strip()
-    return f"{name} is not supported: {_reason(*key)}. {WAY_OUT}."
+    name = f"{name_of(distribution)} {release}".strip()
+    return f"{name} is not supported: {_reason(found, distribution)}. {way_out()}."
+
+
+def _reason(found: Platform | None, distribution: str) -> str:
+    if found is None:
+        known = any(one.distribution == distribution for one in PLATFORMS)
+        return f"this {'release of it' if known else 'distribution'} has not been tried"
+    if found.state == "community":
+        return "the vendor leaves it to the community, without support in production"
+    if found.state == "not built":
+        return "its deployment is not built yet"
+    if found.state == "too old":
+        return f"Mattermost {found.last_mattermost} was the last release for it"
+    last = f", and Mattermost {found.last_mattermost} was the last for it"
+    ended = f"its security updates ended on {found.last_day}"
+    return f"{ended}{last if found.last_mattermost else ''}"
+
+
+def code_name(distribution: str, release: str) -> str:
+    """``debian`` and ``12`` -> bookworm. Raises OperatorError where there is none."""
+    found = find(distribution, release)
+    if found and found.code_name:
+        return found.code_name
+    raise OperatorError(
+        f"The PostgreSQL project has no packages for {name_of(distribution)} {release} that we "
+        "know. Write pgdg = False, or state an external database as `postgres.dsn`."
+    )
 
 
 def brotli_module(distribution: str, release: str) -> str | None:
     """The package with NGINX's module for brotli, where the distribution has one."""
-    platform = SUPPORTED.get(_key(distribution, release))
-    return platform.brotli_module or None if platform else None
+    found = find(distribution, release)
+    return found.brotli_module or None if found else None
 
 
 def warning(distribution: str, release: str, today: date | None = None) -> str | None:
     """A sentence where a supported system gets no free security updates any more."""
-    platform = SUPPORTED.get(_key(distribution, release))
-    if platform is None or platform.end_of_life >= (today or date.today()):
+    found = find(distribution, release)
+    if not found or found.state != "supported" or not found.last_day:
+        return None
+    if found.last_day >= (today or date.today()):
         return None
     return (
-        f"Free security updates for {NAMES[distribution]} {release} ended on "
-        f"{platform.end_of_life}. {WAY_OUT}."
+        f"Free security updates for {found.name} {release} ended on {found.last_day}. "
+        f"{way_out(today)}."
     )
 
 
@@ -150,25 +327,5 @@ def glibc_verdict(glibc: str, release: str) -> str | None:
         return None
     return (
         f"The host has glibc {glibc}, and Mattermost {release} needs {lowest[0]}.{lowest[1]} or "
-        f"newer: the binary would not start. {WAY_OUT}, or choose another release."
+        f"newer: the binary would not start. {way_out()}, or choose another release."
     )
-
-
-def _key(distribution: str, release: str) -> tuple[str, str]:
-    """Enterprise Linux and Debian count by major version; Ubuntu's releases have two numbers."""
-    return distribution, release if distribution == "ubuntu" else release.partition(".")[0]
-
-
-def _reason(distribution: str, release: str) -> str:
-    ended = ENDED.get((distribution, release))
-    old_build = release in ("7", "8") and (distribution in FAMILIES or distribution == "centos")
-    if ended is not None:
-        last = f", and Mattermost {LAST_FOR_ENTERPRISE_LINUX_8} was the last for it"
-        return f"its security updates ended on {ended}{last if old_build else ''}"
-    if old_build:
-        return f"Mattermost {LAST_FOR_ENTERPRISE_LINUX_8} was the last release for it"
-    if distribution in COMMUNITY_ONLY:
-        return "the vendor leaves it to the community, without support in production"
-    if distribution in FAMILIES:
-        return "this release of it has not been tried"
-    return "this distribution has not been tried"

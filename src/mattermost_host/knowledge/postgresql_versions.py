@@ -6,6 +6,7 @@ the PostgreSQL project still supports, and only an extended support release rais
 
 from datetime import date
 
+from mattermost_host.knowledge import platforms
 from mattermost_host.support.errors import OperatorError
 
 PGDG_DEFAULT = 17
@@ -38,19 +39,6 @@ www.postgresql.org/support/versioning."""
 NEWEST = max(END_OF_LIFE)
 """The newest major version that we know."""
 
-SHIPPED = {
-    ("debian", "11"): 13,
-    ("debian", "12"): 15,
-    ("debian", "13"): 17,
-    ("ubuntu", "22.04"): 14,
-    ("ubuntu", "24.04"): 16,
-    ("rhel", "9"): 13,
-    ("almalinux", "9"): 13,
-    ("rocky", "9"): 13,
-    ("ol", "9"): 13,
-}
-"""Major version in each distribution's own repository, without module streams."""
-
 
 def minimum_for(release: str) -> int:
     """Lowest PostgreSQL major version that Mattermost ``release`` (``11.7.9``) starts with."""
@@ -61,17 +49,15 @@ def minimum_for(release: str) -> int:
 def shipped_with(distribution: str, release: str) -> int:
     """Major version that the distribution itself ships: ``("ubuntu", "24.04")`` -> 16.
 
-    Point releases of Enterprise Linux count as their major version. Raises OperatorError for a
-    distribution that is not in the table.
+    Raises OperatorError for a distribution of which that is not known.
     """
-    release = release if distribution == "ubuntu" else release.partition(".")[0]
-    try:
-        return SHIPPED[distribution, release]
-    except KeyError:
-        raise OperatorError(
-            f"The PostgreSQL version of {distribution} {release} is not known. Set an external "
-            "one as `postgres.dsn`, or take a supported distribution."
-        ) from None
+    platform = platforms.find(distribution, release)
+    if platform and platform.postgresql:
+        return platform.postgresql
+    raise OperatorError(
+        f"The PostgreSQL version of {distribution} {release} is not known. Set an external "
+        "one as `postgres.dsn`, or take a supported distribution."
+    )
 
 
 def too_old(major: int, release: str) -> str | None:

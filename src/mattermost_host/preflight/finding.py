@@ -1,6 +1,6 @@
 """What a component needs of a host, and what was found: data without behaviour."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -36,9 +36,24 @@ class Requirement:
 
 
 @dataclass(frozen=True)
+class SiteRequirement:
+    """A named check that looks at all hosts which need it, at the same time."""
+
+    name: str
+    check: Callable[[Mapping[str, HostFacts]], Iterable[tuple[str, Finding]]]
+    """Gets the facts by the hosts' names; each finding comes with the host that it is about."""
+    meaning: str = ""
+    """What it asks for, a sentence for the documentation."""
+
+
+@dataclass(frozen=True)
 class Inquiry:
     """Checks that the facts can't answer and that ask from the host themselves."""
 
     names: tuple[str, ...]
     """Names of all its findings. Where the first is skipped, nothing is asked."""
     ask: Callable[[Host, HostFacts], Iterable[Finding]]
+
+
+Need = Requirement | SiteRequirement | Inquiry
+"""Whatever a component may need."""

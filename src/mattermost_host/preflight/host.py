@@ -1,11 +1,10 @@
-"""What the components need of a host itself: system, size, disk, clock, name, locale.
+"""What the components need of a host itself: system, size, disk, clock, locale.
 
-What may already stand in the way there is in ``conflicts.py``.
+What may already stand in the way there is in ``conflicts.py``, what hosts have to have in common in
+``together.py``.
 """
 
 from collections.abc import Callable, Iterator
-from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 from mattermost_host.facts.host import DISK_PATHS, HostFacts
 from mattermost_host.knowledge import platforms, postgresql_versions, sizing
@@ -227,37 +226,6 @@ def _synchronised(right: bool) -> Finding:
         "synchronised",
         "A time daemon is set up where there is none; let the host reach a time server "
         "(UDP port 123).",
-    )
-
-
-def name_resolution(url: str) -> Requirement:
-    """The name in the site's URL resolves to this host."""
-    name = urlsplit(url).hostname or ""
-
-    def check(facts: HostFacts) -> Iterator[Finding]:
-        needed = f"{name} resolves to this host"
-        elsewhere = [one for one in facts.resolved if one not in facts.addresses]
-        found = f"{name} is {', '.join(facts.resolved) or 'not known to DNS or /etc/hosts'}"
-        if {"resolved", "addresses"} & facts.unread:
-            yield unreadable("name-resolution", f"where {name} leads", needed)
-        elif not facts.resolved:
-            remedy = f"Create the DNS record: {name} and the address that users reach it by."
-            yield Finding("name-resolution", "error", found, needed, remedy)
-        elif elsewhere:
-            remedy = _way_elsewhere(elsewhere)
-            yield Finding("name-resolution", "warning", found, needed, remedy)
-        else:
-            yield Finding("name-resolution", "ok", found, needed)
-
-    return Requirement("name-resolution", check, "The site's name resolves to this host.")
-
-
-def _way_elsewhere(addresses: list[str]) -> str:
-    if all(ip_address(one).is_loopback for one in addresses):
-        return "Only this host's /etc/hosts knows the name: make sure that users' DNS does, too."
-    return (
-        "Correct behind a load balancer or a NAT router; otherwise correct the DNS record that "
-        f"says {', '.join(addresses)}."
     )
 
 

@@ -16,14 +16,14 @@ from mattermost_host.engine.inventory import SiteHost
 from mattermost_host.engine.refusals import Refusal
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.reading import LOG_IN, Reading, facts_of
-from mattermost_host.preflight.finding import Finding, Inquiry, Requirement
+from mattermost_host.preflight.finding import Finding, Inquiry, Need, Requirement, SiteRequirement
 from mattermost_host.preflight.report import PreflightError, Report
 from mattermost_host.support.errors import Mistake, SiteError
 
 REACHABLE = "reachable"
 NO_ANSWER = Refusal("no answer", LOG_IN)
 
-Requirements = Mapping[str, Sequence[Requirement | Inquiry]]
+Requirements = Mapping[str, Sequence[Need]]
 """What each host needs, by the host's name."""
 
 
@@ -43,7 +43,7 @@ class Checked(Protocol):
     def settings(self) -> _Settings: ...
     @property
     def hosts(self) -> Sequence[SiteHost]: ...
-    def requirements(self, host_name: str) -> Sequence[Requirement | Inquiry]: ...
+    def requirements(self, host_name: str) -> Sequence[Need]: ...
 
 
 _lock = Lock()
@@ -94,9 +94,11 @@ def collect(
     found. See ``skip_mistakes`` for what may stand in ``skip``.
     """
     findings: dict[str, tuple[Finding, ...]] = {}
+    together = _together(requirements, facts, skip)
     for host, needed in requirements.items():
         if host in facts:
-            found = list(_checked(needed, facts[host], skip)) + list((inquired or {}).get(host, ()))
+            inquiries = (inquired or {}).get(host, ())
+            found = chain(_checked(needed, host, facts[host], together, skip), inquiries)
             findings[host] = tuple(found)
         else:
             findings[host] = (_unreachable((silent or {}).get(host, NO_ANSWER)),)
@@ -119,20 +121,41 @@ def skip_mistakes(skip: Mapping[str, str], requirements: Requirements) -> list[M
     return unknown + silent
 
 
-def _names(needed: Requirement | Inquiry) -> tuple[str, ...]:
+def _names(needed: Need) -> tuple[str, ...]:
     return needed.names if isinstance(needed, Inquiry) else (needed.name,)
 
 
+_Together = Mapping[str, Sequence[tuple[str, Finding]]]
+
+
+def _together(
+    requirements: Requirements, facts: Mapping[str, HostFacts], skip: Mapping[str, str]
+) -> _Together:
+    """What each requirement found that looks at all hosts which need it; each is asked once."""
+    shared: dict[str, tuple[SiteRequirement, dict[str, HostFacts]]] = {}
+    for host, needed in requirements.items():
+        for one in needed:
+            if isinstance(one, SiteRequirement) and host in facts and one.name not in skip:
+                shared.setdefault(one.name, (one, {}))[1][host] = facts[host]
+    return {name: tuple(one.check(hosts)) for name, (one, hosts) in shared.items()}
+
+
 def _checked(
-    needed: Sequence[Requirement | Inquiry], facts: HostFacts, skip: Mapping[str, str]
+    needed: Sequence[Need],
+    host: str,
+    facts: HostFacts,
+    together: _Together,
+    skip: Mapping[str, str],
 ) -> Iterator[Finding]:
     for one in needed:
         if isinstance(one, Inquiry):
             continue
         if one.name in skip:
             yield _skipped(one.name, skip)
-        else:
+        elif isinstance(one, Requirement):
             yield from one.check(facts)
+        else:
+            yield from (finding for about, finding in together[one.name] if about == host)
 
 
 def _skipped(name: str, skip: Mapping[str, str]) -> Finding:

@@ -14,7 +14,7 @@ from mattermost_host.facts.place import Place
 from mattermost_host.knowledge.names import Refused
 from mattermost_host.knowledge.surface import Surface, Wanted
 from mattermost_host.knowledge.texts import STRICT, Line, SiteUrl
-from mattermost_host.preflight.finding import Inquiry, Requirement
+from mattermost_host.preflight.finding import Need
 from mattermost_host.site.drift_settings import Settings as Drift
 from mattermost_host.support.errors import Mistake
 
@@ -30,7 +30,7 @@ class Component(Protocol):
     @property
     def surface(self) -> Callable[[Any, Place], Surface]: ...
     @property
-    def requires(self) -> Callable[[Any, Place], Sequence[Requirement | Inquiry]]: ...
+    def requires(self) -> Callable[[Any, Place], Sequence[Need]]: ...
 
 
 @dataclass(frozen=True)

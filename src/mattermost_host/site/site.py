@@ -23,7 +23,7 @@ from mattermost_host.knowledge.dsn import Dsn
 from mattermost_host.knowledge.postgresql_sizing import Pool
 from mattermost_host.knowledge.surface import Surface, Wanted
 from mattermost_host.ops.release_state import CURRENT
-from mattermost_host.preflight.finding import Inquiry, Requirement
+from mattermost_host.preflight.finding import Need
 from mattermost_host.releases.choice import Release, release_to_run, stated_version, version_of
 from mattermost_host.site import rules as site_rules
 from mattermost_host.site.secrets import Secrets
@@ -152,7 +152,7 @@ class Site:
             for room, settings in self.rooms(host_name)
         }
 
-    def requirements(self, host_name: str) -> list[Requirement | Inquiry]:
+    def requirements(self, host_name: str) -> list[Need]:
         """What the components of this host need of it."""
         place = self.place(host_name)
         needed = [

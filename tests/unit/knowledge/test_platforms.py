@@ -5,13 +5,11 @@ from datetime import date
 import pytest
 
 from mattermost_host.knowledge import platforms
-from mattermost_host.knowledge.postgresql_versions import SHIPPED
+from mattermost_host.support.errors import OperatorError
 
 TODAY = date(2026, 11, 21)
-WAY_OUT = (
-    "Set up a host with Debian 13 or 12, Ubuntu 24.04 or 22.04, or Enterprise Linux 9 (RHEL, "
-    "AlmaLinux, Rocky Linux, Oracle Linux) and deploy to that one."
-)
+WAY_OUT = f"{platforms.way_out()}."
+SUPPORTED = [one for one in platforms.PLATFORMS if one.state == "supported"]
 
 
 @pytest.mark.parametrize(
@@ -21,10 +19,6 @@ WAY_OUT = (
         ("debian", "13"),
         ("ubuntu", "22.04"),
         ("ubuntu", "24.04"),
-        ("rhel", "9.4"),
-        ("almalinux", "9.6"),
-        ("rocky", "9.5"),
-        ("ol", "9"),
     ],
 )
 def test_the_supported_systems(distribution: str, release: str) -> None:
@@ -35,8 +29,13 @@ def test_the_supported_systems(distribution: str, release: str) -> None:
 def test_debian_11_is_let_through_with_a_warning() -> None:
     assert platforms.refusal("debian", "11") is None
     assert platforms.warning("debian", "11", TODAY) == (
-        f"Free security updates for Debian 11 ended on 2026-08-31. {WAY_OUT}"
+        "Free security updates for Debian 11 ended on 2026-08-31. Set up a host with Debian 13 or "
+        "12 or Ubuntu 24.04 or 22.04 and deploy to that one."
     )
+
+
+def test_the_way_out_names_no_system_whose_updates_have_ended() -> None:
+    assert "Ubuntu 24.04 and deploy" in platforms.way_out(date(2028, 1, 1))
 
 
 @pytest.mark.parametrize(
@@ -76,6 +75,16 @@ def test_debian_11_is_let_through_with_a_warning() -> None:
             "for it.",
         ),
         (
+            "rocky",
+            "9.4",
+            "Rocky Linux 9.4 is not supported: its deployment is not built yet.",
+        ),
+        (
+            "ol",
+            "9",
+            "Oracle Linux 9 is not supported: its deployment is not built yet.",
+        ),
+        (
             "ubuntu",
             "25.10",
             "Ubuntu 25.10 is not supported: this release of it has not been tried.",
@@ -100,12 +109,6 @@ def test_everything_else_is_refused_with_the_reason(
     assert platforms.refusal(distribution, release) == f"{sentence} {WAY_OUT}"
 
 
-def test_families() -> None:
-    assert platforms.family("ubuntu") == "debian"
-    assert platforms.family("ol") == "redhat"
-    assert platforms.family("alpine") is None
-
-
 def test_architectures() -> None:
     assert platforms.architecture_refusal("amd64") is None
     assert platforms.architecture_warning("amd64") is None
@@ -125,20 +128,33 @@ def test_a_glibc_that_is_too_old() -> None:
     assert platforms.glibc_verdict("2.34", "12.0.0") is None
 
 
-@pytest.mark.parametrize("platform", platforms.SUPPORTED.values())
-def test_every_supported_system_starts_the_default_line(platform: platforms.Platform) -> None:
+@pytest.mark.parametrize("platform", SUPPORTED, ids=lambda one: f"{one.name} {one.release}")
+def test_of_a_supported_system_everything_is_known(platform: platforms.Platform) -> None:
+    assert platform.glibc
     assert platforms.glibc_verdict(".".join(map(str, platform.glibc)), "11.7.9") is None
+    assert platform.family and platform.last_day and platform.postgresql
+    assert platform.nginx and platform.code_name
 
 
-def test_every_supported_system_has_a_family_a_name_and_a_known_postgresql() -> None:
-    for distribution, release in platforms.SUPPORTED:
-        assert platforms.family(distribution)
-        assert distribution in platforms.NAMES
-        assert (distribution, release) in SHIPPED
+def test_each_system_has_one_row() -> None:
+    keys = [(one.distribution, one.release) for one in platforms.PLATFORMS]
+    assert len(keys) == len(set(keys))
+    names = {(one.distribution, one.name) for one in platforms.PLATFORMS}
+    assert len(names) == len({distribution for distribution, _ in names})
 
 
-def test_no_system_is_both_supported_and_ended() -> None:
-    assert not set(platforms.SUPPORTED) & set(platforms.ENDED)
+def test_every_sentence_has_its_words() -> None:
+    for one in platforms.PLATFORMS:
+        if one.state == "ended":
+            assert one.last_day, one
+        if one.state == "too old":
+            assert one.last_mattermost, one
+
+
+def test_code_names() -> None:
+    assert platforms.code_name("debian", "12") == "bookworm"
+    with pytest.raises(OperatorError, match=r"no packages for Rocky Linux 9\.4"):
+        platforms.code_name("rocky", "9.4")
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import pytest
 
 from mattermost_host.facts.host import DISK_PATHS, Disk, HostFacts, Listener
 from mattermost_host.knowledge.surface import Port
-from mattermost_host.preflight import conflicts
+from mattermost_host.preflight import conflicts, together
 from mattermost_host.preflight import host as requirements
-from mattermost_host.preflight.finding import Finding, Requirement
+from mattermost_host.preflight.finding import Finding, Requirement, SiteRequirement
 from mattermost_host.support.errors import OperatorError
 from tests.unit.examples import DEBIAN_12
 
@@ -23,6 +23,13 @@ def on_one_disk(free_mb: int) -> tuple[Disk, ...]:
     return tuple(Disk(path, "/dev/sda1", free_mb) for path in DISK_PATHS)
 
 
+def _alone(needed: SiteRequirement) -> Requirement:
+    """As it is for the only host of a site."""
+    return Requirement(
+        needed.name, lambda facts: [found for _, found in needed.check({"mm1": facts})]
+    )
+
+
 HOST = replace(DEBIAN_12, disks=on_one_disk(100 * GB), locales=("C", "en_US.utf8"))
 EVERY: dict[str, Requirement] = {
     one.name: one
@@ -34,7 +41,7 @@ EVERY: dict[str, Requirement] = {
         requirements.disk(200, "medium"),
         requirements.executable_opt(),
         requirements.clock(),
-        requirements.name_resolution("https://chat.example.com"),
+        _alone(together.name_resolution("https://chat.example.com")),
         requirements.locale(),
         requirements.postgresql_version(lambda _: 15, lambda _: "11.7.9"),
         conflicts.ports_free([HTTPS, SERVER, SSH]),

@@ -1,6 +1,7 @@
 """The site: every mistake of an inventory at once and before any connection; the whole run."""
 
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from mattermost_host.certificates.authority import Pair, new_authority, new_leaf
+from mattermost_host.preflight.run import collect
 from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError, SiteError
 from tests.unit.examples import DEBIAN_12
@@ -44,6 +46,19 @@ def test_every_inventory_of_the_project_loads(path: Path, tmp_path: Path) -> Non
     )
     names = [needed.name for needed in site.requirements(host.name) if hasattr(needed, "name")]
     assert names
+
+
+@pytest.mark.parametrize("distribution", ["rocky", "fedora", ""])
+def test_a_platform_that_is_not_deployed_yet_is_refused_by_name(
+    tmp_path: Path, distribution: str
+) -> None:
+    """By a sentence among the others, and by nothing that breaks."""
+    site = Site.load(written(tmp_path, RIGHT))
+    (host,) = site.hosts
+    facts = replace(DEBIAN_12, distribution=distribution, release="9.4", glibc="2.34")
+    report = collect({host.name: site.requirements(host.name)}, {host.name: facts}, {})
+    names = [finding.name for _, finding in report.errors]
+    assert "supported-platform" in names
 
 
 def test_there_are_the_inventories_of_the_documentation() -> None:

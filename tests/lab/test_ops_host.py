@@ -1,7 +1,8 @@
 """The look for drift on an ops host: it gets what it needs, and does what it was told."""
 
 import shutil
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -27,11 +28,35 @@ def ops(lab: Lab) -> LabHost:
 
 
 @pytest.fixture(scope="module")
+def named(lab: Lab, release: Path, ops: LabHost, watched: LabHost) -> Iterator[Mapping[Path, Path]]:
+    """What the inventory names by absolute paths, in a place that both machines can have.
+
+    Not below /tmp, of which the service has one of its own.
+    """
+    with tempfile.TemporaryDirectory(prefix="mattermost-host-lab-", dir=Path.home()) as folder:
+        made = {one: Path(folder, one.name) for one in (lab.key, lab.known_hosts, release)}
+        for source, target in made.items():
+            shutil.copy(source, target)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def watched(lab: Lab) -> LabHost:
+    """The host of the site."""
+    return lab.up("watched")
+
+
+@pytest.fixture(scope="module")
 def deployment(
-    lab: Lab, ops: LabHost, release: Path, tmp_path_factory: pytest.TempPathFactory
+    lab: Lab,
+    ops: LabHost,
+    watched: LabHost,
+    named: Mapping[Path, Path],
+    release: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Deployment]:
     """A deployed site whose inventory names the ops host."""
-    made = Deployment(lab, lab.up("watched"), tmp_path_factory.mktemp("ops"), release)
+    made = Deployment(lab, watched, tmp_path_factory.mktemp("ops"), release)
     connection = {
         "ssh_user": "root",
         "ssh_port": ops.ssh_port,
@@ -39,7 +64,10 @@ def deployment(
         "ssh_known_hosts_file": str(lab.known_hosts),
     }
     text = made.inventory.read_text(encoding="utf-8")
-    made.inventory.write_text(f"{text}ops = [({ops.address!r}, {connection!r})]\n", "utf-8")
+    text += f"ops = [({ops.address!r}, {connection!r})]\n"
+    for source, target in named.items():
+        text = text.replace(str(source), str(target))
+    made.inventory.write_text(text, "utf-8")
     made.deploy()
     yield made
 
@@ -78,10 +106,12 @@ def test_one_that_cannot_log_in_to_the_site_is_told_of(deployment: Deployment) -
 
 
 def test_it_watches(
-    lab: Lab, deployment: Deployment, ops: LabHost, capsys: pytest.CaptureFixture[str]
+    named: Mapping[Path, Path],
+    deployment: Deployment,
+    ops: LabHost,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    tarball = Path(deployment.site["mattermost"]["release"]["file"])
-    for file in (lab.key, lab.known_hosts, tarball):
+    for file in named.values():
         ops.run(f"mkdir -p {file.parent}")
         copy(ops, file.parent, str(file.parent), (file.name,))
     _schedule(deployment)
@@ -99,6 +129,12 @@ def test_it_watches(
 def test_secrets_are_roots_alone(deployment: Deployment, ops: LabHost) -> None:
     secrets = f"{FOLDER}/inventories/{deployment.secrets_file.name}"
     assert ops.run(f"stat -c '%a %U' {FOLDER} {secrets}").stdout == "700 root\n600 root\n"
+
+
+def test_it_has_no_key_of_the_authority(deployment: Deployment, ops: LabHost) -> None:
+    line = deployment.authority_key.read_text(encoding="utf-8").splitlines()[1]
+    found = ops.run(f"grep -rlF {line} {FOLDER} /etc /root /var/lib", check=False)
+    assert found.stdout == ""
 
 
 def test_scheduled_again_it_has_the_new_inventory(deployment: Deployment, ops: LabHost) -> None:

@@ -161,10 +161,10 @@ def test_we_looked_where_secrets_would_be(seen: Seen) -> None:
     assert len(seen.secrets) == 5, "administrator, two SMTP passwords, two private keys"
     known = {
         "a run with another password": "folders, settings and unit are in place",
-        "a run that fails": "in-the-way",
+        "a run that fails": ENVIRONMENT,
         "the arguments on the host": "--data-binary @-",
         "the arguments on this machine": "deploys/site.py",
-        "the journal": "COMMAND=",
+        "the journal": "Accepted publickey for root",
         "the log of the server": "Server is listening",
         "files that others may read": "BEGIN CERTIFICATE",
         "files of this machine": "BEGIN CERTIFICATE",

@@ -4,6 +4,7 @@ pyinfra's own words about a new key are two warnings a host without the key's fi
 fails where there is no folder ~/.ssh to write the key to.
 """
 
+import functools
 import os
 import pwd
 from collections.abc import Mapping
@@ -14,16 +15,39 @@ from paramiko import PKey, SSHException
 from pyinfra import logger
 from pyinfra.connectors.sshuserclient import client as ssh_client
 
+from mattermost_host.support.paths import is_file
+
 DEFAULT = "~/.ssh/known_hosts"
+_keys_of = ssh_client.get_host_keys
 
 
 def say_what_is_trusted() -> None:
     """Let pyinfra say in one line what it trusts. Twice is as good as once."""
     ssh_client.AcceptNewPolicy.missing_host_key = _trusted  # type: ignore[method-assign]
+    ssh_client.get_host_keys = _known_keys
+
+
+@functools.wraps(_keys_of)
+def _known_keys(files: tuple[str, ...]) -> Any:
+    """The keys in those files that are there; pyinfra would warn of each that is not."""
+    return _keys_of(tuple(one for one in files if is_file(one)))
 
 
 def _trusted(policy: object, client: Any, hostname: str, key: PKey) -> None:
-    ssh_client.append_hostkey(client, hostname, key)  # type: ignore[no-untyped-call]
+    """Trust a key and keep it: what is not kept, somebody else could take the place of next time.
+
+    The one thing that a command writes which otherwise only reads.
+    """
+    file = Path(client._host_keys_filename)
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        ssh_client.append_hostkey(client, hostname, key)  # type: ignore[no-untyped-call]
+    except OSError as error:
+        raise SSHException(
+            f"its ssh key {key.fingerprint} is not known, and {file} can't be written "
+            f"({error.strerror}) to keep it; write ssh_known_hosts_file in the inventory"
+        ) from None
     logger.warning(
         f"{hostname}: its ssh key {key.fingerprint} was not known and is trusted from now on "
         f"({client._host_keys_filename}); README, Host keys, says how to trust known keys only"
@@ -31,7 +55,7 @@ def _trusted(policy: object, client: Any, hostname: str, key: PKey) -> None:
 
 
 def prepare(data: Mapping[str, Any], hostname: str, username: str | None) -> None:
-    """Make sure that a user's name and a place for the key are there, before any connection.
+    """See that a user's name and a place for the key are there, before any connection.
 
     Raises SSHException, which pyinfra turns into a sentence.
     """
@@ -43,24 +67,12 @@ def prepare(data: Mapping[str, Any], hostname: str, username: str | None) -> Non
             "inventory"
         )
     named = data["ssh_known_hosts_file"] or told.get("userknownhostsfile")
-    if not named and data["ssh_strict_host_key_checking"] not in {"yes", "no", "off"}:
-        _make(Path(os.path.expanduser(DEFAULT)))  # noqa: PTH111 - as pyinfra does it: may fail
-
-
-def _make(file: Path) -> None:
-    if str(file) == DEFAULT:
+    keeps = data["ssh_strict_host_key_checking"] not in {"yes", "no", "off"}
+    if keeps and not named and os.path.expanduser(DEFAULT) == DEFAULT:  # noqa: PTH111 - as pyinfra
         raise SSHException(
             "there is no home folder in which to keep the host's key; set HOME, or write "
             "ssh_known_hosts_file in the inventory"
         )
-    try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file.touch(mode=0o600)
-    except OSError as error:
-        raise SSHException(
-            f"{file} can't be written ({error.strerror}); write ssh_known_hosts_file in the "
-            "inventory"
-        ) from None
 
 
 def _user_has_a_name() -> bool:

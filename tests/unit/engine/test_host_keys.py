@@ -23,6 +23,7 @@ def patched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """pyinfra as config.py makes it, and a home that has no .ssh."""
     policy = ssh_client.AcceptNewPolicy
     monkeypatch.setattr(policy, "missing_host_key", policy.missing_host_key)
+    monkeypatch.setattr(ssh_client, "get_host_keys", ssh_client.get_host_keys)
     monkeypatch.setattr(SSHConnector, "make_paramiko_kwargs", pyinfra_patches._kwargs_at_once)
     host_keys.say_what_is_trusted()
     (tmp_path / "config.py").touch()
@@ -89,6 +90,23 @@ def test_a_home_that_can_not_be_written_is_a_sentence(patched: Path, port: int) 
     (patched / "home").touch()
     with pytest.raises(OperatorError, match=r"known_hosts can't be written .*ssh_known_hosts_file"):
         _log_in(port)
+
+
+def test_a_home_that_can_not_be_written_is_enough_for_a_known_key(
+    patched: Path, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _log_in(port)
+    kept = patched / "home/.ssh/known_hosts"
+    before = kept.read_text(), kept.stat()
+    ssh_client.get_host_keys.cache.clear()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    monkeypatch.setattr(Path, "touch", refuse)
+    _log_in(port)
+    assert (kept.read_text(), kept.stat()) == before
 
 
 NAMELESS = """

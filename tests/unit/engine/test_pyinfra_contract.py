@@ -62,6 +62,7 @@ CALLS: dict[tuple[str, str], str] = {
         "self client hostname key"
     ),
     ("pyinfra.connectors.sshuserclient.client", "append_hostkey"): "client hostname key",
+    ("pyinfra.connectors.sshuserclient.client", "get_host_keys"): "filenames",
     ("pyinfra.connectors.sshuserclient.client", "get_ssh_config"): "user_config_file",
     ("pyinfra.api", "Host.connect"): "self reason show_errors raise_exceptions",
     ("pyinfra.api", "Host.get_fact"): "self name_or_cls args kwargs",

@@ -1,29 +1,20 @@
-"""The host that `make trial` boots. The command tells by its environment where the host is."""
+"""The host that `make trial` boots; the command writes beside this file where the host is."""
 
-import os
+import json
+from pathlib import Path
 
-_release = os.environ.get("MATTERMOST_RELEASE")
-_digest = os.environ.get("MATTERMOST_RELEASE_SHA256")
+_file = Path(__file__).with_name("trial.host.json")
+_trial = json.loads(_file.read_text()) if _file.exists() else {}
 
 site = {
     "url": "https://mattermost.test",
     "users": 50,
-    "mattermost": {
-        # A tarball that was named on the command line is trusted as far as whoever named it.
-        "release": {"file": _release, "sha256": _digest, "unverified": not _digest}
-        if _release
-        else {},
-    },
-}
-
-_connection = {
-    "ssh_key": os.environ.get("MATTERMOST_TRIAL_KEY"),
-    "ssh_known_hosts_file": os.environ.get("MATTERMOST_TRIAL_KNOWN_HOSTS"),
+    "mattermost": {"release": _trial.get("release", {})},
 }
 
 app = db = proxy = [
     (
-        os.environ.get("MATTERMOST_TRIAL_ADDRESS", "mattermost.test"),
-        {"ssh_user": "root", **{key: value for key, value in _connection.items() if value}},
+        _trial.get("address", "mattermost.test"),
+        {"ssh_user": "root", **_trial.get("connection", {})},
     )
 ]

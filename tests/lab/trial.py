@@ -3,6 +3,7 @@
 The host stays up after the command has ended; the next `make trial` finds it.
 """
 
+import json
 import os
 import shlex
 import subprocess
@@ -18,6 +19,7 @@ from tests.lab.hosts import Lab, LabHost
 
 NAME = "trial"
 INVENTORY = Path("inventories/trial.py")
+HOST = INVENTORY.with_suffix(".host.json")
 
 
 class Clock:
@@ -49,8 +51,8 @@ def up() -> None:
     with clock.phase("host"):
         lab, host = _booted()
     with clock.phase("release"):
-        _choose_release()
-    site = Site.load(_inventory(lab, host))
+        _describe(lab, host, _chosen_release())
+    site = Site.load(INVENTORY)
     lab.resolve(site.settings.name, host)
     with clock.phase("deploy"):
         _command("pyinfra", "-y", str(INVENTORY), "deploys/site.py")
@@ -66,6 +68,7 @@ def down() -> None:
         print("There is no trial host on this machine.")
         return
     lab.close()
+    HOST.unlink(missing_ok=True)
     print(f"The trial host is gone. Images and packages stay for the next one: {places.cache()}")
 
 
@@ -79,25 +82,31 @@ def _booted() -> tuple[Lab, LabHost]:
     return lab, host
 
 
-def _inventory(lab: Lab, host: LabHost) -> Path:
-    """The trial's inventory, which finds the host by these variables."""
-    os.environ["MATTERMOST_TRIAL_ADDRESS"] = host.address
-    os.environ["MATTERMOST_TRIAL_KEY"] = str(lab.key)
-    os.environ["MATTERMOST_TRIAL_KNOWN_HOSTS"] = str(lab.known_hosts)
-    return INVENTORY
+def _describe(lab: Lab, host: LabHost, tarball: str | None) -> None:
+    """Write where the host is, and its release, so that every command can use the inventory."""
+    described: dict[str, object] = {
+        "address": host.address,
+        "connection": {"ssh_key": str(lab.key), "ssh_known_hosts_file": str(lab.known_hosts)},
+    }
+    if tarball:
+        digest = os.environ.get(f"{release.VARIABLE}_SHA256")
+        # A tarball without a digest is trusted as far as whoever named it.
+        described["release"] = {"file": tarball, "sha256": digest, "unverified": not digest}
+    HOST.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
 
 
-def _choose_release() -> None:
-    """Leave the release to the inventory, or name the stand-in where no official one is had."""
-    if release.named():
-        return
+def _chosen_release() -> str | None:
+    """The tarball that was named, or the stand-in; None to use the official release."""
+    if named := release.named():
+        return named
     reason = release.unreachable(release.official())
-    if reason:
-        print(
-            f"The official release can't be fetched from here ({reason}), so the stand-in server "
-            f"of tests/standin is deployed; {release.VARIABLE}= names another tarball."
-        )
-        os.environ[release.VARIABLE] = str(release.standin())
+    if not reason:
+        return None
+    print(
+        f"The official release can't be fetched from here ({reason}), so the stand-in server "
+        f"of tests/standin is deployed; {release.VARIABLE}= names another tarball."
+    )
+    return str(release.standin())
 
 
 def _command(name: str, *arguments: str) -> None:
@@ -124,6 +133,7 @@ Mattermost answers at {site.settings.url} ({host.address}).
   in a browser write "{host.address} {name}" into /etc/hosts and let the browser trust
                {authority}
   log in       {administrator}; its password: grep ^admin_password {secrets}
+  plan, verify .venv/bin/mattermost-host plan {INVENTORY}
   look inside  {shlex.join([*ssh, f"root@{host.address}"])}
   stop it      make trial-down
 """

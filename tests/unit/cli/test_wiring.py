@@ -21,6 +21,7 @@ from mattermost_host.engine import run as engine
 from mattermost_host.engine.explanations import Change
 from mattermost_host.engine.inventory import SiteHost
 from mattermost_host.engine.run import Operation
+from mattermost_host.plan import plan as planning
 from mattermost_host.preflight import run as checks
 from mattermost_host.preflight.finding import Finding
 from mattermost_host.preflight.report import Report
@@ -112,6 +113,18 @@ def test_plan_prepares_the_site_and_executes_nothing(
     assert fake.locked == [False]
 
 
+def test_a_plan_counts_what_is_right(fake: Engine) -> None:
+    fake.found = (RIGHT, RIGHT, WRONG)
+    assert "h1: 1 of 3 operations would change" in _run(fake, "plan").output
+
+
+def test_a_plan_names_its_operations(fake: Engine) -> None:
+    hosts = json.loads(_run(fake, "plan", "--json", "-").stdout)["hosts"]
+    assert [[step["operation"] for step in steps] for steps in hosts.values()] == (
+        [["X | it is right"], ["X | it is right"]]
+    )
+
+
 def test_a_plan_says_what_a_run_would_write_on_this_machine(fake: Engine) -> None:
     for secret in fake.inventory.parent.glob("chat.*"):
         if secret != fake.inventory:
@@ -123,6 +136,7 @@ def test_a_plan_says_what_a_run_would_write_on_this_machine(fake: Engine) -> Non
         (host, steps) for host, steps in json.loads(done.stdout)["hosts"].items() if steps
     )
     assert host == "this machine"
+    assert step["operation"] == planning.KEPT
     assert str(fake.inventory.with_suffix(".secrets.toml")) in json.dumps(step["changes"])
 
 

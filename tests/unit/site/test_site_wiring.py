@@ -1,19 +1,28 @@
 """What a site hands on to its parts: the command line, passwords, numbers, roles."""
 
+import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
+from mattermost_host.certificates.authority import new_authority
 from mattermost_host.components import postgres
+from mattermost_host.components.mattermost import DATABASE_CA_FILE
 from mattermost_host.engine import locks, pyinfra_command
 from mattermost_host.engine.inventory import CommandLine
+from mattermost_host.facts.place import installed_on
+from mattermost_host.knowledge import mattermost_settings
 from mattermost_host.knowledge.postgresql_sizing import Pool
+from mattermost_host.releases.choice import Release
+from mattermost_host.site import site as site_module
 from mattermost_host.site.site import Site
-from mattermost_host.support.errors import OperatorError
+from mattermost_host.support.errors import OperatorError, SiteError
 from tests.unit.examples import DEBIAN_12
+from tests.unit.site.whole import planned
 
 RIGHT = {"url": "https://chat.example.com", "users": 50}
 DSN = "postgres://mattermost@db.example.com/mattermost?sslmode=verify-full"
@@ -45,6 +54,8 @@ def test_a_database_alone_on_its_host_has_more_of_it(tmp_path: Path) -> None:
         for one in (site, alone)
     )
     assert whole > shared
+    two = replace(site, hosts=tuple(replace(host, roles=("app", "db")) for host in site.hosts))
+    assert two.postgres_parameters("h1", DEBIAN_12)["shared_buffers"] == f"{shared}MB"
 
 
 def test_an_external_database_is_asked_with_all_that_the_site_knows(
@@ -66,6 +77,64 @@ def test_an_external_database_is_asked_with_all_that_the_site_knows(
     assert asked["dsn"] == site.dsn
     assert asked["authorities"] is None
     assert asked["version_on"](DEBIAN_12) == "11.7.9"
+
+
+def test_the_database_has_room_for_the_connections_that_are_set(tmp_path: Path) -> None:
+    settings = {"SqlSettings.MaxOpenConns": 77}
+    site = Site.load(_inventory(tmp_path, mattermost={"settings": settings}))
+    expected = str(Pool(max_open=77).connections)
+    assert site.postgres_parameters("h1", DEBIAN_12)["max_connections"] == expected
+    assert expected != str(Pool().connections)
+
+
+def test_the_authority_of_an_external_database_reaches_the_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = new_authority("test", datetime.now(UTC)).certificate
+    (tmp_path / "ca.pem").write_text(f"Größe\n{authority}", encoding="latin-1")
+    external = {"dsn": DSN, "ca_certificate": str(tmp_path / "ca.pem")}
+    result = planned({"postgres": external}, tmp_path, monkeypatch)
+    assert result.text(DATABASE_CA_FILE) == authority
+
+
+def test_a_host_that_only_looks_for_drift_has_no_role_and_no_component(tmp_path: Path) -> None:
+    site = Site.load(_inventory(tmp_path))
+    assert site.roles("elsewhere") == ()
+    assert dict(site.surfaces("elsewhere", DEBIAN_12)).keys() == {"base", "firewall"}
+
+
+def test_a_release_is_that_of_the_host_s_processor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[Any, ...]] = []
+    release = Release("11.7.9-0123abcd", lambda _: pytest.fail("fetched"))
+
+    def release_to_run(*arguments: Any, by_hash: bool) -> Release:
+        asked.append((*arguments[1:], by_hash))
+        return release
+
+    monkeypatch.setattr(site_module, "release_to_run", release_to_run)
+    site = Site.load(_inventory(tmp_path))
+    arm = replace(DEBIAN_12, architecture="arm64", releases=("11.7.9-0123abcd",))
+    assert site.release(arm) is release
+    ((architecture, found, by_hash),) = asked
+    assert (architecture, by_hash) == ("arm64", False)
+    assert found == installed_on(arm)
+
+
+def test_secret_settings_are_judged_by_the_stated_release(tmp_path: Path) -> None:
+    gone = next(
+        name
+        for name, one in mattermost_settings.known().items()
+        if mattermost_settings.is_secret(name) and one.in_5 and not one.in_11
+    )
+    secrets = tmp_path / "chat.secrets.toml"
+    secrets.touch(mode=0o600)
+    secrets.write_text(f'[settings]\n"{gone}" = "Ex4mple-Secret-of-many-characters"\n')
+    assert Site.load(_inventory(tmp_path)).secrets.settings.keys() == {gone}
+    stated = {"release": {"version": "11.7.9"}}
+    with pytest.raises(SiteError, match=re.escape(f'settings."{gone}"')):
+        Site.load(_inventory(tmp_path, mattermost=stated))
 
 
 class Typed(dict[str, Any]):

@@ -33,7 +33,8 @@ def planned(changed: Mapping[str, Any], folder: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(Site, "_current", made)
     monkeypatch.setattr(Site, "certificate", pair() if made.certificate else None)
     wanted = Release("11.7.9-0123abcd", lambda _: Tarball(tarball, "ab" * 32))
-    monkeypatch.setattr(Site, "release", lambda *_: wanted)
+    releases = {DEBIAN_12: wanted}
+    monkeypatch.setattr(Site, "release", lambda _, facts: releases[facts])
     # An external database is asked over ssh.
     monkeypatch.setattr(postgres, "requires_of_external", lambda *_, **__: [])
     deploy = PROJECT / "deploys" / "site.py"

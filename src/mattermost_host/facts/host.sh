@@ -2,17 +2,20 @@
 # DISKS, PACKAGES, CANDIDATES and UNITS. Every process that one does without is a millisecond less.
 # A question that this host has no means to answer prints a single question mark.
 
+# The lines of a file of the kernel or the system; fails where it can't be read.
+shown() { while IFS= read -r line || [ -n "$line" ]; do printf '%s\n' "$line"; done <"$1"; }
+
 have() { command -v "$1" >/dev/null; }
 
 clock_first() { date +%s.%N; }
 
 clock_last() { date +%s.%N; }
 
-system() { cat /etc/os-release || cat /usr/lib/os-release || echo '?'; }
+system() { shown /etc/os-release || shown /usr/lib/os-release || echo '?'; }
 
 architecture() { uname -m; }
 
-kernel() { uname -r; }
+kernel() { shown /proc/sys/kernel/osrelease; }
 
 glibc() { getconf GNU_LIBC_VERSION || ldd --version | sed -n 1p || echo '?'; }
 
@@ -20,8 +23,11 @@ cpus() { nproc || echo '?'; }
 
 # In bytes: all that the kernel has, then the limits of both kinds of cgroup.
 memory() {
-  awk '/^MemTotal:/ { printf "%.0f\n", $2 * 1024 }' /proc/meminfo || echo '?'
-  cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes
+  read -r key value rest </proc/meminfo && [ "$key" = MemTotal: ] && echo "$((value * 1024))" ||
+    echo '?'
+  for file in /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes; do
+    [ ! -r "$file" ] || shown "$file"
+  done
 }
 
 # path, device, free KiB, mount point, mount options
@@ -55,15 +61,16 @@ listeners() {
   [ -r /proc/net/tcp ] || { echo '?'; return; }
   found=$(sockets)
   echo "$found"
-  inodes=$(echo "$found" | awk '{ printf "%s ", $3 }')
-  find /proc/[0-9]*/fd -lname 'socket:*' -printf '%h %l\n' | awk -v inodes="$inodes" '
-    BEGIN { count = split(inodes, list, " "); for (i = 1; i <= count; i++) wanted[list[i]] }
-    { split($1, path, "/"); inode = $2; gsub(/[^0-9]/, "", inode) }
-    inode in wanted && !seen[inode, path[3]]++ { print inode, path[3] }' |
-  while read -r inode process; do
-    read -r name <"/proc/$process/comm" || name=
-    echo "holder $inode $process $name"
-  done
+  find /proc/[0-9]*/fd -lname 'socket:*' -printf '%h %l\n' | awk -v found="$found" '
+    BEGIN { for (at = split(found, row, "\n"); at; at--) { split(row[at], word, " "); wanted[word[3]] } }
+    { split($1, path, "/"); process = path[3]; inode = $2; gsub(/[^0-9]/, "", inode) }
+    inode in wanted && !seen[inode, process]++ {
+      if (!(process in name)) {
+        file = "/proc/" process "/comm"; name[process] = ""
+        getline name[process] <file; close(file)
+      }
+      print "holder", inode, process, name[process]
+    }'
 }
 
 addresses() {
@@ -76,15 +83,15 @@ ipv6() { [ -e /proc/net/if_inet6 ] && echo yes; }
 
 resolved() {
   have getent || { echo '?'; return; }
-  timeout 15 getent ahosts "$SITE" | awk '{ print $1 }' | sort -u
+  timeout 15 getent ahosts "$SITE"
 }
 
 packages() {
   set -f
   if have dpkg-query; then
-    dpkg-query -W -f='${db:Status-Status} ${Package} ${Version}\n' $PACKAGES | sed -n 's/^installed //p'
+    dpkg-query -W -f='${Package} ${Version} ${db:Status-Status}\n' $PACKAGES
   elif have rpm; then
-    rpm -qa --qf '%{NAME} %{VERSION}-%{RELEASE}\n' $PACKAGES | sort
+    rpm -qa --qf '%{NAME} %{VERSION}-%{RELEASE} installed\n' $PACKAGES | sort
   else echo '?'; fi
   set +f
 }
@@ -112,11 +119,16 @@ candidates() {
 
 # version, name, port; Debian keeps the settings apart, Enterprise Linux beside the data
 clusters() {
-  for file in /etc/postgresql/*/*/postgresql.conf; do
-    [ -f "$file" ] || continue
-    port=$(sed -n 's/^[[:space:]]*port[[:space:]]*=[[:space:]]*\([0-9]*\).*/\1/p' "$file" | tail -n 1)
-    echo "$file" | awk -F/ -v port="${port:-5432}" '{ print $4, $5, port }'
-  done
+  set --
+  for file in /etc/postgresql/*/*/postgresql.conf; do [ ! -f "$file" ] || set -- "$@" "$file"; done
+  [ $# = 0 ] || awk 'BEGIN {
+    for (at = 1; at < ARGC; at++) {
+      port = 5432
+      while ((getline <ARGV[at]) > 0) if (sub(/^[ \t]*port[ \t]*=[ \t]*/, "")) port = $0 + 0
+      split(ARGV[at], part, "/")
+      print part[4], part[5], port ? port : 5432
+    }
+  }' "$@"
   for file in /var/lib/pgsql/data/PG_VERSION /var/lib/pgsql/*/data/PG_VERSION; do
     [ -f "$file" ] || continue
     port=$(sed -n 's/^[[:space:]]*port[[:space:]]*=[[:space:]]*\([0-9]*\).*/\1/p' \
@@ -128,8 +140,7 @@ clusters() {
 # The unit of ufw is active on every Ubuntu; it filters only where it is enabled in its own file.
 units() {
   have systemctl || { echo '?'; return; }
-  systemctl list-units --plain --no-legend --state=active $UNITS | awk '{ print $1 }' |
-  while read -r unit; do
+  systemctl list-units --plain --no-legend --state=active $UNITS | while read -r unit rest; do
     [ "$unit" != ufw.service ] || grep -qi '^ENABLED=yes' /etc/ufw/ufw.conf || continue
     echo "${unit%.service}"
   done
@@ -137,7 +148,9 @@ units() {
 
 clock() { timeout 10 timedatectl show -p NTPSynchronized --value || echo '?'; }
 
-releases() { ls /opt/mattermost/releases 2>/dev/null; }
+releases() {
+  for folder in /opt/mattermost/releases/*; do [ ! -e "$folder" ] || echo "${folder##*/}"; done
+}
 
 current_release() { readlink /opt/mattermost/current; }
 
@@ -147,8 +160,10 @@ noted_release() {
 
 locales() { locale -a || echo '?'; }
 
+# systemd leaves there what kind of container it found itself in when it started.
 container() {
-  if have systemd-detect-virt; then systemd-detect-virt --container || true
+  if [ -d /run/systemd/system ]; then [ ! -r /run/systemd/container ] || shown /run/systemd/container
+  elif have systemd-detect-virt; then systemd-detect-virt --container || true
   else tr '\0' '\n' </proc/1/environ | sed -n 's/^container=//p'; fi
 }
 
@@ -162,9 +177,9 @@ ssh_port() {
     while read -r key value; do [ "$key" != PPid: ] || parent=$value; done <"/proc/$process/status"
     process=$parent
   done
-  cat "$@" | tr '\0' '\n' | sed -n 's/^SSH_CONNECTION=.* //p' | head -n 1
+  sed -nz '/^SSH_CONNECTION=/ { s/.* //; s/$/\n/; p; q }' "$@"
 }
 
 managed() { [ -d /etc/mattermost-host ] && echo yes; }
 
-selinux() { cat /sys/fs/selinux/enforce; }
+selinux() { [ ! -r /sys/fs/selinux/enforce ] || shown /sys/fs/selinux/enforce; }

@@ -184,6 +184,16 @@ def _selinux(lines: list[str]) -> Fields:
     return {"selinux": {"1": "enforcing", "0": "permissive"}.get("".join(lines), "disabled")}
 
 
+def _resolved(lines: list[str]) -> Fields:
+    """Each address stands there once for each kind of socket."""
+    return {"resolved": tuple(sorted({line.split()[0] for line in lines}))}
+
+
+def _packages(lines: list[str]) -> Fields:
+    rows = (line.split() for line in lines)
+    return {"packages": tuple((row[0], row[1]) for row in rows if row[2:] == ["installed"])}
+
+
 def _pairs(name: str) -> Callable[[list[str]], Fields]:
     return lambda lines: {name: tuple((line.split()[0], line.split()[1]) for line in lines)}
 
@@ -204,8 +214,8 @@ QUESTIONS: Mapping[str, Callable[[list[str]], Fields]] = {
     "listeners": _listeners,
     "addresses": _addresses,
     "ipv6": lambda lines: {"has_ipv6": bool(lines)},
-    "resolved": _words("resolved"),
-    "packages": _pairs("packages"),
+    "resolved": _resolved,
+    "packages": _packages,
     "candidates": _pairs("candidates"),
     "clusters": _clusters,
     "units": _words("active_units"),

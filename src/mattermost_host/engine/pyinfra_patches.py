@@ -5,6 +5,10 @@ with ``inspect.stack()``, which reads the source of some twenty frames from disk
 operation on each host, for thirty hosts half of the control machine's time. The frames themselves
 know their lines.
 
+What an operation may be told: pyinfra reads the annotations of its 33 global arguments for each
+operation on each host, and looks in five places of the host's data for each of them; for thirty
+hosts that is a quarter of the control machine's time.
+
 Small packets: paramiko lets the kernel hold them back until the last one is acknowledged, which a
 host does after 40 ms: 45 ms of each connection and 40 of each command were measured.
 
@@ -23,7 +27,10 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from copy import copy
+from functools import cache
 from getpass import getpass
+from hmac import compare_digest
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -32,8 +39,10 @@ from typing import Any
 import click
 import pyinfra
 from paramiko import Transport
-from pyinfra.api import Host, QuoteString, StringCommand, util
+from paramiko import util as paramiko_util
+from pyinfra.api import Host, QuoteString, StringCommand, arguments, util
 from pyinfra.api.arguments import auth_argument_meta
+from pyinfra.api.host import HostData
 from pyinfra.api.state import State
 from pyinfra.connectors import local, ssh
 from pyinfra.connectors import util as processes
@@ -53,6 +62,7 @@ Outcome = tuple[bool, CommandOutput]
 IN_SHELL = ("_env", "_chdir")
 """Arguments of pyinfra that become a part of the script."""
 
+_all_global_arguments = arguments.all_global_arguments
 _paramiko_kwargs = SSHConnector.make_paramiko_kwargs
 _RUN: dict[type[BaseConnector], Callable[..., Outcome]] = {
     SSHConnector: SSHConnector.run_shell_command,
@@ -68,9 +78,31 @@ def quicken() -> None:
     # The module has the name of the decorator that pyinfra.api exports.
     operation: Any = import_module("pyinfra.api.operation")
     operation.get_operation_order_from_stack = from_frames
+    _look_up_arguments_once()
     SSHConnector.make_paramiko_kwargs = _kwargs_at_once  # type: ignore[method-assign, assignment]
     _become_root_our_way()
     host_keys.say_what_is_trusted()
+
+
+def _look_up_arguments_once() -> None:
+    arguments.all_global_arguments = _global_arguments
+    HostData.__getattr__ = _data_of_host  # type: ignore[method-assign]
+    # Byte by byte in Python for each packet that arrives; this one is in C, and constant as well.
+    paramiko_util.constant_time_bytes_eq = compare_digest  # type: ignore[assignment]
+
+
+@cache
+def _global_arguments() -> list[tuple[str, type]]:
+    return _all_global_arguments()
+
+
+def _data_of_host(data: HostData, key: str) -> Any:
+    """What pyinfra's own does, without an exception for each of the places where nothing is."""
+    for place in data.datas:
+        found = place() if callable(place) else place
+        if key in found:
+            return copy(found[key])
+    raise AttributeError(f"Host `{data.host}` has no data `{key}`")
 
 
 def _become_root_our_way() -> None:

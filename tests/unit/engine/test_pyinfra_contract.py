@@ -64,6 +64,7 @@ CALLS: dict[tuple[str, str], str] = {
     ("pyinfra.connectors.sshuserclient.client", "append_hostkey"): "client hostname key",
     ("pyinfra.connectors.sshuserclient.client", "get_host_keys"): "filenames",
     ("pyinfra.connectors.sshuserclient.client", "get_ssh_config"): "user_config_file",
+    ("pyinfra.api.host", "HostData.__getattr__"): "self key",
     ("pyinfra.api", "Host.connect"): "self reason show_errors raise_exceptions",
     ("pyinfra.api", "Host.get_fact"): "self name_or_cls args kwargs",
     ("pyinfra_cli.cli", "_set_override_data"): (
@@ -80,9 +81,12 @@ CALLS: dict[tuple[str, str], str] = {
 
 NAMES: dict[str, str] = {
     "pyinfra": "is_cli logger state",
-    "pyinfra.api": ("Config FunctionCommand Host Inventory QuoteString State StringCommand util"),
+    "pyinfra.api": (
+        "Config FunctionCommand Host Inventory QuoteString State StringCommand arguments util"
+    ),
     "pyinfra.api.arguments": "auth_argument_meta",
     "pyinfra.api.exceptions": "PyinfraError",
+    "pyinfra.api.host": "HostData",
     "pyinfra.api.operation": "OperationMeta",
     "pyinfra.api.state": "State StateStage",
     "pyinfra.api.util": "PYINFRA_INSTALL_DIR",

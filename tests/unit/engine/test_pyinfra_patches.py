@@ -11,7 +11,8 @@ from unittest import mock
 import paramiko
 import pyinfra
 import pytest
-from pyinfra.api import util
+from pyinfra.api import Host, arguments, util
+from pyinfra.api.host import HostData
 from pyinfra.api.state import State
 from pyinfra.connectors.ssh import SSHConnector
 
@@ -52,6 +53,12 @@ def quickened(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(operation, name, getattr(operation, name))
     name = "make_paramiko_kwargs"
     monkeypatch.setattr(SSHConnector, name, getattr(SSHConnector, name))
+    for place, replaced in (
+        (arguments, "all_global_arguments"),
+        (HostData, "__getattr__"),
+        (paramiko.util, "constant_time_bytes_eq"),
+    ):
+        monkeypatch.setattr(place, replaced, getattr(place, replaced))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     pyinfra_patches.quicken()
     pyinfra_patches.quicken()
@@ -70,6 +77,30 @@ def test_python_keeps_what_it_compiles_in_a_folder_of_its_own(
 def test_operations_use_it(quickened: None) -> None:
     operation: Any = import_module("pyinfra.api.operation")
     assert operation.get_operation_order_from_stack is pyinfra_patches.from_frames
+
+
+def test_what_an_operation_may_be_told_is_read_once_and_found_where_pyinfra_finds_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    theirs = arguments.all_global_arguments()
+    layers = ({"a": [1]}, lambda: {"a": [2], "_sudo": True}, {"b": None})
+    data = HostData(cast(Host, "h1"), *layers)
+    found = [(key, getattr(data, key, "nothing")) for key in ("a", "b", "_sudo", "_su_user")]
+    monkeypatch.setattr(HostData, "__getattr__", pyinfra_patches._data_of_host)
+    assert pyinfra_patches._global_arguments() == theirs
+    assert pyinfra_patches._global_arguments() is pyinfra_patches._global_arguments()
+    assert [(key, getattr(data, key, "nothing")) for key, _ in found] == found
+    data.a.append(3)
+    assert data.a == [1], "what is handed out is a copy"
+    data.a = "set by a deploy"
+    assert data.a == "set by a deploy"
+    with pytest.raises(AttributeError, match="`_su_user`"):
+        _ = data._su_user
+
+
+def test_equal_bytes_are_equal(quickened: None) -> None:
+    assert paramiko.util.constant_time_bytes_eq(b"mac", b"mac")
+    assert not paramiko.util.constant_time_bytes_eq(b"mac", b"mac2")
 
 
 def test_a_connection_sends_at_once(quickened: None) -> None:

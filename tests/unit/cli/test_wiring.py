@@ -172,7 +172,7 @@ def test_apply_verifies_after_a_failed_operation_and_ends_with_1(fake: Engine) -
     fake.fails = True
     done = _run(fake, "apply", "--yes")
     assert done.exit_code == 1
-    assert "the run failed on h1" in done.output
+    assert "the run failed on h1" in done.stderr
     assert fake.log[-2:] == ["executed", "verified"]
 
 

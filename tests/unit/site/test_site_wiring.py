@@ -10,13 +10,15 @@ import pytest
 from pydantic import SecretStr
 
 from mattermost_host.certificates.authority import new_authority
-from mattermost_host.components import postgres
+from mattermost_host.components import nginx, postgres
 from mattermost_host.components.mattermost import DATABASE_CA_FILE
 from mattermost_host.engine import locks, pyinfra_command
 from mattermost_host.engine.inventory import CommandLine
-from mattermost_host.facts.place import installed_on
+from mattermost_host.facts.place import Place, installed_on
 from mattermost_host.knowledge import mattermost_settings
 from mattermost_host.knowledge.postgresql_sizing import Pool
+from mattermost_host.knowledge.surface import Surface
+from mattermost_host.ops.entries import File
 from mattermost_host.releases.choice import Release
 from mattermost_host.site import site as site_module
 from mattermost_host.site.site import Site
@@ -135,6 +137,42 @@ def test_secret_settings_are_judged_by_the_stated_release(tmp_path: Path) -> Non
     stated = {"release": {"version": "11.7.9"}}
     with pytest.raises(SiteError, match=re.escape(f'settings."{gone}"')):
         Site.load(_inventory(tmp_path, mattermost=stated))
+
+
+def test_what_a_site_is_called_and_skips(tmp_path: Path) -> None:
+    path = _inventory(tmp_path, skip={"disk": "it is on the network"})
+    site = Site.load(path)
+    assert site.name == "chat.example.com"
+    assert dict(site.skip) == {"disk": "it is on the network"}
+    assert site.administrator_email == "sysadmin@chat.example.com"
+    with pytest.raises(SiteError, match=re.escape(str(path))):
+        Site.load(_inventory(tmp_path, users=0))
+
+
+def test_a_component_is_told_of_its_host_and_site(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Place] = []
+
+    def surface(_: Any, place: Place) -> Surface:
+        told.append(place)
+        return Surface()
+
+    monkeypatch.setattr(nginx, "surface", surface)
+    Site.load(_inventory(tmp_path)).surfaces("h1", DEBIAN_12)
+    (place,) = told
+    assert place.facts is DEBIAN_12
+    assert set(place.roles) == {"app", "db", "proxy"}
+    assert (place.site.url, place.site.users) == ("https://chat.example.com", 50)
+    assert place.site.secrets_file == str(tmp_path / "chat.secrets.toml")
+    assert [peer.addresses for peer in place.peers] == [DEBIAN_12.addresses]
+
+
+def test_a_licence_reaches_the_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "licence").write_bytes(b"licence")
+    stated = {"mattermost": {"licence": str(tmp_path / "licence")}}
+    result = planned(stated, tmp_path, monkeypatch)
+    assert b"licence" in [one.data for one in result.entries if isinstance(one, File)]
 
 
 class Typed(dict[str, Any]):

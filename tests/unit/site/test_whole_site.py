@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from mattermost_host.components.mattermost import ENVIRONMENT_FILE
+from mattermost_host.components.tls import KEY
 from mattermost_host.ops import files
 from mattermost_host.ops.entries import File
 from mattermost_host.releases import choice
@@ -190,6 +192,18 @@ def test_every_secret_of_the_site_is_kept_out_of_sight(whole_site: Site) -> None
             if isinstance(entry, File) and text.encode() in entry.data:
                 assert entry.secret, entry.path
                 assert entry.mode in {"600", "640"}, entry.path
+
+
+def test_what_is_verified_of_a_secret_file_is_what_was_written(whole_site: Site) -> None:
+    result = _whole(plan)
+    surfaces = whole_site.surfaces("@fake/host", DEBIAN_12).values()
+    declared = {file.path: file for surface in surfaces for file in surface.secret_files}
+    # The server writes its configuration itself.
+    written = [one for one in result.entries if isinstance(one, File) and one.path in declared]
+    assert {one.path for one in written} == {KEY, ENVIRONMENT_FILE}
+    for one in written:
+        file = declared[one.path]
+        assert (one.mode, one.user, one.group) == (file.mode, file.owner, file.group)
 
 
 def test_each_host_keeps_its_own_release(tmp_path: Path) -> None:

@@ -69,3 +69,28 @@ def test_the_site_is_verified_with_the_journey(installed: Installed) -> None:
 def test_plan_says_nothing_would_change(installed: Installed) -> None:
     done = installed.run("mattermost-host", "plan", str(installed.inventory))
     assert "nothing would change" in done.output
+
+
+def test_apply_and_drift_find_everything_as_described(
+    installed: Installed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(QUIET, "XDG_STATE_HOME", str(tmp_path))
+    inventory = str(installed.inventory)
+    assert "Nothing had to change" in installed.run("mattermost-host", "apply", inventory).output
+    assert "as described" in installed.run("mattermost-host", "drift", inventory).output
+    assert (
+        "as described" in installed.run("mattermost-host", "drift", inventory, "--history").output
+    )
+
+
+def test_a_look_for_drift_can_be_scheduled(installed: Installed) -> None:
+    """As far as a machine without systemd goes: everything of ours is found and trusted."""
+    options = ("--on-calendar", "daily", "--here")
+    done = installed.run(
+        "mattermost-host", "schedule", str(installed.inventory), *options, check=False
+    )
+    if done.status:
+        assert "systemd does not answer" in done.words
+    else:
+        remove = ("--remove", "--here")
+        installed.run("mattermost-host", "schedule", str(installed.inventory), *remove)

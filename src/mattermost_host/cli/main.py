@@ -88,15 +88,19 @@ def apply(inventory: Path, hosts: tuple[str, ...], yes: bool) -> None:
 @main.command()
 @INVENTORY
 @click.option("--journey", is_flag=True, help="Also test end to end with two users, and clean up.")
+@click.option(
+    "--json", "json_file", type=OUTPUT, help="Write the report as JSON; - for standard output."
+)
 @click.option("--junit", type=OutputFile(dash=False), help="Write a JUnit file.")
-def verify(inventory: Path, journey: bool, junit: str | None) -> None:
+def verify(inventory: Path, journey: bool, json_file: str | None, junit: str | None) -> None:
     """Check each host against the inventory; read-only without --journey.
 
-    Exit status: 0 all checks passed, 1 not.
+    Exit status: 0 all checks passed, 1 at least one failed or none could be made.
 
     Example: mattermost-host verify inventory.py --journey
     """
-    sys.exit(verification.run(inventory, journey=journey, junit=Path(junit) if junit else None))
+    file = Path(junit) if junit else None
+    sys.exit(verification.run(inventory, journey=journey, junit=file, json_file=json_file))
 
 
 main.add_command(init)

@@ -54,6 +54,9 @@ def refuse_busy(inventory: Path) -> None:
         descriptor = os.open(lock_path(inventory), flags)
     except OSError:
         return  # no run of this user ever took it
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        return
     with os.fdopen(descriptor, encoding="utf-8", errors="replace") as stream:
         _lock(inventory, stream, fcntl.LOCK_SH)
 

@@ -1,5 +1,6 @@
 """Code of the operator's that is executed only where nobody else could have written it."""
 
+import os
 from pathlib import Path
 
 from mattermost_host.support.errors import OperatorError
@@ -11,7 +12,7 @@ LARGEST_BYTES = 1 << 22
 def refuse_mistrusted(path: Path) -> None:
     """Raise OperatorError where somebody else could change what is about to be executed."""
     _refuse(path, mistrust(path))
-    if path.exists() and (not path.is_file() or path.stat().st_size > LARGEST_BYTES):
+    if os.path.lexists(path) and not (path.is_file() and path.stat().st_size <= LARGEST_BYTES):
         raise OperatorError(
             f"{path} is not executed: it is not a file, or larger than {LARGEST_BYTES >> 20} MB"
         )

@@ -209,14 +209,21 @@ class _Completion:
         self, purpose: str, leaf: Pair | None, names: tuple[str, ...], issuer: Pair | None
     ) -> dict[str, Pair]:
         found, may_wait = self._what_is_wrong(purpose, leaf, names)
-        if issuer is not None:
+        if issuer is not None and issuer.leaf.not_valid_after_utc > self._now:
             self._tell(self._file, f"{found}; a deploy generates one")
             return {purpose: new_leaf(issuer, names, self._now)}
         key = secrets_file.authority_key_path(self._inventory)
-        found += (
-            f", and without {key.name} none can be issued here; deploy from the machine that has "
-            "this file, or bring it back from your backup"
-        )
+        if issuer is not None:
+            found += (
+                f", and its authority expired on {issuer.leaf.not_valid_after_utc:%Y-%m-%d}; "
+                "remove the table [authority] from this file, deploy, and give the new "
+                f"{secrets_file.authority_path(self._inventory).name} to your users"
+            )
+        else:
+            found += (
+                f", and without {key.name} none can be issued here; deploy from the machine that "
+                "has this file, or bring it back from your backup"
+            )
         self._tell(self._file, found)
         if not may_wait:
             self.blocked.append(f"{self._file} {found}")
@@ -233,7 +240,8 @@ class _Completion:
         if names_of(leaf.leaf) != {canonical(name) for name in names}:
             return f'has a certificate "{purpose}" for other names', False
         if needs_renewal(leaf.leaf, self._now):
-            return f'has a certificate "{purpose}" with {days} days left: it is due', days > 0
+            left = f"with {days} days left: it is due" if days >= 0 else "that expired"
+            return f'has a certificate "{purpose}" {left}', days > 0
         return f'has a certificate "{purpose}" of another authority', False
 
     def _tell(self, path: Path, found: str, severity: Severity = "warning") -> None:

@@ -18,7 +18,8 @@ def mistrust(path: Path) -> str:
     Its folders count, too: who may write one can put another file there. Links are followed, and
     both ends count.
     """
-    for end in (Path.cwd() / path, path.resolve()):
+    # Not Path.resolve(), which raises where a link leads to itself.
+    for end in (Path.cwd() / path, Path(os.path.realpath(path))):
         reachable = True
         for one in (*reversed(end.parents), end):
             near = one in (end, end.parent)

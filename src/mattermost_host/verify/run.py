@@ -4,10 +4,12 @@ pytest judges and writes JUnit; what an operator reads is printed here: a line f
 of each host, and each failure as a sentence.
 """
 
+import json
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import click
 import pytest
 from rich.console import Console
 from rich.text import Text
@@ -19,17 +21,27 @@ HERE = "this machine"
 """Where a failure stands that belongs to no host: a test that can't even be read."""
 
 
-def run(inventory: Path, *, journey: bool, junit: Path | None) -> int:
-    """Verify every host of ``inventory``; 0 where everything holds, otherwise 1."""
+def run(
+    inventory: Path, *, journey: bool, junit: Path | None = None, json_file: str | None = None
+) -> int:
+    """Verify every host of ``inventory``; 0 where everything holds, otherwise 1.
+
+    ``json_file`` gets the same as JSON; ``-`` is standard output, and then nothing else goes there.
+    """
     arguments = [str(TESTS), f"--inventory={inventory.resolve()}", "-p", "no:terminal"]
     if journey:
         arguments.append("--journey")
     if junit:
         arguments.append(f"--junit-xml={junit.resolve()}")
     report = Report()
-    status = pytest.main(arguments, plugins=[report])
-    report.show(Console(highlight=False, soft_wrap=True))
-    return 0 if status == pytest.ExitCode.OK and report.holds else 1
+    ended = pytest.main(arguments, plugins=[report])
+    status = 0 if ended == pytest.ExitCode.OK and report.holds else 1
+    if json_file:
+        with click.open_file(json_file, "w", encoding="utf-8") as stream:
+            stream.write(report.to_json(status) + "\n")
+    if json_file != "-":
+        report.show(Console(highlight=False, soft_wrap=True))
+    return status
 
 
 @dataclass
@@ -54,6 +66,17 @@ class Report:
         """Whether something was judged, and all of it holds."""
         groups = self.groups.values()
         return any(group.held for group in groups) and not any(one.failures for one in groups)
+
+    def to_json(self, status: int) -> str:
+        """The whole report for scripts, by host and component."""
+        hosts: dict[str, dict[str, object]] = {}
+        for (host, component), group in self.groups.items():
+            hosts.setdefault(host, {})[component] = {
+                "passed": group.held,
+                "failures": [{"check": name, "found": found} for name, found in group.failures],
+                "notes": [{"name": name, "value": value} for name, value in group.notes],
+            }
+        return json.dumps({"status": status, "hosts": hosts}, indent=2)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

@@ -4,6 +4,8 @@ Only the engine's run and pytest's are replaced, so what lies between is the rea
 """
 
 import json
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -226,3 +229,33 @@ def test_preflight_ends_as_its_findings_do(
     monkeypatch.setattr(checks, "run", lambda _: report)
     assert _run(fake, "preflight").exit_code == status
     assert fake.log == []
+
+
+@pytest.mark.parametrize("holds", [True, False])
+def test_verify_writes_json(fake: Engine, tmp_path: Path, holds: bool) -> None:
+    fake.holds = holds
+    printed = json.loads(_run(fake, "verify", "--json", "-").stdout)
+    done = _run(fake, "verify", "--json", str(tmp_path / "report.json"))
+    assert "checks" in done.output, "people have theirs, too"
+    assert json.loads((tmp_path / "report.json").read_text()) == printed
+    assert printed["status"] == done.exit_code == (0 if holds else 1)
+    assert printed["hosts"]["h1"]["nginx"]["passed"] == (1 if holds else 0)
+
+
+def _commands() -> list[click.Command]:
+    return [main.commands[name] for name in main.list_commands(click.Context(main))]
+
+
+@pytest.mark.parametrize("command", _commands(), ids=lambda one: str(one.name))
+def test_the_help_of_every_command_has_its_exit_statuses_and_an_example(
+    command: click.Command,
+) -> None:
+    text = " ".join(CliRunner().invoke(main, [str(command.name), "--help"]).output.split())
+    statuses = re.search(r"Exit status: (0 [^.]+, 1 [^.]+)\.", text)
+    assert statuses, text
+    example = re.search(rf"Example: (mattermost-host {command.name} .*?) Options:", text)
+    assert example, text
+    # The example is one that the command understands.
+    command.make_context(str(command.name), shlex.split(example[1])[2:])
+    for option in command.params:
+        assert not isinstance(option, click.Option) or option.hidden or option.help, option.name

@@ -1,17 +1,20 @@
 """Reading secrets writes nothing; what a run would generate, renew or move is planned."""
 
 import os
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from mattermost_host.certificates.authority import Pair, new_authority, new_leaf
+from mattermost_host.components import tls
 from mattermost_host.knowledge.surface import Wanted
 from mattermost_host.site import secrets
 from mattermost_host.site.secrets import Secrets
 from mattermost_host.site.secrets_file import Authority, Stored, rendered
 from mattermost_host.support.errors import OperatorError
+from tests.unit.examples import DEBIAN_12, place
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 NAMES = ("mm.example.com",)
@@ -138,6 +141,30 @@ def test_without_the_key_a_new_name_can_be_planned_and_not_deployed(inventory: P
     with pytest.raises(OperatorError) as refused:
         other.keep()
     assert "for other names, and without single.authority-key.pem" in str(refused.value)
+
+
+@pytest.mark.parametrize("days", [3652, 4000])
+def test_an_authority_that_expired_is_said_and_replaced_when_it_is_told(
+    inventory: Path, days: int
+) -> None:
+    _kept(inventory, NOW - timedelta(days=days))
+    before = _snapshot(inventory.parent)
+    expired = Secrets.load(inventory, WANTED, NOW)
+    assert 'has a certificate "site" that expired, and its authority expired on 20' in str(
+        expired.planned
+    )
+    with pytest.raises(OperatorError, match=r"remove the table \[authority\]"):
+        expired.keep()
+    assert _snapshot(inventory.parent) == before
+    (finding,) = tls.requires(tls.Settings(), place(pair=expired.certificates["site"]))[0].check(
+        DEBIAN_12
+    )
+    assert (finding.verdict, "The authority itself ends" in finding.remedy) == ("error", True)
+    file = inventory.with_name("single.secrets.toml")
+    file.write_text(re.sub(r'(?s)\[authority\].*?"""\n.*?"""\n', "", file.read_text(), count=1))
+    renewed = _kept(inventory)
+    assert renewed.planned == ()
+    assert renewed.authority != expired.authority
 
 
 def test_secrets_that_somebody_changed_meanwhile_stay(inventory: Path) -> None:

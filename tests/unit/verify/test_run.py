@@ -1,6 +1,7 @@
 """What an operator reads after a verification, and its exit status."""
 
 import io
+import json
 import sys
 from pathlib import Path
 
@@ -120,3 +121,26 @@ def test_a_mistake_of_the_inventory_is_the_whole_message(
     inventory.write_text(inventory.read_text().replace('"users"', '"user"'))
     assert verification.run(inventory, journey=False, junit=None) == 1
     assert "user: found an unknown key" in capfd.readouterr().err
+
+
+def test_the_same_as_json(tmp_path: Path) -> None:
+    code = """
+def test_a(seen, record_property):
+    record_property("rate", 5)
+def test_b(seen):
+    "TLS 1.1 is refused."
+    pytest.fail("one\\ntwo", pytrace=False)
+"""
+    report, _ = _report(tmp_path, code)
+    assert json.loads(report.to_json(1)) == {
+        "status": 1,
+        "hosts": {
+            "mm": {
+                "nginx": {
+                    "passed": 1,
+                    "failures": [{"check": "TLS 1.1 is refused", "found": "one\ntwo"}],
+                    "notes": [{"name": "rate", "value": "5"}],
+                }
+            }
+        },
+    }

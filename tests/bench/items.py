@@ -209,7 +209,13 @@ def _answering(asked: probe.Answering) -> Iterator[Item]:
 
 
 def _account(asked: account.Account) -> Iterator[Item]:
-    yield Account(asked.user, mattermost.STATE, account.NO_SHELL)
+    if asked.user == mattermost.USER:
+        yield Account(asked.user, mattermost.STATE, account.NO_SHELL)
+        return
+    privileged = "|".join(sorted(account.PRIVILEGED))
+    asked_for = f"id -Gn {asked.user} | tr ' ' '\\n' | grep -xE '{privileged}'"
+    repair = f"usermod --groups '' {asked.user}"
+    yield Lasting(f"{asked.user} is in no group of root's", asked_for, "", repair)
 
 
 def _database(asked: AskDatabase) -> Iterator[Item]:

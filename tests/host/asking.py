@@ -18,6 +18,7 @@ from mattermost_host.facts import questions
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import UNASKED
 from mattermost_host.knowledge.surface import SecretFile, Surface
+from mattermost_host.ops.account import Account, Wanted
 from mattermost_host.ops.entries import FileStates, State
 from mattermost_host.ops.kernel import KernelParameters
 from mattermost_host.ops.locale import HasLocale
@@ -36,18 +37,22 @@ UNITS = q.Units(
 EXPOSURES = q.Exposures()
 PROCESSES = q.Processes()
 PUBLIC_KEYS = q.PublicKeys(("/etc", "/run/mattermost-host"))
-FIREWALL = q.FirewallRules(firewall.TABLE, firewall.RULES, firewall.LISTING)
+FIREWALL = q.FirewallRules(firewall.TABLE, firewall.RULES, firewall.LISTING, firewall.LOADED)
 LOCALE = HasLocale(base.LOCALE)
 PING = q.DirectPing(*mattermost.LISTEN)
 BINARY = q.AskBinary(mattermost.UNIT, CURRENT)
 RELEASE = ReleaseState("", by_hash=True)
 RELEASE_FILES = q.AskReleaseFiles(CURRENT)
+FIREWALL_FILES = AskUnit(firewall.UNIT, restart_on=(firewall.UNIT_FILE,))
 SERVER_FILES = AskUnit(mattermost.UNIT, restart_on=mattermost.READ_AT_START)
 NGINX_FILES = AskUnit(
     nginx.UNIT,
     restart_on=(nginx.DROP_IN_FOLDER,),
     reload_on=(nginx.MAIN, nginx.SITE, tls.CERTIFICATE, tls.KEY),
 )
+ACCOUNT = Wanted(mattermost.USER, home=mattermost.STATE)
+PROXY_ACCOUNT = Wanted(nginx.USER)
+DATABASE_ACCOUNT = Wanted(postgres.USER, "/bin/bash")
 CERTIFICATE = q.CertificateFile(tls.CERTIFICATE)
 CLUSTER = AskCluster(postgres.NAME, postgres.PORT, "conf.d/mattermost-host.conf")
 FOLDERS = FileStates(
@@ -99,6 +104,7 @@ class Seen:
             PROCESSES,
             PUBLIC_KEYS,
             FIREWALL,
+            FIREWALL_FILES,
             LOCALE,
             self._kernel_question,
             self._secret_files_question,
@@ -108,9 +114,9 @@ class Seen:
     @property
     def _by_role(self) -> tuple[Question[Any], ...]:
         asked: dict[str, tuple[Question[Any], ...]] = {
-            "db": (CLUSTER,),
-            "app": (PING, BINARY, RELEASE, SERVER_FILES, FOLDERS),
-            "proxy": (NGINX_FILES, CERTIFICATE, RELEASE_FILES),
+            "db": (CLUSTER, Account(DATABASE_ACCOUNT.user)),
+            "app": (Account(ACCOUNT.user), PING, BINARY, RELEASE, SERVER_FILES, FOLDERS),
+            "proxy": (Account(PROXY_ACCOUNT.user), NGINX_FILES, CERTIFICATE, RELEASE_FILES),
         }
         return tuple(question for role in self.host.roles for question in asked[role])
 

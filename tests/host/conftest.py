@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from pyinfra.api.exceptions import PyinfraError
 
+from mattermost_host.plan import plan as planning
+from mattermost_host.plan.plan import Plan
 from mattermost_host.site.settings import ROOMS
 from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError
@@ -93,6 +95,12 @@ def seen(request: pytest.FixtureRequest) -> Seen:
     except PyinfraError as error:
         pytest.fail(str(error), pytrace=False)
     return host
+
+
+@pytest.fixture(scope="session")
+def plan(request: pytest.FixtureRequest) -> Plan:
+    """What a run would change, on all hosts."""
+    return planning.make(Site.use(request.config.getoption("--inventory")))
 
 
 @pytest.fixture(scope="session")

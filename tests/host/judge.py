@@ -8,9 +8,11 @@ import pytest
 from mattermost_host.components.firewall import RULES
 from mattermost_host.facts.host import HostFacts, Listener
 from mattermost_host.knowledge.surface import Port, SecretFile, Unit
+from mattermost_host.ops.account import Found, Wanted
 from mattermost_host.ops.entries import State
 from mattermost_host.ops.probe import PATIENCE_S
-from mattermost_host.ops.release_state import CURRENT, Found
+from mattermost_host.ops.release_state import CURRENT
+from mattermost_host.ops.release_state import Found as FoundRelease
 from mattermost_host.ops.unit_state import UnitState
 from tests.host.questions import KernelRules, Process, RunningBinary, UnitStatus
 
@@ -224,12 +226,27 @@ def current_files(unit: str, state: UnitState) -> Sentences:
         yield differs(unit, "it at work", "its process stopped by a signal")
     for less in state.lowered:
         yield differs(unit, "the limits of its unit", f"that it {less}")
-    for path in (*state.masks, *state.overriding):
-        yield differs(unit, "its own unit files only", f"also {path}")
+    yield from own_unit_files(unit, state)
     for path in state.to_restart:
         yield differs(unit, "it running its current files", f"{path} newer than its last start")
     for path in state.to_reload:
         yield differs(unit, "it running its current files", f"{path} newer than its last reload")
+
+
+def own_unit_files(unit: str, state: UnitState) -> Sentences:
+    """Nothing goes before the unit files that are described."""
+    for path in (*state.masks, *state.overriding):
+        yield differs(unit, "its own unit files only", f"also {path}")
+
+
+def account(wanted: Wanted, found: Found | None) -> Sentences:
+    """The account is there, for its service alone, and no administrator."""
+    what = f"the account {wanted.user}"
+    if found is None:
+        yield differs(what, "it there", "none of that name")
+        return
+    for flaw in wanted.flaws(found):
+        yield differs(what, "it locked, for its service alone", f"that it {flaw}")
 
 
 def binary(found: RunningBinary, releases: str) -> Sentences:
@@ -248,7 +265,7 @@ def binary(found: RunningBinary, releases: str) -> Sentences:
         yield differs("the server", f"a binary below {found.release}", found.executable)
 
 
-def release(found: Found) -> Sentences:
+def release(found: FoundRelease) -> Sentences:
     """The link leads to the release that was switched to, and its files are as unpacked."""
     if found.current is None:
         yield differs(CURRENT, "a link to a release", found.in_the_way or "nothing")

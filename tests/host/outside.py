@@ -115,6 +115,8 @@ class Outside:
                     certificate=connection.getpeercert(binary_form=True) or b"",
                 )
         except (ssl.SSLError, OSError) as error:
+            if isinstance(error, TimeoutError):
+                self.silent.append("a handshake")
             said = isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or "")
             refused = said or isinstance(error, ConnectionResetError)
             return Handshake(accepted=False, refused_by_server=refused, error=_reason(error))

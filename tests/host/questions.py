@@ -167,12 +167,13 @@ class FirewallRules(Question[KernelRules]):
     table: str
     file: str
     listing: str
+    loaded: str
 
     def script(self) -> str:
         return (
             f"sed -nE 's/^[[:space:]]*(.*dport.*)$/rule=\\1/p' {self.file}\n"
             f"now=$(nft -s list table {self.table}) && echo listed=yes\n"
-            f'[ -n "$(find {self.file} -cnewer {self.listing})" ] && echo newer=yes\n'
+            f"sha256sum -c --status {self.loaded} || echo newer=yes\n"
             f"[ -e {self.listing} ] || echo 'diff=> no listing from the time of loading'\n"
             f'echo "$now" | diff {self.listing} - | sed -n "s/^[<>]/diff=&/p"'
         )

@@ -3,6 +3,7 @@
 import pytest
 
 from mattermost_host.components import base
+from mattermost_host.plan.plan import Plan
 from tests.host import asking, judge
 from tests.host.asking import Seen
 
@@ -28,3 +29,8 @@ def test_kernel_parameters_are_in_force(seen: Seen) -> None:
 def test_no_private_key_is_readable_by_everybody(seen: Seen) -> None:
     """No private key is readable by everybody."""
     judge.holds(judge.no_public_keys(seen.answers[asking.PUBLIC_KEYS]))
+
+
+def test_a_run_would_change_nothing(seen: Seen, plan: Plan) -> None:
+    """Nothing is otherwise than described: a run would change nothing."""
+    judge.holds(str(change) for change in plan.on(seen.host.name))

@@ -1,8 +1,10 @@
 """The doors of every host."""
 
 from mattermost_host.components import firewall
+from mattermost_host.preflight.dropped_ports import dropping
 from tests.host import asking, judge
 from tests.host.asking import Seen
+from tests.host.recording import Recorder
 
 
 def test_the_kernel_has_the_rules_of_the_site(seen: Seen) -> None:
@@ -13,7 +15,20 @@ def test_the_kernel_has_the_rules_of_the_site(seen: Seen) -> None:
     judge.holds(judge.firewall(enabled, wanted, seen.answers[asking.FIREWALL]))
 
 
+def test_its_unit_is_its_own(seen: Seen) -> None:
+    """Nothing goes before the firewall's unit file."""
+    if seen.settings.firewall.enabled:
+        judge.holds(judge.own_unit_files(firewall.UNIT, seen.answers[asking.FIREWALL_FILES]))
+
+
 def test_nothing_else_listens(seen: Seen) -> None:
     """Nothing listens but what is declared."""
     ports = [port for surface in seen.surfaces.values() for port in surface.ports]
     judge.holds(judge.nothing_else_listens(ports, seen.facts.listeners))
+
+
+def test_no_other_table_drops_the_ports(seen: Seen, record_property: Recorder) -> None:
+    """Tables of others that drop the ports of the site are told; they are not ours to judge."""
+    ports = [port for surface in seen.surfaces.values() for port in surface.ports]
+    for sentence in dropping(seen.facts, ports):
+        record_property("other firewall", sentence)

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from mattermost_host.components import base, mattermost
+from mattermost_host.ops.account import Account
 from mattermost_host.ops.release_state import HOME, MANIFESTS, RELEASES
 from tests.host import asking, judge, judge_web
 from tests.host.asking import Seen
@@ -63,3 +64,8 @@ def test_folders_belong_to_their_owners(seen: Seen) -> None:
         **{f"{mattermost.STATE}{part}": own for part in ("", *mattermost.STATE_FOLDERS)},
     }
     judge.holds(judge.folders(expected, seen.answers[asking.FOLDERS]))
+
+
+def test_its_account_is_no_administrator(seen: Seen) -> None:
+    """Its account is locked, for its service alone, and in no group of administrators."""
+    judge.holds(judge.account(asking.ACCOUNT, seen.answers[Account(asking.ACCOUNT.user)]))

@@ -2,9 +2,10 @@
 
 from mattermost_host.components import nginx
 from mattermost_host.knowledge import sizing
+from mattermost_host.ops.account import Account
 from tests.host import asking, judge_web
 from tests.host.asking import Seen
-from tests.host.judge import current_files, differs, holds, open_files
+from tests.host.judge import account, current_files, differs, holds, open_files
 from tests.host.outside import Outside
 from tests.host.questions import PING
 from tests.host.recording import Recorder, bounded_by_container
@@ -87,3 +88,8 @@ def test_its_workers_may_open_enough_files(seen: Seen, record_property: Recorder
     configured = sizing.nginx(seen.settings.users).open_files
     expected = bounded_by_container(seen, configured, record_property)
     holds(open_files("NGINX's worker", workers, expected))
+
+
+def test_its_account_is_no_administrator(seen: Seen) -> None:
+    """Its account is locked, for its service alone, and in no group of administrators."""
+    holds(account(asking.PROXY_ACCOUNT, seen.answers[Account(asking.PROXY_ACCOUNT.user)]))

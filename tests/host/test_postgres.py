@@ -3,10 +3,11 @@
 from typing import cast
 
 from mattermost_host.components import postgres
+from mattermost_host.ops.account import Account
 from tests.host import asking
 from tests.host import judge_database as judge
 from tests.host.asking import Seen
-from tests.host.judge import holds
+from tests.host.judge import account, holds
 from tests.host.questions_database import Cluster
 
 
@@ -40,3 +41,8 @@ def test_our_parameters_are_in_force(seen: Seen) -> None:
     """Our parameters are in force."""
     wanted = seen.site.postgres_parameters(seen.host.name, seen.facts)
     holds(judge.parameters(_cluster(seen), wanted))
+
+
+def test_its_account_is_no_administrator(seen: Seen) -> None:
+    """Its account is locked, for its service alone, and in no group of administrators."""
+    holds(account(asking.DATABASE_ACCOUNT, seen.answers[Account(asking.DATABASE_ACCOUNT.user)]))

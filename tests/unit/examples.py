@@ -119,11 +119,7 @@ def converged(fresh: Plan) -> Answer:
         packages.PackageStates: lambda asked: dict.fromkeys(asked.packages, "1.0"),
         locale.HasLocale: lambda _: True,
         kernel.KernelParameters: lambda _: _kernel_parameters(fresh),
-        account.Account: lambda asked: (
-            _first(r"--home-dir (\S+)", fresh.shell),
-            account.NO_SHELL,
-            asked.user,
-        ),
+        account.Account: lambda asked: _account(asked.user, fresh),
         ReleaseState: lambda _: _release(fresh),
         unit_state.AskUnit: lambda _: unit_state.UnitState(active=True, enabled=True),
         probe.Answering: lambda asked: frozenset(unit for unit, _ in asked.probes),
@@ -161,3 +157,11 @@ def files_that_differ(one: Plan, other: Plan) -> set[str]:
     """Paths of the entries that two plans describe differently."""
     first, second = ({entry.path: entry for entry in plan.entries} for plan in (one, other))
     return {path for path in first | second if first.get(path) != second.get(path)}
+
+
+def _account(user: str, fresh: Plan) -> account.Found:
+    """Ours as it was made, and those of packages."""
+    if user in {"postgres", "www-data"}:
+        shell = "/bin/bash" if user == "postgres" else account.NO_SHELL
+        return account.Found("/home", shell, (user,))
+    return account.Found(_first(r"--home-dir (\S+)", fresh.shell), account.NO_SHELL, (user,))

@@ -20,6 +20,7 @@ UNIT = "mattermost-firewall.service"
 UNIT_FILE = f"/etc/systemd/system/{UNIT}"
 TABLE = "inet mattermost_host"
 LISTING = "/run/mattermost-host/firewall.listing"
+LOADED = "/run/mattermost-host/firewall.loaded"
 
 
 class Settings(BaseModel):
@@ -89,6 +90,7 @@ def deploy(
                     file=RULES,
                     table=TABLE,
                     listing=LISTING,
+                    loaded=LOADED,
                 ),
             ),
         ],
@@ -96,7 +98,8 @@ def deploy(
     )
     ruleset.loaded(
         name="the rules are in force",
-        rules=ruleset.RulesState(unit=UNIT, table=TABLE, file=RULES, listing=LISTING),
+        rules=ruleset.RulesState(unit=UNIT, table=TABLE, listing=LISTING, loaded=LOADED),
+        unit_file=UNIT_FILE,
         after=(written,),
     )
 

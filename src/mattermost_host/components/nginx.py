@@ -16,14 +16,16 @@ from mattermost_host.knowledge.names import HTTPS_PORT
 from mattermost_host.knowledge.sizing import NginxSizing
 from mattermost_host.knowledge.surface import Port, Surface, Unit
 from mattermost_host.knowledge.texts import STRICT, Network
-from mattermost_host.ops import files, packages, running, what_was_read
+from mattermost_host.ops import account, files, packages, running, what_was_read
 from mattermost_host.ops.entries import Absent, Alone, Directory, File
 from mattermost_host.ops.files import Check
 from mattermost_host.preflight import conflicts, together
+from mattermost_host.preflight.dropped_ports import ports_not_dropped
 from mattermost_host.preflight.finding import Finding, Need, Requirement
 from mattermost_host.support.templates import render
 
 UNIT = "nginx.service"
+USER = "www-data"
 FOLDER = "/etc/nginx"
 MAIN = f"{FOLDER}/nginx.conf"
 SITE = f"{FOLDER}/conf.d/mattermost.conf"
@@ -145,6 +147,7 @@ def deploy(
     """Serve over TLS: ``before_start`` makes the unit wait, ``pair`` wrote the key."""
     brotli = [brotli_module] if brotli_module else []
     packages.installed(name="NGINX is installed", packages=["nginx", *brotli])
+    account.unprivileged(name="its account is no administrator", user=USER)
     site = site_configuration(settings, serving, nginx_version, ipv6=ipv6, brotli=bool(brotli))
     service = files.present(
         name="its sandbox and limits are in place",
@@ -252,6 +255,7 @@ def requires(settings: Settings, place: Place) -> list[Need]:
     """Our ports for us, and a name that leads here."""
     return [
         conflicts.ports_free(surface(settings, place).ports),
+        ports_not_dropped(surface(settings, place).ports),
         conflicts.no_other_web_server(),
         together.name_resolution(place.site.url),
         port_of_users(place.site.url),

@@ -20,7 +20,7 @@ from mattermost_host.knowledge.postgresql_versions import (
 )
 from mattermost_host.knowledge.surface import Surface, Unit
 from mattermost_host.knowledge.texts import STRICT, Line
-from mattermost_host.ops import database, files, packages, running, what_was_read
+from mattermost_host.ops import account, database, files, packages, running, what_was_read
 from mattermost_host.ops.database_state import AskDatabase, Client
 from mattermost_host.ops.entries import Alone, Directory, Entry, File
 from mattermost_host.preflight import conflicts
@@ -35,6 +35,7 @@ SOCKET_FOLDER = "/var/run/postgresql"
 NAME = "mattermost"
 """Role, database and system account share it, so peer authentication needs no map."""
 PORT = 5432
+USER = "postgres"
 OF_UNIT = "mattermost-host.conf"
 PGDG_SOURCE = "/etc/apt/sources.list.d/pgdg.sources"
 PGDG_KEY = "/usr/share/postgresql-common/pgdg/apt.postgresql.org.asc"
@@ -134,6 +135,7 @@ def deploy(
     packages.installed(
         name=f"PostgreSQL {version} is installed", packages=[f"postgresql-{version}"]
     )
+    account.unprivileged(name="its account is no administrator", user=USER, login="/bin/bash")
     # What had the port when the cluster was made gave it another one.
     wanted = {"port": str(PORT), "listen_addresses": "''", **parameters}
     written = files.present(

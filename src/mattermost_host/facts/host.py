@@ -82,6 +82,8 @@ class HostFacts:
     """``uname -r``."""
     selinux: str = "disabled"
     """enforcing, permissive or disabled."""
+    nftables: tuple[str, ...] = ()
+    """All rules of nftables, a line each, without indentation."""
     unread: frozenset[str] = frozenset()
     """Names of the questions that the host could not answer, as in ``QUESTIONS``."""
 

@@ -182,4 +182,7 @@ ssh_port() {
 
 managed() { [ -d /etc/mattermost-host ] && echo yes; }
 
+# Without the elements of sets, which may be many. No nft, no rules of nftables.
+nftables() { ! have nft || nft -t list ruleset || echo '?'; }
+
 selinux() { [ ! -r /sys/fs/selinux/enforce ] || shown /sys/fs/selinux/enforce; }

@@ -228,6 +228,7 @@ QUESTIONS: Mapping[str, Callable[[list[str]], Fields]] = {
     "ssh_port": lambda lines: {"ssh_port": int(lines[0])} if lines else {},
     "managed": lambda lines: {"managed": bool(lines)},
     "selinux": _selinux,
+    "nftables": _words("nftables"),
     LAST: lambda lines: {LAST: float(lines[0])},
 }
 """Each function of ``host.sh`` that is a question -> how its lines are read."""

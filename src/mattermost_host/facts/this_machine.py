@@ -33,6 +33,7 @@ BY_SHELL = (
     "current_release",
     "noted_release",
     "container",
+    "nftables",
 )
 CGROUP_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),

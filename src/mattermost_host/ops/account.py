@@ -1,6 +1,6 @@
-"""A system account that runs one service."""
+"""System accounts: one of ours that runs a service, and those that packages bring."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 from pyinfra import host
@@ -12,53 +12,135 @@ from mattermost_host.engine.explanations import Change, explain
 from mattermost_host.engine.questions import ask, changing, expect
 
 NO_SHELL = "/usr/sbin/nologin"
+PRIVILEGED = frozenset(
+    {"root", "sudo", "wheel", "admin", "docker", "lxd", "incus-admin", "disk", "shadow", "kmem"}
+)
+"""Groups whose members are root, or as good as."""
 
 
 @dataclass(frozen=True)
-class Account(Question[tuple[str, ...] | None]):
-    """Home, shell and groups of ``user``, and its password if there is one; None where no user."""
+class Found:
+    """An account as the host has it."""
+
+    home: str
+    shell: str
+    groups: tuple[str, ...]
+    """The primary one first."""
+    password: bool = False
+    twins: tuple[str, ...] = ()
+    """Other accounts with the same number, to whom all belongs that belongs to it."""
+
+
+@dataclass(frozen=True)
+class Account(Question[Found | None]):
+    """The account ``user``; None where there is none."""
 
     user: str
 
     def script(self) -> str:
         return (
-            f"getent passwd {self.user} && id -Gn {self.user} &&"
-            f" getent shadow {self.user} | sed -n 's/^[^:]*:[^!*:].*/a password/p'"
+            f"entry=$(getent passwd {self.user}) || exit 0\n"
+            'echo "$entry"; rest=${entry#*:*:}; number=${rest%%:*}\n'
+            f"id -Gn {self.user}\n"
+            f"getent shadow {self.user} | sed -n 's/^[^:]*:[^!*:].*/password=/p'\n"
+            'getent passwd | sed -n "s/^\\([^:]*\\):[^:]*:$number:.*/twin=\\1/p"'
         )
 
-    def parse(self, lines: list[str]) -> tuple[str, ...] | None:
+    def parse(self, lines: list[str]) -> Found | None:
         if len(lines) < 2:
             return None
         fields = lines[0].split(":")
-        return fields[5], fields[6], *lines[1:]
+        twins = [line.removeprefix("twin=") for line in lines if line.startswith("twin=")]
+        return Found(
+            home=fields[5],
+            shell=fields[6],
+            groups=tuple(lines[1].split()),
+            password="password=" in lines,
+            twins=tuple(name for name in twins if name != self.user),
+        )
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What an account is to be."""
+
+    user: str
+    shell: str = NO_SHELL
+    home: str = ""
+    """Ours: this home, and no group but its own. Empty where a package brings the account."""
+
+    def flaws(self, found: Found) -> Iterator[str]:
+        """What is wrong with it."""
+        if found.twins:
+            yield f"has the same number as {', '.join(found.twins)}"
+        if self.home and found.home != self.home:
+            yield f"has home {found.home}"
+        if found.shell != self.shell:
+            yield f"has shell {found.shell}"
+        if extra := self.extra_groups(found):
+            yield f"is in {', '.join(extra)}"
+        if found.password:
+            yield "has a password"
+
+    def extra_groups(self, found: Found) -> tuple[str, ...]:
+        """The groups that it is not to be in; ours has its own and no other."""
+        if self.home:
+            return tuple(one for one in found.groups if one != self.user) or (
+                () if found.groups else ("no group",)
+            )
+        return tuple(one for one in found.groups if one in PRIVILEGED)
 
 
 def system_account(name: str, user: str, home: str) -> OperationMeta:
     """Keep the system account ``user``, with a group of its own and without a login shell."""
     expect(Account(user))
-    return _system_account(name=name, user=user, home=home)
+    return _kept(name=name, wanted=Wanted(user, home=home))
+
+
+def unprivileged(name: str, user: str, login: str = NO_SHELL) -> OperationMeta:
+    """Keep the account of a package out of groups that are as good as root, and locked.
+
+    ``login`` is the shell that the package gives it.
+    """
+    expect(Account(user))
+    return _kept(name=name, wanted=Wanted(user, login))
 
 
 @operation()
-def _system_account(user: str, home: str) -> Generator[StringCommand, None, None]:
-    found = ask(Account(user))
-    if found == (home, NO_SHELL, user):
+def _kept(wanted: Wanted) -> Generator[StringCommand, None, None]:
+    user, found = wanted.user, ask(Account(wanted.user))
+    flaws = list(wanted.flaws(found)) if found else []
+    if not flaws and (found or not wanted.home):
         host.noop("the account is as described")
     elif found is None:
         explain(Change(f"the account {user}", "is missing"))
         yield from changing(
             StringCommand(
                 f"getent group {user} >/dev/null || groupadd --system {user}; "
-                f"useradd --system --gid {user} --home-dir {home} --no-create-home "
+                f"useradd --system --gid {user} --home-dir {wanted.home} --no-create-home "
                 f"--shell {NO_SHELL} {user}"
             )
         )
     else:
-        now = f"has home {found[0]}, shell {found[1]}, groups {', '.join(found[2:])}"
-        explain(Change(f"the account {user}", now, severity="critical"))
-        yield from changing(
-            StringCommand(
-                f"getent group {user} >/dev/null || groupadd --system {user}; "
-                f"usermod --lock --gid {user} --groups '' --home {home} --shell {NO_SHELL} {user}"
-            )
+        said = " and ".join(flaws)
+        explain(Change(f"the account {user}", said, severity="critical"))
+        if found.twins:
+            # Whose the files are, no run can know.
+            other = found.twins[0]
+            refused = f"the account {user} {said}: give {other} another one (usermod -u), or none"
+            yield StringCommand(f"echo '{refused}' >&2; exit 1")
+            return
+        yield from changing(StringCommand(_repair(wanted, found)))
+
+
+def _repair(wanted: Wanted, found: Found) -> str:
+    user = wanted.user
+    if wanted.home:
+        return (
+            f"getent group {user} >/dev/null || groupadd --system {user}; "
+            f"usermod --lock --gid {user} --groups '' --home {wanted.home} "
+            f"--shell {wanted.shell} {user}"
         )
+    left = ",".join(one for one in found.groups[1:] if one not in PRIVILEGED)
+    primary = f"--gid {user} " if found.groups[0] in PRIVILEGED else ""
+    return f"usermod --lock {primary}--groups '{left}' --shell {wanted.shell} {user}"

@@ -7,6 +7,7 @@ import json
 import shlex
 from collections.abc import Generator
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from pydantic import SecretStr
 from pyinfra import host
@@ -37,7 +38,9 @@ class AskUser(Question["Found"]):
             answer = json.loads("\n".join(lines))
         except ValueError:
             return Found(answered=False)
-        return Found(answered=True, roles=answer.get("roles"))
+        # Without its database it answers, too: that it can't tell.
+        told = "roles" in answer or answer.get("status_code") == HTTPStatus.NOT_FOUND
+        return Found(answered=told, roles=answer.get("roles"))
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Found:
     def sentence(self) -> str:
         """What is wrong with the user."""
         if not self.answered:
-            return "can't be looked for while the server does not answer"
+            return "can't be looked for: the server does not answer, or without its database"
         return "is missing" if self.roles is None else "is no administrator"
 
 

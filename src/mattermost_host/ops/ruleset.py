@@ -9,8 +9,10 @@ from pyinfra.api.operation import OperationMeta
 
 from mattermost_host.engine.batch import Question
 from mattermost_host.engine.connections import is_executing
-from mattermost_host.engine.explanations import Change, explain
+from mattermost_host.engine.explanations import Change, explain, foreseen_content
 from mattermost_host.engine.questions import ask, changing, expect
+from mattermost_host.ops.unit_state import AskUnit
+from mattermost_host.ops.what_was_read import words
 
 
 @dataclass(frozen=True)
@@ -19,14 +21,16 @@ class RulesState(Question[bool]):
 
     unit: str
     table: str
-    file: str
     listing: str
+    """The table as the kernel had it then."""
+    loaded: str
+    """The digest of the file then, as sha256sum prints it."""
 
     def script(self) -> str:
         return (
             f'[ "$(systemctl show -p ActiveState,UnitFileState --value {self.unit} | xargs)"'
             " = 'active enabled' ]"
-            f' && [ -z "$(find {self.file} -cnewer {self.listing})" ]'
+            f" && sha256sum -c --status {self.loaded}"
             f" && nft -s list table {self.table} | cmp -s - {self.listing} && echo same"
         )
 
@@ -34,29 +38,41 @@ class RulesState(Question[bool]):
         return lines == ["same"]
 
 
-def loaded(name: str, rules: RulesState, after: tuple[OperationMeta, ...] = ()) -> OperationMeta:
+def loaded(
+    name: str, rules: RulesState, unit_file: str, after: tuple[OperationMeta, ...] = ()
+) -> OperationMeta:
     """Keep the rules of the file in force, at once and at each boot."""
+    unit = AskUnit(rules.unit, (unit_file,))
     expect(rules)
-    return _loaded(name=name, rules=rules, after=after)
+    expect(unit)
+    return _loaded(name=name, rules=rules, unit=unit, after=after)
 
 
 @operation()
 def _loaded(
-    rules: RulesState, after: tuple[OperationMeta, ...]
+    rules: RulesState, unit: AskUnit, after: tuple[OperationMeta, ...]
 ) -> Generator[StringCommand, None, None]:
-    foreseen = not is_executing() and any(meta.will_change for meta in after)
-    same = ask(rules)
-    if same and not foreseen:
+    foreseen = not is_executing() and any(map(foreseen_content, after))
+    same, now = ask(rules), ask(unit)
+    others = (*now.masks, *now.overriding)
+    if same and not (foreseen or others or now.needs_daemon_reload):
         host.noop("the rules in the kernel are those of the file")
         return
-    if same:
-        explain(Change(f"table {rules.table}", "will have newer rules"))
-    else:
+    if not same:
         found = "in the kernel is not what the file says"
         explain(Change(f"table {rules.table}", found, severity="critical"))
+    elif others:
+        found = f"is overridden by {', '.join(others)}"
+        explain(Change(rules.unit, found, severity="critical"))
+    elif now.needs_daemon_reload:
+        explain(Change(rules.unit, "has unit files that systemd has not read"))
+    else:
+        explain(Change(f"table {rules.table}", "will have newer rules"))
+    removed = f"rm -f -- {words(others)}; " if others else ""
+    unmasked = f"systemctl unmask -q {rules.unit}; " if now.masked else ""
     yield from changing(
         StringCommand(
-            "set -eu; systemctl daemon-reload; "
+            f"set -eu; {unmasked}{removed}systemctl daemon-reload; "
             f"systemctl enable -q {rules.unit}; systemctl reload-or-restart {rules.unit}"
         )
     )

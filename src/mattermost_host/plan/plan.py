@@ -68,6 +68,10 @@ class Plan:
                 for change in step.changes:
                     yield host, change
 
+    def on(self, host: str) -> Iterator[Change]:
+        """Every change of one host."""
+        return (change for step in self.steps.get(host, ()) for change in step.changes)
+
     def to_json(self) -> str:
         """The whole plan for scripts."""
         hosts = {

@@ -49,7 +49,7 @@ def _deploy(*entries: Entry) -> Callable[[], None]:
         )
         files.present(name="X | more is in place", entries=[OTHER])
         kernel.in_force(name="Base | parameters are in force", parameters={"vm.a": "1"})
-        ruleset.loaded(name="Firewall | rules are in force", rules=RULES)
+        ruleset.loaded(name="Firewall | rules are in force", rules=RULES, unit_file="/f.service")
 
     return deploy
 
@@ -57,7 +57,7 @@ def _deploy(*entries: Entry) -> Callable[[], None]:
 def _right(*entries: Entry) -> dict[Any, Any]:
     """The answers of a host on which everything is right."""
     return {
-        account.Account("x"): ("/var/lib/x", account.NO_SHELL, "x"),
+        account.Account("x"): account.Found("/var/lib/x", account.NO_SHELL, ("x",)),
         UNIT: RUNS,
         RULES: True,
         kernel.KernelParameters(("vm.a",)): {"vm.a": "1"},
@@ -104,7 +104,7 @@ def test_nothing_is_left_where_nothing_would_change() -> None:
 
 def test_what_no_unit_reads_is_put_right() -> None:
     answers = _right(CONF, FOLDER)
-    answers[account.Account("x")] = ("/var/lib/x", "/bin/bash", "x")
+    answers[account.Account("x")] = account.Found("/var/lib/x", "/bin/bash", ("x",))
     answers[kernel.KernelParameters(("vm.a",))] = {"vm.a": "2"}
     answers[RULES] = False
     answers[_asked(CONF, FOLDER)] = {
@@ -167,7 +167,7 @@ def test_what_comes_after_a_service_that_is_down_waits_for_it() -> None:
     answers = _right(CONF) | {
         UNIT: unit_state.UnitState(enabled=True),
         kernel.KernelParameters(("vm.a",)): {"vm.a": "2"},
-        account.Account("x"): ("/var/lib/x", "/bin/bash", "x"),
+        account.Account("x"): account.Found("/var/lib/x", "/bin/bash", ("x",)),
     }
     assert list(_healed(_deploy(CONF), answers)[1]) == ["X | the account exists"]
 

@@ -76,7 +76,7 @@ def test_reading(lines: list[str], answer: Found) -> None:
     [
         (NOBODY, "is missing"),
         (MEMBER, "is no administrator"),
-        (SILENT, "can't be looked for while the server does not answer"),
+        (SILENT, "can't be looked for: the server does not answer, or without its database"),
     ],
 )
 def test_what_is_wrong_is_a_sentence(found: Found, sentence: str) -> None:

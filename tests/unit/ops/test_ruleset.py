@@ -1,6 +1,5 @@
 """Rules in the kernel: as loaded from the file, and not changed since."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -8,26 +7,43 @@ import pytest
 from mattermost_host.ops import files, ruleset
 from mattermost_host.ops.entries import File
 from mattermost_host.ops.ruleset import RulesState, TableExists
+from mattermost_host.ops.unit_state import AskUnit, UnitState
 from tests.unit import local
 from tests.unit.fake_host import answering, apply, nothing_installed, plan
 
 UNIT, TABLE = "mattermost-firewall.service", "inet mattermost_host"
-QUESTION = RulesState(UNIT, TABLE, "/etc/rules.nft", "/run/listing")
+QUESTION = RulesState(UNIT, TABLE, "/run/listing", "/run/loaded")
+UNIT_FILE = f"/etc/systemd/system/{UNIT}"
+ASKED = AskUnit(UNIT, (UNIT_FILE,))
 
 
 def _deploy() -> None:
     written = files.present(name="rules are written", entries=[File("/etc/rules.nft", "")])
-    ruleset.loaded(name="rules are in force", rules=QUESTION, after=(written,))
+    ruleset.loaded(name="rules are in force", rules=QUESTION, unit_file=UNIT_FILE, after=(written,))
 
 
 def _only_loaded() -> None:
-    ruleset.loaded(name="rules are in force", rules=QUESTION)
+    ruleset.loaded(name="rules are in force", rules=QUESTION, unit_file=UNIT_FILE)
 
 
 def test_answers_in_commands_out() -> None:
     assert plan(_only_loaded, answer=answering({QUESTION: True})).changed == []
     step = plan(_only_loaded, answer=answering({QUESTION: False})).steps[0]
     assert f"systemctl enable -q {UNIT}; systemctl reload-or-restart {UNIT}" in step.shell
+
+
+@pytest.mark.parametrize(
+    ("state", "part"),
+    [
+        (UnitState(overriding=("/run/x.conf",)), "rm -f -- /run/x.conf; systemctl daemon-reload"),
+        (UnitState(masks=("/run/x",)), "rm -f -- /run/x; systemctl daemon-reload"),
+        (UnitState(masks=("/etc/x",), masked=True), "systemctl unmask -q"),
+        (UnitState(needs_daemon_reload=True), "systemctl daemon-reload"),
+    ],
+)
+def test_what_goes_before_its_unit_file_is_taken_away(state: UnitState, part: str) -> None:
+    result = plan(_only_loaded, answer=answering({QUESTION: True, ASKED: state}))
+    assert part in result.shell
 
 
 def test_a_plan_foresees_the_loading_and_a_run_asks_the_host() -> None:
@@ -64,8 +80,9 @@ class Kernel:
         self.file.write_text("rules")
         self.unit(enabled=True, active=True)
         self.holds("chain input")
-        time.sleep(0.02)  # the clock of inodes ticks every few milliseconds
         self.listing.write_text("chain input\n")
+        self.loaded = folder / "loaded"
+        self.loaded.write_text(local.run(f"sha256sum {self.file}").stdout)
 
     def unit(self, *, enabled: bool, active: bool) -> None:
         words = ["active" if active else "inactive", "enabled" if enabled else "disabled"]
@@ -75,7 +92,7 @@ class Kernel:
         local.program(self.programs, "nft", f"echo '{rules}'")
 
     def same(self) -> bool:
-        question = RulesState(UNIT, TABLE, str(self.file), str(self.listing))
+        question = RulesState(UNIT, TABLE, str(self.listing), str(self.loaded))
         return bool(local.ask_here(question, self.programs))
 
 
@@ -99,9 +116,13 @@ def test_a_table_that_is_gone(kernel: Kernel) -> None:
 
 
 def test_a_file_that_was_not_loaded(kernel: Kernel) -> None:
-    time.sleep(0.02)
     kernel.file.write_text("new rules")
     assert not kernel.same()
+
+
+def test_another_mode_of_the_file_is_no_reason_to_load_it(kernel: Kernel) -> None:
+    kernel.file.chmod(0o600)
+    assert kernel.same()
 
 
 def test_a_host_just_booted_without_a_listing(kernel: Kernel) -> None:

@@ -85,7 +85,7 @@ def test_a_readable_private_key_is_found(tmp_path: Path) -> None:
 
 
 def test_firewall_rules_are_read() -> None:
-    question = q.FirewallRules("inet x", "/f", "/l")
+    question = q.FirewallRules("inet x", "/f", "/l", "/d")
     lines = ["rule=tcp dport 22 accept", "listed=yes", "newer=yes", "diff=>\t\ttcp dport 23 accept"]
     assert question.parse(lines) == q.KernelRules(
         ("tcp dport 22 accept",), True, True, ("> tcp dport 23 accept",)

@@ -77,9 +77,8 @@ def schedule_command(
         raise click.UsageError("write either --on-calendar WHEN or --remove")
     heal = Heal.parse(scope, window)
     found = None if here else read(inventory)
-    elsewhere = ops_host.of(found) if found else None
-    if found and elsewhere:
-        ops_host.schedule(found, elsewhere, on_calendar, heal)
+    if found and found.ops:
+        ops_host.schedule(found, found.ops[0], on_calendar, heal)
     elif on_calendar:
         schedule.install(inventory, on_calendar, heal)
     else:

@@ -22,6 +22,7 @@ from mattermost_host.plan.plan import ORDER
 from mattermost_host.site.drift_settings import Mail
 from mattermost_host.support.causes import cause_of
 from mattermost_host.support.defects import defect
+from mattermost_host.support.errors import OperatorError
 
 FAILED = "the check failed"
 """What people know where it did, beside the fingerprints of drift."""
@@ -46,10 +47,6 @@ class Channels:
     mail_password: SecretStr | None = None
     authority: Path | None = None
     """Certificates that the webhook is trusted by, beside this machine's own."""
-
-
-class Undelivered(Exception):
-    """Why nobody was told, in words of our own."""
 
 
 def tell(
@@ -102,23 +99,22 @@ def _deliver(
     channels: Channels, outcome: Outcome, subject: str, text: str
 ) -> tuple[bool, Sequence[str]]:
     """Whether somebody heard, and why a way failed."""
-    failures: list[str] = []
+    heard, failures = False, list[str]()
     if channels.webhook:
         failures += _failure(lambda: post(channels, _markdown(outcome, subject, text)))
-    heard = channels.webhook is not None and not failures
+        heard = not failures
     if channels.mail.recipients and (not heard or outcome.server_down):
         body = "\n".join([text, *(f"({one})" for one in failures)])
         failed = _failure(lambda: send_mail(channels, subject, body))
-        heard = heard or not failed
-        failures += failed
+        heard, failures = heard or not failed, failures + failed
     return heard, failures
 
 
-def _failure(way: Callable[[], None]) -> Sequence[str]:
+def _failure(way: Callable[[], None]) -> list[str]:
     """Why a way did not work. Whatever it is, it keeps no other way from being tried."""
     try:
         way()
-    except Undelivered as error:
+    except OperatorError as error:
         return [str(error)]
     except Exception as error:
         return [defect(error)]
@@ -134,11 +130,11 @@ def _markdown(outcome: Outcome, subject: str, text: str) -> str:
 
 
 def post(channels: Channels, text: str) -> None:
-    """Give ``text`` to the incoming webhook. Raises Undelivered."""
+    """Give ``text`` to the incoming webhook. Raises OperatorError."""
     assert channels.webhook
     url = channels.webhook.get_secret_value()
     if not _is_private(url):
-        raise Undelivered("the webhook's address does not begin with https://")
+        raise OperatorError("the webhook's address does not begin with https://")
     context = ssl.create_default_context()
     if channels.authority is not None and channels.authority.is_file():
         context.load_verify_locations(channels.authority)
@@ -148,13 +144,13 @@ def post(channels: Channels, text: str) -> None:
     except (urllib3.exceptions.HTTPError, ValueError) as error:
         # The error's own words hold the address.
         why = cause_of(error) or type(error).__name__
-        raise Undelivered(f"the webhook gave no answer: {why}") from None
+        raise OperatorError(f"the webhook gave no answer: {why}") from None
     if answer.status != 200:
-        raise Undelivered(f"the webhook answered with status {answer.status}")
+        raise OperatorError(f"the webhook answered with status {answer.status}")
 
 
 def send_mail(channels: Channels, subject: str, text: str) -> None:
-    """Send ``text`` to the recipients. Raises Undelivered."""
+    """Send ``text`` to the recipients. Raises OperatorError."""
     settings = channels.mail
     message = EmailMessage()
     message["From"] = settings.sender or f"mattermost-host@{socket.getfqdn()}"
@@ -166,17 +162,19 @@ def send_mail(channels: Channels, subject: str, text: str) -> None:
     message.set_content(text, cte="quoted-printable")
     where = "{}:{}".format(*settings.address)
     if settings.username and not settings.private:
-        raise Undelivered(f"{where} would get the password in the clear; write security = starttls")
+        raise OperatorError(
+            f"{where} would get the password in the clear; write security = starttls"
+        )
     try:
         with _connected(settings) as server:
             if settings.username and channels.mail_password is not None:
                 server.login(settings.username, channels.mail_password.get_secret_value())
             server.send_message(message)
     except smtplib.SMTPResponseException as error:
-        raise Undelivered(f"{where} did not take the mail: status {error.smtp_code}") from None
+        raise OperatorError(f"{where} did not take the mail: status {error.smtp_code}") from None
     except (smtplib.SMTPException, OSError) as error:
         why = cause_of(error) or type(error).__name__
-        raise Undelivered(f"{where} did not take the mail: {why}") from None
+        raise OperatorError(f"{where} did not take the mail: {why}") from None
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from mattermost_host.drift.outcome import Outcome
 from mattermost_host.plan.plan import ORDER
 from mattermost_host.support.atomic_file import replace
 
+PREFIX = "mattermost_host_drift_"
 USUAL = Path("/var/lib/prometheus/node-exporter")
 """Where Debian's package of node_exporter looks."""
 
@@ -32,25 +33,19 @@ def text(outcome: Outcome) -> str:
     # Only drift needs it, so the other commands start without it.
     from prometheus_client import CollectorRegistry, Gauge, generate_latest  # noqa: PLC0415
 
-    registry = CollectorRegistry()
-
-    def gauge(name: str, meaning: str, value: float) -> None:
-        made = Gauge(f"mattermost_host_drift_{name}", meaning, ["site"], registry=registry)
-        made.labels(outcome.site).set(value)
-
+    registry, site = CollectorRegistry(), outcome.site
+    values = {
+        "status": (outcome.status, "0 no drift, 2 drift, 1 the check failed."),
+        "healed": (len(outcome.healed), "Things that the last run put right."),
+        "last_run_timestamp_seconds": (outcome.began.timestamp(), "When the last run began."),
+        "last_run_duration_seconds": (outcome.seconds, "How long the last run took."),
+    }
+    for name, (value, meaning) in values.items():
+        Gauge(f"{PREFIX}{name}", meaning, ["site"], registry=registry).labels(site).set(value)
     if not outcome.reason:
+        meaning = "Things that are not as described, by severity."
+        changes = Gauge(f"{PREFIX}changes", meaning, ["site", "severity"], registry=registry)
         counts = Counter(one.severity for one in outcome.drift)
-        changes = Gauge(
-            "mattermost_host_drift_changes",
-            "Things that are not as described, by severity.",
-            ["site", "severity"],
-            registry=registry,
-        )
         for severity in ORDER:
-            changes.labels(outcome.site, severity).set(counts[severity])
-    gauge("status", "0 no drift, 2 drift, 1 the check failed.", outcome.status)
-    gauge("healed", "Things that the last run put right.", len(outcome.healed))
-    began = outcome.began.timestamp()
-    gauge("last_run_timestamp_seconds", "When the last run began, in Unix time.", began)
-    gauge("last_run_duration_seconds", "How long the last run took.", outcome.seconds)
+            changes.labels(site, severity).set(counts[severity])
     return generate_latest(registry).decode()

@@ -39,17 +39,6 @@ PARTS = (
 """What it takes to plan; the rest of the checkout is for developers."""
 
 
-def of(inventory: Inventory) -> SiteHost | None:
-    """The ops host, where there is one. Raises OperatorError where there are several."""
-    if len(inventory.ops) > 1:
-        names = ", ".join(host.name for host in inventory.ops)
-        raise OperatorError(
-            f"{inventory.path} has several hosts in the group ops: {names}; one is "
-            "enough, and two would tell everything twice"
-        )
-    return next(iter(inventory.ops), None)
-
-
 def schedule(
     inventory: Inventory, host: SiteHost, on_calendar: str | None, heal: Heal | None
 ) -> None:

@@ -26,7 +26,6 @@ from mattermost_host.support.errors import OperatorError
 
 HASHES_EVERY_S = 7 * 24 * 3600
 """A plan compares sizes, owners and times of a release's files; every week their content, too."""
-STYLES = {"critical": "red", "error": "red", "warning": "yellow"}
 
 
 def run(inventory: Path, heal: Heal | None) -> int:
@@ -74,7 +73,7 @@ def say(level: Level, line: str) -> None:
         if "JOURNAL_STREAM" in os.environ:
             click.echo(f"<{PRIORITIES[level]}>{one_line(line)}")
         else:
-            click.secho(f"{level}: {one_line(line)}", fg=STYLES.get(level))
+            click.secho(f"{level}: {one_line(line)}", fg="red" if PRIORITIES[level] < 4 else None)
 
 
 @contextmanager

@@ -34,6 +34,9 @@ ENVIRONMENT = Path(sys.prefix)
 """The virtual environment that the service runs from: this one."""
 SETUP = PROJECT / "scripts/setup"
 """What makes the environment of a checkout; an installed package has no such script."""
+ADVICE = """
+A timer needs a machine that is run by systemd. A user's own needs a login as that user, not su or
+sudo, and on Debian the package libpam-systemd; or schedule as root."""
 LOOKED_AHEAD = 1500
 """Times of a calendar expression among which one must lie in the window; a day in minutes."""
 
@@ -55,7 +58,10 @@ class Places:
 
     def systemctl(self, *arguments: str) -> str:
         """What systemctl says of these units. Raises OperatorError where it fails."""
-        return _run("systemctl", *([] if self.system else ["--user"]), *arguments)
+        try:
+            return _run("systemctl", *([] if self.system else ["--user"]), *arguments)
+        except OperatorError as error:
+            raise OperatorError(f"{error}{ADVICE}") from None
 
     def of(self, inventory: Path) -> Mapping[str, Path]:
         """The files of an inventory's timer, each by its template."""
@@ -82,7 +88,7 @@ def install(inventory: Path, on_calendar: str, heal: Heal | None) -> None:
     _refuse_secrets_of_the_environment(inventory)
     for path in _code(inventory):
         refuse_mistrusted_tree(path)
-    _require_systemd(places)
+    places.systemctl("show-environment")
     for path, text in files(site, on_calendar, heal, places).items():
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         replace(path, text, 0o644)
@@ -108,7 +114,7 @@ def install(inventory: Path, on_calendar: str, heal: Heal | None) -> None:
 def remove(inventory: Path) -> None:
     """Stop the timer and remove what ``install`` wrote; the history stays."""
     places, name = Places.mine(), unit_name(inventory)
-    _require_systemd(places)
+    places.systemctl("show-environment")
     written = [path for path in places.of(inventory).values() if path.exists()]
     if not written:
         raise OperatorError(f"no look for drift of {inventory} is scheduled by this user here")
@@ -194,17 +200,6 @@ def _code(inventory: Path) -> Iterator[Path]:
     for part in (here, path, path.parent / "group_data", ENVIRONMENT, *ours):
         if part == here or (part.exists() and here not in part.parents):
             yield part
-
-
-def _require_systemd(places: Places) -> None:
-    try:
-        places.systemctl("show-environment")
-    except OperatorError as error:
-        raise OperatorError(
-            f"systemd does not answer {user_name()}: {error}. Where systemd runs this machine, log "
-            "in as that user, not by su or sudo, or schedule as root (on Debian the package "
-            "libpam-systemd gives each user a systemd of their own)."
-        ) from None
 
 
 def _variables() -> Iterator[tuple[str, str]]:

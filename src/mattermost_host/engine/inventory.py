@@ -110,12 +110,16 @@ def read(path: Path, command_line: CommandLine | None = None) -> Inventory:
     mistakes += _data_mistakes(made)
     hosts = tuple(_site_host(host, groups) for host in made)
     mistakes += _role_mistakes(names, _listed(hosts, groups))
+    ops = tuple(host for host in hosts if host.name in _names(groups.get(OPS, [])))
+    if len(ops) > 1:
+        found = f"several hosts: {', '.join(host.name for host in ops)}"
+        mistakes.append(Mistake(OPS, found, "name one; two would report everything twice"))
     return Inventory(
         path,
         description,
         tuple(host for host in hosts if host.roles),
         tuple(dict.fromkeys(mistakes)),
-        tuple(host for host in hosts if host.name in _names(groups.get(OPS, []))),
+        ops,
     )
 
 

@@ -12,7 +12,7 @@ from mattermost_host.drift.repair import Heal
 from mattermost_host.engine import connections
 from mattermost_host.engine.inventory import Inventory, read
 from mattermost_host.site.site import Site
-from mattermost_host.support.errors import OperatorError
+from mattermost_host.support.errors import OperatorError, SiteError
 from tests.unit import local
 
 SITE = 'site = {"url": "https://chat.example.com", "users": 10}\napp = db = proxy = ["a.test"]\n'
@@ -34,17 +34,16 @@ def test_a_host_of_ops_is_none_of_the_site(tmp_path: Path) -> None:
 def test_an_ops_host_may_have_a_role(tmp_path: Path) -> None:
     found = read(_inventory(tmp_path, 'ops = ["a.test"]\n'))
     assert [host.roles for host in found.hosts] == [("app", "db", "proxy")]
-    host = ops_host.of(found)
-    assert host and host.name == "a.test"
+    assert [host.name for host in found.ops] == ["a.test"]
 
 
 def test_without_the_group_it_is_this_machine(tmp_path: Path) -> None:
-    assert ops_host.of(read(_inventory(tmp_path))) is None
+    assert read(_inventory(tmp_path)).ops == ()
 
 
 def test_several_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(OperatorError, match=r"several hosts in the group ops: o\.test, p\.test"):
-        ops_host.of(read(_inventory(tmp_path, 'ops = ["o.test", "p.test"]\n')))
+    with pytest.raises(SiteError, match=r"ops: found several hosts: o\.test, p\.test; name one"):
+        Site.load(_inventory(tmp_path, 'ops = ["o.test", "p.test"]\n'))
 
 
 def test_it_heals_nothing(tmp_path: Path) -> None:

@@ -362,7 +362,7 @@ class TestRefusals:
     def test_a_machine_without_systemd(self, folder: Path) -> None:
         _site(folder)
         for options in (["--on-calendar", "daily"], ["--remove"]):
-            assert "systemd does not answer" in self._refused(folder, *options)
+            assert "a machine that is run by systemd" in self._refused(folder, *options)
 
     def test_neither_or_both(self, folder: Path) -> None:
         _site(folder)

@@ -76,7 +76,9 @@ def test_apply_and_drift_find_everything_as_described(
 ) -> None:
     monkeypatch.setitem(QUIET, "XDG_STATE_HOME", str(tmp_path))
     inventory = str(installed.inventory)
-    assert "Nothing had to be changed" in installed.run("mattermost-host", "apply", inventory).output
+    assert (
+        "Nothing had to be changed" in installed.run("mattermost-host", "apply", inventory).output
+    )
     assert "as described" in installed.run("mattermost-host", "drift", inventory).output
     assert (
         "as described" in installed.run("mattermost-host", "drift", inventory, "--history").output

@@ -22,6 +22,7 @@ itself is no output of theirs. And pyinfra asks for a password that sudo wants e
 there to type one.
 """
 
+import logging
 import os
 import socket
 import sys
@@ -82,6 +83,8 @@ def quicken() -> None:
     SSHConnector.make_paramiko_kwargs = _kwargs_at_once  # type: ignore[method-assign, assignment]
     _become_root_our_way()
     host_keys.say_what_is_trusted()
+    # What paramiko raises is told as a sentence; Python would print its traceback besides.
+    logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
 def _look_up_arguments_once() -> None:

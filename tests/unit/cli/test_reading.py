@@ -8,10 +8,14 @@ and memory in XDG_STATE_HOME, and the ssh key of a host that was not known befor
 import hashlib
 import json
 import os
+import re
 import shlex
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -180,6 +184,37 @@ def test_a_report_is_written_where_it_is_told(place: Place) -> None:
     assert json.loads((place.folder / "plan.json").read_text())["status"] == 2
     for path in written:
         path.unlink()
+
+
+@pytest.fixture
+def no_ssh(place: Place) -> Iterator[None]:
+    """The host's port is taken by a server of something else, as when two were mixed up."""
+    text = (place.folder / "inventory.py").read_text()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            with suppress(OSError):
+                while True:
+                    client, _ = server.accept()
+                    with client:
+                        client.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        port = server.getsockname()[1]
+        changed = re.sub(r"'ssh_port': \d+", f"'ssh_port': {port}", text)
+        (place.folder / "inventory.py").write_text(changed)
+        yield
+        server.shutdown(socket.SHUT_RDWR)
+    (place.folder / "inventory.py").write_text(text)
+
+
+@pytest.mark.usefixtures("no_ssh")
+@pytest.mark.parametrize("command", ["plan", "preflight", "drift", "verify", "pyinfra --dry"])
+def test_a_port_where_no_ssh_server_listens_gives_no_traceback(place: Place, command: str) -> None:
+    done = place.run(*READING[command][1])
+    assert done.returncode == 1
+    words = " ".join((done.stdout + done.stderr).split())
+    assert "protocol banner" in words or "127.0.0.1 can't be reached" in words
 
 
 @pytest.mark.parametrize("dry", [True, False])

@@ -124,6 +124,8 @@ def test_the_command(folder: Path, heal: Heal | None, options: list[str]) -> Non
         *options,
     ]
     assert _words(_line(service, "ExecStartPre")) == ["+/bin/sh", str(launcher)]
+    assert _words(_line(service, "ExecStopPost")) == ["/bin/sh", str(launcher), "failed"]
+    assert _line(service, "SuccessExitStatus") == "2"
     assert _line(service, "WorkingDirectory").replace("%%", "%") == str(folder / "checkout")
 
 

@@ -19,7 +19,10 @@ AT_ONCE = 3
 """Files under way at the same time; with two processors about a third of one was used by each."""
 LONGEST_FIRST = (
     "test_survival_install.py",
-    "test_truth.py",
+    "test_truth_files.py",
+    "test_truth_units.py",
+    "test_truth_host.py",
+    "test_truth_database.py",
     "test_survival_upgrade.py",
     "test_site.py",
     "test_survival.py",

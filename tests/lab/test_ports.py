@@ -16,7 +16,10 @@ DOCUMENTED = {22, 80, 443}
 # Opened on the host by hand, on every address: the firewall, not the lack of a listener, must
 # be what closes a port. These are the ports that the documents give to other roles, and what
 # stands on such hosts besides.
-OTHER_ROLES = (5432, 6432, 8065, 8067, 8074, 8075, 9090, 9100, 9187)
+OTHER_ROLES = (5432, 6432, 8065, 8074, 8075, 9090, 9100, 9187)
+PROFILER = 8067
+"""The server itself opens it on every address, with a profiler that asks for no log-in."""
+CLOSED = {*OTHER_ROLES, PROFILER}
 UDP = (123, 161, 546, 8074, 8075)
 FIREWALL = "mattermost-firewall"
 
@@ -73,7 +76,9 @@ def neighbour(lab: Lab) -> LabHost:
 @pytest.fixture(scope="module")
 def host(lab: Lab, release: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabHost]:
     """A deployed host, on which something answers on the ports of other roles."""
-    made = Deployment(lab, lab.up("ports"), tmp_path_factory.mktemp("ports"), release)
+    settings = {"settings": {"MetricsSettings.Enable": True}}
+    folder = tmp_path_factory.mktemp("ports")
+    made = Deployment(lab, lab.up("ports"), folder, release, mattermost=settings)
     made.deploy()
     host = made.host
     asked = json.dumps([[host.address, host.address6], OTHER_ROLES, UDP])
@@ -105,13 +110,13 @@ def test_ports_of_other_roles_are_closed_by_the_firewall(
     host: LabHost, neighbour: LabHost, family: str
 ) -> None:
     address = host.address if family == "IPv4" else host.address6
-    assert open_ports(host, address, OTHER_ROLES) == {*OTHER_ROLES}, "nothing listens, so no proof"
+    assert open_ports(host, address, CLOSED) == CLOSED, "nothing listens, so no proof"
     assert _udp(host, address) == {*UDP}, "nothing listens, so no proof"
-    assert open_ports(neighbour, address, OTHER_ROLES) == set()
+    assert open_ports(neighbour, address, CLOSED) == set()
     assert _udp(neighbour, address) == set()
     host.run(f"systemctl stop {FIREWALL}")
     try:
-        assert open_ports(neighbour, address, OTHER_ROLES) == {*OTHER_ROLES}
+        assert open_ports(neighbour, address, CLOSED) == CLOSED
         assert _udp(neighbour, address) == {*UDP}
     finally:
         host.run(f"systemctl start {FIREWALL}")

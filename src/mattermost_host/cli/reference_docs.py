@@ -11,6 +11,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from mattermost_host.certificates.authority import Pair
+from mattermost_host.cli import reference_verification
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import About, Place
 from mattermost_host.knowledge import releases, texts
@@ -19,6 +20,7 @@ from mattermost_host.knowledge.surface import Networks, Peers, Port, Surface
 from mattermost_host.preflight.external_database_findings import DATABASE_CHECKS
 from mattermost_host.preflight.finding import Inquiry
 from mattermost_host.site.settings import ROOMS, Description, Room
+from mattermost_host.verify.run import TESTS
 
 PROJECT = Path(__file__).parents[3]
 GENERATED = (
@@ -108,7 +110,7 @@ def ports_page() -> str:
 
 
 def checks_page() -> str:
-    """docs/checks.md: the preflight's checks by the names that ``skip`` takes."""
+    """docs/checks.md: the preflight's checks by the names that ``skip`` takes, and verify's."""
     lines = [
         "# Checks of the preflight",
         "",
@@ -120,6 +122,7 @@ def checks_page() -> str:
         "| Name | What it asks for | Role |",
         "|---|---|---|",
         *_checks(),
+        *reference_verification.table(TESTS),
     ]
     return "\n".join(lines) + "\n"
 

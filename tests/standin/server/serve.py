@@ -28,6 +28,8 @@ from mattermost_standin.system import adopt, current, files_work
 BACKLOG = 4096
 PING = 60.0  # seconds between the server's pings, and for the client's answer
 REMORSE = 5.0  # seconds that the real server takes to give up over a port in use
+YOUNG = 20.0  # seconds after a start in which the real server may take long to stop
+LINGERS = 15.0  # seconds that it then takes at most, with its listener closed
 _GRACE = 1  # seconds for requests that are under way at a stop
 
 
@@ -50,18 +52,25 @@ async def run(values: Values, store: Store, licence: tuple[str, str] | None) -> 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, listeners)
-    gossip = await _gossip(values)
+    gossip = await _gossip(values) if await asyncio.to_thread(current, site) else None
     tasks = [asyncio.ensure_future(server.serve([sock])) for server, sock in listeners]
     while not all(server.started for server, _ in listeners) and not any(t.done() for t in tasks):
         await asyncio.sleep(0.01)
     log.info("Server is listening on %s", values["ServiceSettings.ListenAddress"])
     notify("READY=1")
+    ready = time.monotonic()
     await asyncio.gather(*tasks)
+    await asyncio.sleep(lingering(time.monotonic() - ready))
     if gossip:
         gossip.close()
     if values["ServiceSettings.EnableLocalMode"]:
         Path(values["ServiceSettings.LocalModeSocketLocation"]).unlink(missing_ok=True)
     log.info("Server stopped")
+
+
+def lingering(age: float) -> float:
+    """Seconds that a server of this age goes on after its listeners are closed: long when young."""
+    return min(LINGERS, max(0.0, YOUNG - age))
 
 
 def _stop(listeners: list[tuple[_Listener, socket.socket]]) -> None:
@@ -158,7 +167,7 @@ def _metrics(site: Site) -> Starlette:
 
 
 async def _gossip(values: Values) -> asyncio.AbstractServer | None:
-    """The port of the cluster, so that firewalls can be proven; nothing is said on it."""
+    """The port of the cluster, which opens with a licence only; nothing is said on it."""
     if not values["ClusterSettings.Enable"]:
         return None
     host = values["ClusterSettings.BindAddress"]

@@ -207,14 +207,20 @@ def test_metrics_and_cluster_ports_open_only_when_they_are_switched_on(server: S
     for port in (metrics, gossip):
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port))
-    server.signal(signal.SIGTERM)
+    server.end()
     server.start(MM_METRICSSETTINGS_ENABLE="true", MM_CLUSTERSETTINGS_ENABLE="true")
-    for port in (metrics, gossip):
-        socket.create_connection(("127.0.0.1", port), START).close()
     # Without a licence there are no metrics, but the profiler is open to everybody.
     assert requests.get(f"http://127.0.0.1:{metrics}/metrics", timeout=START).status_code == 404
     profiler = f"http://127.0.0.1:{metrics}/debug/pprof/"
     assert requests.get(profiler, timeout=START).status_code == 200
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", gossip))
+    server.end()
+    soon = int(time.time() * 1000) + 3_600_000
+    content = json.dumps({"id": "a", "expires_at": soon}).encode() + bytes(256)
+    server.start(MM_LICENSE=base64.b64encode(content).decode())
+    assert requests.get(f"http://127.0.0.1:{metrics}/metrics", timeout=START).status_code == 200
+    socket.create_connection(("127.0.0.1", gossip), START).close()
 
 
 # The way back
@@ -225,7 +231,7 @@ def test_way_back_to_an_older_release_looks_healthy_and_lets_nobody_in(
 ) -> None:
     server.start()
     first_user(server)
-    server.signal(signal.SIGTERM)
+    server.end()
     server.tree = unpack(build(home / "old", "10.5.0"), home / "old")
     server.start()
     assert server.answers()

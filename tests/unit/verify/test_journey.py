@@ -1,6 +1,5 @@
 """The user journey, against a server that runs for real."""
 
-import signal
 import socket
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,7 +83,7 @@ def test_journey_goes_where_sites_demand_much(server: Standin) -> None:
         "MM_PASSWORDSETTINGS_SYMBOL": "true",
     }
     ready(server)
-    server.signal(signal.SIGTERM)
+    server.end()
     server.start(**strict)
     assert len(travel(server).steps) == STEPS
 

@@ -1,0 +1,131 @@
+"""Which operation or preflight check of a plan judges what a check of the verification judges.
+
+Both are to see the same. The other way round needs no table: one check of the verification is that
+a run would change nothing, so it sees what any operation sees.
+"""
+
+EVERY_OPERATION = "test_a_run_would_change_nothing"
+COUNTERPARTS: dict[str, tuple[str, ...]] = {
+    "test_the_clock_is_right": ("clock", "the clock is synchronised"),
+    "test_the_locale_is_there": ("locale", "the locale en_US.UTF-8 is generated"),
+    "test_kernel_parameters_are_in_force": ("the kernel parameters are in force",),
+    EVERY_OPERATION: ("every operation",),
+    "test_the_kernel_has_the_rules_of_the_site": (
+        "the rules of the site's ports are in place",
+        "the rules are in force",
+    ),
+    "test_its_unit_is_its_own": ("the rules are in force",),
+    "test_no_other_table_drops_the_ports": ("ports-not-dropped",),
+    "test_the_server_and_its_stores_are_well": (
+        "the server runs it",
+        "role, database and schema belong to Mattermost",
+        "folders, settings and unit are in place",
+    ),
+    "test_the_current_release_runs": ("release * is current", "the server runs it"),
+    "test_the_release_is_as_it_was_unpacked": ("release * is unpacked",),
+    "test_the_server_runs_its_current_files": ("the server runs it",),
+    "test_the_server_may_open_enough_files": (
+        "folders, settings and unit are in place",
+        "the server runs it",
+    ),
+    "test_folders_belong_to_their_owners": (
+        "our folder and the kernel parameters are in place",
+        "the folders of the releases are in place",
+        "folders, settings and unit are in place",
+    ),
+    "test_its_account_is_no_administrator": (
+        "the account mattermost exists",
+        "its account is no administrator",
+    ),
+    "test_the_site_answers_through_the_proxy": ("NGINX serves it", "the server runs it"),
+    "test_plain_http_leads_to_tls": ("the tested configuration is in place", "NGINX serves it"),
+    "test_a_foreign_name_is_refused": ("the tested configuration is in place", "NGINX serves it"),
+    "test_browsers_are_told_to_use_tls": (
+        "the tested configuration is in place",
+        "NGINX serves it",
+    ),
+    "test_the_proxy_keeps_its_version_to_itself": (
+        "the tested configuration is in place",
+        "NGINX serves it",
+    ),
+    "test_websockets_open": ("the tested configuration is in place", "NGINX serves it"),
+    "test_websockets_of_foreign_pages_are_refused": (
+        "folders, settings and unit are in place",
+        "the server runs it",
+    ),
+    "test_static_files_come_compressed_and_cached": (
+        "release * is unpacked",
+        "the tested configuration is in place",
+        "NGINX is installed",
+    ),
+    "test_static_files_are_all_that_is_served": (
+        "the tested configuration is in place",
+        "NGINX serves it",
+    ),
+    "test_the_proxy_serves_its_current_configuration": ("NGINX serves it",),
+    "test_its_workers_may_open_enough_files": (
+        "its sandbox and limits are in place",
+        "the tested configuration is in place",
+        "NGINX serves it",
+    ),
+    "test_the_server_logs_in_without_a_password": (
+        "settings and access rules are in place",
+        "the account mattermost exists",
+    ),
+    "test_the_role_may_only_log_in": ("role, database and schema belong to Mattermost",),
+    "test_the_database_belongs_to_the_role": ("role, database and schema belong to Mattermost",),
+    "test_nobody_comes_in_over_the_network": (
+        "settings and access rules are in place",
+        "role, database and schema belong to Mattermost",
+    ),
+    "test_our_parameters_are_in_force": (
+        "settings and access rules are in place",
+        "role, database and schema belong to Mattermost",
+    ),
+    "test_units_are_active": (
+        "PostgreSQL runs with them",
+        "the server runs it",
+        "NGINX serves it",
+        "the rules are in force",
+    ),
+    "test_units_answer": ("PostgreSQL runs with them", "the server runs it", "NGINX serves it"),
+    "test_units_have_their_user": (
+        "folders, settings and unit are in place",
+        "the account mattermost exists",
+        "the server runs it",
+    ),
+    "test_units_are_sandboxed": (
+        "folders, settings and unit are in place",
+        "its sandbox and limits are in place",
+        "the server runs it",
+        "NGINX serves it",
+    ),
+    "test_secret_files_are_closed": (
+        "folders, settings and unit are in place",
+        "certificate and key are in place",
+    ),
+    "test_ports_are_served": ("ports-free", "the server runs it", "NGINX serves it"),
+    "test_the_certificate_is_trusted": ("certificate and key are in place", "NGINX serves it"),
+    "test_the_certificate_is_for_the_name_of_the_site": (
+        "certificate and key are in place",
+        "NGINX serves it",
+    ),
+    "test_the_certificate_lasts": ("certificate-time",),
+    "test_the_certificate_is_the_one_of_the_site": (
+        "certificate and key are in place",
+        "NGINX serves it",
+    ),
+    "test_tls_1_1_is_refused": ("the tested configuration is in place", "NGINX serves it"),
+    "test_modern_tls_is_accepted": ("the tested configuration is in place", "NGINX serves it"),
+    "test_http_2_is_offered": ("the tested configuration is in place", "NGINX serves it"),
+}
+VERIFICATION_ALONE = {
+    "test_two_users_talk": "It writes: two users, a team and their posts. Only with `--journey`.",
+    "test_nothing_else_listens": (
+        "It judges programs of others, which no run stops; the firewall keeps them closed."
+    ),
+    "test_no_private_key_is_readable_by_everybody": (
+        "It looks for keys of others below /etc, too; a plan judges the site's own."
+    ),
+}
+"""Checks without a counterpart in a plan, and why."""

@@ -1,13 +1,11 @@
 """The site's certificate in its three modes, without a host; the hook by the real shell."""
 
-import os
-import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 
 from mattermost_host.certificates import authority as certificates
 from mattermost_host.certificates.authority import Pair
@@ -43,7 +41,7 @@ def _right() -> CertificateState:
     )
 
 
-def _planned(settings: Settings, state: CertificateState, pair: Pair | None = None) -> Plan:
+def planned(settings: Settings, state: CertificateState, pair: Pair | None = None) -> Plan:
     def both() -> None:
         tls.deploy(settings=settings, server_name=NAME, pair=pair)
         tls.issue(settings=settings, server_name=NAME)
@@ -53,7 +51,7 @@ def _planned(settings: Settings, state: CertificateState, pair: Pair | None = No
 
 
 def test_pair_is_put_in_place_and_its_key_only_by_standard_input() -> None:
-    result = _planned(Settings(), CertificateState(), PAIR)
+    result = planned(Settings(), CertificateState(), PAIR)
     assert result.text(tls.CERTIFICATE) == PAIR.certificate
     key = result.entry(tls.KEY)
     assert (key.mode, key.user, key.group, key.secret) == ("600", "root", "root", True)
@@ -67,7 +65,7 @@ def test_pair_is_put_in_place_and_its_key_only_by_standard_input() -> None:
 
 
 def test_without_acme_everything_of_it_is_removed() -> None:
-    result = _planned(Settings(mode="files"), CertificateState(), PAIR)
+    result = planned(Settings(mode="files"), CertificateState(), PAIR)
     removed = {entry.path for entry in result.entries if isinstance(entry, Absent)}
     assert removed == {
         *acme.REMAINS,
@@ -81,13 +79,13 @@ def test_without_acme_everything_of_it_is_removed() -> None:
 
 
 def test_acme_takes_no_notice_of_a_pair_from_before() -> None:
-    result = _planned(ACME, _right(), PAIR)
+    result = planned(ACME, _right(), PAIR)
     assert tls.CERTIFICATE not in [entry.path for entry in result.entries]
     assert tls.requires(ACME, place(pair=PAIR)) == []
 
 
 def test_acme_on_a_fresh_host_starts_with_a_placeholder() -> None:
-    result = _planned(ACME, CertificateState())
+    result = planned(ACME, CertificateState())
     assert [step.name for step in result.steps] == [
         "TLS | certbot is installed",
         "TLS | certbot finds its way to the proxy",
@@ -99,28 +97,8 @@ def test_acme_on_a_fresh_host_starts_with_a_placeholder() -> None:
     assert "PRIVATE KEY" not in result.shell
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: the pair must be root's")
-def test_placeholder_fits_and_is_private_from_its_first_byte(tmp_path: Path) -> None:
-    (tmp_path / "tls").mkdir()
-    step = _planned(ACME, CertificateState()).step(STANDING)
-    script = local.moved(step.shell, {tls.FOLDER: tmp_path / "tls"})
-    before_chmod = script.replace("chmod 600", "stat -c %a").replace("chmod 644", "stat -c %a")
-    modes = local.run(before_chmod, step.stdin).stdout.split()
-    done = local.run(script, step.stdin)
-    assert (done.returncode, done.stderr) == (0, "")
-    found = _asked(tmp_path)
-    assert (found.fits, found.installed) == (True, False)
-    written = Pair(
-        certificate=(tmp_path / "tls/fullchain.pem").read_text(),
-        key=SecretStr((tmp_path / "tls/privkey.pem").read_text()),
-    )
-    assert written.is_whole()
-    assert written.leaf.issuer == written.leaf.subject
-    assert modes == ["600", "600"]
-
-
 def test_acme_asks_for_the_name_at_the_directory() -> None:
-    command = _planned(ACME, CertificateState()).step(ISSUED).shell
+    command = planned(ACME, CertificateState()).step(ISSUED).shell
     for part in (
         "certbot certonly --non-interactive --agree-tos",
         "--email admin@example.com",
@@ -133,7 +111,7 @@ def test_acme_asks_for_the_name_at_the_directory() -> None:
         assert part in command
     assert "REQUESTS_CA_BUNDLE" not in command
     anonymous = ACME.model_copy(update={"email": None})
-    command = _planned(anonymous, CertificateState()).step(ISSUED).shell
+    command = planned(anonymous, CertificateState()).step(ISSUED).shell
     assert "--register-unsafely-without-email" in command
 
 
@@ -141,7 +119,7 @@ def test_private_acme_server_is_verified_with_its_own_authorities(tmp_path: Path
     bundle = tmp_path / "ca.pem"
     bundle.write_text(AUTHORITY.certificate)
     private = ACME.model_copy(update={"ca_bundle": str(bundle)})
-    result = _planned(private, CertificateState(unread_drop_in=True))
+    result = planned(private, CertificateState(unread_drop_in=True))
     assert result.text(tls.ACME_AUTHORITIES) == AUTHORITY.certificate
     assert f"Environment=REQUESTS_CA_BUNDLE={tls.ACME_AUTHORITIES}\n" in result.text(tls.DROP_IN)
     command = result.step(ISSUED).shell
@@ -150,7 +128,7 @@ def test_private_acme_server_is_verified_with_its_own_authorities(tmp_path: Path
 
 
 def test_acme_converged_changes_nothing() -> None:
-    result = _planned(ACME, _right())
+    result = planned(ACME, _right())
     assert not result.step(STANDING).changes
     assert not result.step(ISSUED).changes
 
@@ -167,7 +145,7 @@ def test_acme_converged_changes_nothing() -> None:
 )
 def test_acme_issues_again(changes: dict[str, object]) -> None:
     state = CertificateState(**{**_right().__dict__, **changes})
-    assert "certbot certonly" in _planned(ACME, state).step(ISSUED).shell
+    assert "certbot certonly" in planned(ACME, state).step(ISSUED).shell
 
 
 @pytest.mark.parametrize(
@@ -179,7 +157,7 @@ def test_only_an_order_that_was_refused_for_its_nonce_is_sent_again(
     """Each failed validation counts with the authority; a refused nonce says nothing of us."""
     log, programs = tmp_path / "log", tmp_path / "programs"
     local.program(programs, "certbot", f"echo {logged} >>{log}; exit 1")
-    shell = _planned(ACME, CertificateState()).step(ISSUED).shell
+    shell = planned(ACME, CertificateState()).step(ISSUED).shell
     done = local.run(local.moved(shell, {acme.LOG: log, "rm -rf /etc": ": /etc"}), (), programs)
     assert done.returncode == 1
     assert "gave no certificate" in done.stderr
@@ -188,115 +166,28 @@ def test_only_an_order_that_was_refused_for_its_nonce_is_sent_again(
 
 def test_remains_that_stop_certbot_are_cleared_away_first() -> None:
     half = CertificateState(**{**_right().__dict__, "directory": ""})
-    shell = _planned(ACME, half).step(ISSUED).shell
+    shell = planned(ACME, half).step(ISSUED).shell
     assert shell.startswith(
         "set -eu\nrm -rf /etc/letsencrypt/live/mattermost-host "
         "/etc/letsencrypt/archive/mattermost-host /etc/letsencrypt/renewal/mattermost-host.conf\n"
     )
     due = CertificateState(**{**_right().__dict__, "issued": _leaf(age_days=300)})
-    assert "rm -rf" not in _planned(ACME, due).step(ISSUED).shell
+    assert "rm -rf" not in planned(ACME, due).step(ISSUED).shell
 
 
 @pytest.mark.parametrize("broken", [{"installed": False}, {"fits": False}])
 def test_pair_changed_by_hand_is_certbots_again_without_asking_the_authority(
     broken: dict[str, bool],
 ) -> None:
-    result = _planned(ACME, CertificateState(**{**_right().__dict__, **broken}))
+    result = planned(ACME, CertificateState(**{**_right().__dict__, **broken}))
     assert result.step(STANDING).shell == f"RENEWED_LINEAGE={acme.LIVE} {tls.HOOK}"
     assert not result.step(ISSUED).changes
 
 
 def test_pair_of_another_mode_serves_until_the_first_is_issued() -> None:
-    result = _planned(ACME, CertificateState(fits=True))
+    result = planned(ACME, CertificateState(fits=True))
     assert not result.step(STANDING).changes
     assert result.step(ISSUED).changes
-
-
-def _write(path: Path, text: str, mode: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=mode)
-    path.write_text(text)
-    path.chmod(mode)
-
-
-@pytest.fixture
-def live(tmp_path: Path) -> Path:
-    """What certbot keeps: chain, key and certificate."""
-    folder = tmp_path / "live"
-    _write(folder / "fullchain.pem", PAIR.certificate + AUTHORITY.certificate, 0o644)
-    _write(folder / "privkey.pem", PAIR.key.get_secret_value(), 0o600)
-    _write(folder / "cert.pem", PAIR.certificate, 0o644)
-    return folder
-
-
-def _asked(tmp_path: Path) -> CertificateState:
-    programs = tmp_path / "programs"
-    local.program(programs, "systemctl", "echo DropInPaths=")
-    found: CertificateState = local.ask_here(
-        AskCertificate(tls.PLACE),
-        programs,
-        {
-            acme.LIVE: tmp_path / "live",
-            tls.FOLDER: tmp_path / "tls",
-            acme.RENEWAL: tmp_path / "renewal.conf",
-            tls.DROP_IN: tmp_path / "drop-in.conf",
-        },
-    )
-    return found
-
-
-def test_fresh_host_has_nothing(tmp_path: Path) -> None:
-    assert _asked(tmp_path) == CertificateState()
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: the pair must be root's")
-def test_state_of_a_host(tmp_path: Path, live: Path) -> None:
-    chain = (live / "fullchain.pem").read_text()
-    _write(tmp_path / "tls/fullchain.pem", chain, 0o644)
-    _write(tmp_path / "tls/privkey.pem", PAIR.key.get_secret_value(), 0o600)
-    _write(tmp_path / "renewal.conf", "[renewalparams]\nserver = https://acme.test/dir\n", 0o644)
-    assert _asked(tmp_path) == CertificateState(
-        fits=True, installed=True, issued=PAIR.leaf, directory="https://acme.test/dir"
-    )
-    (tmp_path / "tls/privkey.pem").chmod(0o644)
-    _write(tmp_path / "drop-in.conf", "", 0o644)
-    found = _asked(tmp_path)
-    assert (found.fits, found.installed, found.unread_drop_in) == (False, True, True)
-    _write(tmp_path / "tls/privkey.pem", AUTHORITY.key.get_secret_value(), 0o600)
-    found = _asked(tmp_path)
-    assert (found.fits, found.installed) == (False, False)
-
-
-def _hook(tmp_path: Path, lineage: Path) -> str:
-    """The hook by the real shell; what it asked of systemctl."""
-    result = _planned(ACME, CertificateState())
-    script = local.moved(
-        result.text(tls.HOOK),
-        {acme.LIVE: tmp_path / "live", tls.FOLDER: tmp_path / "tls", "/run": tmp_path / "run"},
-    )
-    log = tmp_path / "systemctl.log"
-    local.program(tmp_path / "programs", "systemctl", f'echo "$@" >> {log}')
-    local.program(tmp_path / "programs", "nginx", "exit 0")
-    done = local.run(f"RENEWED_LINEAGE={lineage}\n{script}", programs=tmp_path / "programs")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    return log.read_text() if log.exists() else ""
-
-
-def test_hook_places_the_pair_and_has_it_read(tmp_path: Path, live: Path) -> None:
-    (tmp_path / "tls").mkdir()
-    asked = _hook(tmp_path, live)
-    assert asked == "is-active --quiet nginx.service\nreload nginx.service\n"
-    placed = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "tls").iterdir()}
-    assert placed == {"fullchain.pem": 0o644, "privkey.pem": 0o600}
-    assert (tmp_path / "tls/privkey.pem").read_text() == PAIR.key.get_secret_value()
-    stamp = tmp_path / "run/mattermost-host/reloaded:nginx.service"
-    assert stamp.stat().st_mtime_ns >= (tmp_path / "tls/fullchain.pem").stat().st_ctime_ns
-
-
-def test_hook_leaves_other_certificates_alone(tmp_path: Path, live: Path) -> None:
-    (tmp_path / "tls").mkdir()
-    assert _hook(tmp_path, tmp_path / "live-of-somebody-else") == ""
-    assert list((tmp_path / "tls").iterdir()) == []
 
 
 def test_surface() -> None:
@@ -385,5 +276,5 @@ def test_time_left_is_required_of_pushed_certificates_only() -> None:
 
 
 def test_files_of_acme_hold_no_secret() -> None:
-    written = [one for one in _planned(ACME, _right()).entries if isinstance(one, File)]
+    written = [one for one in planned(ACME, _right()).entries if isinstance(one, File)]
     assert [one.path for one in written] == [tls.HOOK]

@@ -7,21 +7,7 @@ from pydantic import SecretStr
 
 from mattermost_host.knowledge import mattermost_settings as settings
 from mattermost_host.knowledge.setting_values import WANTED
-
-ELEVEN = "11.7.9"
-
-
-def sentences(
-    values: dict[str, object], release: str = ELEVEN, url: str | None = None
-) -> list[str]:
-    return [str(mistake) for mistake in settings.mistakes(values, release, site_url=url)]
-
-
-def sentence(name: str, value: object, release: str = ELEVEN) -> str:
-    (only,) = sentences({name: value}, release)
-    prefix = f'mattermost.settings."{name}": '
-    assert only.startswith(prefix)
-    return only.removeprefix(prefix)
+from tests.unit.knowledge.sentences import ELEVEN, sentence, sentences
 
 
 def test_the_table_is_complete_and_typed() -> None:

@@ -3,22 +3,7 @@
 import pytest
 from pydantic import SecretStr
 
-from mattermost_host.knowledge import mattermost_settings as settings
-
-ELEVEN = "11.7.9"
-
-
-def sentences(
-    values: dict[str, object], release: str = ELEVEN, url: str | None = None
-) -> list[str]:
-    return [str(mistake) for mistake in settings.mistakes(values, release, site_url=url)]
-
-
-def sentence(name: str, value: object, release: str = ELEVEN) -> str:
-    (only,) = sentences({name: value}, release)
-    prefix = f'mattermost.settings."{name}": '
-    assert only.startswith(prefix)
-    return only.removeprefix(prefix)
+from tests.unit.knowledge.sentences import sentence, sentences
 
 
 def test_a_mysql_driver_is_shown_the_way_to_postgresql() -> None:

@@ -2,11 +2,8 @@
 
 import hashlib
 import http.server
-import io
-import os
 import socket
 import stat
-import tarfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,26 +14,7 @@ import pytest
 from mattermost_host.knowledge import releases
 from mattermost_host.releases.download import Tarball, fetch, sha256_of
 from mattermost_host.releases.source import ReleaseError, ReleaseSource, source
-
-Member = tuple[tarfile.TarInfo, bytes]
-
-
-def plain(name: str, content: bytes = b"x") -> Member:
-    member = tarfile.TarInfo(name)
-    member.size = len(content)
-    return member, content
-
-
-SERVER = plain("mattermost/bin/mattermost", os.urandom(200_000))
-
-
-def packed(*members: Member) -> bytes:
-    raw = io.BytesIO()
-    with tarfile.open(fileobj=raw, mode="w:gz") as tar:
-        for member, content in members:
-            tar.addfile(member, io.BytesIO(content))
-    return raw.getvalue()
-
+from tests.unit.releases.archives import SERVER, packed, plain
 
 GOOD = packed(SERVER, plain("mattermost/client/root.html"))
 

@@ -2,20 +2,12 @@
 
 import gzip
 import io
-import os
 import tarfile
 
 import pytest
 
 from mattermost_host.releases.tarball import check_listing
-
-Member = tuple[tarfile.TarInfo, bytes]
-
-
-def plain(name: str, content: bytes = b"x") -> Member:
-    member = tarfile.TarInfo(name)
-    member.size = len(content)
-    return member, content
+from tests.unit.releases.archives import SERVER, Member, packed, plain
 
 
 def special(name: str, kind: bytes, target: str = "") -> Member:
@@ -28,17 +20,6 @@ def set_id(mode: int) -> Member:
     member, content = plain("mattermost/x")
     member.mode = mode
     return member, content
-
-
-SERVER = plain("mattermost/bin/mattermost", os.urandom(200_000))
-
-
-def packed(*members: Member) -> bytes:
-    raw = io.BytesIO()
-    with tarfile.open(fileobj=raw, mode="w:gz") as tar:
-        for member, content in members:
-            tar.addfile(member, io.BytesIO(content))
-    return raw.getvalue()
 
 
 def complaint(content: bytes) -> str | None:

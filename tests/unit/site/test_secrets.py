@@ -15,28 +15,11 @@ from mattermost_host.knowledge.surface import Wanted
 from mattermost_host.site import secrets
 from mattermost_host.site.secrets import Secrets
 from mattermost_host.support.errors import OperatorError
+from tests.unit.site.secrets_beside import secrets_of, write_secrets
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 NAMES = ("mm.example.com", "10.0.0.5")
 WANTED = Wanted(database_password=True, certificates={"site": NAMES})
-
-
-@pytest.fixture
-def inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.delenv(secrets.ADMIN_VARIABLE, raising=False)
-    monkeypatch.delenv(secrets.DATABASE_VARIABLE, raising=False)
-    path = tmp_path / "single.py"
-    path.write_text("site = {}\n")
-    return path
-
-
-def _file(inventory: Path) -> Path:
-    return inventory.with_name("single.secrets.toml")
-
-
-def _write(inventory: Path, text: str) -> None:
-    _file(inventory).touch(mode=0o600)
-    _file(inventory).write_text(text)
 
 
 def _kept(inventory: Path, wanted: Wanted = WANTED, now: datetime = NOW) -> Secrets:
@@ -58,9 +41,9 @@ def _sentence(inventory: Path, wanted: Wanted = WANTED) -> str:
 
 def test_first_load_generates_everything_and_the_second_nothing(inventory: Path) -> None:
     first = _kept(inventory, WANTED, NOW)
-    written = _file(inventory).stat()
+    written = secrets_of(inventory).stat()
     assert _kept(inventory, WANTED, NOW) == first
-    assert _file(inventory).stat() == written
+    assert secrets_of(inventory).stat() == written
     assert first.authority is not None
     assert first.database_password is not None
     assert first.admin_password != first.database_password
@@ -79,7 +62,7 @@ def test_modes_whatever_the_umask(inventory: Path) -> None:
         _kept(inventory, WANTED, NOW)
     finally:
         os.umask(before)
-    assert _mode(_file(inventory)) == 0o600
+    assert _mode(secrets_of(inventory)) == 0o600
     assert _mode(inventory.with_name("single.authority-key.pem")) == 0o600
     assert _mode(inventory.with_name("single.ca.pem")) == 0o644
 
@@ -108,7 +91,7 @@ def test_file_is_private_from_its_first_byte(
 
 def test_content_is_toml_with_keys_as_texts_of_several_lines(inventory: Path) -> None:
     loaded = _kept(inventory, WANTED, NOW)
-    text = _file(inventory).read_text()
+    text = secrets_of(inventory).read_text()
     content = tomllib.loads(text)
     assert content["admin_password"] == loaded.admin_password.get_secret_value()
     assert content["certificates"]["site"]["key"].startswith("-----BEGIN PRIVATE KEY-----\n")
@@ -119,18 +102,18 @@ def test_content_is_toml_with_keys_as_texts_of_several_lines(inventory: Path) ->
 def test_only_what_is_wanted(inventory: Path) -> None:
     loaded = _kept(inventory, Wanted(), NOW)
     assert (loaded.database_password, loaded.authority, loaded.certificates) == (None, None, {})
-    assert list(tomllib.loads(_file(inventory).read_text())) == ["admin_password"]
+    assert list(tomllib.loads(secrets_of(inventory).read_text())) == ["admin_password"]
 
 
 def test_what_the_operator_wrote_stays(inventory: Path) -> None:
-    _write(
+    write_secrets(
         inventory,
         'admin_password = "Mine-1234"\n[settings]\n"EmailSettings.SMTPPassword" = "hunter2"\n',
     )
     loaded = _kept(inventory, WANTED, NOW)
     assert loaded.admin_password.get_secret_value() == "Mine-1234"
     assert loaded.settings["EmailSettings.SMTPPassword"].get_secret_value() == "hunter2"
-    content = tomllib.loads(_file(inventory).read_text())
+    content = tomllib.loads(secrets_of(inventory).read_text())
     assert content["admin_password"] == "Mine-1234"
     assert content["settings"] == {"EmailSettings.SMTPPassword": "hunter2"}
 
@@ -144,14 +127,14 @@ def test_environment_wins_and_is_not_written(
     assert loaded.admin_password.get_secret_value() == "from-the-environment"
     assert loaded.database_password is not None
     assert loaded.database_password.get_secret_value() == "from-there-too"
-    assert "from-the" not in _file(inventory).read_text()
+    assert "from-the" not in secrets_of(inventory).read_text()
     monkeypatch.delenv("MATTERMOST_HOST_ADMIN_PASSWORD")
-    _write(inventory, 'admin_password = "Stored-1"\n')
+    write_secrets(inventory, 'admin_password = "Stored-1"\n')
     assert _kept(inventory, WANTED, NOW).admin_password.get_secret_value() == "Stored-1"
 
 
 def test_nothing_shows_a_secret(inventory: Path) -> None:
-    _write(inventory, '[settings]\n"EmailSettings.SMTPPassword" = "hunter2"\n')
+    write_secrets(inventory, '[settings]\n"EmailSettings.SMTPPassword" = "hunter2"\n')
     loaded = _kept(inventory, WANTED, NOW)
     assert loaded.authority is not None
     shown = f"{loaded} {loaded!r} {loaded.admin_password} {loaded.authority} {loaded.certificates}"
@@ -201,7 +184,7 @@ def read_only(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 def test_folder_that_cannot_be_written(inventory: Path, read_only: Callable[[], None]) -> None:
     read_only()
     assert _sentence(inventory) == (
-        f"{_file(inventory)} cannot be written: Permission denied. Make {inventory.parent} a "
+        f"{secrets_of(inventory)} cannot be written: Permission denied. Make {inventory.parent} a "
         "folder that you may write."
     )
 
@@ -251,7 +234,7 @@ def test_of_runs_at_once_one_generates_and_the_others_are_told(inventory: Path) 
         process.join(timeout=60)
     passwords = {end for end in ended if isinstance(end, tuple)}
     assert len(passwords) == 1
-    assert passwords.pop()[0] in _file(inventory).read_text()
+    assert passwords.pop()[0] in secrets_of(inventory).read_text()
     told = {end for end in ended if isinstance(end, str)}
     assert all("run it again" in sentence for sentence in told), told
 

@@ -7,30 +7,12 @@ from pathlib import Path
 import pytest
 
 from mattermost_host.knowledge.surface import Wanted
-from mattermost_host.site import secrets
 from mattermost_host.site.secrets import Secrets
 from mattermost_host.support.errors import OperatorError, SiteError
+from tests.unit.site.secrets_beside import secrets_of, write_secrets
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 WANTED = Wanted(database_password=True, certificates={"site": ("mm.example.com",)})
-
-
-@pytest.fixture
-def inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.delenv(secrets.ADMIN_VARIABLE, raising=False)
-    monkeypatch.delenv(secrets.DATABASE_VARIABLE, raising=False)
-    path = tmp_path / "single.py"
-    path.write_text("site = {}\n")
-    return path
-
-
-def _file(inventory: Path) -> Path:
-    return inventory.with_name("single.secrets.toml")
-
-
-def _write(inventory: Path, text: str) -> None:
-    _file(inventory).touch(mode=0o600)
-    _file(inventory).write_text(text)
 
 
 def _sentence(inventory: Path) -> str:
@@ -41,30 +23,30 @@ def _sentence(inventory: Path) -> str:
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
 def test_file_that_others_may_open_is_refused(inventory: Path, mode: int) -> None:
-    _write(inventory, "")
-    _file(inventory).chmod(mode)
+    write_secrets(inventory, "")
+    secrets_of(inventory).chmod(mode)
     assert _sentence(inventory) == (
-        f"{_file(inventory)} has mode {mode:04o}: others than its owner may read it. "
-        f"Type: chmod 600 {_file(inventory)}   If somebody may have read it, remove the secrets "
-        "in it to have new ones."
+        f"{secrets_of(inventory)} has mode {mode:04o}: others than its owner may read it. "
+        f"Type: chmod 600 {secrets_of(inventory)}   "
+        "If somebody may have read it, remove the secrets in it to have new ones."
     )
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root: gives a file to another user")
 def test_file_of_somebody_else_is_refused(inventory: Path) -> None:
-    _write(inventory, "")
-    os.chown(_file(inventory), 65534, 65534)
+    write_secrets(inventory, "")
+    os.chown(secrets_of(inventory), 65534, 65534)
     assert _sentence(inventory) == (
-        f"{_file(inventory)} belongs to the user with id 65534, and this is the user with id 0: "
-        "its owner could read every secret in it. Run as that user, or type: "
-        f"chown 0 {_file(inventory)}"
+        f"{secrets_of(inventory)} belongs to the user with id 65534, and this is the user "
+        "with id 0: its owner could read every secret in it. Run as that user, or type: "
+        f"chown 0 {secrets_of(inventory)}"
     )
 
 
 def test_corrupt_file_is_named_and_left_alone(inventory: Path) -> None:
-    _write(inventory, 'admin_password = "half')
-    assert _sentence(inventory).startswith(f"{_file(inventory)} is not TOML: ")
-    assert _file(inventory).read_text() == 'admin_password = "half'
+    write_secrets(inventory, 'admin_password = "half')
+    assert _sentence(inventory).startswith(f"{secrets_of(inventory)} is not TOML: ")
+    assert secrets_of(inventory).read_text() == 'admin_password = "half'
 
 
 @pytest.mark.parametrize(
@@ -101,7 +83,7 @@ def test_corrupt_file_is_named_and_left_alone(inventory: Path) -> None:
 def test_wrong_content_is_a_sentence_without_the_value(
     inventory: Path, text: str, mistake: str
 ) -> None:
-    _write(inventory, text)
+    write_secrets(inventory, text)
     with pytest.raises(SiteError) as raised:
         Secrets.load(inventory, WANTED, NOW)
     assert [str(one) for one in raised.value.mistakes] == [mistake]

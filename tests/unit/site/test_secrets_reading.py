@@ -10,7 +10,6 @@ import pytest
 from mattermost_host.certificates.authority import Pair, new_authority, new_leaf
 from mattermost_host.components import tls
 from mattermost_host.knowledge.surface import Wanted
-from mattermost_host.site import secrets
 from mattermost_host.site.secrets import Secrets
 from mattermost_host.site.secrets_file import Authority, Stored, rendered
 from mattermost_host.support.errors import OperatorError
@@ -19,15 +18,6 @@ from tests.unit.examples import DEBIAN_12, place
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 NAMES = ("mm.example.com",)
 WANTED = Wanted(database_password=True, certificates={"site": NAMES})
-
-
-@pytest.fixture
-def inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.delenv(secrets.ADMIN_VARIABLE, raising=False)
-    monkeypatch.delenv(secrets.DATABASE_VARIABLE, raising=False)
-    path = tmp_path / "single.py"
-    path.write_text("site = {}\n")
-    return path
 
 
 def _kept(inventory: Path, now: datetime = NOW) -> Secrets:

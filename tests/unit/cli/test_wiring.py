@@ -85,7 +85,7 @@ class Engine:
 
 
 def _group(holds: bool) -> Any:
-    from mattermost_host.verify.run import Group
+    from mattermost_host.verify.report import Group
 
     return Group(held=1) if holds else Group(failures=[("it runs", "it does not")])
 

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from mattermost_host.verify import run as verification
-from mattermost_host.verify.run import Report
+from mattermost_host.verify.report import Report
 
 PREAMBLE = "import pytest\npytestmark = pytest.mark.parametrize('seen', ['mm'])\n"
 

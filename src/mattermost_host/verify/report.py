@@ -1,0 +1,134 @@
+"""What pytest found on the hosts of a site, as an operator reads it.
+
+A line for each component of each host, and each failure as a sentence.
+"""
+
+import json
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass, field
+
+import pytest
+from rich.console import Console
+from rich.text import Text
+
+HERE = "this machine"
+"""Where a failure stands that belongs to no host: a test that can't even be read."""
+
+
+@dataclass
+class Group:
+    """What was found out about one component of one host."""
+
+    held: int = 0
+    failures: list[tuple[str, str]] = field(default_factory=list)
+    """Name of the check, and its sentences."""
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    """What a test measured: name and value."""
+
+
+class Report:
+    """A pytest plugin that keeps what an operator wants to know, by host and component."""
+
+    def __init__(self) -> None:
+        self.groups: dict[tuple[str, str], Group] = {}
+
+    @property
+    def holds(self) -> bool:
+        """Whether something was judged, and all of it holds."""
+        groups = self.groups.values()
+        return any(group.held for group in groups) and not any(one.failures for one in groups)
+
+    def to_json(self, status: int) -> str:
+        """The whole report for scripts, by host and component."""
+        hosts: dict[str, dict[str, object]] = {}
+        for (host, component), group in self.groups.items():
+            hosts.setdefault(host, {})[component] = {
+                "passed": group.held,
+                "failures": [{"check": name, "found": found} for name, found in group.failures],
+                "notes": [{"name": name, "value": value} for name, value in group.notes],
+            }
+        return json.dumps({"status": status, "hosts": hosts}, indent=2)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Keep the outcome of each test under its host and component."""
+        report = yield
+        group = self._group(item)
+        if report.when == "call" and report.passed:
+            group.held += 1
+        elif report.skipped:
+            group.notes.append((f"not judged: {_sentence(item)}", _reason(call)))
+        elif report.failed:
+            group.failures.append((_sentence(item), _reason(call)))
+        if report.when == "call":
+            group.notes += [(name, str(value)) for name, value in report.user_properties]
+        return report
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A test file that can't be read has judged nothing."""
+        if report.failed:
+            group = self.groups.setdefault((HERE, "verification"), Group())
+            group.failures.append((report.nodeid, report.longreprtext))
+
+    def _group(self, item: pytest.Item) -> Group:
+        parameters = item.callspec.params if isinstance(item, pytest.Function) else {}
+        subject = item.path.stem.removeprefix("test_")
+        key = (str(parameters.get("seen", HERE)), str(parameters.get("component", subject)))
+        return self.groups.setdefault(key, Group())
+
+    def show(self, console: Console) -> None:
+        """Print the summary."""
+        for host in dict.fromkeys(host for host, _ in self.groups):
+            mine = {name: group for (one, name), group in self.groups.items() if one == host}
+            console.print(Text(host, style="bold"))
+            if sentence := _only_failure(mine.values()):
+                console.print(Text(f"  {sentence}", style="red"))
+                continue
+            for name, group in mine.items():
+                _show_group(console, name, group)
+        failed = sum(len(group.failures) for group in self.groups.values())
+        held = sum(group.held for group in self.groups.values())
+        if failed:
+            console.print(Text(f"{failed} of {held + failed} checks failed.", style="bold red"))
+        elif held:
+            console.print(Text(f"All {held} checks passed.", style="bold green"))
+        else:
+            console.print(Text("Nothing was judged.", style="bold red"))
+
+
+def _show_group(console: Console, name: str, group: Group) -> None:
+    """One line, then the failures and what was measured."""
+    total = group.held + len(group.failures)
+    style = "red" if group.failures else "green"
+    console.print(Text(f"  {name:<12} {group.held} of {total} passed", style=style))
+    for check, sentences in group.failures:
+        console.print(f"    {check}:", markup=False)
+        for sentence in sentences.splitlines():
+            console.print(f"      {sentence}", markup=False)
+    for what, value in group.notes:
+        console.print(f"    {what}: {value}", markup=False)
+
+
+def _only_failure(groups: Iterable[Group]) -> str:
+    """The sentence that every check of a host failed with: it can't be asked at all."""
+    found = list(groups)
+    sentences = {sentence for group in found for _, sentence in group.failures}
+    if any(group.held for group in found) or len(sentences) != 1:
+        return ""
+    return sentences.pop()
+
+
+def _sentence(item: pytest.Item) -> str:
+    """What a test proves, by its first line of documentation."""
+    documentation = item.function.__doc__ if isinstance(item, pytest.Function) else None
+    return (documentation or item.name).partition("\n")[0].rstrip(".")
+
+
+def _reason(call: pytest.CallInfo[None]) -> str:
+    """The sentences of a failure; anything but a verdict is a defect of the check, and says so."""
+    error = call.excinfo.value if call.excinfo else None
+    if isinstance(error, pytest.fail.Exception | pytest.skip.Exception):
+        return error.msg or ""
+    return f"this check could not run, a defect of mattermost-host: {type(error).__name__}: {error}"

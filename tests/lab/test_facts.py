@@ -79,7 +79,7 @@ def with_psutil_inside(host: LabHost) -> dict[str, Any]:
 
 def comparable(facts: dict[str, Any]) -> dict[str, Any]:
     """Without what changes between two readings."""
-    moving = {"clock_offset_s", "disks", "free_disk_mb"}
+    moving = {"clock_offset_s", "disks", "free_disk_mb", "temporary"}
     return {name: value for name, value in facts.items() if name not in moving}
 
 

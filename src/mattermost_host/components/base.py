@@ -110,6 +110,7 @@ def requires(settings: Settings, place: Place) -> list[Need]:
         requirements.supported_platform(),
         requirements.architecture(),
         requirements.capacity(place.site.users),
+        requirements.writable(),
         requirements.clock(),
         together.clocks_agree(),
         requirements.locale(),

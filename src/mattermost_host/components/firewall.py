@@ -142,5 +142,7 @@ def _opened_to(reach: Reach, opened: str, peers: Sequence[Peer]) -> Iterator[str
 
 
 def requires(settings: Settings, place: Place) -> list[Requirement]:
-    """No second firewall, where ours is switched on."""
-    return [conflicts.no_other_firewall()] if settings.enabled else []
+    """No second firewall, and nobody whom ours would cut off, where it is switched on."""
+    if not settings.enabled:
+        return []
+    return [conflicts.no_other_firewall(), conflicts.nothing_forwarded(settings.forward)]

@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 
 from paramiko import SSHException
 from pyinfra.api import Host
+from pyinfra.api.exceptions import PyinfraError
 
 from mattermost_host.engine import remote
 from mattermost_host.engine.locks import this_run
@@ -40,11 +41,11 @@ def take(host: Host) -> str | None:
     if host in _held:
         return None
     try:
-        running = remote.start(host, script(this_run().strip()))
+        running = remote.start(host, script(this_run().strip()), lasting=True)
         if running is None:
             return None  # a connection of another kind: only the control machine's own lock holds
         said = remote.first_line(running)
-    except (OSError, SSHException) as error:
+    except (OSError, SSHException, PyinfraError) as error:
         return f"can't be locked for this run: {error}"
     if said == HELD:
         _held[host] = running

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from paramiko import Channel, SSHException
+from paramiko import Channel, ChannelException, SSHException, Transport
 from pyinfra.api import Host, QuoteString, StringCommand
 from pyinfra.connectors.local import LocalConnector
 from pyinfra.connectors.ssh import SSHConnector
@@ -55,8 +55,9 @@ class Running(Protocol):
 
 
 class _OverSsh:
-    def __init__(self, channel: Channel, command: str) -> None:
+    def __init__(self, channel: Channel, command: str, own: SSHConnector | None = None) -> None:
         self._channel = channel
+        self._own = own  # a connection that nothing else uses, which ends with this
         channel.settimeout(TIMEOUT_S)
         channel.exec_command(command)
 
@@ -107,15 +108,16 @@ class _Here:
         return self._process.wait()
 
 
-def start(host: Host, script: str) -> Running | None:
+def start(host: Host, script: str, *, lasting: bool = False) -> Running | None:
     """Run ``script`` as root on a connected host; None where there is no way to do that.
 
     Its output begins after ``BEGIN``; what is sent after this call is its standard input.
+    ``lasting``: other commands are to run on the host before it ends.
     """
     arguments = root.arguments_of(host)
     text = shell.sent(script)
     words = StringCommand(*map(QuoteString, shell.taking(text)))
-    running = _begun(host, root.command(host, words, arguments).get_raw_value())
+    running = _begun(host, root.command(host, words, arguments).get_raw_value(), lasting)
     if running:
         with suppress(OSError):  # it ended at once, and says why
             running.send(root.password_lines(host, arguments).encode() + text)
@@ -127,14 +129,36 @@ def is_possible(host: Host) -> bool:
     return isinstance(host.connector, SSHConnector | LocalConnector)
 
 
-def _begun(host: Host, command: str) -> Running | None:
+def _begun(host: Host, command: str, lasting: bool) -> Running | None:
     connector = host.connector
     if isinstance(connector, SSHConnector) and connector.client:
-        transport = connector.client.get_transport()
-        if transport is None:
-            raise OperatorError(f"the ssh connection to {host.name} is closed; try again")
-        return _OverSsh(transport.open_session(), command)
+        if lasting and not _has_two_sessions(host, connector):
+            own = SSHConnector(host.state, host)
+            own.connect()
+            return _OverSsh(_transport(host, own).open_session(), command, own)
+        return _OverSsh(_transport(host, connector).open_session(), command)
     return _Here(command) if isinstance(connector, LocalConnector) else None
+
+
+def _transport(host: Host, connector: SSHConnector) -> Transport:
+    transport = connector.client.get_transport() if connector.client else None
+    if transport is None:
+        raise OperatorError(f"the ssh connection to {host.name} is closed; try again")
+    return transport
+
+
+def _has_two_sessions(host: Host, connector: SSHConnector) -> bool:
+    """Whether sshd lets one connection run two commands at the same time (MaxSessions)."""
+    opened: list[Channel] = []
+    try:
+        for _ in range(2):
+            opened.append(_transport(host, connector).open_session())
+    except ChannelException:
+        return False
+    finally:
+        for channel in opened:
+            channel.close()
+    return True
 
 
 def run(host: Host, script: str, write: Callable[[Send], None] | None = None) -> Answer:

@@ -80,6 +80,12 @@ class HostFacts:
     """/etc/mattermost-host exists: a run of ours was here."""
     kernel: str = ""
     """``uname -r``."""
+    forwarding: tuple[str, ...] = ()
+    """Bridges and tunnels between which the kernel forwards packets: Docker's, a VPN's."""
+    read_only: tuple[str, ...] = ()
+    """Folders of the system that even root can't write."""
+    temporary: tuple[tuple[str, int], ...] = ()
+    """Free MB of /tmp and /var/tmp."""
     selinux: str = "disabled"
     """enforcing, permissive or disabled."""
     nftables: tuple[str, ...] = ()

@@ -185,4 +185,31 @@ managed() { [ -d /etc/mattermost-host ] && echo yes; }
 # Without the elements of sets, which may be many. No nft, no rules of nftables.
 nftables() { ! have nft || nft -t list ruleset || echo '?'; }
 
+# Interfaces to which others forward: bridges of containers and virtual machines, tunnels. That the
+# kernel may forward says little by itself: containers inherit it from the machine below.
+forwarding() {
+  read -r four </proc/sys/net/ipv4/ip_forward || four=0
+  read -r six </proc/sys/net/ipv6/conf/all/forwarding || six=0
+  [ "$four$six" != 00 ] || return 0
+  for one in /sys/class/net/*; do
+    kind=
+    while read -r line; do
+      [ "$line" != DEVTYPE=wireguard ] || kind=wireguard
+    done <"$one/uevent"
+    [ ! -d "$one/bridge" ] || kind=bridge
+    [ ! -e "$one/tun_flags" ] || kind=tunnel
+    [ -z "$kind" ] || echo "${one##*/}"
+  done
+}
+
+# Where even root can't write: a file system that is mounted read-only.
+read_only() {
+  for one in /usr /etc /opt /var /var/lib /tmp /var/tmp; do
+    [ ! -d "$one" ] || [ -w "$one" ] || echo "$one"
+  done
+}
+
+# A line of titles, then /tmp and /var/tmp: device, KiB, used, free, per cent, mount point
+temporary() { df -Pk /tmp /var/tmp; }
+
 selinux() { [ ! -r /sys/fs/selinux/enforce ] || shown /sys/fs/selinux/enforce; }

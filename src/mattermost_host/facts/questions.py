@@ -194,6 +194,11 @@ def _packages(lines: list[str]) -> Fields:
     return {"packages": tuple((row[0], row[1]) for row in rows if row[2:] == ["installed"])}
 
 
+def _temporary(lines: list[str]) -> Fields:
+    free = [int(line.split()[3]) // 1024 for line in lines[1:]]
+    return {"temporary": tuple(zip(("/tmp", "/var/tmp"), free, strict=True))}
+
+
 def _pairs(name: str) -> Callable[[list[str]], Fields]:
     return lambda lines: {name: tuple((line.split()[0], line.split()[1]) for line in lines)}
 
@@ -227,6 +232,9 @@ QUESTIONS: Mapping[str, Callable[[list[str]], Fields]] = {
     "container": lambda lines: {"container": lines not in ([], ["none"])},
     "ssh_port": lambda lines: {"ssh_port": int(lines[0])} if lines else {},
     "managed": lambda lines: {"managed": bool(lines)},
+    "forwarding": _words("forwarding"),
+    "read_only": _words("read_only"),
+    "temporary": _temporary,
     "selinux": _selinux,
     "nftables": _words("nftables"),
     LAST: lambda lines: {LAST: float(lines[0])},

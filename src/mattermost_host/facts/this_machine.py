@@ -34,6 +34,9 @@ BY_SHELL = (
     "noted_release",
     "container",
     "nftables",
+    "forwarding",
+    "read_only",
+    "temporary",
 )
 CGROUP_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),

@@ -136,11 +136,23 @@ def _kept(wanted: Wanted) -> Generator[StringCommand, None, None]:
 def _repair(wanted: Wanted, found: Found) -> str:
     user = wanted.user
     if wanted.home:
-        return (
-            f"getent group {user} >/dev/null || groupadd --system {user}; "
-            f"usermod --lock --gid {user} --groups '' --home {wanted.home} "
-            f"--shell {wanted.shell} {user}"
-        )
+        commands = [
+            f"set -e; getent group {user} >/dev/null || groupadd --system {user}",
+            f"usermod --lock --gid {user} --groups '' --shell {wanted.shell} {user}",
+            *([] if found.home == wanted.home else [_move_home(user, wanted.home)]),
+        ]
+        return "; ".join(commands)
     left = ",".join(one for one in found.groups[1:] if one not in PRIVILEGED)
     primary = f"--gid {user} " if found.groups[0] in PRIVILEGED else ""
     return f"usermod --lock {primary}--groups '{left}' --shell {wanted.shell} {user}"
+
+
+def _move_home(user: str, home: str) -> str:
+    """usermod refuses that while a process of the user runs, and the server need not stop for it.
+
+    vipw holds the lock of the password file, and calls its editor with the path of a copy.
+    """
+    edit = rf"sed -i -E 's#^({user}(:[^:]*){{4}}):[^:]*:#\1:{home}:#'"
+    done = f'[ "$(getent passwd {user} | cut -d : -f 6)" = {home} ]'
+    # It takes a copy that changes within the second of the last change for unchanged.
+    return f'sleep 1; unset VISUAL; EDITOR="{edit}" vipw -q >/dev/null </dev/null; {done}'

@@ -20,27 +20,42 @@ from mattermost_host.engine.questions import ask, changing, expect
 
 LOOK_S = 4
 """A server that works answers in milliseconds; one that hangs is to be named, not waited for."""
+USERS = "http://local/api/v4/users"
+OTHERS = "others:"
+REMEDY = (
+    "Correct the administrator (mattermost.administrator) or its password (admin_password in the "
+    "secrets file)."
+)
 CURL = "curl --silent --show-error --max-time 30 --unix-socket"
 
 
 @dataclass(frozen=True)
 class AskUser(Question["Found"]):
-    """The user ``username``, by the server's local socket."""
+    """The user ``username``, by the server's local socket, and who else is an administrator."""
 
     socket: str
     username: str
 
     def script(self) -> str:
-        return f"curl --silent --max-time {LOOK_S} --unix-socket {self.socket} http://local/api/v4/users/username/{shlex.quote(self.username)}"
+        curl = f"curl --silent --max-time {LOOK_S} --unix-socket {self.socket}"
+        name = shlex.quote(self.username)
+        return (
+            f"one=$({curl} {USERS}/username/{name}); printf '%s\\n' \"$one\"\n"
+            "case $one in *system_admin*|'') ;;\n"
+            f"*) echo {OTHERS}; {curl} '{USERS}?role=system_admin&active=true' ;; esac"
+        )
 
     def parse(self, lines: list[str]) -> "Found":
+        at = lines.index(OTHERS) if OTHERS in lines else len(lines)
         try:
-            answer = json.loads("\n".join(lines))
-        except ValueError:
+            user = json.loads("\n".join(lines[:at]))
+            others = json.loads("\n".join(lines[at + 1 :]) or "[]")
+            names = tuple(one["username"] for one in others if not one.get("delete_at"))
+        except (ValueError, TypeError, LookupError):
             return Found(answered=False)
         # Without its database it answers, too: that it can't tell.
-        told = "roles" in answer or answer.get("status_code") == HTTPStatus.NOT_FOUND
-        return Found(answered=told, roles=answer.get("roles"))
+        told = "roles" in user or user.get("status_code") == HTTPStatus.NOT_FOUND
+        return Found(told, user.get("roles"), user["id"] if "roles" in user else "", names)
 
 
 @dataclass(frozen=True)
@@ -50,6 +65,9 @@ class Found:
     answered: bool
     roles: str | None = None
     """None where there is no such user."""
+    id: str = ""
+    others: tuple[str, ...] = ()
+    """Names of administrators, where the user is none."""
 
     @property
     def sentence(self) -> str:
@@ -62,8 +80,8 @@ class Found:
 def administrator(
     name: str, socket: str, username: str, email: str, password: SecretStr
 ) -> OperationMeta:
-    """Keep an administrator called ``username``."""
-    question = AskUser(socket, username)
+    """Keep an administrator: ``username``, or who has become it since, by whatever name."""
+    question = AskUser(socket, username.lower())
     expect(question)
     return _administrator(name=name, question=question, email=email, password=password)
 
@@ -76,30 +94,43 @@ def _administrator(
     if found.roles is not None and "system_admin" in found.roles.split():
         host.noop("the administrator exists")
         return
+    if found.roles is None and found.others:
+        # Renamed, or replaced by another: to make one more is nobody's wish.
+        host.noop(f"there is an administrator: {', '.join(found.others)}")
+        return
     explain(Change(f"the user {question.username}", found.sentence))
     user = {
         "username": question.username,
         "email": email,
         "password": password.get_secret_value(),
     }
-    created = found.roles is None
-    yield from changing(
-        StringCommand(_script(question, created), _stdin=[json.dumps(user)] if created else [])
-    )
+    stdin = [] if found.id else [json.dumps(user)]
+    yield from changing(StringCommand(_script(question, found.id), _stdin=stdin))
 
 
-def _script(question: AskUser, create: bool) -> str:
-    url = "http://local/api/v4/users"
-    curl = f"{CURL} {question.socket} --fail-with-body -o /dev/null"
-    name = shlex.quote(question.username)
-    lines = ["set -eu"]
-    if create:
-        lines.append(f"{curl} -H 'Content-Type: application/json' --data-binary @- {url}")
+def _script(question: AskUser, user_id: str) -> str:
+    """Make the user, unless there is one with an id, and give it the role and a verified address.
+
+    A refusal is told in the server's own words.
+    """
+    json_type = "-H 'Content-Type: application/json'"
+    lines = [
+        "set -eu",
+        f'asked() {{ said=$({CURL} {question.socket} --fail-with-body "$@") && return',
+        '  [ -n "$said" ] || exit 1',
+        """  words=$(printf '%s' "$said" | sed -n 's/.*"message" *: *"\\([^"]*\\)".*/\\1/p')""",
+        f'  echo "the server refuses: ${{words:-$said}} {REMEDY}" >&2; exit 1; }}',
+        f"id={user_id}",
+    ]
+    if not user_id:
+        lines += [
+            f"asked {json_type} --data-binary @- {USERS}",
+            """id=$(printf '%s' "$said" | grep -o '"id" *: *"[a-z0-9]*"' | head -n 1)""",
+            """id=$(echo "$id" | cut -d '"' -f 4)""",
+        ]
     lines += [
-        f"id=$({CURL} {question.socket} {url}/username/{name}"
-        """ | grep -o '"id" *: *"[a-z0-9]*"' | head -n 1 | cut -d '"' -f 4)""",
-        f"{curl} -X PUT -H 'Content-Type: application/json'"
-        """ --data '{"roles":"system_user system_admin"}' """ + f"{url}/$id/roles",
-        f"{curl} -X POST {url}/$id/email/verify/member",
+        f"asked -X PUT {json_type}"
+        """ --data '{"roles":"system_user system_admin"}' """ + f"{USERS}/$id/roles",
+        f"asked -X POST {USERS}/$id/email/verify/member",
     ]
     return "\n".join(lines)

@@ -13,15 +13,38 @@ from mattermost_host.engine.questions import ask, changing, expect
 
 POLICY = "/usr/sbin/policy-rc.d"
 LISTS_MAX_AGE_MIN = 60
+LOCK_LIMIT_S = 600
+LOCK_PAUSE_S = 5
+LOCKED = (
+    f"Another apt or dpkg has held this lock for {LOCK_LIMIT_S // 60} minutes. Wait until it has "
+    "ended (unattended-upgrades may take long), or see what it waits for, and run this again."
+)
 
-# A killed run leaves its apt behind, at work: the next one waits for it. apt waits for dpkg's lock
-# by itself, dpkg does not and ends with 2. No child may inherit our lock (9>&-).
+# A killed run leaves its apt behind, at work, and the system updates itself when it likes: we wait.
+# apt itself waits for one of the four locks only. No child may inherit our lock (9>&-).
 # Services must not start before they are configured; exit status 101 is "not allowed".
 # The script names us, so that one left behind by a killed run is recognised and removed.
 INSTALL = f"""set -eu
 export DEBIAN_FRONTEND=noninteractive
 exec 9>/run/lock/mattermost-host.packages; flock -w 600 9
-apt="apt-get -y -q -o DPkg::Lock::Timeout=300 --no-install-recommends"
+apt="apt-get -y -q --no-install-recommends"
+tries={LOCK_LIMIT_S // LOCK_PAUSE_S}
+told=
+patiently() {{
+  while :; do
+    if said=$("$@" 9>&- 2>&1); then printf '%s\\n' "$said"; return; else status=$?; fi
+    case $said in
+      *'Could not get lock'* | *'Unable to lock'* | *'locked by another process'*) ;;
+      *) printf '%s\\n' "$said" >&2; exit $status ;;
+    esac
+    if [ $tries -le 0 ]; then
+      printf '%s\\n%s\\n' "$said" '{LOCKED}' >&2; exit $status
+    fi
+    [ -n "$told" ] || echo "waiting for another apt or dpkg: $said" >&2
+    told=yes
+    tries=$((tries - 1)); sleep {LOCK_PAUSE_S}
+  done
+}}
 lists=/var/lib/apt/lists
 fresh=$(find $lists -maxdepth 1 -name '*Packages*' -mmin -{LISTS_MAX_AGE_MIN} | head -n 1)
 [ -n "$fresh" ] && [ -n "$(find /etc/apt/sources.list.d -newer "$fresh")" ] && fresh=
@@ -31,13 +54,9 @@ if [ ! -e {POLICY} ]; then
   printf '#!/bin/sh\\n# mattermost-host: removed after the installation\\nexit 101\\n' > {POLICY}
   chmod 755 {POLICY}
 fi
-tries=60
-until dpkg --configure -a 9>&-; do
-  [ $? -eq 2 ] && [ $tries -gt 0 ] || exit 1
-  tries=$((tries - 1)); sleep 5
-done
-[ -n "$fresh" ] || $apt update 9>&-
-$apt -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold 9>&- install"""
+patiently dpkg --configure -a
+[ -n "$fresh" ] || patiently $apt update
+patiently $apt -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold install"""
 
 
 @dataclass(frozen=True)

@@ -108,6 +108,32 @@ def no_other_firewall() -> Requirement:
     )
 
 
+def nothing_forwarded(allowed: bool) -> Requirement:
+    """Nobody else lets the host forward packets, which our table would cut off, unless allowed."""
+
+    def check(facts: HostFacts) -> Iterator[Finding]:
+        found = f"packets are forwarded to {', '.join(facts.forwarding)}"
+        needed = "nobody's packets that the firewall would drop"
+        if "forwarding" in facts.unread:
+            yield unreadable("forwarding", "whether others forward packets", needed)
+        elif allowed or not facts.forwarding:
+            yield Finding("forwarding", "ok", found if facts.forwarding else "none", needed)
+        else:
+            yield Finding(
+                "forwarding",
+                "warning" if facts.managed else "error",
+                found,
+                needed,
+                "The site's firewall drops what the host forwards, so containers, virtual machines "
+                "or a VPN lose their network. Allow it with firewall = {'forward': True}, or move "
+                "them to another host.",
+            )
+
+    return Requirement(
+        "forwarding", check, "No containers or VPN that the firewall would cut off unasked."
+    )
+
+
 def no_other_mattermost() -> Requirement:
     """No Mattermost that somebody else installed."""
 

@@ -24,6 +24,9 @@ LEFT_TO_RUN_MB = 2 * sizing.GIB_MB
 OPT_ALONE_MB = 3 * sizing.GIB_MB
 """Two releases are kept and the next is unpacked beside them, less than 1 GB each."""
 
+TEMPORARY_MB = 50
+"""apt's keys and a component's files; the archives of packages lie elsewhere."""
+
 OFFSET_WARNING_S = 2.0
 OFFSET_ERROR_S = 30.0
 """One-time passwords (RFC 6238) change every 30 s."""
@@ -168,6 +171,35 @@ def _disk_of_a_year(facts: HostFacts, needed: sizing.Storage, users: int) -> Ite
             f"{OPT_ALONE_MB:,} MB for the releases",
             "Enlarge the file system.",
         )
+
+
+def writable() -> Requirement:
+    """The system's folders can be written, and temporary files have room."""
+
+    def check(facts: HostFacts) -> Iterator[Finding]:
+        needed = f"a system that can be written, {TEMPORARY_MB} MB in /tmp and /var/tmp"
+        full = [
+            f"{free} MB free in {path}" for path, free in facts.temporary if free < TEMPORARY_MB
+        ]
+        closed = ", ".join(facts.read_only)
+        if closed:
+            yield Finding(
+                "writable",
+                "error",
+                f"{closed}: mounted read-only",
+                needed,
+                "Packages and files go there: remount it with rw, also in /etc/fstab. A system "
+                "that can't be changed has to be changed in its image.",
+            )
+        if full:
+            remedy = "Remove old files there, or enlarge the file system: packages unpack there."
+            yield Finding("writable", "error", " and ".join(full), needed, remedy)
+        elif {"read_only", "temporary"} & facts.unread:
+            yield unreadable("writable", "which folders can be written", needed)
+        elif not closed:
+            yield Finding("writable", "ok", "yes", needed)
+
+    return Requirement("writable", check, "Folders of the system can be written; /tmp has room.")
 
 
 def executable_opt() -> Requirement:

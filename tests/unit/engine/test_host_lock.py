@@ -84,7 +84,7 @@ def test_neither_arguments_nor_the_holder_s_line_tell_what_was_typed(
     monkeypatch.setattr("sys.argv", ["/bin/pyinfra", "i.py", "--ssh-password", "Secret1", "x"])
     seen: list[str] = []
 
-    def begun(_: Host, command: str) -> "_Deaf":
+    def begun(_: Host, command: str, lasting: bool) -> "_Deaf":
         seen.append(command)
         return _Deaf(seen)
 

@@ -123,7 +123,9 @@ def test_what_a_login_shell_prints_is_no_part_of_an_answer(
     log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = remote._begun
-    monkeypatch.setattr(remote, "_begun", lambda host, words: plain(host, f"echo Welcome; {words}"))
+    monkeypatch.setattr(
+        remote, "_begun", lambda host, words, _: plain(host, f"echo Welcome; {words}", False)
+    )
     assert _run().output == b"done\n"
     with this_machine() as host:
         running = remote.start(host, "echo first; echo second")

@@ -54,7 +54,7 @@ def parsed(question: str, *lines: str) -> dict[Question[Any], Any]:
 
 def still(facts: HostFacts) -> HostFacts:
     """Without what moves from one reading to the next, other tests' ports included."""
-    return replace(facts, clock_offset_s=0.0, disks=(), free_disk_mb=0, listeners=())
+    return replace(facts, clock_offset_s=0.0, disks=(), free_disk_mb=0, listeners=(), temporary=())
 
 
 def section(question: str, *lines: str) -> dict[str, Any]:
@@ -215,6 +215,14 @@ def test_the_port_of_ssh_is_found_though_sudo_hides_it() -> None:
         ("container", ["none"], "container", False),
         ("container", ["systemd-nspawn"], "container", True),
         ("managed", ["yes"], "managed", True),
+        ("forwarding", ["docker0"], "forwarding", ("docker0",)),
+        ("read_only", ["/usr"], "read_only", ("/usr",)),
+        (
+            "temporary",
+            ["Filesystem …", "tmpfs 9 9 2048 1% /tmp", "/dev/vda1 9 9 10 1% /"],
+            "temporary",
+            (("/tmp", 2), ("/var/tmp", 0)),
+        ),
         ("selinux", ["1"], "selinux", "enforcing"),
         ("selinux", [], "selinux", "disabled"),
     ],

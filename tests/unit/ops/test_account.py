@@ -1,6 +1,7 @@
 """The account of a service: there, without a shell, and as described."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -37,7 +38,34 @@ def test_answers_in_commands_out(found: Found | None, command: str | None) -> No
     else:
         assert f"{command} " in shell
         assert f"--shell {NO_SHELL} mattermost" in shell
-        assert HOME in shell
+        assert (HOME in shell) == (found is None or found.home != HOME)
+
+
+def test_only_another_home_needs_the_editor_of_the_password_file() -> None:
+    """usermod refuses it while the server runs, and nothing else."""
+    shells = {
+        home: plan(
+            lambda: account.system_account(name="it exists", user="mattermost", home=HOME),
+            answer=answering({QUESTION: replace(RIGHT, home=home, shell="/bin/bash")}),
+        ).shell
+        for home in (HOME, "/hacked")
+    }
+    assert "vipw" not in shells[HOME]
+    assert "vipw" in shells["/hacked"] and "--home" not in shells["/hacked"]
+
+
+def test_the_home_is_put_right_by_vipw_s_editor(tmp_path: Path) -> None:
+    """vipw calls the editor with a copy of the file; the rest of it stays."""
+    passwd = tmp_path / "passwd"
+    others = "root:x:0:0:root:/root:/bin/bash\nmattermost2:x:5:5::/hacked:/bin/sh\n"
+    passwd.write_text(f"{others}mattermost:x:999:998:a, b:/hacked:{NO_SHELL}\n")
+    programs = tmp_path / "programs"
+    local.program(programs, "vipw", f'exec sh -c "$EDITOR {passwd}"')
+    local.program(programs, "getent", f"grep ^mattermost: {passwd}")
+    local.program(programs, "sleep", "true")
+    done = local.run(account._move_home("mattermost", HOME), programs=programs)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert passwd.read_text() == f"{others}mattermost:x:999:998:a, b:{HOME}:{NO_SHELL}\n"
 
 
 @pytest.mark.parametrize(

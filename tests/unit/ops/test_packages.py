@@ -1,12 +1,13 @@
 """Packages: what is missing is installed, and no service starts on the way."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from mattermost_host.ops import packages
-from mattermost_host.ops.packages import INSTALL, POLICY, PackageStates
+from mattermost_host.ops.packages import INSTALL, LOCKED, POLICY, PackageStates
 from tests.unit import local
 from tests.unit.fake_host import answering, plan
 
@@ -56,13 +57,29 @@ class Apt:
         self.log.touch()
         self.answers("apt-get")
         self.answers("dpkg")
+        self.pauses = folder / "pauses"
+        local.program(self.programs, "sleep", f"echo $* >>{self.pauses}")
 
     def answers(self, name: str, status: int = 0) -> None:
         allowed = f"{{ [ -x {self.policy} ] && {self.policy} nginx start || echo $?; }}"
         script = f'echo "{name} $* policy=$({allowed})" >>{self.log}; exit {status}'
         local.program(self.programs, name, script)
 
+    def locked(self, name: str, words: str, times: int) -> None:
+        """What it says while another holds a lock, before it works."""
+        count = self.folder / f"{name}-count"
+        local.program(
+            self.programs,
+            name,
+            f"""echo x >>{count}
+[ $(wc -l <{count}) -le {times} ] || {{ echo "{name} $*" >>{self.log}; exit 0; }}
+echo "{words}" >&2; exit 100""",
+        )
+
     def install(self) -> int:
+        return self.run().returncode
+
+    def run(self) -> subprocess.CompletedProcess[str]:
         script = local.moved(
             f"{INSTALL} nginx",
             {
@@ -72,7 +89,7 @@ class Apt:
                 "/etc/apt/sources.list.d": self.sources,
             },
         )
-        return local.run(script, programs=self.programs).returncode
+        return local.run(script, programs=self.programs)
 
     @property
     def verbs(self) -> list[str]:
@@ -127,6 +144,33 @@ def test_the_lists_are_refreshed_when_old_missing_or_older_than_a_source(apt: Ap
     os.utime(lists, (a_minute_ago, a_minute_ago))
     assert apt.install() == 0
     assert apt.verbs == ["update", "install"]
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        ("apt-get", "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 7 (apt)"),
+        ("apt-get", "E: Unable to lock directory /var/cache/apt/archives/"),
+        ("dpkg", "dpkg: error: dpkg frontend lock was locked by another process with pid 7"),
+    ],
+)
+def test_a_lock_of_another_apt_is_waited_for_and_said(apt: Apt, program: str, words: str) -> None:
+    apt.locked(program, words, times=3)
+    done = apt.run()
+    assert done.returncode == 0
+    assert apt.pauses.read_text() == "5\n" * 3
+    assert done.stderr == f"waiting for another apt or dpkg: {words}\n"
+    assert apt.verbs[-1:] == ["install"]
+
+
+def test_a_lock_that_is_never_given_up_is_a_sentence(apt: Apt) -> None:
+    words = "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 7 (apt)"
+    apt.locked("apt-get", words, times=1000)
+    done = apt.run()
+    assert done.returncode == 100
+    assert done.stderr.splitlines()[-2:] == [words, LOCKED]
+    assert len(apt.pauses.read_text().splitlines()) == 120
+    assert not apt.policy.exists()
 
 
 def test_a_real_dpkg_answers(tmp_path: Path) -> None:

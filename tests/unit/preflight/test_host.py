@@ -40,6 +40,7 @@ EVERY: dict[str, Requirement] = {
         requirements.capacity(200),
         requirements.disk(200, "medium"),
         requirements.executable_opt(),
+        requirements.writable(),
         requirements.clock(),
         _alone(together.name_resolution("https://chat.example.com")),
         requirements.locale(),
@@ -48,6 +49,7 @@ EVERY: dict[str, Requirement] = {
         conflicts.no_other_web_server(),
         conflicts.no_other_postgresql(lambda _: ("15", "main")),
         conflicts.no_other_firewall(),
+        conflicts.nothing_forwarded(allowed=False),
         conflicts.no_other_mattermost(),
     )
 }
@@ -91,6 +93,12 @@ def test_a_fresh_host_will_do(name: str) -> None:
         ("disk", {"disks": ()}, "warning", "could not be read"),
         ("opt-executable", {"opt_noexec": True}, "error", "/etc/fstab"),
         ("opt-executable", {"unread": frozenset({"disks"})}, "warning", "could not be read"),
+        ("writable", {"read_only": ("/usr", "/opt")}, "error", "/usr, /opt: mounted read-only"),
+        ("writable", {"temporary": (("/tmp", 0), ("/var/tmp", 900))}, "error", "0 MB free in /tmp"),
+        ("writable", {"unread": frozenset({"temporary"})}, "warning", "could not be read"),
+        ("forwarding", {"forwarding": ("docker0",)}, "error", "firewall = {'forward': True}"),
+        ("forwarding", {"forwarding": ("wg0",), "managed": True}, "warning", "to wg0"),
+        ("forwarding", {"unread": frozenset({"forwarding"})}, "warning", "could not be read"),
         ("clock", {"clock_offset_s": -90.0}, "error", "90 s behind"),
         ("clock", {"clock_offset_s": 3.2}, "warning", "3 s ahead of"),
         ("clock", {"clock_offset_s": -90.0, "container": True}, "error", "90 s behind"),
@@ -256,3 +264,9 @@ def test_a_second_cluster_beside_ours() -> None:
 def test_an_unreadable_list_of_services_hides_no_error() -> None:
     facts = replace(HOST, active_units=("firewalld",), unread=frozenset({"packages"}))
     assert finding("no-other-firewall", facts).verdict == "error"
+
+
+def test_who_allows_forwarding_is_not_asked_about_it() -> None:
+    allowed = conflicts.nothing_forwarded(allowed=True)
+    found = finding(allowed, replace(HOST, forwarding=("docker0",)))
+    assert (found.verdict, found.found) == ("ok", "packets are forwarded to docker0")

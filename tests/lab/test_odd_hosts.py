@@ -11,7 +11,9 @@ from tests.lab.hosts import Lab, LabHost
 
 PASSWORD = "the-password-of-admin"
 HOLD_LISTS = """use Fcntl; open(F, ">>", "/var/lib/apt/lists/lock");
-fcntl(F, F_SETLK, pack("s s x4 q q i x4", F_WRLCK, 0, 0, 0, 0)) or die; sleep 40"""
+my $lock = pack("s s x4 q q i x4", F_WRLCK, 0, 0, 0, 0);
+fcntl(F, F_SETLK, $lock) or die; sleep 40;
+"""
 """Perl, which every Debian has: the lock that apt takes while it fetches its lists."""
 NOTHING_DEPLOYED = "ls -d /etc/mattermost-host /opt/mattermost 2>&1 | grep -c 'No such file'"
 
@@ -30,7 +32,10 @@ def deployment(
     host.run("sysctl -q -w net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.lo.disable_ipv6=1")
     folder = tmp_path_factory.mktemp("odd")
     made = Deployment(lab, host, folder, release, user="admin")
-    host.run('systemd-run -q --unit=busy perl -e "$(cat)"', stdin=HOLD_LISTS)
+    host.write("/root/busy.pl", HOLD_LISTS)
+    host.run("systemd-run -q --unit=busy perl /root/busy.pl")
+    busy = host.run("systemctl show -p ActiveState --value busy").stdout.strip()
+    assert busy == "active", "nothing holds the lock"
     made.deploy()
     yield made
 
@@ -129,7 +134,11 @@ BRIDGE = "sysctl -q -w net.ipv4.ip_forward=1; ip link add docker0 type bridge"
 @pytest.mark.parametrize(
     ("make", "undo", "sentences"),
     [
-        (READ_ONLY, "umount /usr", ("/usr: mounted read-only", "remount it with rw")),
+        (
+            READ_ONLY,
+            "mount -o remount,bind,rw /usr",
+            ("/usr: mounted read-only", "remount it with rw"),
+        ),
         (FULL, "umount /tmp", ("1 MB free in /tmp",)),
         (BRIDGE, "ip link del docker0", ("packets are forwarded to docker0", "'forward': True")),
     ],

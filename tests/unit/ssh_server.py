@@ -143,6 +143,9 @@ class ExecServer(ForwardingServer):
     ``shell`` is the login shell, which prints ``greeting`` before all else.
     """
 
+    most_sessions = 10
+    """Of one connection at the same time."""
+
     def __init__(self, user: str, password: str, shell: str = "sh", greeting: str = ""):
         super().__init__()
         self.user, self.password = user, password
@@ -157,7 +160,9 @@ class ExecServer(ForwardingServer):
         return AUTH_SUCCESSFUL if right else AUTH_FAILED
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
-        return OPEN_SUCCEEDED
+        connection: Any = threading.current_thread()
+        free = len(connection._channels) < self.most_sessions
+        return OPEN_SUCCEEDED if free else OPEN_FAILED_CONNECT_FAILED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         self.commands.append(command.decode())

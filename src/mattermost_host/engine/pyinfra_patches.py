@@ -15,6 +15,8 @@ host does after 40 ms: 45 ms of each connection and 40 of each command were meas
 Compiled modules: pyinfra keeps Python from writing any, for its own deploy files' sake, so ours
 would be compiled at every run.
 
+Sessions: a connection that may have one at a time gets the next one once the last has ended.
+
 Commands: pyinfra writes them into a command line, which the login shell reads in its own way
 (tcsh, fish), and passwords of sudo and su with them, which every user of the host can read while
 it runs. Here both go by standard input (shell.py, root.py), and what the login shell prints by
@@ -26,6 +28,7 @@ import logging
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from copy import copy
@@ -39,7 +42,7 @@ from typing import Any
 
 import click
 import pyinfra
-from paramiko import Transport
+from paramiko import Channel, ChannelException, Transport
 from paramiko import util as paramiko_util
 from pyinfra.api import Host, QuoteString, StringCommand, arguments, util
 from pyinfra.api.arguments import auth_argument_meta
@@ -60,6 +63,7 @@ from pyinfra.connectors.util import (
 from mattermost_host.engine import host_keys, root, shell
 
 Outcome = tuple[bool, CommandOutput]
+PATIENCE, PAUSE_S = 20, 0.05
 IN_SHELL = ("_env", "_chdir")
 """Arguments of pyinfra that become a part of the script."""
 
@@ -204,11 +208,23 @@ def _kwargs_at_once(connector: SSHConnector) -> dict[str, Any]:
     return {"transport_factory": _transport_at_once, **told}
 
 
+class _Patient(Transport):
+    """sshd with MaxSessions 1 takes no command before it has noticed the end of the last one."""
+
+    def open_session(self, *arguments: Any, **options: Any) -> Channel:
+        """As paramiko does it, for a while again and again."""
+        for _ in range(PATIENCE):
+            with suppress(ChannelException):
+                return super().open_session(*arguments, **options)
+            time.sleep(PAUSE_S)
+        return super().open_session(*arguments, **options)
+
+
 def _transport_at_once(line: Any, **options: Any) -> Transport:
     """paramiko's transport over a socket that sends at once; behind a jump host it is a channel."""
     if isinstance(line, socket.socket):
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return Transport(line, **options)
+    return _Patient(line, **options)
 
 
 def from_frames(state: State) -> list[int]:

@@ -94,6 +94,7 @@ class HostFacts:
     """Names of the questions that the host could not answer, as in ``QUESTIONS``."""
 
 
+TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - looked at, not written
 DISK_PATHS = ("/opt", "/var/lib/postgresql", "/var/lib/mattermost")
 """Where the release, the database and the uploaded files go."""
 

@@ -13,6 +13,7 @@ from mattermost_host.facts.host import (
     CANDIDATES,
     DISK_PATHS,
     PACKAGES,
+    TEMPORARY,
     UNITS,
     Disk,
     HostFacts,
@@ -196,7 +197,7 @@ def _packages(lines: list[str]) -> Fields:
 
 def _temporary(lines: list[str]) -> Fields:
     free = [int(line.split()[3]) // 1024 for line in lines[1:]]
-    return {"temporary": tuple(zip(("/tmp", "/var/tmp"), free, strict=True))}
+    return {"temporary": tuple(zip(TEMPORARY, free, strict=True))}
 
 
 def _pairs(name: str) -> Callable[[list[str]], Fields]:

@@ -2,17 +2,20 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from pyinfra.api import Host, StringCommand
+from pyinfra.connectors.ssh import SSHConnector
 
-from mattermost_host.engine import each_host, host_lock, remote
+from mattermost_host.engine import each_host, host_lock, pyinfra_patches, remote
 from mattermost_host.engine.batch import Question
 from mattermost_host.engine.connections import all_hosts, connections
 from mattermost_host.engine.inventory import SiteHost
 from mattermost_host.engine.questions import answers_of
 from mattermost_host.ops.entries import FileStates
+from tests.unit import local
 from tests.unit.ssh_server import ExecServer, become_root_our_way, listening
 
 SHELLS = ("sh", "bash", "tcsh", "fish")
@@ -25,6 +28,29 @@ done"""
 PRINTS = ["a!b", "x", "it's", "\\\\", "sent", "1", "2"]
 
 
+@contextmanager
+def connected(server: ExecServer, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    """A host behind ``server``, and pyinfra as config.py makes it."""
+    become_root_our_way(monkeypatch)
+    monkeypatch.setattr(SSHConnector, "make_paramiko_kwargs", pyinfra_patches._kwargs_at_once)
+    (folder / "config.py").touch()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("HOME", str(folder))
+    data = {
+        "ssh_hostname": "127.0.0.1",
+        "ssh_user": "admin",
+        "ssh_password": "secret",
+        "ssh_known_hosts_file": str(folder / "known_hosts"),
+        "_sudo": False,
+    }
+    with listening(server) as port:
+        site = [SiteHost("mm", ("app",), {**data, "ssh_port": port})]
+        with connections(site) as state:
+            (made,) = all_hosts(state)
+            assert each_host.connect(made) == ""
+            yield made
+
+
 @pytest.fixture(params=SHELLS)
 def host(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -32,23 +58,9 @@ def host(
     """A connected host with this login shell."""
     if not shutil.which(request.param):
         pytest.skip(f"{request.param} is not installed on this machine")
-    become_root_our_way(monkeypatch)
-    (tmp_path / "config.py").touch()
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    data = {
-        "ssh_hostname": "127.0.0.1",
-        "ssh_user": "admin",
-        "ssh_password": "secret",
-        "ssh_known_hosts_file": str(tmp_path / "known_hosts"),
-        "_sudo": False,
-    }
-    with listening(ExecServer("admin", "secret", request.param, GREETING)) as port:
-        site = [SiteHost("mm", ("app",), {**data, "ssh_port": port})]
-        with connections(site) as state:
-            (made,) = all_hosts(state)
-            assert each_host.connect(made) == ""
-            yield made
+    server = ExecServer("admin", "secret", request.param, GREETING)
+    with connected(server, tmp_path, monkeypatch) as made:
+        yield made
 
 
 def test_operations_arrive_and_only_they_are_heard(host: Host) -> None:
@@ -74,3 +86,19 @@ def test_the_lock_of_the_host(host: Host, tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(host_lock, "LOCK", str(tmp_path / "lock"))
     assert host_lock.take(host) is None
     assert "process" in (tmp_path / "lock").read_text()
+
+
+def test_one_session_for_each_connection_is_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MaxSessions 1: the lock lasts as long as the run, so it gets a connection of its own."""
+    monkeypatch.setattr(host_lock, "LOCK", str(tmp_path / "lock"))
+    server = ExecServer("admin", "secret")
+    server.most_sessions = 1
+    with connected(server, tmp_path, monkeypatch) as host:
+        assert host_lock.take(host) is None
+        for number in range(10):
+            worked, said = host.run_shell_command(StringCommand(f"echo {number}"))
+            assert (worked, said.stdout_lines) == (True, [str(number)])
+        held = local.run(f"flock -n {tmp_path}/lock true").returncode
+        assert held != 0

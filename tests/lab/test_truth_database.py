@@ -117,3 +117,19 @@ def test_a_role_of_somebody_else_comes_in_nowhere(deployment: Deployment) -> Non
     tried = "cd /; runuser -u games -- psql -d mattermost -c 'select 1'"
     assert deployment.host.run(tried, check=False).returncode != 0
     assert plan(deployment).status == 0
+
+
+def test_where_somebody_has_the_port_the_cluster_comes_to_its_own(
+    lab: Lab, release: Path, tmp_path: Path
+) -> None:
+    """Debian gives a cluster the next port then; ours has a socket of the usual number only."""
+    host = lab.up("taken")
+    host.run(
+        "systemd-run --unit=other python3 -c 'import socket, time; "
+        'held = socket.create_server(("", 5432)); time.sleep(1e6)\''
+    )
+    made = Deployment(lab, host, tmp_path, release)
+    made.deploy()
+    assert "port = 5433" in host.run("cat /etc/postgresql/15/main/postgresql.conf").stdout
+    assert plan(made).status == 0
+    made.wait_healthy()

@@ -1,6 +1,6 @@
 """System accounts: one of ours that runs a service, and those that packages bring."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 from pyinfra import host
@@ -16,6 +16,8 @@ PRIVILEGED = frozenset(
     {"root", "sudo", "wheel", "admin", "docker", "lxd", "incus-admin", "disk", "shadow", "kmem"}
 )
 """Groups whose members are root, or as good as."""
+ENTRY = 8
+"""Fields of a line of passwd, and what it is marked with."""
 
 
 @dataclass(frozen=True)
@@ -37,27 +39,60 @@ class Account(Question[Found | None]):
 
     user: str
 
+    @classmethod
+    def joined(cls, questions: Sequence["Account"]) -> "Accounts":
+        """All of them out of one reading of the tables."""
+        return Accounts(tuple(dict.fromkeys(one.user for one in questions)))
+
+    def part(self, answer: dict[str, Found]) -> Found | None:
+        """Our account."""
+        return answer.get(self.user)
+
     def script(self) -> str:
-        return (
-            f"entry=$(getent passwd {self.user}) || exit 0\n"
-            'echo "$entry"; rest=${entry#*:*:}; number=${rest%%:*}\n'
-            f"id -Gn {self.user}\n"
-            f"getent shadow {self.user} | sed -n 's/^[^:]*:[^!*:].*/password=/p'\n"
-            'getent passwd | sed -n "s/^\\([^:]*\\):[^:]*:$number:.*/twin=\\1/p"'
-        )
+        return Accounts((self.user,)).script()
 
     def parse(self, lines: list[str]) -> Found | None:
-        if len(lines) < 2:
-            return None
-        fields = lines[0].split(":")
-        twins = [line.removeprefix("twin=") for line in lines if line.startswith("twin=")]
-        return Found(
-            home=fields[5],
-            shell=fields[6],
-            groups=tuple(lines[1].split()),
-            password="password=" in lines,
-            twins=tuple(name for name in twins if name != self.user),
+        return self.part(Accounts((self.user,)).parse(lines))
+
+
+@dataclass(frozen=True)
+class Accounts(Question[dict[str, Found]]):
+    """Those of ``users`` that there are."""
+
+    users: tuple[str, ...]
+
+    def script(self) -> str:
+        return (
+            "getent passwd | sed s/^/user:/; getent group | sed s/^/group:/\n"
+            f"getent shadow {' '.join(self.users)}"
+            " | sed -n 's/^\\([^:]*\\):[^!*:].*/password:\\1/p'"
         )
+
+    def parse(self, lines: list[str]) -> dict[str, Found]:
+        rows = [line.split(":") for line in lines]
+        accounts = {row[1]: row for row in rows if row[0] == "user" and len(row) == ENTRY}
+        return {
+            user: Found(
+                home=accounts[user][6],
+                shell=accounts[user][7],
+                groups=_groups(user, accounts[user][4], rows),
+                password=["password", user] in rows,
+                twins=tuple(
+                    name
+                    for name, row in accounts.items()
+                    if row[3] == accounts[user][3] and name != user
+                ),
+            )
+            for user in self.users
+            if user in accounts
+        }
+
+
+def _groups(user: str, primary: str, rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    groups = [row for row in rows if row[0] == "group"]
+    first = [row[1] for row in groups if row[3] == primary]
+    others = [row[1] for row in groups if row[3] != primary and user in row[4].split(",")]
+    return (*first[:1], *others)
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ class AskUnit(Question[UnitState]):
         known = first.get("DropInPaths", "").split()
         found = unit_files.overriding(self.unit, values.get("Overriding", ()))
         drop_ins = [path for path in found if path.endswith(".conf")]
-        masked = first.get("LoadState") == "masked"  # then it knows of none
+        masked = first.get("LoadState") == "masked"  # then it knows of none, nor of limits
         unread = [path for path in drop_ins if path not in known and not masked]
         foreign = {path: to for path, to in found.items() if not self._is_ours(path)}
         to_restart = (*values.get("Deleted", ()), *what_was_read.unread(values, "Restart"))
@@ -92,6 +92,6 @@ class AskUnit(Question[UnitState]):
             to_reload=what_was_read.unread(values, "Reload"),
             overriding=tuple(path for path, to in foreign.items() if to != unit_files.MASK),
             masks=tuple(path for path, to in foreign.items() if to == unit_files.MASK),
-            lowered=process_limits.lowered(values),
+            lowered=() if masked else process_limits.lowered(values),
             suspended="Suspended" in values,
         )

@@ -97,13 +97,32 @@ def test_two_accounts_of_one_number_are_refused() -> None:
     assert "usermod -" not in shell.partition(":")[0]
 
 
+TABLES = (
+    "user:root:x:0:0:root:/root:/bin/bash",
+    f"user:mattermost:x:999:998::{HOME}:{NO_SHELL}",
+    "group:root:x:0:",
+    "group:sudo:x:27:other",
+    "group:mattermost:x:998:",
+)
+
+
 def test_reading() -> None:
     assert QUESTION.parse([]) is None
-    passwd = f"mattermost:x:999:998::{HOME}:{NO_SHELL}"
-    assert QUESTION.parse([passwd, "mattermost", "twin=mattermost"]) == RIGHT
-    assert QUESTION.parse([passwd, "mattermost sudo", "password=", "twin=evil"]) == Found(
+    assert QUESTION.parse([*TABLES]) == RIGHT
+    evil = [line.replace("sudo:x:27:other", "sudo:x:27:other,mattermost") for line in TABLES]
+    evil += ["user:evil:x:999:1::/:/bin/sh", "password:mattermost"]
+    assert QUESTION.parse(evil) == Found(
         HOME, NO_SHELL, ("mattermost", "sudo"), password=True, twins=("evil",)
     )
+
+
+def test_all_accounts_are_read_at_once() -> None:
+    root = Account("root")
+    joined = Account.joined([QUESTION, root, QUESTION])
+    assert joined.users == ("mattermost", "root")
+    answer = joined.parse([*TABLES])
+    assert QUESTION.part(answer) == RIGHT
+    assert root.part(answer) == Found("/root", "/bin/bash", ("root",))
 
 
 def test_the_real_answer() -> None:

@@ -373,6 +373,13 @@ def test_limits_of_the_process(most: str, own: str, unit: str, lowered: bool) ->
     assert QUESTION.parse(lines).lowered == (("may open fewer files",) if lowered else ())
 
 
+def test_of_a_masked_unit_systemd_does_not_know_the_limits() -> None:
+    lines = ["LoadState=masked", "Max open files=9 9", "Max open files=5 5"]
+    lines += ["LimitNOFILE=9", "LimitNOFILESoft=9"]
+    assert QUESTION.parse(lines).lowered == ()
+    assert QUESTION.parse(lines[1:]).lowered != ()
+
+
 def test_without_a_process_no_limit_is_too_low() -> None:
     assert QUESTION.parse(["LimitNOFILE=65536", "Max open files=1 1"]).lowered == ()
 

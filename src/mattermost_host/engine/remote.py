@@ -23,6 +23,8 @@ CHUNK_BYTES = 65536
 TIMEOUT_S = 600
 """For a host that says nothing and does not end; a package index or a copy takes minutes."""
 
+KEEPALIVE_S = 2
+
 Send = Callable[[bytes], object]
 
 
@@ -135,7 +137,10 @@ def _begun(host: Host, command: str, lasting: bool) -> Running | None:
         if lasting and not _has_two_sessions(host, connector):
             own = SSHConnector(host.state, host)
             own.connect()
-            return _OverSsh(_transport(host, own).open_session(), command, own)
+            transport = _transport(host, own)
+            # A firewall that starts meanwhile drops the end of a connection it never saw alive.
+            transport.set_keepalive(KEEPALIVE_S)
+            return _OverSsh(transport.open_session(), command, own)
         return _OverSsh(_transport(host, connector).open_session(), command)
     return _Here(command) if isinstance(connector, LocalConnector) else None
 

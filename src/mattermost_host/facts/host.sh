@@ -188,8 +188,11 @@ nftables() { ! have nft || nft -t list ruleset || echo '?'; }
 # Interfaces to which others forward: bridges of containers and virtual machines, tunnels. That the
 # kernel may forward says little by itself: containers inherit it from the machine below.
 forwarding() {
-  read -r four </proc/sys/net/ipv4/ip_forward || four=0
-  read -r six </proc/sys/net/ipv6/conf/all/forwarding || six=0
+  four=0
+  six=0
+  # Such a file gives its digit and then nothing, not even an end of line: `read` says that it failed.
+  read -r four </proc/sys/net/ipv4/ip_forward
+  read -r six </proc/sys/net/ipv6/conf/all/forwarding
   [ "$four$six" != 00 ] || return 0
   for one in /sys/class/net/*; do
     kind=

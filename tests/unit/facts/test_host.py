@@ -74,6 +74,30 @@ def test_the_shell_and_psutil_say_the_same_of_this_machine() -> None:
     assert {disk.path for disk in shell.disks} == set(DISK_PATHS)
 
 
+FORWARDS = """
+mount -t sysfs none /sys; echo 1 >/proc/sys/net/ipv4/ip_forward
+ip link add docker0 type bridge
+"""
+
+
+def test_bridges_are_seen_where_the_kernel_forwards() -> None:
+    """In a network of its own; only root can make one."""
+    able = subprocess.run(["unshare", "-nm", "sh", "-ec", FORWARDS], check=False).returncode
+    if able:
+        pytest.skip("this machine lets us make no network with a bridge")
+
+    def inside(before: str) -> list[str]:
+        asked = [AskHost("forwarding", "x")]
+        script = f"{FORWARDS}{before}\n{packed(asked)}"
+        done = subprocess.run(
+            ["unshare", "-nm", "sh", "-s"], input=script, capture_output=True, text=True, check=True
+        )
+        return list(fields(batch.unpacked(asked, done.stdout.splitlines()))["forwarding"])
+
+    assert inside("") == ["docker0"]
+    assert inside("echo 0 >/proc/sys/net/ipv4/ip_forward") == []
+
+
 def test_a_listening_socket_is_seen_with_its_process_by_both() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_INET6) as six:
         six.bind(("::1", 0))

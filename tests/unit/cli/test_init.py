@@ -40,6 +40,11 @@ def test_it_writes_a_folder_that_loads_and_says_the_next_command(here: Path) -> 
     assert "pyinfra inventory.py deploys/site.py" in done.output
 
 
+def test_folders_on_the_way_are_made(here: Path) -> None:
+    assert _init("https://chat.example.com", "a/b/c").exit_code == 0
+    assert (here / "a/b/c/deploys/site.py").is_file()
+
+
 def test_without_a_host_it_is_the_site_s_own_name(here: Path) -> None:
     _init("https://chat.example.com", "site")
     read, _ = Site.described(here / "site" / "inventory.py")

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 HEAVY = ("pytest", "requests", "psutil", "pg8000", "prometheus_client", "testinfra", "websocket")
 """Libraries of some commands or sites only; each takes a part of every start."""
 
@@ -12,3 +14,19 @@ def test_it_imports_nothing_that_few_commands_need() -> None:
     argv = [sys.executable, "-c", script]
     found = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
     assert found == "\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "mode"), [("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")]
+)
+def test_a_stream_that_the_caller_closed_is_opened(name: str, number: int, mode: str) -> None:
+    script = (
+        f"import os, sys; os.close({number}); sys.{name} = None\n"
+        "from mattermost_host.cli import entry; entry.open_streams()\n"
+        f"told = sys.{name}.fileno(), sys.{name}.mode, os.readlink('/proc/self/fd/{number}')\n"
+        f"os.write({2 if number == 1 else 1}, repr(told).encode())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout + done.stderr == repr((number, mode, "/dev/null"))

@@ -227,7 +227,12 @@ def test_preflight_ends_as_its_findings_do(
 ) -> None:
     report = Report({"h1": (Finding("clock", verdict, "found", "needed", "Do."),)})
     monkeypatch.setattr(checks, "run", lambda _: report)
-    assert _run(fake, "preflight").exit_code == status
+    done = _run(fake, "preflight")
+    assert done.exit_code == status
+    assert "Do." in done.output or verdict == "ok"
+    as_json = _run(fake, "preflight", "--json")
+    assert as_json.exit_code == status
+    assert json.loads(as_json.stdout)
     assert fake.log == []
 
 

@@ -72,12 +72,15 @@ def test_an_external_database_is_asked_with_all_that_the_site_knows(
     monkeypatch.setattr(postgres, "requires_of_external", requires)
     monkeypatch.setenv("MATTERMOST_HOST_DATABASE_PASSWORD", "hunter2")
     settings = {"SqlSettings.MaxOpenConns": 77}
-    site = Site.load(_inventory(tmp_path, postgres={"dsn": DSN}, mattermost={"settings": settings}))
+    authority = new_authority("test", datetime.now(UTC)).certificate
+    (tmp_path / "ca.pem").write_text(authority)
+    external = {"dsn": DSN, "ca_certificate": str(tmp_path / "ca.pem")}
+    site = Site.load(_inventory(tmp_path, postgres=external, mattermost={"settings": settings}))
     site.requirements("h1")
     assert asked["password"] == "hunter2"
     assert asked["pool"] == Pool(max_open=77)
     assert asked["dsn"] == site.dsn
-    assert asked["authorities"] is None
+    assert asked["authorities"].decode() == authority
     assert asked["version_on"](DEBIAN_12) == "11.7.9"
 
 
@@ -147,6 +150,8 @@ def test_what_a_site_is_called_and_skips(tmp_path: Path) -> None:
     assert site.administrator_email == "sysadmin@chat.example.com"
     with pytest.raises(SiteError, match=re.escape(str(path))):
         Site.load(_inventory(tmp_path, users=0))
+    with pytest.raises(SiteError, match=re.escape(str(path))):
+        Site.load(_inventory(tmp_path, postgres={"dsn": DSN}))
 
 
 def test_a_component_is_told_of_its_host_and_site(
@@ -165,7 +170,9 @@ def test_a_component_is_told_of_its_host_and_site(
     assert set(place.roles) == {"app", "db", "proxy"}
     assert (place.site.url, place.site.users) == ("https://chat.example.com", 50)
     assert place.site.secrets_file == str(tmp_path / "chat.secrets.toml")
-    assert [peer.addresses for peer in place.peers] == [DEBIAN_12.addresses]
+    (peer,) = place.peers
+    assert (peer.name, set(peer.roles)) == ("h1", {"app", "db", "proxy"})
+    assert peer.addresses == DEBIAN_12.addresses
 
 
 def test_a_licence_reaches_the_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,10 +50,12 @@ class AskUser(Question["Found"]):
         try:
             user = json.loads("\n".join(lines[:at]))
             others = json.loads("\n".join(lines[at + 1 :]) or "[]")
-            names = tuple(one["username"] for one in others if not one.get("delete_at"))
-        except (ValueError, TypeError, LookupError):
+        except ValueError:
             return Found(answered=False)
-        # Without its database it answers, too: that it can't tell.
+        # Without its database it answers, too, with one object: that it can't tell.
+        if not isinstance(user, dict) or not isinstance(others, list):
+            return Found(answered=False)
+        names = tuple(one["username"] for one in others if not one.get("delete_at"))
         told = "roles" in user or user.get("status_code") == HTTPStatus.NOT_FOUND
         return Found(told, user.get("roles"), user["id"] if "roles" in user else "", names)
 

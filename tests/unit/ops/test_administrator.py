@@ -107,6 +107,13 @@ def test_what_is_wrong_is_a_sentence(found: Found, sentence: str) -> None:
     assert found.sentence == sentence
 
 
+def test_a_server_without_its_database_answers_errors_and_says_nothing_of_anybody() -> None:
+    error = '{"id":"app.user.get_by_username.app_error","status_code":500}'
+    assert QUESTION.parse([error, administrator.OTHERS, error]) == SILENT
+    assert QUESTION.parse([MISSING, administrator.OTHERS, error]) == SILENT
+    assert QUESTION.parse(["[]"]) == SILENT
+
+
 def _curl(folder: Path, log: Path, body: Path) -> Path:
     """A server that makes user abc123."""
     local.program(

@@ -236,15 +236,20 @@ class TestHealing:
         ]
         assert 'healed{site="chat"} 2.0' in _metrics(inventory)
 
-    def test_what_was_generated_for_it_is_kept(self, hosts: Hosts, inventory: Path) -> None:
+    def test_what_was_generated_for_it_is_kept(
+        self, hosts: Hosts, inventory: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         secrets = inventory.with_suffix(".secrets.toml")
         secrets.unlink()
         hosts.plans, hosts.safe = [_plan(OPEN), RIGHT], 1
         drift.run(inventory, None)
         assert not secrets.exists()
-        hosts.plans, hosts.safe = [_plan(OPEN), RIGHT], 1
+        seen: list[Site] = []
+        monkeypatch.setattr(planning, "make", lambda site: (seen.append(site), RIGHT)[1])  # type: ignore[func-returns-value]
+        hosts.plans, hosts.safe = [_plan(OPEN)], 1
         drift.run(inventory, Heal("safe"))
         assert secrets.exists()
+        assert seen[0].secrets.planned == (), "what is proven is the site as it is now"
 
     def test_what_is_left_is_drift(self, hosts: Hosts, inventory: Path) -> None:
         hosts.plans, hosts.safe = [_plan(OPEN, RESTART), _plan(RESTART)], 1

@@ -164,10 +164,11 @@ def test_safe_healing_restarts_nothing_and_tells_the_rest_once(
     watch: Watch, deployment: Deployment
 ) -> None:
     host, units = deployment.host, ("mattermost.service", "nginx.service")
+    # The server has read what is to go, so it needs another start.
+    host.run(f"echo '# hello' >> {ENVIRONMENT}; systemctl restart mattermost")
     before = deployment.started(*units)
     host.run(f"{OPENED}; chmod 777 /var/lib/mattermost/data; echo '# hello' >> {SYSCTL}")
-    host.run(f"chmod 644 {ENVIRONMENT}; echo '# hello' >> {ENVIRONMENT}")
-    host.run("usermod --shell /bin/bash mattermost")
+    host.run(f"chmod 644 {ENVIRONMENT}; usermod --shell /bin/bash mattermost")
     seen = watch.look()
     assert (seen.status, seen.result) == (2, "success"), seen.journal
     assert seen.said(5, "put right: "), seen.journal
@@ -175,7 +176,7 @@ def test_safe_healing_restarts_nothing_and_tells_the_rest_once(
     assert host.run("nft list table inet mattermost_host").stdout.count("5432") == 0
     assert "nologin" in host.run("getent passwd mattermost").stdout
     assert "# hello" not in host.read(SYSCTL)
-    # The server reads it when it starts, so it waits for a time when that is allowed.
+    # It waits for a time when the server may start again.
     assert host.run(f"stat -c %a {ENVIRONMENT}").stdout.strip() == "644"
     assert deployment.started(*units) == before
     (text,) = watch.posts()

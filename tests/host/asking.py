@@ -75,6 +75,7 @@ class Seen:
         self.site = site
         self.host = host
         self._sent = self._received = 0.0
+        self._refused: OperatorError | None = None
 
     @property
     def settings(self) -> Any:
@@ -84,9 +85,16 @@ class Seen:
     @cached_property
     def answers(self) -> Mapping[Question[Any], Any]:
         """The answer to each question. Raises OperatorError where the host can't be asked."""
+        if self._refused:
+            # Each log-in with a wrong password counts, and may close the account.
+            raise self._refused
         asked = (*self._facts, *self._common, *self._by_role)
         self._sent = time.time()
-        answers = batch.told(asked, lambda script: run_as_root(self.host, script).splitlines())
+        try:
+            answers = batch.told(asked, lambda script: run_as_root(self.host, script).splitlines())
+        except OperatorError as error:
+            self._refused = error
+            raise
         self._received = time.time()
         if missing := [one for one in asked if one not in (*answers, *self._facts)]:
             raise OperatorError(f"{self.host.name} {batch.unanswered(missing, answers)}")

@@ -9,6 +9,7 @@ import pytest
 
 from mattermost_host.engine.batch import Question
 from mattermost_host.engine.inventory import SiteHost
+from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError
 from tests.host import asking
 from tests.host import questions as q
@@ -158,3 +159,25 @@ def test_a_host_that_answers_nothing_is_read() -> None:
     assert len(questions) > 10
     for question in questions:
         question.parse([])
+
+
+def test_a_host_that_refuses_is_asked_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Not once for each check: after some wrong passwords an account is closed."""
+    asked: list[str] = []
+
+    def refusing(host: SiteHost, script: str) -> str:
+        asked.append(host.name)
+        raise OperatorError("no")
+
+    monkeypatch.setattr(asking, "run_as_root", refusing)
+    path = tmp_path / "i.py"
+    path.write_text(
+        "site = {'url': 'https://chat.example.com', 'users': 5}\n"
+        "app = db = proxy = ['@fake/host']\n"
+    )
+    site = Site.load(path)
+    seen = asking.Seen(site, site.hosts[0])
+    for _ in range(3):
+        with pytest.raises(OperatorError, match="no"):
+            _ = seen.answers
+    assert asked == ["@fake/host"]

@@ -154,7 +154,7 @@ def deploy(
         entries=[
             Directory(DROP_IN_FOLDER),
             Alone(DROP_IN_FOLDER, (Path(DROP_IN).name,)),
-            File(DROP_IN, service_configuration(sizing, serving, before_start)),
+            File(DROP_IN, service_configuration(sizing, before_start)),
         ],
     )
     written = files.present(
@@ -173,16 +173,13 @@ def deploy(
     )
 
 
-def service_configuration(
-    sizing: NginxSizing, serving: Serving, before_start: Sequence[str]
-) -> str:
+def service_configuration(sizing: NginxSizing, before_start: Sequence[str]) -> str:
     """The drop-in of its unit."""
-    read = (DROP_IN_FOLDER, MAIN, SITE, serving.certificate, serving.key)
     return render(
         "nginx/service.conf.j2",
         open_files=sizing.open_files,
         before_start=before_start,
-        note=what_was_read.noted_at_start(read),
+        note=what_was_read.noted_at_start([DROP_IN_FOLDER]),
     )
 
 

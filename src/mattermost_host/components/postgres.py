@@ -141,7 +141,7 @@ def deploy(
     written = files.present(
         name="settings and access rules are in place",
         entries=[
-            *_of_unit(of_unit, (of_unit, drop_in, access), before_start),
+            *_of_unit(of_unit, (of_unit, drop_in), before_start),
             File(drop_in, render("postgres/postgresql.conf.j2", parameters=wanted)),
             _access_rules(access),
         ],

@@ -99,8 +99,8 @@ def is_safe(
     """
     return bool(changes) and all(
         change.effect == "change"
-        and not (
-            change.content and any(one.follows_a_change_of(change.subject) for one in consequences)
+        and not any(
+            one.follows_a_change_of(change.subject, content=change.content) for one in consequences
         )
         and (change.subject.startswith("/") or not follows)
         for change in changes

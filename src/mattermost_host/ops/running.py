@@ -16,7 +16,6 @@ from mattermost_host.engine.explanations import Change, Effect, explain, foresee
 from mattermost_host.engine.questions import ask, changing, expect
 from mattermost_host.engine.restart_triggers import announce
 from mattermost_host.engine.rolling import failed_before
-from mattermost_host.ops import what_was_read
 from mattermost_host.ops.probe import PATIENCE_S, Answering
 from mattermost_host.ops.unit_state import AskUnit, UnitState
 from mattermost_host.ops.what_was_read import STAMPS, words
@@ -81,7 +80,7 @@ def running(
     expect(question)
     if probe:
         expect(Answering(((unit, probe),)))
-    announce(unit, [*restart_on, *reload_on], [*restart_after, *reload_after])
+    announce(unit, restart_on, reload_on, [*restart_after, *reload_after])
     wanted = _Wanted(question, gate, probe, tuple(restart_after), tuple(reload_after))
     return _running(name=name, wanted=wanted, _serial=one_after_another)
 
@@ -132,7 +131,7 @@ def _explained(unit: str, now: UnitState, wanted: _Wanted) -> Iterator[Change]:
     yield from _of_process(unit, now)
     if now.active and not now.to_restart and _foreseen(wanted.restart_after):
         yield Change(unit, "will have newer files", "restart")
-    elif now.active and not now.to_reload and _foreseen(wanted.reload_after):
+    elif now.active and not now.to_reload and _is_foreseen(wanted.reload_after):
         yield Change(unit, "will have newer files", "reload")
 
 
@@ -173,11 +172,10 @@ def _steps(unit: str, now: UnitState, wanted: _Wanted) -> Iterator[str]:
         yield from _started("start", unit, wanted.gate)
     elif _is_stale(now) or _foreseen(wanted.restart_after):
         yield from _started("restart", unit, wanted.gate)
-    elif now.to_reload or _foreseen(wanted.reload_after):
+    elif now.to_reload or _is_foreseen(wanted.reload_after):
         # The stamp is as old as the beginning of the reload: a file written meanwhile is newer.
         stamp = f"{STAMPS}/reloaded:{unit}"
-        noted = what_was_read.noted(wanted.question.reload_on, f"{stamp}~")
-        yield f"mkdir -p -m 755 {STAMPS}; {noted}"
+        yield f"mkdir -p -m 755 {STAMPS}; touch {stamp}~"
         yield f"{_or_journal('reload', unit)}; mv {stamp}~ {stamp}"
 
 
@@ -218,3 +216,8 @@ def _or_journal(verb: str, unit: str) -> str:
 
 def _foreseen(operations: tuple[OperationMeta, ...]) -> bool:
     return not is_executing() and any(map(foreseen_content, operations))
+
+
+def _is_foreseen(operations: tuple[OperationMeta, ...]) -> bool:
+    """A reload is judged by time, so whatever is written is a reason."""
+    return not is_executing() and any(meta.will_change for meta in operations)

@@ -80,7 +80,7 @@ class AskUnit(Question[UnitState]):
         masked = first.get("LoadState") == "masked"  # then it knows of none, nor of limits
         unread = [path for path in drop_ins if path not in known and not masked]
         foreign = {path: to for path, to in found.items() if not self._is_ours(path)}
-        to_restart = (*values.get("Deleted", ()), *what_was_read.unread(values, "Restart"))
+        to_restart = (*values.get("Deleted", ()), *what_was_read.unread(values))
         of_unit = any(path.startswith(unit_files.FOLDERS) for path in to_restart)
         return UnitState(
             active=first.get("ActiveState") in {"active", "reloading"},
@@ -89,7 +89,7 @@ class AskUnit(Question[UnitState]):
             needs_daemon_reload=first.get("NeedDaemonReload") == "yes" or bool(unread),
             unit_files_alike=not (unread or of_unit) and what_was_read.systemd_had_read(values),
             to_restart=to_restart,
-            to_reload=what_was_read.unread(values, "Reload"),
+            to_reload=tuple(values.get("Reload", ())),
             overriding=tuple(path for path, to in foreign.items() if to != unit_files.MASK),
             masks=tuple(path for path, to in foreign.items() if to == unit_files.MASK),
             lowered=() if masked else process_limits.lowered(values),

@@ -3,7 +3,8 @@
 systemd makes the link /run/systemd/units/invocation:UNIT anew at each start, so a file whose inode
 changed before it has been read. One that changed later may have got no more than another mode or
 owner, or been replaced by its like; then the note tells, which a line of the unit itself writes
-at each start, whoever starts it. A reload leaves a note of its own.
+at each start, whoever starts it. Of reloads there is no such note, since anybody may send one: what
+is read by a reload is judged by time, against a stamp that ours leave.
 """
 
 import shlex
@@ -28,11 +29,6 @@ def noted_at_start(paths: Sequence[str]) -> str:
     return f'ExecStartPre=+-/bin/sh -c "mkdir -p -m 755 {STAMPS}; umask 077; {note}"'
 
 
-def noted(paths: Sequence[str], note: str) -> str:
-    """Shell that does the same at a reload."""
-    return f"(umask 077; find {words(paths)} {PRINTED} >{note} 2>/dev/null || true)"
-
-
 def newer_than_start(unit: str, paths: Sequence[str]) -> str:
     """Shell that finds what changed since the start; another mode of a folder is not read."""
     started = f"{STARTED}{unit}"
@@ -53,28 +49,23 @@ def script(unit: str, restart_on: Sequence[str], reload_on: Sequence[str]) -> st
     """Shell that prints what changed since the start or reload, and then what was and is there."""
     since_start = newer_than_start(unit, restart_on) if restart_on else "true"
     since_reload = newer_than_reload(unit, reload_on) if reload_on else "true"
-    started, stamp = f"{STARTED}{unit}", f"{STAMPS}/reloaded:{unit}"
     return "\n".join(
         [
             f"changed=$({since_start} -printf 'Restart=%p\\n'",
             f"{since_reload} -printf 'Reload=%p\\n')",
-            '[ -z "$changed" ] || {',
-            '  echo "$changed"',
-            f"  find {words([*restart_on, *reload_on])} {PRINTED} | sed 's/^/Now=/'",
-            f"  find {STAMPS}/read:{unit} -newer {started} -exec sed 's/^/Read=/' {{}} \\;",
-            f"  find {stamp} -newer {started} -exec sed 's/^/Reloaded=/' {{}} \\;"
-            " -printf 'Stamped=yes\\n'",
-            "}",
+            '[ -z "$changed" ] || echo "$changed"',
+            "case $changed in *Restart=*)",
+            f"  find {words(restart_on)} {PRINTED} | sed 's/^/Now=/'",
+            f"  find {STAMPS}/read:{unit} -newer {STARTED}{unit} -exec sed 's/^/Read=/' {{}} \\;",
+            ";; esac",
         ]
     )
 
 
-def unread(answer: Mapping[str, Sequence[str]], kind: str) -> tuple[str, ...]:
-    """The paths of ``kind`` (Restart, Reload) in which the process has not read what is there."""
-    now = _contents(answer.get("Now", ()))
-    of_reload = kind == "Reload" and "Stamped" in answer
-    then = _contents(answer.get("Reloaded" if of_reload else "Read", ()))
-    changed = answer.get(kind, ())
+def unread(answer: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """The paths in which a process has not read at its start what is there."""
+    now, then = _contents(answer.get("Now", ())), _contents(answer.get("Read", ()))
+    changed = answer.get("Restart", ())
     if not then:
         return tuple(changed)
     # A folder is there for the files in it: those that are new are told, and those that are gone.

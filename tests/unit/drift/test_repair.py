@@ -123,12 +123,14 @@ def test_what_no_unit_reads_is_put_right() -> None:
     assert "restart x" not in "".join(ran.values())
 
 
-@pytest.mark.parametrize("wrong", [CONF, PEM], ids=["restart", "reload"])
-def test_another_mode_of_what_a_unit_reads_is_put_right_at_any_hour(wrong: File) -> None:
+@pytest.mark.parametrize(("wrong", "safe"), [(CONF, True), (PEM, False)])
+def test_another_mode_of_what_is_read_at_the_start_is_put_right_at_any_hour(
+    wrong: File, safe: bool
+) -> None:
     states = {CONF.path: _state(CONF), PEM.path: _state(PEM)}
     states[wrong.path] = _state(wrong, mode="666")
     answers = _right(CONF, PEM) | {_asked(CONF, PEM): states, _asked(OTHER): {}}
-    assert "X | files are in place" in _healed(_deploy(CONF, PEM), answers)[1]
+    assert ("X | files are in place" in _healed(_deploy(CONF, PEM), answers)[1]) is safe
 
 
 @pytest.mark.parametrize("wrong", [CONF, PEM], ids=["restart", "reload"])
@@ -186,7 +188,7 @@ def test_a_database_that_needs_a_restart_is_left_alone() -> None:
         assert _healed(deploy, {question: found})[0] == left
 
 
-READS = Consequence("x.service", ("/etc/x.conf", "/etc/x.service.d"), ())
+READS = Consequence("x.service", ("/etc/x.conf", "/etc/x.service.d"), (), ())
 
 
 @pytest.mark.parametrize(

@@ -416,11 +416,6 @@ class Noted(Machine):
         shell = line.partition('"')[2].rstrip('"').replace("%%", "%").replace("\\\\", "\\")
         self._note(shell.replace("%n", "x.service"), self.folder / "programs")
 
-    def reload(self) -> None:
-        self._note(
-            what_was_read.noted([str(self.reloaded)], f"{what_was_read.STAMPS}/reloaded:x.service")
-        )
-
     def _note(self, shell: str, programs: Path | None = None) -> None:
         assert (
             local.run(
@@ -445,14 +440,12 @@ def _replace(path: Path, text: str) -> None:
 def test_another_mode_is_no_reason_to_restart(noted: Noted) -> None:
     time.sleep(0.02)
     (noted.conf / "a").chmod(0o600)
-    noted.reloaded.chmod(0o600)
-    assert (noted.state().to_restart, noted.state().to_reload) == ((), ())
+    assert noted.state().to_restart == ()
 
 
 def test_the_same_content_in_a_new_file_is_no_reason_to_restart(noted: Noted) -> None:
     _replace(noted.conf / "a", "as it was")
-    _replace(noted.reloaded, "as it was")
-    assert (noted.state().to_restart, noted.state().to_reload) == ((), ())
+    assert noted.state().to_restart == ()
 
 
 def test_another_content_is_a_reason(noted: Noted) -> None:
@@ -487,20 +480,12 @@ def test_a_note_of_an_earlier_start_does_not_count(noted: Noted) -> None:
     assert noted.state().to_restart == (str(noted.conf / "a"),)
 
 
-def test_a_reload_notes_what_it_read(noted: Noted) -> None:
-    _replace(noted.reloaded, "otherwise")
-    noted.reload()
-    assert noted.state().to_reload == ()
+def test_what_a_reload_reads_is_judged_by_time(noted: Noted) -> None:
+    """Somebody may have sent a reload by hand, while another content was there."""
     _replace(noted.reloaded, "as it was")
     assert noted.state().to_reload == (str(noted.reloaded),)
-
-
-def test_a_reload_by_others_notes_nothing_and_so_decides_by_time(noted: Noted) -> None:
-    _replace(noted.reloaded, "otherwise")
     noted.touch(noted.stamp)
     assert noted.state().to_reload == ()
-    _replace(noted.reloaded, "as it was")
-    assert noted.state().to_reload == (str(noted.reloaded),)
 
 
 def test_unit_files_that_systemd_is_to_read_again_need_no_restart_where_they_are_alike(

@@ -1,4 +1,4 @@
-"""Drift: a plan that should have been empty. Looked for, put right where allowed, and told."""
+"""Drift, a plan that should have been empty: checked for, repaired where allowed, reported."""
 
 import os
 import time

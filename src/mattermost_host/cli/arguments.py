@@ -42,11 +42,12 @@ class OutputFile(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The path as it was written. One that can't be written is a wrong command line."""
-        text = os.fsdecode(super().convert(value, param, ctx))
-        if text == "-" and self.allow_dash:
-            return text
+        text = os.fsdecode(value)
         if not text or not text.isprintable():
             self.fail(f"{text!a} is not a file name", param, ctx)
+        super().convert(value, param, ctx)
+        if text == "-" and self.allow_dash:
+            return text
         try:
             Path(text).stat()
         except FileNotFoundError:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from mattermost_host.certificates.authority import Pair, new_leaf
 from tests.lab.deployment import Deployment
@@ -125,7 +126,8 @@ def test_a_table_that_drops_our_ports_is_told_and_left_alone(deployment: Deploym
 def test_another_valid_certificate(deployment: Deployment) -> None:
     """From the site's own authority, for the site's own name: valid, and not the described one."""
     stored = deployment.secrets["authority"]
-    authority = Pair(certificate=stored["certificate"], key=stored["key"])
+    key = SecretStr(deployment.authority_key.read_text(encoding="utf-8"))
+    authority = Pair(certificate=stored["certificate"], key=key)
     other = new_leaf(authority, [deployment.name], datetime.now(UTC))
     deployment.host.write("/etc/mattermost-host/tls/fullchain.pem", other.certificate)
     deployment.host.write("/etc/mattermost-host/tls/privkey.pem", other.key.get_secret_value())

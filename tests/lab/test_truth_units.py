@@ -99,12 +99,12 @@ TAMPERINGS = {
     ),
     "a server that hangs": tampering(
         f"kill -STOP {main_process(MATTERMOST)}",
-        {"mattermost.service runs, but does not answer within 4 s"},
+        {"mattermost.service runs, but does not answer within 3 s"},
         MATTERMOST,
     ),
     "a proxy whose workers hang": tampering(
         f"pkill -STOP -P {main_process(NGINX)}",
-        {"nginx.service runs, but does not answer within 4 s"},
+        {"nginx.service runs, but does not answer within 3 s"},
         NGINX,
     ),
     "a proxy whose main process was stopped": tampering(
@@ -114,7 +114,7 @@ TAMPERINGS = {
     ),
     "a database that hangs": tampering(
         f"kill -STOP {main_process(POSTGRES)}",
-        {f"{POSTGRES} runs, but does not answer within 4 s"},
+        {f"{POSTGRES} runs, but does not answer within 3 s"},
         POSTGRES,
     ),
 }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mattermost_host.engine.batch import Question
 
-PATIENCE_S = 4
+PATIENCE_S = 3
 """What works answers in milliseconds, and what hangs is to be named within 5 s."""
 
 

@@ -17,7 +17,7 @@ def test_a_unit_that_answers_and_one_that_can_not_be_asked() -> None:
 
 
 def test_a_unit_that_hangs_is_named() -> None:
-    assert [*judge.answering(UNITS, ())] == ["x.service: expected an answer, found none within 4 s"]
+    assert [*judge.answering(UNITS, ())] == ["x.service: expected an answer, found none within 3 s"]
 
 
 @pytest.mark.parametrize(

@@ -171,7 +171,7 @@ WELL = {"status": "OK", "database_status": "OK", "filestore_status": "OK"}
     ("status", "body", "sentence"),
     [
         (500, WELL, "ping with server status: expected 200, found 500"),
-        (0, WELL, "ping with server status: expected 200, found no answer within 4 s"),
+        (0, WELL, "ping with server status: expected 200, found no answer within 3 s"),
         (200, WELL | {"status": "UNHEALTHY"}, "status of the ping: expected OK, found UNHEALTHY"),
         (
             200,

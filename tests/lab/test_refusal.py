@@ -117,7 +117,7 @@ def _archive(target: Path, members: dict[str, bytes]) -> None:
     ("make", "source", "sentence"),
     [
         (_other, {"sha256": "0" * 64}, f"{'0' * 64} was expected"),
-        (_truncated, {"unverified": True}, "is cut off: it ends in the middle"),
+        (_truncated, {"unverified": True}, "is truncated"),
         (_not_a_server, {"unverified": True}, "is not a Mattermost server"),
         (_climbing, {"unverified": True}, "lies outside of it"),
     ],

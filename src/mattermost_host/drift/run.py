@@ -88,12 +88,12 @@ def _undisturbed(inventory: Path, heal: Heal | None) -> Iterator[None]:
 
 
 def _examined(inventory: Path, heal: Heal | None, outcome: Outcome, memory: Memory) -> Outcome:
-    site = Site.use(inventory)
+    by_hash = not 0 <= time.time() - memory.hashed < HASHES_EVERY_S
+    site = Site.use(inventory, by_hash=by_hash)
     memory.settings = site.settings.drift
-    Site.by_hash = not 0 <= time.time() - memory.hashed < HASHES_EVERY_S
     with planning.prepared(site) as prepared:
         before = _found(planning.evaluate(prepared, site))
-        if Site.by_hash:
+        if by_hash:
             memory.hashed = time.time()
         if heal is None or not before or not leave(prepared, heal.now(f"{datetime.now():%H:%M}")):
             return replace(outcome, drift=before)
@@ -101,7 +101,7 @@ def _examined(inventory: Path, heal: Heal | None, outcome: Outcome, memory: Memo
     if trouble:
         trouble = f"not everything could be put right: {trouble}"
     # What a run says of itself is no proof; a plan of its own is.
-    after = _found(planning.make(Site.use(inventory)))
+    after = _found(planning.make(Site.use(inventory, by_hash=by_hash)))
     healed = tuple(one for one in before if one not in after)
     return replace(outcome, drift=after, healed=healed, trouble=trouble)
 

@@ -40,12 +40,12 @@ class Site:
     settings: Description
     hosts: tuple[SiteHost, ...]
     secrets: Secrets
+    by_hash: bool = False
+    """Whether this run hashes every file of a release, not only those that were touched."""
 
     _current: ClassVar["Site | None"] = None
     _lock: ClassVar[IO[str] | None] = None
     """Held until pyinfra's process ends."""
-    by_hash: ClassVar[bool] = False
-    """Whether this run hashes every file of a release, not only those that were touched."""
 
     @classmethod
     def load(cls, path: Path, command_line: CommandLine | None = None) -> "Site":
@@ -77,9 +77,11 @@ class Site:
         return read, settings
 
     @classmethod
-    def use(cls, path: Path, command_line: CommandLine | None = None) -> "Site":
+    def use(
+        cls, path: Path, command_line: CommandLine | None = None, *, by_hash: bool = False
+    ) -> "Site":
         """Load the inventory at ``path`` and make it the site of this run."""
-        Site._current = cls.load(path, command_line)
+        Site._current = replace(cls.load(path, command_line), by_hash=by_hash)
         return Site._current
 
     @classmethod
@@ -260,18 +262,15 @@ class Site:
         after the question. Raises ReleaseError.
         """
         settings, found = self.settings.mattermost.release, installed_on(facts)
-        wanted = release_to_run(settings, facts.architecture, found, by_hash=Site.by_hash)
+        wanted = release_to_run(settings, facts.architecture, found, by_hash=self.by_hash)
         if wanted.folder not in facts.releases and Site._lock is not None:
             wanted.fetch("")
         return wanted
 
     def postgres_parameters(self, host_name: str, facts: HostFacts) -> dict[str, str]:
         """PostgreSQL's memory and connections on this host."""
-        shared = len(self.roles(host_name)) > 1
-        sized = postgresql_sizing.postgresql(
-            facts.cpus, facts.memory_mb, shared=shared, pool=self._pool
-        )
-        return sized.parameters()
+        size, shared = (facts.cpus, facts.memory_mb), len(self.roles(host_name)) > 1
+        return postgresql_sizing.postgresql(*size, shared=shared, pool=self._pool).parameters()
 
 
 def _content(file: str | None) -> bytes | None:

@@ -159,7 +159,10 @@ class _Context:
 
     def _administrator(self, asked: administrator.AskUser) -> Iterator[Item]:
         yield Fact(
-            ADMINISTRATOR, f"{asked.script()} | grep -o system_admin", "system_admin", "false"
+            ADMINISTRATOR,
+            f"{{ {asked.script()}\n}} | grep -o system_admin",
+            "system_admin",
+            "false",
         )
 
 

@@ -37,6 +37,7 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
     if "app" in roles:
         mattermost.deploy(
             site.settings.mattermost,
+            family=facts.family,
             wanted=site.release(facts),
             before_start=behind_firewall,
             brotli=nginx.brotli_module(facts) is not None,
@@ -50,10 +51,16 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
     checkpoint(name="the server is there")
 
     if "proxy" in roles:
-        pair = tls.deploy(site.settings.tls, server_name=site.settings.name, pair=site.certificate)
+        pair = tls.deploy(
+            site.settings.tls,
+            family=facts.family,
+            server_name=site.settings.name,
+            pair=site.certificate,
+        )
         nginx.deploy(
             site.settings.nginx,
             site.serving,
+            family=facts.family,
             sizing=sizing.nginx(site.settings.users),
             before_start=behind_firewall,
             nginx_version=nginx.version(facts),
@@ -61,7 +68,7 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
             ipv6=facts.has_ipv6,
             pair=pair,
         )
-        tls.issue(site.settings.tls, server_name=site.settings.name)
+        tls.issue(site.settings.tls, family=facts.family, server_name=site.settings.name)
 
 
 with sentences():

@@ -17,6 +17,7 @@ from mattermost_host.engine.refusals import RootRefused
 from mattermost_host.facts import questions
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import UNASKED
+from mattermost_host.knowledge.families import FAMILIES
 from mattermost_host.knowledge.surface import SecretFile, Surface
 from mattermost_host.ops.account import Account, Wanted
 from mattermost_host.ops.entries import FileStates, State
@@ -32,7 +33,13 @@ from tests.host.questions import Process
 from tests.host.questions_database import AskCluster
 
 UNITS = q.Units(
-    (mattermost.UNIT, nginx.UNIT, firewall.UNIT, tls.TIMER, "systemd-timesyncd.service")
+    (
+        mattermost.UNIT,
+        nginx.UNIT,
+        firewall.UNIT,
+        *(family.certbot.timer for family in FAMILIES),
+        *(family.clock.unit for family in FAMILIES),
+    )
 )
 EXPOSURES = q.Exposures()
 PROCESSES = q.Processes()
@@ -51,7 +58,8 @@ NGINX_FILES = AskUnit(
     reload_on=(nginx.MAIN, nginx.SITE, tls.CERTIFICATE, tls.KEY),
 )
 ACCOUNT = Wanted(mattermost.USER, home=mattermost.STATE)
-PROXY_ACCOUNT = Wanted(nginx.USER)
+PROXY_ACCOUNTS = tuple(Account(family.nginx.user) for family in FAMILIES)
+"""Of which family the host is, its facts tell in the same answer."""
 DATABASE_ACCOUNT = Wanted(postgres.USER, "/bin/bash")
 CERTIFICATE = q.CertificateFile(tls.CERTIFICATE)
 CLUSTER = AskCluster(postgres.NAME, postgres.PORT, "conf.d/mattermost-host.conf")
@@ -124,7 +132,7 @@ class Seen:
         asked: dict[str, tuple[Question[Any], ...]] = {
             "db": (CLUSTER, Account(DATABASE_ACCOUNT.user)),
             "app": (Account(ACCOUNT.user), PING, BINARY, RELEASE, SERVER_FILES, FOLDERS),
-            "proxy": (Account(PROXY_ACCOUNT.user), NGINX_FILES, CERTIFICATE, RELEASE_FILES),
+            "proxy": (*PROXY_ACCOUNTS, NGINX_FILES, CERTIFICATE, RELEASE_FILES),
         }
         return tuple(question for role in self.host.roles for question in asked[role])
 

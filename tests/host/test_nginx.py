@@ -2,7 +2,7 @@
 
 from mattermost_host.components import nginx
 from mattermost_host.knowledge import sizing
-from mattermost_host.ops.account import Account
+from mattermost_host.ops.account import Account, Wanted
 from tests.host import asking, judge_web
 from tests.host.asking import Seen
 from tests.host.judge import account, current_files, differs, holds, open_files
@@ -92,4 +92,5 @@ def test_its_workers_may_open_enough_files(seen: Seen, record_property: Recorder
 
 def test_its_account_is_no_administrator(seen: Seen) -> None:
     """Its account is locked, for its service alone, and in no group of administrators."""
-    holds(account(asking.PROXY_ACCOUNT, seen.answers[Account(asking.PROXY_ACCOUNT.user)]))
+    user = seen.facts.family.nginx.user
+    holds(account(Wanted(user), seen.answers[Account(user)]))

@@ -18,6 +18,7 @@ from mattermost_host.engine.connections import connections
 from mattermost_host.engine.inventory import SiteHost
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.reading import facts_of
+from mattermost_host.knowledge.families import DEBIAN
 from mattermost_host.knowledge.surface import Port
 from mattermost_host.preflight import conflicts
 from tests.lab.hosts import Lab, LabHost
@@ -155,7 +156,7 @@ def test_what_stands_in_the_way_is_found_on_a_host(lab: Lab) -> None:
         for requirement in (
             conflicts.ports_free([Port(443, "HTTPS", "world", process="nginx")]),
             conflicts.no_other_web_server(),
-            conflicts.no_other_postgresql(lambda _: ("15", "main")),
+            conflicts.no_other_postgresql(lambda _: DEBIAN.cluster(15)),
         )
         for finding in requirement.check(facts)
     ]

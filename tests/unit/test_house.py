@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from mattermost_host.knowledge.platforms import PLATFORMS
 from mattermost_host.site.settings import ROOMS, Description
 
 PROJECT = Path(__file__).parents[2]
@@ -315,3 +316,20 @@ def test_settings_are_frozen_forbid_unknown_keys_and_explain_each_key() -> None:
         for name, field in model.model_fields.items():
             row = model is Description and name in ROOMS
             assert row or field.description, f"{model.__module__}.{model.__name__}.{name}"
+
+
+DISTRIBUTIONS = {one.distribution for one in PLATFORMS}
+DESCRIBES_THEM = {"platforms.py", "families.py", "reference_docs.py"}
+"""The last has a Debian as the example of the generated documentation."""
+
+
+@pytest.mark.parametrize(
+    "path", [one for one in (*MODULES, *DEPLOYS) if one.name not in DESCRIBES_THEM], ids=_ids
+)
+def test_no_code_asks_for_a_distribution_by_its_name(path: Path) -> None:
+    """What differs is asked of the host's platform or family."""
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Constant):
+            assert node.value not in DISTRIBUTIONS, _where(path, node)
+        if isinstance(node, ast.Attribute) and node.attr == "distribution":
+            assert path.parent.name in ("facts", "preflight"), _where(path, node)

@@ -4,7 +4,7 @@ from pydantic import BaseModel, Field
 from pyinfra.api import deploy as component
 
 from mattermost_host.facts.host import HostFacts
-from mattermost_host.facts.place import Place
+from mattermost_host.facts.place import UNASKED, Place
 from mattermost_host.knowledge.sizing import min_free_kbytes
 from mattermost_host.knowledge.surface import Surface, Unit
 from mattermost_host.knowledge.texts import STRICT
@@ -15,8 +15,6 @@ from mattermost_host.preflight import together
 from mattermost_host.preflight.finding import Need
 from mattermost_host.support.templates import render
 
-PACKAGES = ("ca-certificates", "curl", "locales", "logrotate", "nftables")
-TIME_DAEMONS = ("chrony", "ntpsec", "ntp", "openntpd")
 LOCALE = "en_US.UTF-8"
 FOLDER = "/etc/mattermost-host"
 
@@ -28,7 +26,7 @@ class Settings(BaseModel):
 
     time_synchronisation: bool = Field(
         default=True,
-        description="Keep systemd-timesyncd running where no other time daemon is installed.",
+        description="Keep the distribution's time daemon running where no other one is installed.",
     )
     kernel_parameters: bool = Field(
         default=True,
@@ -38,9 +36,10 @@ class Settings(BaseModel):
 
 def surface(settings: Settings, place: Place) -> Surface:
     """The time daemon, where it is ours to keep."""
-    if not keeps_time(settings, place.facts):
+    if place.facts is UNASKED or not keeps_time(settings, place.facts):
         return Surface()
-    return Surface(units=(Unit("systemd-timesyncd.service", user="systemd-timesync"),))
+    clock = place.facts.family.clock
+    return Surface(units=(Unit(clock.unit, user=clock.user),))
 
 
 def keeps_time(settings: Settings, facts: HostFacts) -> bool:
@@ -50,16 +49,21 @@ def keeps_time(settings: Settings, facts: HostFacts) -> bool:
 
 def other_time_daemon(facts: HostFacts) -> bool:
     """Whether somebody else already keeps the clock."""
-    return any(name in TIME_DAEMONS for name, _ in facts.packages)
+    return any(name in facts.family.other_clocks for name, _ in facts.packages)
 
 
 @component("Base")
 def deploy(settings: Settings, facts: HostFacts) -> None:
     """Packages, locale, clock and kernel parameters."""
-    timed = keeps_time(settings, facts)
+    family, timed = facts.family, keeps_time(settings, facts)
     packages.installed(
         name="the tools that every host needs are installed",
-        packages=[*PACKAGES, *(["systemd-timesyncd"] if timed else [])],
+        packages=[
+            *family.tools,
+            *family.locale_packages,
+            *(family.clock.packages if timed else ()),
+        ],
+        manager=family.package_manager,
     )
     locale.available(name=f"the locale {LOCALE} is generated", locale=LOCALE)
     wanted = kernel_parameters(facts.memory_mb) if settings.kernel_parameters else {}
@@ -77,7 +81,7 @@ def deploy(settings: Settings, facts: HostFacts) -> None:
     )
     kernel.in_force(name="the kernel parameters are in force", parameters=wanted)
     if timed:
-        running.running(name="the clock is synchronised", unit="systemd-timesyncd.service")
+        running.running(name="the clock is synchronised", unit=family.clock.unit)
 
 
 def kernel_parameters(memory_mb: int) -> dict[str, str]:

@@ -9,6 +9,7 @@ from pyinfra.api.operation import OperationMeta
 
 from mattermost_host.facts.place import Place
 from mattermost_host.knowledge import mattermost_settings, process_environment
+from mattermost_host.knowledge.families import Family, PackageManager
 from mattermost_host.knowledge.mattermost_settings import environment_name, environment_value
 from mattermost_host.knowledge.surface import Port, SecretFile, Surface, Unit
 from mattermost_host.knowledge.texts import STRICT, Line, MailAddress, Username
@@ -126,6 +127,7 @@ def surface(settings: Settings, place: Place) -> Surface:
 def deploy(
     settings: Settings,
     *,
+    family: Family,
     wanted: Release,
     before_start: Sequence[str],
     brotli: bool,
@@ -138,7 +140,7 @@ def deploy(
 ) -> None:
     """``variables``: our settings, as environment variables; ``before_start``: of the unit."""
     account.system_account(name="the account mattermost exists", user=USER, home=STATE)
-    switched = _deploy_release(wanted, brotli)
+    switched = _deploy_release(wanted, brotli, family.package_manager)
     written = files.present(
         name="folders, settings and unit are in place",
         entries=entries(settings, variables, local_database, before_start, database_ca, licence),
@@ -161,10 +163,10 @@ def deploy(
     )
 
 
-def _deploy_release(wanted: Release, brotli: bool) -> OperationMeta:
+def _deploy_release(wanted: Release, brotli: bool, manager: PackageManager) -> OperationMeta:
     """What switches to the release; an upgrade may put steps of its own between."""
     needed = ["tar", "gzip", *(["brotli"] if brotli else [])]
-    packages.installed(name="what the release needs is installed", packages=needed)
+    packages.installed(name="tools for the release are installed", packages=needed, manager=manager)
     files.present(
         name="the folders of the releases are in place",
         entries=[Directory(path) for path in (HOME, RELEASES, MANIFESTS)],

@@ -11,7 +11,8 @@ from pyinfra.api.operation import OperationMeta
 
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import Place
-from mattermost_host.knowledge import platforms
+from mattermost_host.knowledge import families
+from mattermost_host.knowledge.families import Family
 from mattermost_host.knowledge.names import HTTPS_PORT
 from mattermost_host.knowledge.sizing import NginxSizing
 from mattermost_host.knowledge.surface import Port, Surface, Unit
@@ -25,15 +26,11 @@ from mattermost_host.preflight.finding import Finding, Need, Requirement
 from mattermost_host.support.templates import render
 
 UNIT = "nginx.service"
-USER = "www-data"
 FOLDER = "/etc/nginx"
 MAIN = f"{FOLDER}/nginx.conf"
 SITE = f"{FOLDER}/conf.d/mattermost.conf"
 DROP_IN_FOLDER = f"/etc/systemd/system/{UNIT}.d"
 DROP_IN = f"{DROP_IN_FOLDER}/mattermost-host.conf"
-DEFAULT_SITE = f"{FOLDER}/sites-enabled/default"
-OLDEST = "1.18.0"
-"""Of the platforms that we support."""
 HTTP2_DIRECTIVE_SINCE = (1, 25, 1)
 DROPPED_HEADERS = (
     "Forwarded",
@@ -137,6 +134,7 @@ def deploy(
     settings: Settings,
     serving: Serving,
     *,
+    family: Family,
     sizing: NginxSizing,
     before_start: Sequence[str],
     nginx_version: str,
@@ -146,8 +144,9 @@ def deploy(
 ) -> None:
     """Serve over TLS: ``before_start`` makes the unit wait, ``pair`` wrote the key."""
     brotli = [brotli_module] if brotli_module else []
-    packages.installed(name="NGINX is installed", packages=["nginx", *brotli])
-    account.unprivileged(name="its account is no administrator", user=USER)
+    wanted, manager = [*family.nginx.packages, *brotli], family.package_manager
+    packages.installed(name="NGINX is installed", packages=wanted, manager=manager)
+    account.unprivileged(name="its account is no administrator", user=family.nginx.user)
     site = site_configuration(settings, serving, nginx_version, ipv6=ipv6, brotli=bool(brotli))
     service = files.present(
         name="its sandbox and limits are in place",
@@ -159,7 +158,7 @@ def deploy(
     )
     written = files.present(
         name="the tested configuration is in place",
-        entries=[File(MAIN, main_configuration(sizing)), File(SITE, site), Absent(DEFAULT_SITE)],
+        entries=[*_main_files(sizing, family.nginx), File(SITE, site)],
         check=Check(f'nginx -t -q -c "$stage{MAIN}"', tree=FOLDER),
     )
     running.running(
@@ -173,6 +172,12 @@ def deploy(
     )
 
 
+def _main_files(sizing: NginxSizing, layout: families.Nginx) -> Iterator[File | Absent]:
+    yield File(MAIN, main_configuration(sizing, layout))
+    if layout.default_site:
+        yield Absent(f"{FOLDER}/{layout.default_site}")
+
+
 def service_configuration(sizing: NginxSizing, before_start: Sequence[str]) -> str:
     """The drop-in of its unit."""
     return render(
@@ -183,12 +188,13 @@ def service_configuration(sizing: NginxSizing, before_start: Sequence[str]) -> s
     )
 
 
-def main_configuration(sizing: NginxSizing) -> str:
+def main_configuration(sizing: NginxSizing, layout: families.Nginx) -> str:
     """nginx.conf."""
     return render(
         "nginx/nginx.conf.j2",
         open_files=sizing.open_files,
         connections=sizing.worker_connections,
+        layout=layout,
     )
 
 
@@ -224,12 +230,7 @@ def site_configuration(
 def version(facts: HostFacts) -> str:
     """The version that is installed, or will be."""
     installed, candidates = dict(facts.packages), dict(facts.candidates)
-    return installed.get("nginx") or candidates.get("nginx") or _shipped(facts) or OLDEST
-
-
-def _shipped(facts: HostFacts) -> str:
-    platform = platforms.find(facts.distribution, facts.release)
-    return platform.nginx if platform else ""
+    return installed.get("nginx") or candidates.get("nginx") or facts.platform.nginx
 
 
 def brotli_module(facts: HostFacts) -> str | None:
@@ -237,9 +238,9 @@ def brotli_module(facts: HostFacts) -> str | None:
 
     It fits the distribution's own NGINX only.
     """
-    if version_tuple(version(facts)) != version_tuple(_shipped(facts)):
+    if version_tuple(version(facts)) != version_tuple(facts.platform.nginx):
         return None
-    return platforms.brotli_module(facts.distribution, facts.release)
+    return facts.platform.brotli_module or None
 
 
 def version_tuple(version: str) -> tuple[int, ...]:

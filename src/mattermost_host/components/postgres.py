@@ -9,14 +9,13 @@ from pyinfra.api import deploy as component
 from mattermost_host.certificates.pem import check_authorities
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import UNASKED, Place
-from mattermost_host.knowledge import platforms
 from mattermost_host.knowledge.dsn import Dsn, dsn_mistakes
+from mattermost_host.knowledge.families import Cluster
 from mattermost_host.knowledge.postgresql_sizing import Pool
 from mattermost_host.knowledge.postgresql_versions import (
     NEWEST,
     PGDG_DEFAULT,
     minimum_for,
-    shipped_with,
 )
 from mattermost_host.knowledge.surface import Surface, Unit
 from mattermost_host.knowledge.texts import STRICT, Line
@@ -79,35 +78,39 @@ def major(settings: Settings, facts: HostFacts) -> int:
     """The major version that will run on this host."""
     if settings.pgdg:
         return settings.version or PGDG_DEFAULT
-    return shipped_with(facts.distribution, facts.release)
+    assert facts.platform.postgresql  # each row with a family has one
+    return facts.platform.postgresql
+
+
+def cluster(settings: Settings, facts: HostFacts) -> Cluster:
+    """The cluster that will run on this host."""
+    family, version = facts.family, major(settings, facts)
+    return family.cluster_of_pgdg(version) if settings.pgdg else family.cluster(version)
 
 
 def unit(settings: Settings, facts: HostFacts) -> str:
-    """The unit of the cluster itself; ``postgresql.service`` only stands for all of them."""
-    return f"postgresql@{major(settings, facts)}-main.service"
+    """The unit of the cluster itself; Debian's ``postgresql.service`` stands for all of them."""
+    return cluster(settings, facts).unit
 
 
-def files_of(version: int) -> tuple[str, str, str]:
+def files_of(layout: Cluster) -> tuple[str, str, str]:
     """Where the drop-ins of its unit are, that of its parameters, and its access rules."""
-    folder = f"/etc/postgresql/{version}/main"
     return (
-        f"/etc/systemd/system/postgresql@{version}-main.service.d",
-        f"{folder}/conf.d/mattermost-host.conf",
-        f"{folder}/pg_hba.conf",
+        f"/etc/systemd/system/{layout.unit}.d",
+        f"{layout.included}/{OF_UNIT}",
+        f"{layout.settings}/pg_hba.conf",
     )
 
 
-def client(version: int) -> Client:
+def client(layout: Cluster) -> Client:
     """psql of the cluster."""
-    lock_file = f"/var/lib/postgresql/{version}/main/postmaster.pid"
-    return Client(PORT, f"/usr/lib/postgresql/{version}/bin/psql", lock_file)
+    return Client(PORT, f"{layout.programs}/psql", f"{layout.data}/postmaster.pid")
 
 
-def probe(version: int) -> str:
+def probe(layout: Cluster) -> str:
     """Shell that tells whether it answers; one that starts, or recovers, does."""
-    ready = f"/usr/lib/postgresql/{version}/bin/pg_isready"
-    asked = f"{ready} -q -h {SOCKET_FOLDER} -p $port"
-    return f"{client(version).find_port} {asked}; [ $? -le 1 ]"
+    asked = f"{layout.programs}/pg_isready -q -h {SOCKET_FOLDER} -p $port"
+    return f"{client(layout).find_port} {asked}; [ $? -le 1 ]"
 
 
 def surface(settings: Settings, place: Place) -> Surface:
@@ -115,9 +118,8 @@ def surface(settings: Settings, place: Place) -> Surface:
     # Which cluster it is depends on the host.
     if not settings.local or place.facts is UNASKED:
         return Surface()
-    running_as = unit(settings, place.facts)
-    version = major(settings, place.facts)
-    return Surface(units=(Unit(running_as, user="postgres", probe=probe(version)),))
+    layout = cluster(settings, place.facts)
+    return Surface(units=(Unit(layout.unit, user=USER, probe=probe(layout)),))
 
 
 @component("PostgreSQL")
@@ -128,13 +130,9 @@ def deploy(
     before_start: Sequence[str],
 ) -> None:
     """``parameters`` come from sizing; ``before_start``: lines of the unit that make it wait."""
-    version, service = major(settings, facts), unit(settings, facts)
-    of_unit, drop_in, access = files_of(version)
-    if settings.pgdg:
-        _repository(facts)
-    packages.installed(
-        name=f"PostgreSQL {version} is installed", packages=[f"postgresql-{version}"]
-    )
+    version, layout = major(settings, facts), cluster(settings, facts)
+    of_unit, drop_in, access = files_of(layout)
+    _installed(settings, facts, layout)
     account.unprivileged(name="its account is no administrator", user=USER, login="/bin/bash")
     # What had the port when the cluster was made gave it another one.
     wanted = {"port": str(PORT), "listen_addresses": "''", **parameters}
@@ -148,17 +146,27 @@ def deploy(
     )
     running.running(
         name="PostgreSQL runs with them",
-        unit=service,
+        unit=layout.unit,
         restart_on=[of_unit, drop_in],
         reload_on=[access],
         restart_after=[written],
-        probe=probe(version),
+        probe=probe(layout),
     )
     database.present(
         name="role, database and schema belong to Mattermost",
-        question=AskDatabase(NAME, tuple(wanted), drop_in, client(version), version),
+        question=AskDatabase(NAME, tuple(wanted), drop_in, client(layout), version),
         locale=LOCALE,
-        unit=service,
+        unit=layout.unit,
+    )
+
+
+def _installed(settings: Settings, facts: HostFacts, layout: Cluster) -> None:
+    if settings.pgdg:
+        _repository(facts)
+    packages.installed(
+        name=f"PostgreSQL {layout.name[0]} is installed",
+        packages=layout.packages,
+        manager=facts.family.package_manager,
     )
 
 
@@ -180,8 +188,12 @@ def _access_rules(path: str) -> File:
 
 def _repository(facts: HostFacts) -> None:
     """PGDG's packages, signed with the key that the distribution's own package brings."""
-    packages.installed(name="the key of PGDG is installed", packages=["postgresql-common"])
-    codename = platforms.code_name(facts.distribution, facts.release)
+    packages.installed(
+        name="the key of PGDG is installed",
+        packages=["postgresql-common"],
+        manager=facts.family.package_manager,
+    )
+    codename = facts.platform.code_name
     source = render("postgres/pgdg.sources.j2", codename=codename, key=PGDG_KEY)
     files.present(name="PGDG's repository is known", entries=[File(PGDG_SOURCE, source)])
 
@@ -211,7 +223,7 @@ def requires(settings: Settings, place: Place) -> list[Requirement]:
         requirements.postgresql_version(
             lambda facts: major(settings, facts), place.site.version_on
         ),
-        conflicts.no_other_postgresql(lambda facts: (str(major(settings, facts)), "main")),
+        conflicts.no_other_postgresql(lambda facts: cluster(settings, facts)),
     ]
 
 

@@ -13,7 +13,8 @@ from mattermost_host.certificates.authority import Pair
 from mattermost_host.certificates.check import check_pair, days_left
 from mattermost_host.certificates.pem import check_authorities, pem_blocks
 from mattermost_host.facts.host import HostFacts
-from mattermost_host.facts.place import Place
+from mattermost_host.facts.place import UNASKED, Place
+from mattermost_host.knowledge.families import Certbot, Family
 from mattermost_host.knowledge.names import is_public
 from mattermost_host.knowledge.surface import SecretFile, Surface, Unit, Wanted
 from mattermost_host.knowledge.texts import STRICT, HttpsUrl, Line, MailAddress
@@ -33,9 +34,7 @@ STATE = "/var/lib/mattermost-host"
 CHALLENGES = f"{STATE}/acme"
 PROGRAMS = "/usr/local/lib/mattermost-host"
 HOOK = f"{PROGRAMS}/certificate-hook"
-TIMER = "certbot.timer"
-DROP_IN_FOLDER = "/etc/systemd/system/certbot.service.d"
-DROP_IN = f"{DROP_IN_FOLDER}/mattermost-host.conf"
+OF_UNIT = "mattermost-host.conf"
 PROXY = "nginx.service"
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 WARNING_DAYS = 21
@@ -43,8 +42,6 @@ WARNING_DAYS = 21
 
 PURPOSE = "site"
 """The certificate of the site among those of its authority."""
-
-PLACE = acme.Place(CERTIFICATE, KEY, HOOK, DROP_IN)
 
 
 class Settings(BaseModel):
@@ -88,12 +85,15 @@ class Settings(BaseModel):
 
 def surface(settings: Settings, place: Place) -> Surface:
     """The key, and the timer that renews it."""
-    units = (Unit(TIMER),) if settings.mode == "acme" else ()
+    renewed = settings.mode == "acme" and place.facts is not UNASKED
+    units = (Unit(place.facts.family.certbot.timer),) if renewed else ()
     return Surface(units=units, secret_files=(SecretFile(KEY),))
 
 
 @component("TLS")
-def deploy(settings: Settings, *, server_name: str, pair: Pair | None) -> OperationMeta:
+def deploy(
+    settings: Settings, *, family: Family, server_name: str, pair: Pair | None
+) -> OperationMeta:
     """Put a pair where the proxy reads it; what is returned tells whether there is a new one.
 
     With ACME it is certbot's, and until there is one a placeholder with which the proxy can start
@@ -103,26 +103,31 @@ def deploy(settings: Settings, *, server_name: str, pair: Pair | None) -> Operat
         assert pair is not None
         files.present(
             name="their folder is there, and nothing of ACME",
-            entries=[*_folders(), *_nothing_of_acme()],
+            entries=[*_folders(), *_nothing_of_acme(family.certbot)],
         )
         return files.present(
             name="certificate and key are in place",
             entries=list(_pair_files(pair)),
             check=Check(_tested_pair(CERTIFICATE, KEY)),
         )
-    packages.installed(name="certbot is installed", packages=["certbot"])
+    packages.installed(
+        name="certbot is installed",
+        packages=family.certbot.packages,
+        manager=family.package_manager,
+    )
     files.present(
-        name="certbot finds its way to the proxy", entries=[*_folders(), *_acme_files(settings)]
+        name="certbot finds its way to the proxy",
+        entries=[*_folders(), *_acme_files(settings, family.certbot)],
     )
     return acme.standing(
         name="a certificate stands until the first one is issued",
-        place=PLACE,
+        place=place_of(family.certbot),
         server_name=server_name,
     )
 
 
 @component("TLS")
-def issue(settings: Settings, *, server_name: str) -> None:
+def issue(settings: Settings, *, family: Family, server_name: str) -> None:
     """With ACME, have the certificate issued and renewed: when the proxy answers on port 80."""
     if settings.mode != "acme":
         return
@@ -133,8 +138,17 @@ def issue(settings: Settings, *, server_name: str) -> None:
         email=settings.email,
         authorities=ACME_AUTHORITIES if settings.ca_bundle else None,
     )
-    acme.issued(name="the certificate is issued", place=PLACE, order=order)
-    running.running(name="certbot renews it", unit=TIMER)
+    acme.issued(name="the certificate is issued", place=place_of(family.certbot), order=order)
+    running.running(name="certbot renews it", unit=family.certbot.timer)
+
+
+def place_of(certbot: Certbot) -> acme.Place:
+    """Where certbot's work and ours meet on a host."""
+    return acme.Place(CERTIFICATE, KEY, HOOK, f"{_drop_ins(certbot)}/{OF_UNIT}", certbot.service)
+
+
+def _drop_ins(certbot: Certbot) -> str:
+    return f"/etc/systemd/system/{certbot.service}.d"
 
 
 def challenge_folder(settings: Settings) -> str | None:
@@ -251,7 +265,7 @@ def _tested_pair(certificate: str, key: str) -> str:
     return render("tls/test-pair.sh.j2", certificate=certificate, key=key)
 
 
-def _acme_files(settings: Settings) -> Iterator[Directory | File | Absent]:
+def _acme_files(settings: Settings, certbot: Certbot) -> Iterator[Directory | File | Absent]:
     hook = render(
         "tls/certificate-hook.sh.j2",
         live=acme.LIVE,
@@ -267,13 +281,15 @@ def _acme_files(settings: Settings) -> Iterator[Directory | File | Absent]:
     yield File(HOOK, hook, mode="755")
     if settings.ca_bundle:
         yield File(ACME_AUTHORITIES, pem_blocks(Path(settings.ca_bundle).read_bytes()))
-        yield Directory(DROP_IN_FOLDER)
-        yield File(DROP_IN, render("tls/certbot.conf.j2", authorities=ACME_AUTHORITIES))
+        yield Directory(_drop_ins(certbot))
+        trusting = render("tls/certbot.conf.j2", authorities=ACME_AUTHORITIES)
+        yield File(f"{_drop_ins(certbot)}/{OF_UNIT}", trusting)
     else:
         yield Absent(ACME_AUTHORITIES)
-        yield Absent(DROP_IN)
+        yield Absent(f"{_drop_ins(certbot)}/{OF_UNIT}")
 
 
-def _nothing_of_acme() -> Iterator[Absent]:
+def _nothing_of_acme(certbot: Certbot) -> Iterator[Absent]:
     """certbot, which may have other work on the host, stays; our certificate and key do not."""
-    return map(Absent, (*acme.REMAINS, HOOK, CHALLENGES, ACME_AUTHORITIES, DROP_IN))
+    drop_in = f"{_drop_ins(certbot)}/{OF_UNIT}"
+    return map(Absent, (*acme.REMAINS, HOOK, CHALLENGES, ACME_AUTHORITIES, drop_in))

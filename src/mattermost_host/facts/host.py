@@ -4,6 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address
 
+from mattermost_host.knowledge import platforms
+from mattermost_host.knowledge.families import Family
+from mattermost_host.knowledge.platforms import Platform
+
 
 @dataclass(frozen=True)
 class Listener:
@@ -92,6 +96,18 @@ class HostFacts:
     """All rules of nftables, a line each, without indentation."""
     unread: frozenset[str] = frozenset()
     """Names of the questions that the host could not answer, as in ``QUESTIONS``."""
+
+    @property
+    def platform(self) -> Platform:
+        """The row of its system. Raises OperatorError where nobody knows how to deploy there."""
+        return platforms.nearest(self.distribution, self.release)
+
+    @property
+    def family(self) -> Family:
+        """How its packages lay out things. Raises OperatorError as ``platform`` does."""
+        family = self.platform.family
+        assert family is not None  # nearest gives no other row
+        return family
 
 
 TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - looked at, not written

@@ -1,8 +1,8 @@
 """The systems that Mattermost is put on: which are supported, which are refused and why.
 
-A distribution is described here and nowhere else: one row for each of its releases. What is
-supported can be tested on real hosts or with the real parsers; the vendor's own list is longer and
-older. Ends of support are those of the distributions' own pages.
+One row for each release of a distribution; what releases have in common is in ``families.py``.
+What is supported can be tested on real hosts or with the real parsers; the vendor's own list is
+longer and older. Ends of support are those of the distributions' own pages.
 """
 
 from collections.abc import Iterator
@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from mattermost_host.knowledge.releases import minimum_glibc
+from mattermost_host.knowledge.families import DEBIAN, ENTERPRISE_LINUX, Family
 from mattermost_host.support.errors import OperatorError
 
-Family = Literal["debian", "redhat"]
-"""How packages, paths and the firewall are handled."""
 State = Literal["supported", "not built", "ended", "too old", "community"]
 """``not built``: its deployment is still to be written. ``too old``: Mattermost's releases of today
 don't start there. ``community``: the vendor names it without support in production."""
@@ -40,15 +38,36 @@ class Platform:
     family: Family | None = None
     glibc: tuple[int, int] | None = None
     postgresql: int | None = None
-    """Major version in the distribution's own repository, without module streams."""
+    """Major version that is installed from the distribution's own repository."""
+    postgresql_streams: tuple[int, ...] = ()
+    """All major versions among which its module streams leave the choice; empty: there is one."""
     nginx: str = ""
-    """What apt would install, for hosts whose package lists were never fetched."""
+    """Version in the distribution's own repository, for hosts whose lists were never fetched."""
+    nginx_stream: str = ""
+    """The module stream that brings it."""
     code_name: str = ""
     """What the PostgreSQL project's repository calls the release."""
     brotli_module: str = ""
     """Package with NGINX's module that serves files compressed by brotli; not each has one."""
     last_mattermost: str = ""
     """The last line of Mattermost that starts there, where newer ones don't."""
+
+
+def _enterprise_linux_9(distribution: str, name: str, last_day: date) -> Platform:
+    """The rebuilds have the packages of Red Hat's own, by AppStream's module streams."""
+    return Platform(
+        distribution,
+        "9",
+        name,
+        "not built",
+        last_day,
+        ENTERPRISE_LINUX,
+        (2, 34),
+        16,
+        postgresql_streams=(15, 16),
+        nginx="1.24.0",
+        nginx_stream="1.24",
+    )
 
 
 PLATFORMS = (
@@ -58,7 +77,7 @@ PLATFORMS = (
         "Debian",
         "supported",
         date(2030, 6, 30),
-        "debian",
+        DEBIAN,
         (2, 41),
         17,
         nginx="1.26.3",
@@ -71,7 +90,7 @@ PLATFORMS = (
         "Debian",
         "supported",
         date(2028, 6, 30),
-        "debian",
+        DEBIAN,
         (2, 36),
         15,
         nginx="1.22.1",
@@ -84,7 +103,7 @@ PLATFORMS = (
         "Debian",
         "supported",
         date(2026, 8, 31),
-        "debian",
+        DEBIAN,
         (2, 31),
         13,
         nginx="1.18.0",
@@ -96,7 +115,7 @@ PLATFORMS = (
         "Ubuntu",
         "supported",
         date(2029, 5, 31),
-        "debian",
+        DEBIAN,
         (2, 39),
         16,
         nginx="1.24.0",
@@ -109,25 +128,16 @@ PLATFORMS = (
         "Ubuntu",
         "supported",
         date(2027, 4, 30),
-        "debian",
+        DEBIAN,
         (2, 35),
         14,
         nginx="1.18.0",
         code_name="jammy",
     ),
-    Platform(
-        "rhel",
-        "9",
-        "Red Hat Enterprise Linux",
-        "not built",
-        date(2032, 5, 31),
-        "redhat",
-        (2, 34),
-        13,
-    ),
-    Platform("almalinux", "9", "AlmaLinux", "not built", date(2032, 5, 31), "redhat", (2, 34), 13),
-    Platform("rocky", "9", "Rocky Linux", "not built", date(2032, 5, 31), "redhat", (2, 34), 13),
-    Platform("ol", "9", "Oracle Linux", "not built", date(2032, 6, 30), "redhat", (2, 34), 13),
+    _enterprise_linux_9("rhel", "Red Hat Enterprise Linux", date(2032, 5, 31)),
+    _enterprise_linux_9("almalinux", "AlmaLinux", date(2032, 5, 31)),
+    _enterprise_linux_9("rocky", "Rocky Linux", date(2032, 5, 31)),
+    _enterprise_linux_9("ol", "Oracle Linux", date(2032, 6, 30)),
     Platform(
         "rhel",
         "8",
@@ -191,6 +201,20 @@ def find(distribution: str, release: str) -> Platform | None:
     return next((one for one in rows if one.release in ("", short)), None)
 
 
+def nearest(distribution: str, release: str) -> Platform:
+    """The row of a system, else of the newest supported release of the same distribution.
+
+    The latter is for a release that is not known yet, where the check is skipped. Raises
+    OperatorError, with the sentence of the check, where nobody knows how to deploy there.
+    """
+    rows = [one for one in PLATFORMS if one.distribution == distribution and one.family]
+    # The rows of a distribution begin with its newest release.
+    found = find(distribution, release) or next(iter(rows), None)
+    if found and found.family:
+        return found
+    raise OperatorError(refusal(distribution, release) or "")
+
+
 def name_of(distribution: str) -> str:
     """``rhel`` -> Red Hat Enterprise Linux; ``ID`` itself where nobody here knows it."""
     names = (one.name for one in PLATFORMS if one.distribution == distribution)
@@ -236,23 +260,6 @@ def _reason(found: Platform | None, distribution: str) -> str:
     return f"{ended}{last if found.last_mattermost else ''}"
 
 
-def code_name(distribution: str, release: str) -> str:
-    """``debian`` and ``12`` -> bookworm. Raises OperatorError where there is none."""
-    found = find(distribution, release)
-    if found and found.code_name:
-        return found.code_name
-    raise OperatorError(
-        f"The PostgreSQL project has no packages for {name_of(distribution)} {release} that we "
-        "know. Write pgdg = False, or state an external database as `postgres.dsn`."
-    )
-
-
-def brotli_module(distribution: str, release: str) -> str | None:
-    """The package with NGINX's module for brotli, where the distribution has one."""
-    found = find(distribution, release)
-    return found.brotli_module or None if found else None
-
-
 def warning(distribution: str, release: str, today: date | None = None) -> str | None:
     """A sentence where a supported system gets no free security updates any more."""
     found = find(distribution, release)
@@ -263,36 +270,4 @@ def warning(distribution: str, release: str, today: date | None = None) -> str |
     return (
         f"Free security updates for {found.name} {release} ended on {found.last_day}. "
         f"{way_out(today)}."
-    )
-
-
-def architecture_refusal(architecture: str) -> str | None:
-    """A sentence where there is no server for this processor."""
-    if architecture in ("amd64", "arm64"):
-        return None
-    return (
-        f"The host's architecture is {architecture}, and the server exists for x86-64 (amd64) and "
-        "arm64 only. Take such a host."
-    )
-
-
-def architecture_warning(architecture: str) -> str | None:
-    """A sentence where the server exists, with less in it."""
-    if architecture != "arm64":
-        return None
-    return (
-        "The releases for arm64 come without the prepackaged plugins (Calls, Playbooks, Boards "
-        "and others), and the vendor's requirements name x86-64 only: install the plugins that "
-        "you need yourself, and count on the community for support."
-    )
-
-
-def glibc_verdict(glibc: str, release: str) -> str | None:
-    """A sentence where the binary of ``release`` would not start with this glibc (``2.36``)."""
-    lowest = minimum_glibc(release)
-    if tuple(int(part) for part in glibc.split(".")[:2]) >= lowest:
-        return None
-    return (
-        f"The host has glibc {glibc}, and Mattermost {release} needs {lowest[0]}.{lowest[1]} or "
-        f"newer: the binary would not start. {way_out()}, or choose another release."
     )

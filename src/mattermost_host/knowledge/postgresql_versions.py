@@ -6,9 +6,6 @@ the PostgreSQL project still supports, and only an extended support release rais
 
 from datetime import date
 
-from mattermost_host.knowledge import platforms
-from mattermost_host.support.errors import OperatorError
-
 PGDG_DEFAULT = 17
 """Major version that is installed from the PostgreSQL project's own repository unless stated."""
 
@@ -44,20 +41,6 @@ def minimum_for(release: str) -> int:
     """Lowest PostgreSQL major version that Mattermost ``release`` (``11.7.9``) starts with."""
     major, minor = (int(part) for part in release.split(".")[:2])
     return next(lowest for line, lowest in MINIMUM if (major, minor) >= line)
-
-
-def shipped_with(distribution: str, release: str) -> int:
-    """Major version that the distribution itself ships: ``("ubuntu", "24.04")`` -> 16.
-
-    Raises OperatorError for a distribution of which that is not known.
-    """
-    platform = platforms.find(distribution, release)
-    if platform and platform.postgresql:
-        return platform.postgresql
-    raise OperatorError(
-        f"The PostgreSQL version of {distribution} {release} is not known. Set an external "
-        "one as `postgres.dsn`, or take a supported distribution."
-    )
 
 
 def too_old(major: int, release: str) -> str | None:

@@ -44,7 +44,9 @@ class Place:
     key: str
     hook: str
     drop_in: str
-    """Of certbot.service; there only for a private authority."""
+    """Of ``service``; there only for a private authority."""
+    service: str
+    """The unit that renews."""
 
 
 @dataclass(frozen=True)
@@ -84,13 +86,14 @@ class AskCertificate(Question["CertificateState"]):
 
     def script(self) -> str:
         certificate, key, drop_in = self.place.certificate, self.place.key, self.place.drop_in
+        service = self.place.service
         return f"""
 [ "$(stat -c %a:%U {certificate} {key} | xargs)" = "644:root 600:root" ] &&
   public=$(openssl x509 -in {certificate} -noout -pubkey) &&
   [ "$public" = "$(openssl pkey -in {key} -pubout)" ] && echo fits
 cmp -s {LIVE}/fullchain.pem {certificate} && cmp -s {LIVE}/privkey.pem {key} && echo installed
 sed -n 's/^server *= */directory=/p' {RENEWAL}
-[ -e {drop_in} ] && ! systemctl show -p DropInPaths certbot.service | grep -qF {drop_in} &&
+[ -e {drop_in} ] && ! systemctl show -p DropInPaths {service} | grep -qF {drop_in} &&
   echo unread
 cat {LIVE}/cert.pem"""
 

@@ -20,10 +20,9 @@ class HasLocale(Question[bool]):
 
     def script(self) -> str:
         compiled = self.locale.replace("UTF-8", "utf8")
-        return (
-            f"locale -a | grep -qx '{compiled}' && "
-            f"grep -q '^{self.locale} ' /etc/locale.gen && echo yes"
-        )
+        # Where locales are generated; elsewhere a package brings each.
+        listed = f"! command -v locale-gen >/dev/null || grep -q '^{self.locale} ' /etc/locale.gen"
+        return f"locale -a | grep -qx '{compiled}' && {{ {listed}; }} && echo yes"
 
     def parse(self, lines: list[str]) -> bool:
         return lines == ["yes"]

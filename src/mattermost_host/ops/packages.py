@@ -1,6 +1,6 @@
 """Packages of the distribution: one question for all of a component's packages."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pyinfra import host
@@ -10,53 +10,14 @@ from pyinfra.api.operation import OperationMeta
 from mattermost_host.engine.batch import Question
 from mattermost_host.engine.explanations import Change, explain
 from mattermost_host.engine.questions import ask, changing, expect
+from mattermost_host.knowledge.families import PackageManager
+from mattermost_host.ops import apt, dnf
 
-POLICY = "/usr/sbin/policy-rc.d"
-LISTS_MAX_AGE_MIN = 60
-LOCK_LIMIT_S = 600
-LOCK_PAUSE_S = 5
-LOCKED = (
-    f"Another apt or dpkg has held this lock for {LOCK_LIMIT_S // 60} minutes. Wait until it has "
-    "ended (unattended-upgrades may take long), or see what it waits for, and run this again."
-)
-
-# A killed run leaves its apt behind, at work, and the system updates itself when it likes: we wait.
-# apt itself waits for one of the four locks only. No child may inherit our lock (9>&-).
-# Services must not start before they are configured; exit status 101 is "not allowed".
-# The script names us, so that one left behind by a killed run is recognised and removed.
-INSTALL = f"""set -eu
-export DEBIAN_FRONTEND=noninteractive
-exec 9>/run/lock/mattermost-host.packages; flock -w 600 9
-apt="apt-get -y -q --no-install-recommends"
-tries={LOCK_LIMIT_S // LOCK_PAUSE_S}
-told=
-patiently() {{
-  while :; do
-    if said=$("$@" 9>&- 2>&1); then printf '%s\\n' "$said"; return; else status=$?; fi
-    case $said in
-      *'Could not get lock'* | *'Unable to lock'* | *'locked by another process'*) ;;
-      *) printf '%s\\n' "$said" >&2; exit $status ;;
-    esac
-    if [ $tries -le 0 ]; then
-      printf '%s\\n%s\\n' "$said" '{LOCKED}' >&2; exit $status
-    fi
-    [ -n "$told" ] || echo "waiting for another apt or dpkg: $said" >&2
-    told=yes
-    tries=$((tries - 1)); sleep {LOCK_PAUSE_S}
-  done
-}}
-lists=/var/lib/apt/lists
-fresh=$(find $lists -maxdepth 1 -name '*Packages*' -mmin -{LISTS_MAX_AGE_MIN} | head -n 1)
-[ -n "$fresh" ] && [ -n "$(find /etc/apt/sources.list.d -newer "$fresh")" ] && fresh=
-grep -qs mattermost-host {POLICY} && rm -f {POLICY}
-if [ ! -e {POLICY} ]; then
-  trap 'rm -f {POLICY}' EXIT
-  printf '#!/bin/sh\\n# mattermost-host: removed after the installation\\nexit 101\\n' > {POLICY}
-  chmod 755 {POLICY}
-fi
-patiently dpkg --configure -a
-[ -n "$fresh" ] || patiently $apt update
-patiently $apt -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold install"""
+QUERIES: Mapping[PackageManager, Callable[[Sequence[str]], str]] = {
+    "apt": apt.query,
+    "dnf": dnf.query,
+}
+INSTALLATIONS: Mapping[PackageManager, str] = {"apt": apt.INSTALL, "dnf": dnf.INSTALL}
 
 
 @dataclass(frozen=True)
@@ -64,43 +25,42 @@ class PackageStates(Question[dict[str, str]]):
     """Version of each installed package; the key ``policy`` where a killed run left its lock."""
 
     packages: tuple[str, ...]
+    manager: PackageManager
 
     @classmethod
     def joined(cls, questions: Sequence["PackageStates"]) -> "PackageStates":
         """All their packages at once: dpkg-query reads all that it knows each time."""
-        return cls(tuple(sorted({name for one in questions for name in one.packages})))
+        names = {name for one in questions for name in one.packages}
+        return cls(tuple(sorted(names)), questions[0].manager)
 
     def part(self, answer: dict[str, str]) -> dict[str, str]:
         """Our packages' versions, and the lock."""
         return {name: answer[name] for name in (*self.packages, "policy") if name in answer}
 
     def script(self) -> str:
-        names = " ".join(self.packages)
-        return (
-            f"dpkg-query -W -f='${{Package}} ${{db:Status-Status}} ${{Version}}\\n' {names}\n"
-            f"grep -qs mattermost-host {POLICY} && echo 'policy installed 0'"
-        )
+        return QUERIES[self.manager](self.packages)
 
     def parse(self, lines: list[str]) -> dict[str, str]:
         rows = [line.split() for line in lines]
         return {row[0]: row[2] for row in rows if len(row) == 3 and row[1] == "installed"}
 
 
-def installed(name: str, packages: Sequence[str]) -> OperationMeta:
+def installed(name: str, packages: Sequence[str], manager: PackageManager) -> OperationMeta:
     """Keep ``packages`` installed, in the versions that the distribution offers."""
-    expect(PackageStates(tuple(packages)))
-    return _installed(name=name, packages=tuple(packages))
+    question = PackageStates(tuple(packages), manager)
+    expect(question)
+    return _installed(name=name, question=question)
 
 
 @operation()
-def _installed(packages: tuple[str, ...]) -> Generator[StringCommand, None, None]:
-    found = ask(PackageStates(packages))
-    missing = [package for package in packages if package not in found]
+def _installed(question: PackageStates) -> Generator[StringCommand, None, None]:
+    found = ask(question)
+    missing = [package for package in question.packages if package not in found]
     explain(*(Change(package, "is not installed") for package in missing))
     if missing:
-        yield from changing(StringCommand(INSTALL, *missing))
+        yield from changing(StringCommand(INSTALLATIONS[question.manager], *missing))
     elif "policy" in found:
-        explain(Change(POLICY, "was left behind by a run that ended in the middle"))
-        yield from changing(StringCommand(f"rm -f {POLICY}"))
+        explain(Change(apt.POLICY, "was left behind by a run that ended in the middle"))
+        yield from changing(StringCommand(f"rm -f {apt.POLICY}"))
     else:
         host.noop("all packages are installed")

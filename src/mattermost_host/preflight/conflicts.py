@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from mattermost_host.facts.host import FIREWALLS, WEB_SERVERS, HostFacts, Listener
+from mattermost_host.knowledge.families import Cluster
 from mattermost_host.knowledge.surface import Port
 from mattermost_host.preflight.finding import Finding, Requirement
 from mattermost_host.preflight.host import unreadable
@@ -68,19 +69,19 @@ def no_other_web_server() -> Requirement:
     return _of_units("no-other-web-server", check, "No web server but our own NGINX.")
 
 
-def no_other_postgresql(ours: Callable[[HostFacts], tuple[str, str]]) -> Requirement:
-    """No PostgreSQL cluster but ours, which is version and name as ``("15", "main")``."""
+def no_other_postgresql(ours: Callable[[HostFacts], Cluster]) -> Requirement:
+    """No PostgreSQL cluster but ours."""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
         needed = "no cluster but the site's own"
         others = [
             f"{version}/{name}"
             for version, name, _ in facts.clusters
-            if not facts.managed or (version, name) != ours(facts)
+            if not facts.managed or (version, name) != ours(facts).name
         ]
         remedy = (
-            "Use it as an external database (postgres.dsn), or remove it (pg_dropcluster, "
-            "and its package) if nothing needs its data."
+            "Use it as an external database (postgres.dsn), or remove it "
+            f"({ours(facts).removal}) if nothing needs its data."
         )
         found = f"PostgreSQL {', '.join(others)} on the host" if others else ""
         yield _judge("no-other-postgresql", found, needed, remedy)

@@ -7,7 +7,7 @@ What may already stand in the way there is in ``conflicts.py``, what hosts have 
 from collections.abc import Callable, Iterator
 
 from mattermost_host.facts.host import DISK_PATHS, HostFacts
-from mattermost_host.knowledge import platforms, postgresql_versions, sizing
+from mattermost_host.knowledge import binaries, platforms, postgresql_versions, sizing
 from mattermost_host.knowledge.sizing import Usage
 from mattermost_host.preflight.finding import Finding, Requirement, Verdict
 from mattermost_host.support.errors import OperatorError
@@ -62,8 +62,8 @@ def architecture() -> Requirement:
     """Mattermost exists for the host's processor architecture."""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
-        refusal = platforms.architecture_refusal(facts.architecture)
-        warning = platforms.architecture_warning(facts.architecture)
+        refusal = binaries.refusal(facts.architecture)
+        warning = binaries.warning(facts.architecture)
         verdict: Verdict = "error" if refusal else "warning" if warning else "ok"
         yield Finding(
             "architecture", verdict, facts.architecture, "amd64 or arm64", refusal or warning or ""
@@ -79,7 +79,7 @@ def glibc(version_on: VersionOn) -> Requirement:
         version = version_on(facts)
         needed = f"a glibc that Mattermost {version} starts with"
         try:
-            refusal = platforms.glibc_verdict(facts.glibc, version)
+            refusal = binaries.glibc_verdict(facts.glibc, version)
         except ValueError:
             yield unreadable("glibc", "the version of glibc", needed)
         else:
@@ -276,19 +276,12 @@ def locale() -> Requirement:
 
 
 def postgresql_version(major: Callable[[HostFacts], int], version_on: VersionOn) -> Requirement:
-    """The PostgreSQL that will run is one that the release of Mattermost starts with.
-
-    ``major`` tells it from the facts; it may raise OperatorError.
-    """
+    """The PostgreSQL that will run is one that the release of Mattermost starts with."""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
         version = version_on(facts)
         needed = f"PostgreSQL {postgresql_versions.minimum_for(version)} or newer"
-        try:
-            found = major(facts)
-        except OperatorError as error:
-            yield Finding("postgresql-version", "error", "not known", needed, str(error))
-            return
+        found = major(facts)
         too_old = postgresql_versions.too_old(found, version)
         ended = postgresql_versions.out_of_support(found)
         verdict: Verdict = "error" if too_old else "warning" if ended else "ok"

@@ -18,7 +18,7 @@ from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.reading import LOG_IN, Reading, facts_of
 from mattermost_host.preflight.finding import Finding, Inquiry, Need, Requirement, SiteRequirement
 from mattermost_host.preflight.report import PreflightError, Report
-from mattermost_host.support.errors import Mistake, SiteError
+from mattermost_host.support.errors import Mistake, OperatorError, SiteError
 
 REACHABLE = "reachable"
 NO_ANSWER = Refusal("no answer", LOG_IN)
@@ -153,9 +153,17 @@ def _checked(
         if one.name in skip:
             yield _skipped(one.name, skip)
         elif isinstance(one, Requirement):
-            yield from one.check(facts)
+            yield from _judged(one, facts)
         else:
             yield from (finding for about, finding in together[one.name] if about == host)
+
+
+def _judged(needed: Requirement, facts: HostFacts) -> Iterator[Finding]:
+    try:
+        yield from needed.check(facts)
+    except OperatorError as error:
+        # Of a system that nobody knows; skipping the check of the system does not help.
+        yield Finding(needed.name, "error", "not known for this system", "", str(error))
 
 
 def _skipped(name: str, skip: Mapping[str, str]) -> Finding:

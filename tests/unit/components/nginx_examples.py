@@ -6,6 +6,7 @@ from typing import Any
 from mattermost_host.components import nginx
 from mattermost_host.components.nginx import Serving, Settings
 from mattermost_host.knowledge import sizing
+from mattermost_host.knowledge.families import DEBIAN
 from mattermost_host.ops import files
 from mattermost_host.ops.entries import Absent
 from tests.unit.fake_host import Answer, Plan, nothing_installed, plan
@@ -23,6 +24,7 @@ SERVING = Serving(
 )
 HOST = {
     "before_start": ("After=wall.service",),
+    "family": DEBIAN,
     "sizing": sizing.nginx(50),
     "nginx_version": "1.22.1-9+deb12u2",
     "brotli_module": None,

@@ -33,7 +33,7 @@ def test_a_fresh_host() -> None:
         "Base | our folder and the kernel parameters are in place",
         "Base | the clock is synchronised",
     ]
-    assert "curl locales" in result.steps[0].shell
+    assert "nftables locales" in result.steps[0].shell
     assert "systemd-timesyncd" in result.steps[0].shell
 
 

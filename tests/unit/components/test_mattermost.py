@@ -15,6 +15,7 @@ from mattermost_host.components.mattermost import (
     Settings,
     environment,
 )
+from mattermost_host.knowledge.families import DEBIAN
 from mattermost_host.knowledge.process_environment import quoted
 from mattermost_host.ops.entries import Absent
 from mattermost_host.releases.choice import Release
@@ -55,6 +56,7 @@ class Deployed:
     def __call__(self, answer: Any = nothing_installed, **changed: Any) -> Plan:
         settings = Settings(**changed.pop("settings", {}))
         wiring = {
+            "family": DEBIAN,
             "wanted": self.wanted,
             "before_start": ("After=wall.service",),
             "brotli": True,
@@ -76,7 +78,7 @@ def deployed(tarball: Path) -> Deployed:
 def test_a_fresh_host(deployed: Deployed) -> None:
     assert deployed().changed == [
         "Mattermost | the account mattermost exists",
-        "Mattermost | what the release needs is installed",
+        "Mattermost | tools for the release are installed",
         "Mattermost | the folders of the releases are in place",
         "Mattermost | release 11.7.9 is unpacked",
         "Mattermost | release 11.7.9 is current",

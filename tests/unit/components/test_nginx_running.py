@@ -16,6 +16,7 @@ import pytest
 
 from mattermost_host.components import nginx
 from mattermost_host.knowledge import sizing
+from mattermost_host.knowledge.families import DEBIAN
 from tests.unit.parsers import needs
 
 TOKEN = "t0pSecretToken"
@@ -86,7 +87,7 @@ def _configuration(folder: Path, port: int, upstream: int) -> Path:
     site = re.sub(r"listen 443 ssl http2", f"listen 127.0.0.1:{port}", site)
     site = re.sub(r"listen 80 ", f"listen 127.0.0.1:{_free_port()} ", site)
     site = re.sub(r" *ssl_certificate.*\n", "", site)
-    main = nginx.main_configuration(sizing.nginx(50))
+    main = nginx.main_configuration(sizing.nginx(50), DEBIAN.nginx)
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     temporary = "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in kinds)
     for pattern, text in (

@@ -12,6 +12,7 @@ from mattermost_host.certificates.authority import Pair
 from mattermost_host.components import tls
 from mattermost_host.components.tls import Settings
 from mattermost_host.engine.batch import Question
+from mattermost_host.knowledge.families import DEBIAN
 from mattermost_host.knowledge.surface import SecretFile, Unit
 from mattermost_host.ops import acme
 from mattermost_host.ops.acme import AskCertificate, CertificateState
@@ -21,6 +22,7 @@ from tests.unit import local
 from tests.unit.examples import place
 from tests.unit.fake_host import Plan, answering, plan
 
+PLACE = tls.place_of(DEBIAN.certbot)
 NAME = "mm.example.com"
 NOW = datetime.now(UTC)
 AUTHORITY = certificates.new_authority("test", NOW - timedelta(minutes=1))
@@ -43,10 +45,10 @@ def _right() -> CertificateState:
 
 def planned(settings: Settings, state: CertificateState, pair: Pair | None = None) -> Plan:
     def both() -> None:
-        tls.deploy(settings=settings, server_name=NAME, pair=pair)
-        tls.issue(settings=settings, server_name=NAME)
+        tls.deploy(settings=settings, family=DEBIAN, server_name=NAME, pair=pair)
+        tls.issue(settings=settings, family=DEBIAN, server_name=NAME)
 
-    question: Question[CertificateState] = AskCertificate(tls.PLACE)
+    question: Question[CertificateState] = AskCertificate(PLACE)
     return plan(both, answer=answering({question: state}))
 
 
@@ -72,7 +74,7 @@ def test_without_acme_everything_of_it_is_removed() -> None:
         tls.HOOK,
         tls.CHALLENGES,
         tls.ACME_AUTHORITIES,
-        tls.DROP_IN,
+        PLACE.drop_in,
     }
     assert tls.challenge_folder(Settings()) is None
     assert tls.surface(Settings(), place()).units == ()
@@ -121,7 +123,7 @@ def test_private_acme_server_is_verified_with_its_own_authorities(tmp_path: Path
     private = ACME.model_copy(update={"ca_bundle": str(bundle)})
     result = planned(private, CertificateState(unread_drop_in=True))
     assert result.text(tls.ACME_AUTHORITIES) == AUTHORITY.certificate
-    assert f"Environment=REQUESTS_CA_BUNDLE={tls.ACME_AUTHORITIES}\n" in result.text(tls.DROP_IN)
+    assert f"Environment=REQUESTS_CA_BUNDLE={tls.ACME_AUTHORITIES}\n" in result.text(PLACE.drop_in)
     command = result.step(ISSUED).shell
     assert command.startswith("set -eu\nsystemctl daemon-reload\n")
     assert f"REQUESTS_CA_BUNDLE={tls.ACME_AUTHORITIES} certbot" in command

@@ -9,10 +9,13 @@ from pydantic import SecretStr
 
 from mattermost_host.certificates.authority import Pair
 from mattermost_host.components import tls
+from mattermost_host.knowledge.families import DEBIAN
 from mattermost_host.ops import acme
 from mattermost_host.ops.acme import AskCertificate, CertificateState
 from tests.unit import local
 from tests.unit.components.test_tls import ACME, AUTHORITY, PAIR, STANDING, planned
+
+PLACE = tls.place_of(DEBIAN.certbot)
 
 
 def _write(path: Path, text: str, mode: int) -> None:
@@ -36,13 +39,13 @@ def _asked(tmp_path: Path) -> CertificateState:
     programs = tmp_path / "programs"
     local.program(programs, "systemctl", "echo DropInPaths=")
     found: CertificateState = local.ask_here(
-        AskCertificate(tls.PLACE),
+        AskCertificate(PLACE),
         programs,
         {
             acme.LIVE: tmp_path / "live",
             tls.FOLDER: tmp_path / "tls",
             acme.RENEWAL: tmp_path / "renewal.conf",
-            tls.DROP_IN: tmp_path / "drop-in.conf",
+            PLACE.drop_in: tmp_path / "drop-in.conf",
         },
     )
     return found

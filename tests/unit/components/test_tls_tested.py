@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from mattermost_host.certificates.authority import Pair, new_authority, new_leaf
 from mattermost_host.components import tls
 from mattermost_host.components.tls import Settings
+from mattermost_host.knowledge.families import DEBIAN
 from mattermost_host.ops import acme
 from mattermost_host.ops.acme import AskCertificate, CertificateState
 from tests.unit import local
@@ -18,6 +19,7 @@ from tests.unit.parsers import needs
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: NGINX makes its folders")
 
+PLACE = tls.place_of(DEBIAN.certbot)
 NAME = "mm.example.com"
 NOW = datetime.now(UTC)
 AUTHORITY = new_authority("test", NOW - timedelta(minutes=1))
@@ -46,7 +48,10 @@ def folder(tmp_path: Path) -> Path:
 
 def _deploy(pair: Pair, folder: Path) -> tuple[int, str]:
     """Put the pair in place by the real shell and the real NGINX."""
-    planned = plan(lambda: tls.deploy(settings=Settings(mode="files"), server_name=NAME, pair=pair))
+    settings = Settings(mode="files")
+    planned = plan(
+        lambda: tls.deploy(settings=settings, family=DEBIAN, server_name=NAME, pair=pair)
+    )
     step = planned.step("certificate and key are in place")
     script = local.moved(step.shell, {f"place {tls.FOLDER}": f"place {folder}"})
     script = script.replace('cp -- "$stage$1" new', f'cp -- "$stage{tls.FOLDER}/${{1##*/}}" new')
@@ -57,8 +62,8 @@ def _deploy(pair: Pair, folder: Path) -> tuple[int, str]:
 def _hook(folder: Path, live: Path) -> tuple[int, str]:
     settings = Settings(mode="acme", email="admin@example.com")
     planned = plan(
-        lambda: tls.deploy(settings=settings, server_name=NAME, pair=None),
-        answer=answering({AskCertificate(tls.PLACE): CertificateState()}),
+        lambda: tls.deploy(settings=settings, family=DEBIAN, server_name=NAME, pair=None),
+        answer=answering({AskCertificate(PLACE): CertificateState()}),
     )
     places = {acme.LIVE: live, tls.FOLDER: folder, "/run": live.parent / "run"}
     script = local.moved(planned.text(tls.HOOK), places)

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from mattermost_host.knowledge import platforms
+from mattermost_host.knowledge import binaries, platforms
 from mattermost_host.support.errors import OperatorError
 
 TODAY = date(2026, 11, 21)
@@ -109,29 +109,10 @@ def test_everything_else_is_refused_with_the_reason(
     assert platforms.refusal(distribution, release) == f"{sentence} {WAY_OUT}"
 
 
-def test_architectures() -> None:
-    assert platforms.architecture_refusal("amd64") is None
-    assert platforms.architecture_warning("amd64") is None
-    assert platforms.architecture_refusal("arm64") is None
-    assert "without the prepackaged plugins" in (platforms.architecture_warning("arm64") or "")
-    assert platforms.architecture_refusal("riscv64") == (
-        "The host's architecture is riscv64, and the server exists for x86-64 (amd64) and arm64 "
-        "only. Take such a host."
-    )
-
-
-def test_a_glibc_that_is_too_old() -> None:
-    assert platforms.glibc_verdict("2.31", "12.0.0") == (
-        "The host has glibc 2.31, and Mattermost 12.0.0 needs 2.34 or newer: the binary would not "
-        f"start. {WAY_OUT[:-1]}, or choose another release."
-    )
-    assert platforms.glibc_verdict("2.34", "12.0.0") is None
-
-
 @pytest.mark.parametrize("platform", SUPPORTED, ids=lambda one: f"{one.name} {one.release}")
 def test_of_a_supported_system_everything_is_known(platform: platforms.Platform) -> None:
     assert platform.glibc
-    assert platforms.glibc_verdict(".".join(map(str, platform.glibc)), "11.7.9") is None
+    assert binaries.glibc_verdict(".".join(map(str, platform.glibc)), "11.7.9") is None
     assert platform.family and platform.last_day and platform.postgresql
     assert platform.nginx and platform.code_name
 
@@ -151,12 +132,6 @@ def test_every_sentence_has_its_words() -> None:
             assert one.last_mattermost, one
 
 
-def test_code_names() -> None:
-    assert platforms.code_name("debian", "12") == "bookworm"
-    with pytest.raises(OperatorError, match=r"no packages for Rocky Linux 9\.4"):
-        platforms.code_name("rocky", "9.4")
-
-
 @pytest.mark.parametrize(
     ("distribution", "release", "has"),
     [
@@ -169,4 +144,39 @@ def test_code_names() -> None:
     ],
 )
 def test_where_nginx_can_serve_brotli(distribution: str, release: str, has: bool) -> None:
-    assert (platforms.brotli_module(distribution, release) is not None) is has
+    platform = platforms.find(distribution, release)
+    assert platform and bool(platform.brotli_module) is has
+
+
+@pytest.mark.parametrize(
+    ("distribution", "release", "major"),
+    [
+        ("debian", "11", 13),
+        ("debian", "12", 15),
+        ("debian", "13", 17),
+        ("ubuntu", "22.04", 14),
+        ("ubuntu", "24.04", 16),
+        ("rhel", "9.4", 16),
+        ("almalinux", "9.6", 16),
+        ("rocky", "9", 16),
+        ("ol", "9.5", 16),
+    ],
+)
+def test_what_a_distribution_ships(distribution: str, release: str, major: int) -> None:
+    assert platforms.nearest(distribution, release).postgresql == major
+
+
+@pytest.mark.parametrize(
+    ("distribution", "release", "nearest"),
+    [("ubuntu", "26.04", "24.04"), ("rhel", "10.1", "9"), ("debian", "14", "13")],
+)
+def test_a_release_that_is_not_known_yet_is_taken_as_the_newest_known_one(
+    distribution: str, release: str, nearest: str
+) -> None:
+    assert platforms.nearest(distribution, release).release == nearest
+
+
+@pytest.mark.parametrize(("distribution", "release"), [("debian", "10"), ("rhel", "8"), ("", "")])
+def test_nobody_knows_how_to_deploy_there(distribution: str, release: str) -> None:
+    with pytest.raises(OperatorError, match="is not supported"):
+        platforms.nearest(distribution, release)

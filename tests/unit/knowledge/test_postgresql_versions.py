@@ -5,7 +5,6 @@ from datetime import date
 import pytest
 
 from mattermost_host.knowledge import postgresql_versions as versions
-from mattermost_host.support.errors import OperatorError
 
 TODAY = date(2026, 11, 21)
 
@@ -29,33 +28,6 @@ TODAY = date(2026, 11, 21)
 )
 def test_the_minimum_follows_the_policy_table(release: str, lowest: int) -> None:
     assert versions.minimum_for(release) == lowest
-
-
-@pytest.mark.parametrize(
-    ("distribution", "release", "major"),
-    [
-        ("debian", "11", 13),
-        ("debian", "12", 15),
-        ("debian", "13", 17),
-        ("ubuntu", "22.04", 14),
-        ("ubuntu", "24.04", 16),
-        ("rhel", "9.4", 13),
-        ("almalinux", "9.6", 13),
-        ("rocky", "9", 13),
-        ("ol", "9.5", 13),
-    ],
-)
-def test_what_a_distribution_ships(distribution: str, release: str, major: int) -> None:
-    assert versions.shipped_with(distribution, release) == major
-
-
-def test_an_unknown_distribution_is_a_sentence() -> None:
-    with pytest.raises(OperatorError) as raised:
-        versions.shipped_with("debian", "10")
-    assert str(raised.value) == (
-        "The PostgreSQL version of debian 10 is not known. Set an external one as "
-        "`postgres.dsn`, or take a supported distribution."
-    )
 
 
 def test_a_version_below_the_minimum_is_refused_with_the_ways_out() -> None:

@@ -7,16 +7,19 @@ from pathlib import Path
 import pytest
 
 from mattermost_host.ops import packages
-from mattermost_host.ops.packages import INSTALL, LOCKED, POLICY, PackageStates
+from mattermost_host.ops.apt import INSTALL, LOCKED, POLICY
+from mattermost_host.ops.packages import PackageStates
 from tests.unit import local
 from tests.unit.fake_host import answering, plan
 
-BOTH = PackageStates(("nginx", "curl"))
+BOTH = PackageStates(("nginx", "curl"), "apt")
 
 
 def _shell(found: dict[str, str]) -> str:
     return plan(
-        lambda: packages.installed(name="both are installed", packages=["nginx", "curl"]),
+        lambda: packages.installed(
+            name="both are installed", packages=["nginx", "curl"], manager="apt"
+        ),
         answer=answering({BOTH: found}),
     ).shell
 
@@ -176,6 +179,6 @@ def test_a_lock_that_is_never_given_up_is_a_sentence(apt: Apt) -> None:
 def test_a_real_dpkg_answers(tmp_path: Path) -> None:
     if not Path("/usr/bin/dpkg-query").exists():
         pytest.skip("this machine has no dpkg-query")
-    found = local.ask_here(PackageStates(("dpkg", "no-such-package-anywhere")))
+    found = local.ask_here(PackageStates(("dpkg", "no-such-package-anywhere"), "apt"))
     assert set(found) <= {"dpkg", "policy"}
     assert found["dpkg"][0].isdigit()

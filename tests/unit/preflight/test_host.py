@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 
 from mattermost_host.facts.host import DISK_PATHS, Disk, HostFacts, Listener
+from mattermost_host.knowledge.families import DEBIAN
 from mattermost_host.knowledge.surface import Port
 from mattermost_host.preflight import conflicts, together
 from mattermost_host.preflight import host as requirements
 from mattermost_host.preflight.finding import Finding, Requirement, SiteRequirement
-from mattermost_host.support.errors import OperatorError
 from tests.unit.examples import DEBIAN_12
 
 HTTPS = Port(443, "HTTPS", "world", process="nginx")
@@ -47,7 +47,7 @@ EVERY: dict[str, Requirement] = {
         requirements.postgresql_version(lambda _: 15, lambda _: "11.7.9"),
         conflicts.ports_free([HTTPS, SERVER, SSH]),
         conflicts.no_other_web_server(),
-        conflicts.no_other_postgresql(lambda _: ("15", "main")),
+        conflicts.no_other_postgresql(lambda _: DEBIAN.cluster(15)),
         conflicts.no_other_firewall(),
         conflicts.nothing_forwarded(allowed=False),
         conflicts.no_other_mattermost(),
@@ -190,16 +190,11 @@ def test_disks_that_are_shared_count_once_and_others_add_up() -> None:
     assert releases.found == "1,024 MB free for /opt"
 
 
-def no_cluster(_: HostFacts) -> int:
-    raise OperatorError("Which PostgreSQL it ships is not known.")
-
-
 @pytest.mark.parametrize(
     ("major", "verdict", "words"),
     [
         (lambda _: 13, "error", "too old"),
         (lambda _: 17, "ok", ""),
-        (no_cluster, "error", "is not known"),
     ],
 )
 def test_the_postgresql_to_come(

@@ -1,0 +1,183 @@
+"""What a host says of a unit: its state, its files, its limits."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mattermost_host.ops import unit_files
+from mattermost_host.ops.unit_state import AskUnit, UnitState
+from tests.unit import local
+from tests.unit.ops.machine import QUESTION, RIGHT, SHOWN, Machine
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+def test_a_unit_that_is_not_there() -> None:
+    assert QUESTION.parse([]) == UnitState()
+
+
+def test_files_older_than_the_start_are_read(machine: Machine) -> None:
+    machine.touch(machine.restarted, machine.reloaded, machine.started)
+    assert machine.state() == RIGHT
+
+
+def test_files_newer_than_the_start_are_not(machine: Machine) -> None:
+    machine.touch(machine.started, machine.restarted, machine.reloaded)
+    state = machine.state()
+    assert state.to_restart == (str(machine.restarted),)
+    assert state.to_reload == (str(machine.reloaded),)
+
+
+def test_a_file_renamed_into_place_with_an_old_time_is_newer(machine: Machine) -> None:
+    machine.touch(machine.started, machine.folder / "aside")
+    os.utime(machine.folder / "aside", (0, 0))
+    (machine.folder / "aside").rename(machine.restarted)
+    assert machine.state().to_restart == (str(machine.restarted),)
+
+
+def test_a_reload_counts_until_the_file_changes_again(machine: Machine) -> None:
+    machine.touch(machine.started, machine.reloaded, machine.stamp)
+    assert machine.state().to_reload == ()
+    machine.touch(machine.reloaded)
+    assert machine.state().to_reload == (str(machine.reloaded),)
+
+
+def test_a_restart_after_the_last_reload_counts(machine: Machine) -> None:
+    machine.touch(machine.stamp, machine.reloaded, machine.started)
+    assert machine.state().to_reload == ()
+
+
+def test_a_unit_that_never_started(machine: Machine) -> None:
+    machine.shows("ActiveState=inactive\nUnitFileState=\nLoadState=not-found\nMainPID=0")
+    machine.touch(machine.restarted)
+    assert machine.state() == UnitState()
+
+
+@pytest.mark.parametrize(
+    ("shown", "state"),
+    [
+        ("ActiveState=failed\nUnitFileState=enabled", UnitState(enabled=True)),
+        ("ActiveState=reloading\nUnitFileState=static", RIGHT),
+        ("ActiveState=active\nUnitFileState=disabled", UnitState(active=True)),
+        ("LoadState=masked\nActiveState=inactive\nUnitFileState=masked", UnitState(masked=True)),
+        (
+            "ActiveState=active\nUnitFileState=enabled\nNeedDaemonReload=yes",
+            UnitState(active=True, enabled=True, needs_daemon_reload=True),
+        ),
+    ],
+)
+def test_words_of_systemd(machine: Machine, shown: str, state: UnitState) -> None:
+    machine.shows(shown)
+    machine.touch(machine.restarted, machine.reloaded, machine.started)
+    assert machine.state() == state
+
+
+def test_a_process_that_runs_a_deleted_binary_is_stale(machine: Machine) -> None:
+    machine.touch(machine.restarted, machine.reloaded, machine.started)
+    local.program(machine.folder / "programs", "readlink", "echo '/usr/sbin/x (deleted)'")
+    assert machine.state().to_restart == ("/usr/sbin/x",)
+
+
+def test_a_drop_in_that_systemd_has_not_read(machine: Machine) -> None:
+    machine.touch(machine.restarted, machine.reloaded, machine.drop_in, machine.started)
+    assert machine.state().needs_daemon_reload
+    machine.shows(f"{SHOWN}\nDropInPaths=/usr/lib/x.conf {machine.drop_in}")
+    assert not machine.state().needs_daemon_reload
+    # Nobody said that it is ours.
+    assert machine.state().overriding == (str(machine.drop_in),)
+
+
+@pytest.mark.parametrize(
+    ("path", "counts"),
+    [
+        ("/run/systemd/system/postgresql@15-main.service.d/x.conf", True),
+        ("/run/systemd/system.control/postgresql@15-main.service.d/50-Nice.conf", True),
+        ("/etc/systemd/system/postgresql@.service.d/x.conf", True),
+        ("/etc/systemd/system/postgresql@.service", True),
+        ("/usr/local/lib/systemd/system/postgresql@15-main.service", True),
+        ("/etc/systemd/system/service.d/x.conf", True),
+        ("/run/systemd/system/service.d/zzz-lxc-service.conf", False),
+        ("/etc/systemd/system/postgresql@15-main.service.d/x.conf.old", False),
+    ],
+)
+def test_what_goes_before_the_files_of_a_unit(path: str, counts: bool) -> None:
+    unit = "postgresql@15-main.service"
+    folder = path.rpartition("/")[0]
+    assert {path, folder} & set(unit_files.places(unit))
+    assert bool(unit_files.overriding(unit, [f"{path}|"])) is counts
+    state = AskUnit(unit, (folder,)).parse([f"Overriding={path}|"])
+    assert state.overriding == ()
+
+
+def test_files_of_a_name_with_a_dash() -> None:
+    places = set(unit_files.places("mattermost-firewall.service"))
+    assert "/etc/systemd/system/mattermost-.service.d" in places
+
+
+def test_a_mask_is_told_from_another_file() -> None:
+    state = QUESTION.parse(["Overriding=/run/systemd/system/x.service|/dev/null"])
+    assert state.masks == ("/run/systemd/system/x.service",)
+    assert state.overriding == ()
+
+
+@pytest.mark.parametrize(
+    ("most", "own", "unit", "lowered"),
+    [
+        ("524288 1048576", "65536 65536", "65536", False),
+        ("524288 1048576", "1024 1024", "65536", True),
+        ("524288 1048576", "1024 65536", "65536", True),
+        ("20000 20000", "20000 20000", "65536", False),  # a container can't give more than it has
+        ("1024 unlimited", "1024 1024", "infinity", True),
+    ],
+)
+def test_limits_of_the_process(most: str, own: str, unit: str, lowered: bool) -> None:
+    lines = [f"Max open files={most}", f"Max open files={own}"]
+    lines += [f"LimitNOFILE={unit}", f"LimitNOFILESoft={unit}"]
+    assert QUESTION.parse(lines).lowered == (("may open fewer files",) if lowered else ())
+
+
+def test_of_a_masked_unit_systemd_does_not_know_the_limits() -> None:
+    lines = ["LoadState=masked", "Max open files=9 9", "Max open files=5 5"]
+    lines += ["LimitNOFILE=9", "LimitNOFILESoft=9"]
+    assert QUESTION.parse(lines).lowered == ()
+    assert QUESTION.parse(lines[1:]).lowered != ()
+
+
+def test_without_a_process_no_limit_is_too_low() -> None:
+    assert QUESTION.parse(["LimitNOFILE=65536", "Max open files=1 1"]).lowered == ()
+
+
+def test_another_mode_of_a_folder_is_no_reason_to_restart(machine: Machine) -> None:
+    machine.touch(machine.restarted, machine.started)
+    folder = machine.folder / "folder"
+    folder.mkdir()
+    os.utime(folder, (0, 0))
+    folder.chmod(0o700)
+    machine.restarted = folder
+    assert machine.state().to_restart == ()
+    (folder / "new").touch()
+    assert str(folder / "new") in machine.state().to_restart
+
+
+def test_a_stopped_process_is_told_from_one_that_works(machine: Machine) -> None:
+    machine.touch(machine.restarted, machine.reloaded, machine.started)
+    with subprocess.Popen(["sleep", "60"]) as process:
+        machine.shows(SHOWN.partition("MainPID")[0] + f"MainPID={process.pid}")
+        assert not machine.state().suspended
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+        assert machine.state().suspended
+        process.kill()
+
+
+def test_a_masked_unit_that_runs_is_not_restarted_for_drop_ins_it_knows_nothing_of() -> None:
+    path = "/etc/systemd/system/x.service.d/ours.conf"
+    asked = AskUnit("x.service", (path,))
+    lines = ["ActiveState=active", "LoadState=masked", "DropInPaths=", f"Overriding={path}|"]
+    assert not asked.parse(lines).needs_daemon_reload

@@ -22,6 +22,9 @@ Commands: pyinfra writes them into a command line, which the login shell reads i
 it runs. Here both go by standard input (shell.py, root.py), and what the login shell prints by
 itself is no output of theirs. And pyinfra asks for a password that sudo wants even where nobody is
 there to type one.
+
+Progress: pyinfra shows what a command prints once it has ended, or all of it. A command that waits
+for something else on the host says so in a line that is shown at once.
 """
 
 import logging
@@ -29,7 +32,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from copy import copy
 from functools import cache
@@ -68,6 +71,7 @@ IN_SHELL = ("_env", "_chdir")
 """Arguments of pyinfra that become a part of the script."""
 
 _all_global_arguments = arguments.all_global_arguments
+_read_buffer = processes.read_buffer
 _paramiko_kwargs = SSHConnector.make_paramiko_kwargs
 _RUN: dict[type[BaseConnector], Callable[..., Outcome]] = {
     SSHConnector: SSHConnector.run_shell_command,
@@ -86,6 +90,7 @@ def quicken() -> None:
     _look_up_arguments_once()
     SSHConnector.make_paramiko_kwargs = _kwargs_at_once  # type: ignore[method-assign, assignment]
     _become_root_our_way()
+    processes.read_buffer = _read_and_show
     host_keys.say_what_is_trusted()
     # What paramiko raises is told as a sentence; Python would print its traceback besides.
     logging.getLogger("paramiko").addHandler(logging.NullHandler())
@@ -164,6 +169,28 @@ def _by_standard_input(plain: Callable[..., Outcome]) -> Callable[..., Outcome]:
         return done[0], _without_greeting(done[1])
 
     return run
+
+
+def _read_and_show(
+    name: str,
+    io: Iterable[str | bytes],
+    output_queue: Any,
+    print_output: bool = False,
+    print_func: Callable[[str], str] = str,
+) -> None:
+    """pyinfra's own, and the lines of progress are shown at once."""
+    lines = _showing(io, print_func)
+    _read_buffer(name, lines, output_queue, print_output=print_output, print_func=print_func)
+
+
+def _showing(lines: Iterable[str | bytes], prefixed: Callable[[str], str]) -> Iterator[str]:
+    for raw in lines:
+        line = raw if isinstance(raw, str) else raw.decode(errors="replace")
+        if line.startswith(shell.PROGRESS):
+            line = line.removeprefix(shell.PROGRESS).rstrip("\n")
+            click.echo(prefixed(line), err=True)
+        else:
+            yield line
 
 
 def _lines(stdin: Any) -> list[Any]:

@@ -11,6 +11,9 @@ FIXED = f"LC_ALL=C PATH={PATH}; export LC_ALL PATH; unset LANGUAGE ENV BASH_ENV 
 """Whatever the host's language, sudo's secure_path and root's umask: begins every script."""
 BEGIN = "=mattermost-host-begins="
 """What was printed before this line came from the login shell and is no part of an answer."""
+PROGRESS = "=mattermost-host-says="
+"""A line of output that begins with this is shown to the operator while the command runs."""
+WAIT_S = 600
 AT_ONCE = 3
 """More gained nothing on hosts with two processors; each costs two processes."""
 
@@ -32,6 +35,15 @@ def limited(script: str, seconds: int) -> str:
     """
     end = "=mattermost-host-script-ends="
     return f"timeout -k 5 {seconds} sh -s <<'{end}'\n{{\n{script}\n}} </dev/null\n{end}"
+
+
+def exclusive(descriptor: int, holder: str) -> str:
+    """A line of a script that waits for the lock of an open file, and says what holds it."""
+    late = f"{holder} has not ended within {WAIT_S // 60} minutes; see what it waits for"
+    return (
+        f"flock -n {descriptor} || {{ echo '{PROGRESS}waiting for {holder}'; "
+        f"flock -w {WAIT_S} {descriptor} || {{ echo '{late}' >&2; exit 1; }}; }}"
+    )
 
 
 def side_by_side(scripts: Sequence[str]) -> str:

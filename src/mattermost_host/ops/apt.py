@@ -2,6 +2,10 @@
 
 from collections.abc import Sequence
 
+from mattermost_host.engine.shell import PROGRESS, exclusive
+
+LOCK = "/run/lock/mattermost-host.packages"
+EARLIER = "the installation of packages by an earlier run"
 POLICY = "/usr/sbin/policy-rc.d"
 LISTS_MAX_AGE_MIN = 60
 LOCK_LIMIT_S = 600
@@ -17,10 +21,12 @@ LOCKED = (
 # The script names us, so that one left behind by a killed run is recognised and removed.
 INSTALL = f"""set -eu
 export DEBIAN_FRONTEND=noninteractive
-exec 9>/run/lock/mattermost-host.packages; flock -w 600 9
+exec 9>{LOCK}
+{exclusive(9, EARLIER)}
 apt="apt-get -y -q --no-install-recommends"
 tries={LOCK_LIMIT_S // LOCK_PAUSE_S}
 told=
+oneline() {{ printf %s "$1" | tr '\\n' ' '; }}
 patiently() {{
   while :; do
     if said=$("$@" 9>&- 2>&1); then printf '%s\\n' "$said"; return; else status=$?; fi
@@ -31,7 +37,7 @@ patiently() {{
     if [ $tries -le 0 ]; then
       printf '%s\\n%s\\n' "$said" '{LOCKED}' >&2; exit $status
     fi
-    [ -n "$told" ] || echo "waiting for another apt or dpkg: $said" >&2
+    [ -n "$told" ] || echo "{PROGRESS}waiting for another apt or dpkg: $(oneline "$said")"
     told=yes
     tries=$((tries - 1)); sleep {LOCK_PAUSE_S}
   done

@@ -2,8 +2,12 @@
 
 from collections.abc import Sequence
 
-INSTALL = """set -eu
-exec 9>/run/lock/mattermost-host.packages; flock -w 600 9
+from mattermost_host.engine.shell import exclusive
+from mattermost_host.ops.apt import EARLIER, LOCK
+
+INSTALL = f"""set -eu
+exec 9>{LOCK}
+{exclusive(9, EARLIER)}
 dnf -y -q --setopt=install_weak_deps=False install"""
 
 

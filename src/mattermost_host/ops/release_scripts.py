@@ -8,6 +8,7 @@ somebody else may change.
 
 import shlex
 
+from mattermost_host.engine.shell import exclusive
 from mattermost_host.ops.release_state import (
     HOME,
     LISTING,
@@ -29,7 +30,8 @@ UNKNOWN = "unknown"
 """The digest in the manifest of a release whose tarball nobody knows any more."""
 
 HEAD = f"""set -eu
-umask 077; exec 9>>{LOCK}; flock -w 600 9
+umask 077; exec 9>>{LOCK}
+{exclusive(9, "the unpacking of a release by an earlier run")}
 umask 022"""
 
 HASHES = "find . -type f -print0 | xargs -0 -r sha256sum --"

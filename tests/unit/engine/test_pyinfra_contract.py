@@ -54,6 +54,7 @@ CALLS: dict[tuple[str, str], str] = {
         "host command_arguments execute_command"
     ),
     ("pyinfra.connectors.ssh", "write_stdin"): "stdin buffer",
+    ("pyinfra.connectors.util", "read_buffer"): "name io output_queue print_output print_func",
     ("pyinfra.connectors.util", "write_stdin"): "stdin buffer",
     ("pyinfra.connectors.ssh", "make_unix_command_for_host"): (
         "state host command command_arguments"

@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any, cast
@@ -14,9 +15,10 @@ import pytest
 from pyinfra.api import Host, arguments, util
 from pyinfra.api.host import HostData
 from pyinfra.api.state import State
+from pyinfra.connectors import util as processes
 from pyinfra.connectors.ssh import SSHConnector
 
-from mattermost_host.engine import host_keys, pyinfra_patches
+from mattermost_host.engine import host_keys, pyinfra_patches, shell
 
 
 def _both(deploy: str | None) -> tuple[list[int], list[int]]:
@@ -57,6 +59,7 @@ def quickened(monkeypatch: pytest.MonkeyPatch) -> None:
         (arguments, "all_global_arguments"),
         (HostData, "__getattr__"),
         (paramiko.util, "constant_time_bytes_eq"),
+        (processes, "read_buffer"),
     ):
         monkeypatch.setattr(place, replaced, getattr(place, replaced))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
@@ -125,3 +128,20 @@ def test_a_connection_sends_at_once(quickened: None) -> None:
 def test_a_way_through_a_jump_host_stays_as_it_is() -> None:
     channel = mock.Mock(spec=paramiko.Channel)
     assert pyinfra_patches._transport_at_once(channel).sock is channel
+
+
+def test_a_command_that_waits_says_so_while_it_runs(
+    quickened: None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shown: list[str] = []
+
+    def lines() -> Iterator[bytes]:
+        yield b"before\n"
+        yield f"{shell.PROGRESS}waiting for another apt\n".encode()
+        shown.append(capfd.readouterr().err)
+        yield b"after\n"
+
+    kept = processes.read_output_buffers(lines(), [], None, False, "[h1] ")
+    assert shown == ["[h1] waiting for another apt\n"]
+    assert kept.stdout_lines == ["before", "after"]
+    assert capfd.readouterr().err == ""

@@ -1,11 +1,13 @@
 """Packages: what is missing is installed, and no service starts on the way."""
 
+import fcntl
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from mattermost_host.engine import shell
 from mattermost_host.ops import packages
 from mattermost_host.ops.apt import INSTALL, LOCKED, POLICY
 from mattermost_host.ops.packages import PackageStates
@@ -162,7 +164,9 @@ def test_a_lock_of_another_apt_is_waited_for_and_said(apt: Apt, program: str, wo
     done = apt.run()
     assert done.returncode == 0
     assert apt.pauses.read_text() == "5\n" * 3
-    assert done.stderr == f"waiting for another apt or dpkg: {words}\n"
+    said = f"{shell.PROGRESS}waiting for another apt or dpkg: {words}"
+    assert done.stdout.split("\n\n")[0].strip() == said
+    assert done.stdout.count(shell.PROGRESS) == 1, "once, however long it takes"
     assert apt.verbs[-1:] == ["install"]
 
 
@@ -174,6 +178,19 @@ def test_a_lock_that_is_never_given_up_is_a_sentence(apt: Apt) -> None:
     assert done.stderr.splitlines()[-2:] == [words, LOCKED]
     assert len(apt.pauses.read_text().splitlines()) == 120
     assert not apt.policy.exists()
+
+
+def test_an_earlier_run_that_still_installs_is_waited_for_and_said(apt: Apt) -> None:
+    with (apt.policy.parent / "mattermost-host.packages").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        local.program(apt.programs, "flock", 'case $1 in -n) exec /usr/bin/flock "$@";; esac')
+        waited = apt.run()
+        local.program(apt.programs, "flock", "exit 1")
+        late = apt.run()
+    told = "the installation of packages by an earlier run"
+    assert (waited.returncode, waited.stdout.strip()) == (0, f"{shell.PROGRESS}waiting for {told}")
+    assert late.returncode == 1
+    assert late.stderr == f"{told} has not ended within 10 minutes; see what it waits for\n"
 
 
 def test_a_real_dpkg_answers(tmp_path: Path) -> None:

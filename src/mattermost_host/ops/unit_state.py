@@ -77,8 +77,10 @@ class AskUnit(Question[UnitState]):
         known = first.get("DropInPaths", "").split()
         found = unit_files.overriding(self.unit, values.get("Overriding", ()))
         drop_ins = [path for path in found if path.endswith(".conf")]
-        masked = first.get("LoadState") == "masked"  # then it knows of none, nor of limits
-        unread = [path for path in drop_ins if path not in known and not masked]
+        # Of a masked one it reads neither drop-ins nor limits, and says that a reload is needed,
+        # whatever was reloaded, as long as it has drop-ins.
+        masked = first.get("LoadState") == "masked"
+        unread = [path for path in drop_ins if path not in known]
         foreign = {path: to for path, to in found.items() if not self._is_ours(path)}
         to_restart = (*values.get("Deleted", ()), *what_was_read.unread(values))
         of_unit = any(path.startswith(unit_files.FOLDERS) for path in to_restart)
@@ -86,7 +88,8 @@ class AskUnit(Question[UnitState]):
             active=first.get("ActiveState") in {"active", "reloading"},
             enabled=first.get("UnitFileState") in {"enabled", "static", "indirect", "generated"},
             masked=masked,
-            needs_daemon_reload=first.get("NeedDaemonReload") == "yes" or bool(unread),
+            needs_daemon_reload=not masked
+            and bool(unread or first.get("NeedDaemonReload") == "yes"),
             unit_files_alike=not (unread or of_unit) and what_was_read.systemd_had_read(values),
             to_restart=to_restart,
             to_reload=tuple(values.get("Reload", ())),

@@ -181,3 +181,9 @@ def test_a_masked_unit_that_runs_is_not_restarted_for_drop_ins_it_knows_nothing_
     asked = AskUnit("x.service", (path,))
     lines = ["ActiveState=active", "LoadState=masked", "DropInPaths=", f"Overriding={path}|"]
     assert not asked.parse(lines).needs_daemon_reload
+    # systemd 252 after `systemctl mask`, which reloads by itself, and after each further reload.
+    lines = ["ActiveState=active", "LoadState=masked", f"DropInPaths={path}"]
+    lines += ["NeedDaemonReload=yes", f"Overriding={path}|"]
+    assert not asked.parse(lines).needs_daemon_reload
+    lines[1] = "LoadState=loaded"
+    assert asked.parse(lines).needs_daemon_reload

@@ -135,7 +135,7 @@ def deploy(
     _installed(settings, facts, layout)
     account.unprivileged(name="its account is no administrator", user=USER, login="/bin/bash")
     # What had the port when the cluster was made gave it another one.
-    wanted = {"port": str(PORT), "listen_addresses": "''", **parameters}
+    wanted = {"port": str(PORT), "listen_addresses": "''", **_guarded(access), **parameters}
     written = files.present(
         name="settings and access rules are in place",
         entries=[
@@ -158,6 +158,16 @@ def deploy(
         locale=LOCALE,
         unit=layout.unit,
     )
+
+
+def _guarded(access: str) -> dict[str, str]:
+    """What must not come from elsewhere: it would lose data, let others in, or refuse writes."""
+    return {
+        "fsync": "on",
+        "full_page_writes": "on",
+        "default_transaction_read_only": "off",
+        "hba_file": f"'{access}'",
+    }
 
 
 def _installed(settings: Settings, facts: HostFacts, layout: Cluster) -> None:

@@ -13,7 +13,16 @@ from pyinfra.api.operation import OperationMeta
 from mattermost_host.engine.connections import is_executing
 from mattermost_host.engine.explanations import Change, explain
 from mattermost_host.engine.questions import ask, changing, expect
-from mattermost_host.ops.database_state import ONLY_LOGIN, AskDatabase, DatabaseState
+from mattermost_host.ops.database_state import (
+    AS_POSTGRES,
+    ONLY_LOGIN,
+    AskDatabase,
+    DatabaseState,
+)
+
+ELSEWHERE = "mattermost-host sets it in its own file"
+SHOWN = 3
+"""Tables that are named; of the others there is the number."""
 
 
 def present(name: str, question: AskDatabase, locale: str, unit: str) -> OperationMeta:
@@ -55,22 +64,50 @@ def _steps(
         if statements:
             command = f"{question.client.command()} -d {database} -f -"
             yield StringCommand(command, _stdin=statements)
+    for line in now.later:
+        # The folder is postgres' own, so root writes nothing there.
+        edited = f"sed -i '{line.number}s/^/# {ELSEWHERE}: /' {shlex.quote(line.file)}"
+        yield StringCommand(f"cd /; {AS_POSTGRES} {edited}")
     if now.pending_restart or now.need_restart:
         yield StringCommand(f"systemctl restart {unit}")
-    elif now.overridden or now.not_in_force:
+    elif _needs_reload(now):
         yield StringCommand(f"systemctl reload {unit}")
 
 
 def _explained(question: AskDatabase, now: DatabaseState, unit: str) -> Iterator[Change]:
-    name = question.name
+    yield from _of_rights(question.name, now)
+    yield from _of_ownership(question.name, now)
+    yield from _of_parameters(now)
+    if now.pending_restart or now.need_restart:
+        yield Change(unit, "has parameters that wait for it", "restart")
+    elif _needs_reload(now):
+        yield Change(unit, "has parameters that wait for it", "reload")
+
+
+def _of_rights(name: str, now: DatabaseState) -> Iterator[Change]:
     if now.role != ONLY_LOGIN:
         found = "is missing" if now.role is None else "has other rights than to log in"
         yield Change(f"the role {name}", found, severity="critical")
+    for statement in now.granted:
+        other = statement.removeprefix("REVOKE ").partition(" FROM ")[0]
+        yield Change(f"the role {name}", f"is a member of {other}", severity="critical")
+    for superuser in now.superusers:
+        yield Change(f"the role {superuser}", "is a superuser", severity="critical")
+    if now.closed:
+        yield Change(f"the database {name}", "limits its connections", severity="critical")
+
+
+def _of_ownership(name: str, now: DatabaseState) -> Iterator[Change]:
     if now.owner != name:
         found = "is missing" if now.owner is None else f"belongs to {now.owner}"
         yield Change(f"the database {name}", found)
     if now.schema_owner != name:
         yield Change("the schema public", f"belongs to {now.schema_owner or 'nobody yet'}")
+    if now.of_others:
+        tables = [one.removeprefix("ALTER TABLE ").partition(" OWNER ")[0] for one in now.of_others]
+        more = f" and {len(tables) - SHOWN} more" if len(tables) > SHOWN else ""
+        found = f"belongs to somebody else than the role {name}"
+        yield Change(f"{', '.join(tables[:SHOWN])}{more}", found, severity="critical")
     if _sorts_otherwise(now):
         built, library = now.collation
         yield Change(
@@ -79,20 +116,26 @@ def _explained(question: AskDatabase, now: DatabaseState, unit: str) -> Iterator
             "miss rows, and are to be built anew (REINDEX), which takes long on a large site",
             heals=False,
         )
+
+
+def _of_parameters(now: DatabaseState) -> Iterator[Change]:
+    again = {line.parameter for line in now.later}
+    for line in now.later:
+        found = f"is set again by line {line.number} of {line.file}, which goes before our file"
+        yield Change(f"the parameter {line.parameter}", found)
     for parameter in now.overridden:
-        yield Change(f"the parameter {parameter}", "comes from elsewhere than our file")
+        if parameter not in again:
+            yield Change(f"the parameter {parameter}", "comes from elsewhere than our file")
     for parameter in now.not_in_force:
-        if parameter not in now.overridden:
+        if parameter not in (*now.overridden, *again):
             yield Change(f"the parameter {parameter}", "has another value than our file says")
     for statement in now.set_aside:
         subject = statement.removeprefix("ALTER ").removesuffix(" RESET ALL;")
         yield Change(subject, "has parameters of its own, which go before our file")
-    for superuser in now.superusers:
-        yield Change(f"the role {superuser}", "is a superuser", severity="critical")
-    if now.pending_restart or now.need_restart:
-        yield Change(unit, "has parameters that wait for it", "restart")
-    elif now.overridden or now.not_in_force:
-        yield Change(unit, "has parameters that wait for it", "reload")
+
+
+def _needs_reload(now: DatabaseState) -> bool:
+    return bool(now.overridden or now.not_in_force or now.later)
 
 
 def _never(question: AskDatabase, now: DatabaseState) -> str:
@@ -120,8 +163,9 @@ def _general(question: AskDatabase, now: DatabaseState, locale: str) -> Iterator
     elif now.role != ONLY_LOGIN:
         yield (
             f"ALTER ROLE {name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION "
-            "NOBYPASSRLS;"
+            "NOBYPASSRLS CONNECTION LIMIT -1 VALID UNTIL 'infinity';"
         )
+    yield from now.granted
     if now.owner is None:
         yield (
             f"CREATE DATABASE {name} OWNER {name} ENCODING 'UTF8' "
@@ -129,11 +173,15 @@ def _general(question: AskDatabase, now: DatabaseState, locale: str) -> Iterator
         )
     elif now.owner != name:
         yield f"ALTER DATABASE {name} OWNER TO {name};"
+    if now.closed:
+        yield f"ALTER DATABASE {name} CONNECTION LIMIT -1;"
+        yield f"ALTER DATABASE {name} ALLOW_CONNECTIONS true;"
 
 
 def _inside(question: AskDatabase, now: DatabaseState) -> Iterator[str]:
     if now.schema_owner != question.name:
         yield f"ALTER SCHEMA public OWNER TO {question.name};"
+    yield from now.of_others
     if _sorts_otherwise(now):
         # Beside the old indexes, so that the server goes on writing.
         yield f"REINDEX DATABASE CONCURRENTLY {question.name};"

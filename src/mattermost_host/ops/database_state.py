@@ -8,8 +8,21 @@ from dataclasses import dataclass
 from mattermost_host.engine.batch import Question
 from mattermost_host.ops.probe import PATIENCE_S
 
+AS_POSTGRES = "setpriv --reuid=postgres --regid=postgres --init-groups"
 OPTIONS = "-X -q -v ON_ERROR_STOP=1"
 COLLATION_VERSION_SINCE = 15
+"""Of a database; before, only each collation has one, from when the cluster was made."""
+GRANTORS_SINCE = 16
+"""Each member has been granted a role by somebody, who is to be named when it is revoked."""
+
+
+@dataclass(frozen=True, order=True)
+class Later:
+    """A line of a configuration file."""
+
+    file: str
+    number: int
+    parameter: str
 
 
 @dataclass(frozen=True)
@@ -28,6 +41,14 @@ class DatabaseState:
     pending_restart: bool = False
     need_restart: tuple[str, ...] = ()
     """Those of both that PostgreSQL takes by a restart only."""
+    later: tuple["Later", ...] = ()
+    """Lines of other files that set parameters of ours, and are read after our file."""
+    granted: tuple[str, ...] = ()
+    """REVOKE statements, ready to run, for each role of whose rights ours has a share."""
+    closed: bool = False
+    """Whether the database refuses connections, or all above some number."""
+    of_others: tuple[str, ...] = ()
+    """ALTER statements, ready to run, for what in the schema belongs to somebody else."""
     set_aside: tuple[str, ...] = ()
     """ALTER statements, ready to run, that take back what ALTER DATABASE or ROLE … SET said."""
     superusers: tuple[str, ...] = ()
@@ -40,14 +61,32 @@ class DatabaseState:
     """Version of the sort order that the indexes were built by, and that of the C library now."""
 
 
-ROLE_ATTRIBUTES = (
-    "(case when rolcanlogin then 'l' else '' end || case when rolsuper then 's' else '' end || "
-    "case when rolcreatedb then 'd' else '' end || case when rolcreaterole then 'r' else '' end || "
-    "case when rolreplication then 'p' else '' end || case when rolbypassrls then 'b' else '' end)"
+_ATTRIBUTES = {
+    "rolcanlogin": "l",
+    "rolsuper": "s",
+    "rolcreatedb": "d",
+    "rolcreaterole": "r",
+    "rolreplication": "p",
+    "rolbypassrls": "b",
+    "rolconnlimit <> -1": "c",
+    "rolvaliduntil < 'infinity'": "v",
+}
+ROLE_ATTRIBUTES = "||".join(
+    f"case when {holds} then '{letter}' else '' end" for holds, letter in _ATTRIBUTES.items()
 )
 ONLY_LOGIN = "l"
 SCHEMA_OWNER = (
     "select 'schema='||pg_get_userbyid(nspowner) from pg_namespace where nspname='public'"
+)
+
+
+OF_OTHERS = (
+    "select 'other=ALTER TABLE public.'||quote_ident(c.relname)||' OWNER TO {name};'"
+    " from pg_class c where c.relnamespace = to_regnamespace('public')"
+    " and c.relkind in ('r', 'p', 'v', 'm', 'S') and pg_get_userbyid(c.relowner) <> '{name}'"
+    # What belongs to an extension, or to a column of a table, goes with these.
+    " and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass"
+    " and d.objid = c.oid and d.deptype in ('a', 'e', 'i'))"
 )
 
 
@@ -64,8 +103,7 @@ class Client:
     def command(self, limit_s: int = 0) -> str:
         """Shell that runs it; statements and options are to follow."""
         limit = f"timeout {limit_s} " if limit_s else ""
-        as_postgres = "setpriv --reuid=postgres --regid=postgres --init-groups"
-        return f"{self.find_port} {limit}{as_postgres} {self.psql} {OPTIONS} -p $port"
+        return f"{self.find_port} {limit}{AS_POSTGRES} {self.psql} {OPTIONS} -p $port"
 
     @property
     def find_port(self) -> str:
@@ -90,7 +128,8 @@ class AskDatabase(Question[DatabaseState]):
 
     def script(self) -> str:
         # A statement each: psql before 15 prints only the last answer of several.
-        statements = [*self._in_catalogues(), f"\\connect {self.name}", SCHEMA_OWNER]
+        inside = (SCHEMA_OWNER, OF_OTHERS.format(name=self.name))
+        statements = [*self._in_catalogues(), f"\\connect {self.name}", *inside]
         asked = " ".join(f"-c {shlex.quote(statement)}" for statement in statements)
         psql = self.client.command(limit_s=PATIENCE_S)
         # A start without the locale is told by the parameter's name, in whatever language.
@@ -103,8 +142,15 @@ class AskDatabase(Question[DatabaseState]):
     def _in_catalogues(self) -> Iterator[str]:
         yield f"select 'role='||{ROLE_ATTRIBUTES} from pg_roles where rolname='{self.name}'"
         yield (
-            "select 'owner='||pg_get_userbyid(datdba), 'encoding='||pg_encoding_to_char(encoding)"
+            "select 'owner='||pg_get_userbyid(datdba), 'encoding='||pg_encoding_to_char(encoding),"
+            " 'closed='||(datconnlimit <> -1 or not datallowconn)"
             f" from pg_database where datname='{self.name}'"
+        )
+        by = "||' GRANTED BY '||grantor::regrole" if self.major >= GRANTORS_SINCE else ""
+        yield (
+            f"select 'granted=REVOKE '||roleid::regrole||' FROM '||member::regrole{by}||';'"
+            " from pg_auth_members"
+            f" where member = (select oid from pg_roles where rolname = '{self.name}')"
         )
         yield from self._of_parameters()
         # What is set for a role goes before what is for a database, and both before every file.
@@ -135,6 +181,8 @@ class AskDatabase(Question[DatabaseState]):
         yield (
             f"select 'overridden='||name from pg_settings where name in ({names})"
             f" and sourcefile is distinct from '{self.parameters_file}'"
+            # PostgreSQL says that the places of its files are its own words, whoever stated them.
+            " and source <> 'override'"
             # What ALTER SYSTEM said is in a file that the server may not have read yet.
             f" union select 'overridden='||name from pg_file_settings where name in ({names})"
             " and sourcefile like '%/postgresql.auto.conf'"
@@ -143,6 +191,12 @@ class AskDatabase(Question[DatabaseState]):
             "select 'value='||concat_ws('|', s.name, f.setting, s.setting, s.unit)"
             " from pg_file_settings f join pg_settings s using (name)"
             f" where f.sourcefile = '{self.parameters_file}'"
+        )
+        yield (
+            "select 'later='||concat_ws('|', f.sourceline, f.name, f.sourcefile)"
+            " from pg_file_settings f where f.sourcefile not like '%/postgresql.auto.conf'"
+            " and f.seqno > (select max(o.seqno) from pg_file_settings o"
+            f" where o.name = f.name and o.sourcefile = '{self.parameters_file}')"
         )
         yield (
             f"select 'restart='||name from pg_settings where name in ({names})"
@@ -173,9 +227,18 @@ class AskDatabase(Question[DatabaseState]):
                 if name in values.get("overridden", ()) or name in not_in_force
             ),
             not_in_force=not_in_force,
+            later=tuple(sorted(map(_later, values.get("later", ())))),
+            granted=tuple(values.get("granted", ())),
+            closed=first.get("closed") == "true",
+            of_others=tuple(values.get("other", ())),
             set_aside=tuple(values.get("aside", ())),
             superusers=tuple(values.get("superuser", ())),
         )
+
+
+def _later(text: str) -> Later:
+    number, parameter, file = text.split("|", 2)
+    return Later(file, int(number), parameter)
 
 
 def _pair(text: str) -> tuple[str, str]:

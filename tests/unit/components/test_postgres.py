@@ -55,6 +55,10 @@ def test_parameters_are_a_drop_in_and_the_packages_own_file_stays() -> None:
     assert _fresh().text(DROP_IN).splitlines()[1:] == [
         "port = 5432",
         "listen_addresses = ''",
+        "fsync = on",
+        "full_page_writes = on",
+        "default_transaction_read_only = off",
+        f"hba_file = '{ACCESS}'",
         "shared_buffers = 585MB",
         "max_connections = 120",
     ]

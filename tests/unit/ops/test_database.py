@@ -1,6 +1,7 @@
 """Role, database and parameters: converging SQL, tried on a real PostgreSQL where there is one."""
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -33,7 +34,8 @@ CREATE_DATABASE = (
     "LC_COLLATE 'en_US.UTF-8' LC_CTYPE 'en_US.UTF-8' TEMPLATE template0;"
 )
 ONLY_LOGIN = (
-    "ALTER ROLE mattermost LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;"
+    "ALTER ROLE mattermost LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
+    " CONNECTION LIMIT -1 VALID UNTIL 'infinity';"
 )
 OWN_DATABASE = "ALTER DATABASE mattermost OWNER TO mattermost;"
 OWN_SCHEMA = "ALTER SCHEMA public OWNER TO mattermost;"
@@ -94,6 +96,10 @@ def test_no_postgresql_is_an_answer_too() -> None:
     assert QUESTION.parse([]) == DatabaseState()
 
 
+INSIDE = re.compile("ALTER (SCHEMA|TABLE) ")
+"""Statements that are for the database, not for the cluster."""
+
+
 class Cluster:
     """A PostgreSQL of our own, reached by its socket only; gone with the test."""
 
@@ -136,7 +142,8 @@ class Cluster:
         commands = iter(step.commands)
         lines = list(step.stdin)
         for command in commands:
-            wanted = [line for line in lines if ("SCHEMA" in line) == ("-d mattermost" in command)]
+            inside = "-d mattermost" in command
+            wanted = [line for line in lines if bool(INSIDE.match(line)) == inside]
             done = local.run(command, wanted if "-f -" in command else (), self.programs)
             assert done.returncode == 0, done.stderr
         if self.restarts.exists():
@@ -187,6 +194,12 @@ def test_a_real_cluster_converges(cluster: Cluster) -> None:
         "ALTER ROLE mattermost IN DATABASE mattermost SET work_mem = '1MB'",
         "ALTER ROLE ALL SET work_mem = '1MB'",
         'DROP ROLE IF EXISTS "E x"; CREATE ROLE "E x" SUPERUSER',
+        "ALTER ROLE mattermost CONNECTION LIMIT 0",
+        "ALTER ROLE mattermost VALID UNTIL '2001-01-01'",
+        "GRANT pg_execute_server_program TO mattermost",
+        'DROP ROLE IF EXISTS "F x"; CREATE ROLE "F x"; GRANT "F x" TO mattermost',
+        "ALTER DATABASE mattermost CONNECTION LIMIT 0",
+        "ALTER DATABASE mattermost ALLOW_CONNECTIONS false",
     ],
 )
 def test_each_edit_of_a_real_cluster_is_put_right(cluster: Cluster, edit: str) -> None:
@@ -205,6 +218,53 @@ def test_the_schema_of_a_real_cluster_is_put_right(cluster: Cluster) -> None:
     cluster.sql("ALTER SCHEMA public OWNER TO postgres", "mattermost")
     assert cluster.deploy()
     assert cluster.state() == RIGHT
+
+
+def test_tables_of_others_come_back_to_the_role(cluster: Cluster) -> None:
+    """As after a restore by the superuser; what hangs on a table goes with it."""
+    cluster.deploy()
+    cluster.sql(
+        'CREATE TABLE "T x" (id serial, name text); CREATE VIEW v AS SELECT 1 AS one; '
+        "CREATE SEQUENCE s; CREATE MATERIALIZED VIEW m AS SELECT 1 AS one",
+        "mattermost",
+    )
+    state = cluster.state()
+    assert sorted(state.of_others) == [
+        'ALTER TABLE public."T x" OWNER TO mattermost;',
+        "ALTER TABLE public.m OWNER TO mattermost;",
+        "ALTER TABLE public.s OWNER TO mattermost;",
+        "ALTER TABLE public.v OWNER TO mattermost;",
+    ]
+    (change,) = database._explained(QUESTION, state, UNIT)
+    assert change.subject.endswith(" and 1 more")
+    assert cluster.deploy()
+    assert cluster.state() == RIGHT
+    cluster.sql(
+        'DROP VIEW v; DROP TABLE "T x"; DROP SEQUENCE s; DROP MATERIALIZED VIEW m', "mattermost"
+    )
+
+
+@pytest.mark.parametrize("parameter", ["work_mem = 1MB", "max_connections = 33"])
+def test_a_line_that_is_read_after_our_file_is_commented_out(
+    cluster: Cluster, parameter: str
+) -> None:
+    cluster.deploy()
+    file = cluster.data / "postgresql.conf"
+    before = file.read_text()
+    with file.open("a") as appended:
+        appended.write(f"log_connections = off\n{parameter} # by hand\n")
+    cluster.control("restart")
+    (line,) = cluster.state().later
+    assert (line.file, line.parameter) == (str(file), parameter.split(maxsplit=1)[0])
+    told = list(database._explained(QUESTION, cluster.state(), UNIT))
+    assert f"line {line.number} of {file}" in told[0].found
+    assert len(told) == 2, told
+    assert cluster.deploy()
+    cluster.control("restart")
+    assert cluster.state() == RIGHT
+    kept = f"log_connections = off\n# {database.ELSEWHERE}: {parameter} # by hand\n"
+    assert file.read_text() == before + kept
+    file.write_text(before)
 
 
 def test_a_run_that_changes_nothing_sends_nothing() -> None:

@@ -13,13 +13,13 @@ from mattermost_host.knowledge.families import Family, PackageManager
 from mattermost_host.knowledge.mattermost_settings import environment_name, environment_value
 from mattermost_host.knowledge.surface import Port, SecretFile, Surface, Unit
 from mattermost_host.knowledge.texts import STRICT, Line, MailAddress, Username
-from mattermost_host.ops import account, administrator, files, packages, release, running
+from mattermost_host.ops import account, administrator, files, packages, probe, release, running
 from mattermost_host.ops.entries import Absent, Alone, Directory, Entry, File, Owned
 from mattermost_host.ops.files import Check
 from mattermost_host.ops.release_state import CURRENT, HOME, MANIFESTS, RELEASES
 from mattermost_host.ops.unit_files import understood
 from mattermost_host.ops.what_was_read import noted_at_start
-from mattermost_host.preflight import conflicts, together
+from mattermost_host.preflight import conflicts, dropped_ports, together
 from mattermost_host.preflight import host as requirements
 from mattermost_host.preflight import release as release_requirements
 from mattermost_host.preflight.finding import Need
@@ -43,10 +43,12 @@ LOCAL_SOCKET = "/run/mattermost/local.socket"
 USERS_PER_TEAM = 50
 """The server's default, which a site of more people fills; everybody may want to be in one."""
 LISTEN = ("127.0.0.1", 8065)
+PORT = Port(LISTEN[1], "the server, behind the proxy", "loopback", process=USER, address=LISTEN[0])
 SETTINGS = (ENVIRONMENT_FILE, LICENCE_FILE, DATABASE_CA_FILE)
 READ_AT_START = (UNIT_FILE, f"{UNIT_FILE}.d", *SETTINGS, CURRENT)
-PING = f"curl --silent --noproxy '*' http://{LISTEN[0]}:{LISTEN[1]}/api/v4/system/ping"
-GATE = running.Gate(f"{PING} --fail")
+PING = "/api/v4/system/ping"
+PROBE = probe.asking(LISTEN[1], PING)
+GATE = running.Gate(f"curl --silent --fail --noproxy '*' http://{LISTEN[0]}:{LISTEN[1]}{PING}")
 """READY comes with the listener; the gate tells a server that answers from one that does not."""
 
 
@@ -105,16 +107,8 @@ class Settings(BaseModel):
 def surface(settings: Settings, place: Place) -> Surface:
     """The service behind the proxy; nobody but this host reaches it."""
     return Surface(
-        units=(Unit(UNIT, user=USER, max_exposure=1.5, probe=PING),),
-        ports=(
-            Port(
-                LISTEN[1],
-                "the server, behind the proxy",
-                "loopback",
-                process="mattermost",
-                address=LISTEN[0],
-            ),
-        ),
+        units=(Unit(UNIT, user=USER, max_exposure=1.5, probe=PROBE),),
+        ports=(PORT,),
         secret_files=(
             SecretFile(ENVIRONMENT_FILE, group=USER, mode="640"),
             # The server makes it under the unit's umask, and later writes keep its mode.
@@ -152,7 +146,7 @@ def deploy(
         restart_on=[*READ_AT_START, *release.read_at_start(wanted.folder)],
         restart_after=[written, switched],
         gate=GATE,
-        probe=PING,
+        probe=PROBE,
     )
     administrator.administrator(
         name=f"the administrator {settings.administrator.username} exists",
@@ -294,7 +288,8 @@ def requires(settings: Settings, place: Place) -> list[Need]:
         together.one_release(place.site.version_on),
         requirements.executable_opt(),
         requirements.disk(place.site.users, place.site.file_use),
-        conflicts.ports_free(surface(settings, place).ports),
+        conflicts.ports_free((PORT,)),
+        dropped_ports.ports_not_dropped((PORT,)),
         conflicts.no_other_mattermost(),
         *([] if settings.licence else [release_requirements.users_without_licence(place)]),
     ]

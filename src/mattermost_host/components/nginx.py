@@ -17,7 +17,7 @@ from mattermost_host.knowledge.names import HTTPS_PORT
 from mattermost_host.knowledge.sizing import NginxSizing
 from mattermost_host.knowledge.surface import Port, Surface, Unit
 from mattermost_host.knowledge.texts import STRICT, Network
-from mattermost_host.ops import account, files, packages, running, what_was_read
+from mattermost_host.ops import account, files, packages, probe, running, what_was_read
 from mattermost_host.ops.entries import Absent, Alone, Directory, File
 from mattermost_host.ops.files import Check
 from mattermost_host.preflight import conflicts, together
@@ -81,7 +81,7 @@ class LoginLimit:
 
 
 LOGINS = LoginLimit()
-PROBE = "curl --silent --noproxy '*' http://127.0.0.1/"
+PROBE = probe.asking(80)
 UPLOAD_OVERHEAD_MB = 5
 """What a multipart upload is larger than its file."""
 

@@ -10,6 +10,28 @@ PATIENCE_S = 3
 """What works answers in milliseconds, and what hangs is to be named within 5 s."""
 
 
+CONNECT_S = 2
+QUEUE = "0000000[0-9A-F]"
+"""Connections, in hexadecimal, that wait for a process which takes them as they come."""
+
+
+def asking(port: int, path: str = "/") -> str:
+    """Shell that succeeds where the process that listens on this port of loopback answers by HTTP.
+
+    Where another table of the firewall drops the connection, no restart helps, and the process is
+    taken for one that answers while nobody waits for it; the preflight says who drops it.
+    """
+    request = (
+        f"curl --silent --noproxy '*' --connect-timeout {CONNECT_S} -o /dev/null"
+        f" -w '%{{time_connect}}' http://127.0.0.1:{port}{path}"
+    )
+    listens = f'$4 == "0A" && $2 ~ /:{port:04X}$/ && $5 ~ /:{QUEUE}$/'
+    return (
+        f"said=$({request}) && exit; case $said in *[1-9]*) exit 1 ;; esac; "
+        f"awk '{listens} {{ found = 1 }} END {{ exit !found }}' /proc/net/tcp"
+    )
+
+
 @dataclass(frozen=True)
 class Answering(Question[frozenset[str]]):
     """Those units that answer; each probe is a unit and shell that succeeds where it does."""

@@ -1,84 +1,191 @@
 """Tables of others in the kernel that drop what comes for the ports of the site.
 
-They are told, and left alone. What a rule asks beside the port (addresses, interfaces, states) is
-for somebody in particular: such a rule drops nothing for everybody, and is passed over.
+They are told, and left alone. A rule that asks for what is not known here (addresses, interfaces,
+rates) is for somebody in particular: such a rule drops nothing for everybody, and is passed over.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.knowledge.surface import Port
 from mattermost_host.preflight.finding import Finding, Requirement
 
 OURS = "inet mattermost_host"
-VERDICT = re.compile(r"\b(accept|drop|reject|jump|goto|return|queue)\b")
-SILENT = re.compile(r'counter( packets \d+ bytes \d+)?|comment "[^"]*"|log\b.*')
-PORTS = re.compile(r"^(?:meta l4proto tcp )?(tcp|th) dport (?:\{ ([^}]*) \}|(\S+))$")
+LOOPBACK = "loopback"
+BACK = ("output", "postrouting")
+"""Hooks that answers come by, not requests."""
+FROM_OUTSIDE = ("ingress", "prerouting", "input", *BACK)
+SILENT = re.compile(
+    r'counter( packets \d+ bytes \d+)?|comment "[^"]*"|log( [a-z-]+ ("[^"]*"|\S+))*'
+)
+ENDS = re.compile(r"\b(accept|drop|reject|queue|return|redirect|dnat|(?:jump|goto) \S+)\b.*$")
+TURNS = {"drop": "drops", "reject": "drops", "redirect": "redirects", "dnat": "redirects"}
+"""What becomes of a packet, as the verb of a sentence; the other verdicts let it go on."""
+DEEPEST = 16
+"""Chains that jump to each other; the kernel allows no more."""
+
+
+@dataclass(frozen=True)
+class Packet:
+    """The first packet of a connection to a TCP port, or of the answer to it."""
+
+    port: int
+    loopback: bool
+    back: bool = False
 
 
 @dataclass(frozen=True)
 class Chain:
-    """A chain that packets for this host come by, with its rules in order."""
+    """A chain with its rules in order; one that packets come by has a hook."""
 
     table: str
     name: str
-    policy: str
     rules: tuple[str, ...]
+    hook: str = ""
+    policy: str = "accept"
+
+
+@dataclass
+class _Open:
+    """A chain that is being read."""
+
+    table: str
+    name: str
+    rules: list[str] = field(default_factory=list)
+
+    def closed(self) -> Chain:
+        hook = re.search(r"hook (\w+) .*?;(?: policy (\w+);)?", " ".join(self.rules[:1]))
+        rules = tuple(_audible(rule) for rule in self.rules[1 if hook else 0 :])
+        if not hook:
+            return Chain(self.table, self.name, rules)
+        return Chain(self.table, self.name, rules, hook[1], hook[2] or "accept")
+
+
+def _audible(rule: str) -> str:
+    return " ".join(SILENT.sub("", rule).split())
 
 
 def chains(listing: Iterable[str]) -> Iterator[Chain]:
-    """The chains of others at the hooks ``input`` and ``prerouting`` in ``nft list ruleset``."""
-    table = name = ""
-    rules: list[str] = []
+    """The chains of others in ``nft list ruleset``."""
+    table = ""
+    chain: _Open | None = None
     for line in map(str.strip, listing):
         if line.startswith("table "):
             table = line.removeprefix("table ").removesuffix(" {")
         elif line.startswith("chain "):
-            name, rules = line.split()[1], []
-        elif line == "}" and name:
-            hook = re.search(
-                r"hook (input|prerouting) .*?; (?:policy (\w+);)?", " ".join(rules[:1])
-            )
-            if hook and table != OURS:
-                yield Chain(table, name, hook[2] or "accept", tuple(rules[1:]))
-            name = ""
-        elif name:
-            rules.append(line)
+            chain = _Open(table, line.split()[1])
+        elif line == "}" and chain:
+            if table != OURS:
+                yield chain.closed()
+            chain = None
+        elif chain:
+            chain.rules.append(line)
 
 
-def drops(chain: Chain, port: int) -> bool:
-    """Whether the chain drops a new connection from anywhere to this TCP port."""
+def fate(chain: Chain, packet: Packet, others: Mapping[str, Chain], depth: int = 0) -> str | None:
+    """What the chain surely does with a packet; None where it goes on behind its last rule."""
     for rule in chain.rules:
-        verdict = VERDICT.search(rule)
-        if not verdict or not _is_for_all(rule[: verdict.start()], port):
+        verdict = _verdict(rule, packet)
+        if verdict is None:
             continue
-        # Where a jump goes is not followed: nothing is said that is not sure.
-        return verdict[1] in {"drop", "reject"}
-    return chain.policy == "drop"
+        word, _, target = verdict.partition(" ")
+        if word == "return":
+            return None
+        if word not in {"jump", "goto"}:
+            return word
+        into = others.get(target)
+        found = fate(into, packet, others, depth + 1) if into and depth < DEEPEST else None
+        if found or word == "goto":
+            return found
+    return None
 
 
-def _is_for_all(condition: str, port: int) -> bool:
-    asked = " ".join(SILENT.sub("", condition).split())
-    if not asked:
-        return True
-    found = PORTS.match(asked)
-    stated = (found[2] or found[3]).split(",") if found else []
-    return any(_holds(one, port) for one in stated)
+def _verdict(rule: str, packet: Packet) -> str | None:
+    """The verdict of a rule that is sure to hold for the packet."""
+    field_of_port = "sport" if packet.back else "dport"
+    mapped = re.fullmatch(rf"(.*?)(ct state|(?:tcp|th) {field_of_port}) vmap \{{ (.*) \}}", rule)
+    if mapped and _holds(mapped[1], packet):
+        for pair in mapped[3].split(", "):
+            key, _, verdict = pair.partition(" : ")
+            if _holds(f"{mapped[2]} {key}", packet):
+                return verdict
+        return None
+    end = ENDS.search(rule)
+    return end[1] if end and _holds(rule[: end.start()], packet) else None
 
 
-def _holds(stated: str, port: int) -> bool:
-    first, _, last = stated.strip().partition("-")
-    return first.isdigit() and int(first) <= port <= int(last or first)
+def _holds(condition: str, packet: Packet) -> bool:
+    """Whether all that is asked is known here, and holds for the packet."""
+    left = f"{condition.strip()} "
+    while left.strip():
+        for pattern, judge in CONDITIONS:
+            if (found := pattern.match(left)) and judge(found, packet):
+                left = left[found.end() :]
+                break
+        else:
+            return False
+    return True
+
+
+def _of_port(found: re.Match[str], packet: Packet) -> bool:
+    stated = (one.partition("-") for one in found[3].strip("{} ").split(","))
+    bounds = [(first.strip(), last or first.strip()) for first, _, last in stated]
+    if not all(first.isdigit() and last.isdigit() for first, last in bounds):
+        return False
+    named = any(int(first) <= packet.port <= int(last) for first, last in bounds)
+    return (found[1] == ("sport" if packet.back else "dport")) and named != bool(found[2])
+
+
+def _of_state(found: re.Match[str], packet: Packet) -> bool:
+    named = ("established" if packet.back else "new") in re.split(r"[{}, ]+", found[2])
+    return named != bool(found[1])
+
+
+def _of_interface(found: re.Match[str], packet: Packet) -> bool:
+    # It comes in by input, and goes out by output: the other one is not known.
+    return found[1] == ("o" if packet.back else "i") and packet.loopback != bool(found[2])
+
+
+SET = r"(\{[^}]*\}|\S+) "
+CONDITIONS = (
+    (re.compile(r"(?:tcp|th) (dport|sport) (!= )?" + SET), _of_port),
+    (re.compile(r"ct state (!= )?" + SET), _of_state),
+    (re.compile(r'(i|o)if(?:name)? (!= )?"lo" '), _of_interface),
+    (re.compile(r"(?:meta l4proto|ip protocol) (?:tcp|\{[^}]*\btcp\b[^}]*\}) "), lambda *_: True),
+    (re.compile(r"meta nfproto ipv4 "), lambda *_: True),
+)
+"""Conditions that are known, each with its judge."""
 
 
 def dropping(facts: HostFacts, ports: Sequence[Port]) -> Iterator[str]:
-    """A sentence for each chain of others that drops one of ``ports``."""
-    opened = sorted({port.number for port in ports if port.reachable_from != "loopback"})
-    for chain in chains(facts.nftables):
-        if closed := [str(number) for number in opened if drops(chain, number)]:
-            yield f"chain {chain.name} of table {chain.table} drops {', '.join(closed)}/tcp"
+    """A sentence for each chain of others that keeps packets from one of ``ports``."""
+    every = list(chains(facts.nftables))
+    for chain in every:
+        others = {one.name: one for one in every if one.table == chain.table}
+        found: dict[tuple[str, str], list[str]] = {}
+        for port in sorted({(one.number, one.reachable_from == LOOPBACK) for one in ports}):
+            if turned := _turned(chain, port, others):
+                found.setdefault(turned, []).append(str(port[0]))
+        for (verb, where), numbers in found.items():
+            named = f"chain {chain.name} of table {chain.table}"
+            yield f"{named} {verb} {', '.join(numbers)}/tcp{where}"
+
+
+def _turned(
+    chain: Chain, port: tuple[int, bool], others: Mapping[str, Chain]
+) -> tuple[str, str] | None:
+    """What the chain does with a port, for everybody or on loopback only."""
+    number, only_loopback = port
+    for loopback in ([] if only_loopback else [False]) + [True]:
+        if chain.hook not in FROM_OUTSIDE or (loopback and chain.hook == "ingress"):
+            continue
+        packet = Packet(number, loopback, chain.hook in BACK)
+        word = fate(chain, packet, others) or chain.policy
+        if verb := TURNS.get(word):
+            return verb, " on loopback" if loopback else ""
+    return None
 
 
 def ports_not_dropped(ports: Sequence[Port]) -> Requirement:

@@ -16,6 +16,10 @@ def _listing(policy: str, *rules: str, table: str = "inet other", hook: str = "i
     return f"table {table} {{\n chain c {{\n" + "\n".join(lines) + "\n }\n}\n"
 
 
+def _chain(name: str) -> str:
+    return f"table inet other {{\n chain {name} {{\ntcp dport 443 drop\n }}\n}}\n"
+
+
 def _verdict(listing: str) -> tuple[str, str]:
     facts = replace(DEBIAN_12, nftables=tuple(map(str.strip, listing.splitlines())))
     (finding,) = ports_not_dropped(PORTS).check(facts)
@@ -32,6 +36,18 @@ def _verdict(listing: str) -> tuple[str, str]:
         _listing("accept", 'counter packets 1 bytes 2 log prefix "x " drop'),
         _listing("drop", "ip saddr 192.0.2.1 accept", "tcp dport 22 accept"),
         _listing("accept", "tcp dport 443 drop", table="ip raw", hook="prerouting"),
+        _listing("accept", "tcp dport 443 drop", table="netdev x", hook="ingress"),
+        _listing("accept", 'iifname != "lo" tcp dport 443 drop'),
+        _listing("accept", 'iif "lo" accept', "ct state new tcp dport 443 counter drop"),
+        _listing("accept", "ct state { established, related } accept", "tcp dport != 22 drop"),
+        _listing("accept", "tcp dport vmap { 22 : accept, 400-500 : drop }"),
+        _listing("accept", "ct state vmap { established : accept, new : jump u }") + _chain("u"),
+        _listing("accept", "jump u") + _chain("u"),
+        _listing("accept", "goto u", "accept") + _chain("u"),
+        _listing("accept", "meta l4proto { tcp, udp } th dport 443 drop"),
+        _listing("accept", "ip protocol tcp tcp dport 443 drop", table="ip filter"),
+        _listing("accept", "tcp sport 443 drop", hook="output"),
+        _listing("drop", "ct state new accept", hook="output"),
     ],
 )
 def test_what_drops_our_ports_is_named(listing: str) -> None:
@@ -47,13 +63,54 @@ def test_what_drops_our_ports_is_named(listing: str) -> None:
         "",
         _listing("accept"),
         _listing("drop", table="inet mattermost_host"),
-        _listing("drop", "tcp dport { 80, 443 } accept"),
-        _listing("drop", "jump elsewhere"),
+        _listing("drop", 'iif "lo" accept', "tcp dport { 80, 443 } accept"),
+        _listing("drop", "tcp dport vmap { 80 : accept, 443 : accept, 8065 : accept }"),
+        _listing("accept", "jump elsewhere"),
+        _listing("accept", "jump u", "tcp dport 80 drop") + _chain("u").replace("443", "444"),
+        _listing("accept", "tcp dport 443 jump u").replace("443 jump", "444 jump") + _chain("u"),
+        _listing("accept", "jump u") + _chain("u").replace("tcp", "return\ntcp", 1),
+        _listing("accept", "jump c"),
+        _listing("accept", "tcp dport != { 443, 8065 } drop"),
+        _listing("accept", "ct state established tcp dport 443 drop"),
+        _listing("accept", 'iifname "eth0" tcp dport 443 drop'),
+        _listing("accept", 'oifname "lo" tcp dport 443 drop'),
+        _listing("accept", "tcp sport 443 drop"),
+        _listing("accept", "tcp dport https drop"),
+        _listing("accept", "tcp dport @ports drop"),
+        _listing("accept", "limit rate over 10/second tcp dport 443 drop"),
+        _listing("drop", "ct state established,related accept", hook="output"),
+        _listing("accept", "tcp dport 443 drop", hook="output"),
         _listing("accept", "ip saddr @banned tcp dport 443 reject"),
-        _listing("accept", "tcp dport 8065 drop"),
+        _listing("accept", 'iif != "lo" tcp dport 8065 drop'),
         _listing("accept", "ct state invalid drop"),
         _listing("drop", hook="forward"),
     ],
 )
 def test_what_does_not_is_not(listing: str) -> None:
     assert _verdict(listing)[0] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("listing", "said"),
+    [
+        (_listing("accept", 'iif "lo" tcp dport 443 drop'), "drops 443/tcp on loopback"),
+        (_listing("accept", "tcp dport 8065 drop"), "drops 8065/tcp on loopback"),
+        (
+            _listing("accept", "tcp dport 443 redirect to :8443", hook="prerouting"),
+            "redirects 443/tcp",
+        ),
+        (
+            _listing("accept", "tcp dport 443 dnat to 192.0.2.1:443", hook="prerouting"),
+            "redirects 443/tcp",
+        ),
+    ],
+)
+def test_what_else_becomes_of_them_is_said(listing: str, said: str) -> None:
+    assert _verdict(listing) == ("warning", f"chain c of table inet other {said}")
+
+
+def test_each_port_is_named_with_what_becomes_of_it() -> None:
+    listing = _listing("accept", "tcp dport 443 drop", "tcp dport 8065 reject")
+    found = _verdict(listing)[1]
+    assert "c of table inet other drops 443/tcp;" in found
+    assert found.endswith("drops 8065/tcp on loopback")

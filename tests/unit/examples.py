@@ -24,6 +24,7 @@ from mattermost_host.ops import (
     packages,
     probe,
     ruleset,
+    streams,
     unit_state,
 )
 from mattermost_host.ops.entries import (
@@ -52,6 +53,15 @@ DEBIAN_12 = HostFacts(
     opt_noexec=False,
     addresses=("192.0.2.10",),
     resolved=("192.0.2.10",),
+)
+ROCKY_9 = replace(
+    DEBIAN_12,
+    distribution="rocky",
+    release="9.4",
+    glibc="2.34",
+    packages=(("chrony", "4.5-1.el9"), ("firewalld", "1.3.4-1.el9")),
+    active_units=("firewalld",),
+    selinux="enforcing",
 )
 ABOUT = About("https://chat.example.com", "chat.example.com", 50, "medium", "11.7.9")
 IN_A_CONTAINER = replace(DEBIAN_12, container=True)
@@ -117,6 +127,7 @@ def converged(fresh: Plan) -> Answer:
     answers: dict[type[Question[Any]], Callable[[Any], Any]] = {
         FileStates: lambda asked: {path: states[path] for path in asked.paths if states[path]},
         packages.PackageStates: lambda asked: dict.fromkeys(asked.packages, "1.0"),
+        streams.ModuleStreams: lambda asked: _streams(asked, fresh),
         locale.HasLocale: lambda _: True,
         kernel.KernelParameters: lambda _: _kernel_parameters(fresh),
         account.Account: lambda asked: _account(asked.user, fresh),
@@ -134,6 +145,12 @@ def converged(fresh: Plan) -> Answer:
         ),
     }
     return lambda question: answers[type(question)](question)
+
+
+def _streams(asked: streams.ModuleStreams, fresh: Plan) -> dict[str, str | None]:
+    """Those that were enabled; what was not is disabled."""
+    enabled = dict(re.findall(r"module (?:enable|switch-to) (\w+):(\S+)", fresh.shell))
+    return {name: enabled.get(name) for name in asked.modules}
 
 
 def _release(fresh: Plan) -> Found:

@@ -90,6 +90,8 @@ class HostFacts:
     """Folders of the system that even root can't write."""
     temporary: tuple[tuple[str, int], ...] = ()
     """Free MB of /tmp and /var/tmp."""
+    modules: tuple[tuple[str, str], ...] = ()
+    """Modules of dnf that are fixed to a stream: (name, stream); without a stream: disabled."""
     selinux: str = "disabled"
     """enforcing, permissive or disabled."""
     nftables: tuple[str, ...] = ()

@@ -12,12 +12,12 @@ from mattermost_host.engine.explanations import Change, explain
 from mattermost_host.engine.questions import ask, changing, expect
 from mattermost_host.knowledge.families import PackageManager
 from mattermost_host.ops import apt, dnf
+from mattermost_host.ops.streams import ModuleStreams, Wanted, commands, differences
 
 QUERIES: Mapping[PackageManager, Callable[[Sequence[str]], str]] = {
     "apt": apt.query,
     "dnf": dnf.query,
 }
-INSTALLATIONS: Mapping[PackageManager, str] = {"apt": apt.INSTALL, "dnf": dnf.INSTALL}
 
 
 @dataclass(frozen=True)
@@ -45,22 +45,49 @@ class PackageStates(Question[dict[str, str]]):
         return {row[0]: row[2] for row in rows if len(row) == 3 and row[1] == "installed"}
 
 
-def installed(name: str, packages: Sequence[str], manager: PackageManager) -> OperationMeta:
-    """Keep ``packages`` installed, in the versions that the distribution offers."""
+def installed(
+    name: str,
+    packages: Sequence[str],
+    manager: PackageManager,
+    streams: Wanted | None = None,
+) -> OperationMeta:
+    """Keep ``packages`` installed, in the versions that the distribution offers.
+
+    ``streams``: module streams of dnf that they come from, ``{"nginx": "1.24"}``; None instead of
+    a stream keeps the module disabled.
+    """
     question = PackageStates(tuple(packages), manager)
     expect(question)
-    return _installed(name=name, question=question)
+    wanted = tuple((streams or {}).items())
+    if wanted:
+        expect(ModuleStreams(tuple(module for module, _ in wanted)))
+    return _installed(name=name, question=question, wanted=wanted)
 
 
 @operation()
-def _installed(question: PackageStates) -> Generator[StringCommand, None, None]:
+def _installed(
+    question: PackageStates, wanted: tuple[tuple[str, str | None], ...]
+) -> Generator[StringCommand, None, None]:
     found = ask(question)
+    streams = ask(ModuleStreams(tuple(module for module, _ in wanted))) if wanted else {}
     missing = [package for package in question.packages if package not in found]
-    explain(*(Change(package, "is not installed") for package in missing))
-    if missing:
-        yield from changing(StringCommand(INSTALLATIONS[question.manager], *missing))
+    explain(
+        *differences(dict(wanted), streams),
+        *(Change(package, "is not installed") for package in missing),
+    )
+    modules = list(commands(dict(wanted), streams))
+    if missing or modules:
+        yield from changing(_installation(question.manager, missing, modules))
     elif "policy" in found:
         explain(Change(apt.POLICY, "was left behind by a run that ended in the middle"))
         yield from changing(StringCommand(f"rm -f {apt.POLICY}"))
     else:
         host.noop("all packages are installed")
+
+
+def _installation(
+    manager: PackageManager, missing: Sequence[str], modules: Sequence[str]
+) -> StringCommand:
+    if manager == "apt":
+        return StringCommand(apt.INSTALL, *missing)
+    return StringCommand(dnf.installation(missing, modules))

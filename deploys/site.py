@@ -21,6 +21,7 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
         site.settings.firewall,
         surfaces=site.surfaces(host.name, facts).values(),
         peers=site.peers({host.name: facts}),
+        family=facts.family,
     )
     behind_firewall = firewall.before_start(site.settings.firewall)
     checkpoint(name="every host has its ground")

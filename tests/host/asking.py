@@ -21,6 +21,7 @@ from mattermost_host.knowledge.families import FAMILIES
 from mattermost_host.knowledge.surface import SecretFile, Surface
 from mattermost_host.ops.account import Account, Wanted
 from mattermost_host.ops.entries import FileStates, State
+from mattermost_host.ops.firewalld import AskPolicies
 from mattermost_host.ops.kernel import KernelParameters
 from mattermost_host.ops.locale import HasLocale
 from mattermost_host.ops.probe import Answering
@@ -45,6 +46,7 @@ EXPOSURES = q.Exposures()
 PROCESSES = q.Processes()
 PUBLIC_KEYS = q.PublicKeys(("/etc", "/run/mattermost-host"))
 FIREWALL = q.FirewallRules(firewall.TABLE, firewall.RULES, firewall.LISTING, firewall.LOADED)
+POLICIES = AskPolicies(firewall.UNIT, firewall.PROGRAM, firewall.LISTING)
 LOCALE = HasLocale(base.LOCALE)
 PING = q.DirectPing(*mattermost.LISTEN)
 BINARY = q.AskBinary(mattermost.UNIT, CURRENT)
@@ -120,6 +122,7 @@ class Seen:
             PROCESSES,
             PUBLIC_KEYS,
             FIREWALL,
+            POLICIES,
             FIREWALL_FILES,
             LOCALE,
             self._kernel_question,

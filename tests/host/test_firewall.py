@@ -2,7 +2,7 @@
 
 from mattermost_host.components import firewall
 from mattermost_host.preflight.dropped_ports import dropping
-from tests.host import asking, judge
+from tests.host import asking, judge, judge_firewalld
 from tests.host.asking import Seen
 from tests.host.recording import Recorder
 
@@ -10,9 +10,14 @@ from tests.host.recording import Recorder
 def test_the_kernel_has_the_rules_of_the_site(seen: Seen) -> None:
     """The kernel has the rules of the site."""
     peers = seen.site.peers({seen.host.name: seen.facts})
-    wanted = firewall.accept_rules(seen.surfaces.values(), peers)
+    opened = list(firewall.openings(seen.surfaces.values(), peers))
     enabled = seen.settings.firewall.enabled
-    judge.holds(judge.firewall(enabled, wanted, seen.answers[asking.FIREWALL]))
+    if seen.facts.family.firewall == "firewalld":
+        wanted = map(firewall.kernel_rule, firewall.single_rules(opened))
+        judge.holds(judge_firewalld.policies(enabled, wanted, seen.answers[asking.POLICIES]))
+    else:
+        wanted = map(firewall.accept_rule, opened)
+        judge.holds(judge.firewall(enabled, wanted, seen.answers[asking.FIREWALL]))
 
 
 def test_its_unit_is_its_own(seen: Seen) -> None:

@@ -19,6 +19,7 @@ from mattermost_host.ops import (
     acme,
     administrator,
     database_state,
+    firewalld,
     kernel,
     locale,
     packages,
@@ -136,6 +137,7 @@ def converged(fresh: Plan) -> Answer:
         probe.Answering: lambda asked: frozenset(unit for unit, _ in asked.probes),
         ruleset.RulesState: lambda _: True,
         ruleset.TableExists: lambda _: False,
+        firewalld.AskPolicies: lambda _: firewalld.Found(first=True),
         database_state.AskDatabase: lambda asked: database_state.DatabaseState(
             "l", asked.name, "UTF8", asked.name
         ),

@@ -1,18 +1,26 @@
-"""nftables: the ports of the surfaces, for those who may reach them, and nothing else."""
+"""The firewall: the ports of the surfaces, for those who may reach them, and nothing else.
+
+A table of our own in nftables, or two policies of our own in firewalld. Of several base chains
+in nftables any may drop; in firewalld one decides, so ours come before all zones: whatever zone an
+interface is in, and whatever that opens, the host shows the same.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from pydantic import BaseModel, Field
 from pyinfra.api import deploy as component
 
 from mattermost_host.facts.place import Peer, Place, reachable_addresses
+from mattermost_host.knowledge.families import Family
 from mattermost_host.knowledge.surface import Networks, Peers, Port, Reach, Surface, Unit
 from mattermost_host.knowledge.texts import STRICT, Network
-from mattermost_host.ops import files, ruleset
+from mattermost_host.ops import files, firewalld, ruleset
 from mattermost_host.ops.entries import Absent, File
 from mattermost_host.ops.files import Check
 from mattermost_host.preflight import conflicts
 from mattermost_host.preflight.finding import Requirement
+from mattermost_host.preflight.firewalld import firewalld_decides, other_ways_in
 from mattermost_host.support.templates import render
 
 RULES = "/etc/mattermost-host/firewall.nft"
@@ -21,6 +29,11 @@ UNIT_FILE = f"/etc/systemd/system/{UNIT}"
 TABLE = "inet mattermost_host"
 LISTING = "/run/mattermost-host/firewall.listing"
 LOADED = "/run/mattermost-host/firewall.loaded"
+POLICY = f"/etc/firewalld/policies/{firewalld.POLICY}.xml"
+FORWARD_POLICY = "/etc/firewalld/policies/mattermost-forward.xml"
+PROGRAM = "/usr/local/lib/mattermost-host/firewall-rules"
+"""Prints what decides who may come in, as firewalld has it in the kernel and in its files."""
+FIREWALLD_FILES = (POLICY, FORWARD_POLICY, PROGRAM)
 
 
 class Settings(BaseModel):
@@ -30,7 +43,10 @@ class Settings(BaseModel):
 
     enabled: bool = Field(
         default=True,
-        description="Keep a table of our own in nftables. Switched off, it is removed.",
+        description=(
+            "Keep a table of our own in nftables, or policies of our own in firewalld where the "
+            "distribution has that. Switched off, they are removed."
+        ),
     )
     ssh_port: int | None = Field(
         default=None,
@@ -68,13 +84,19 @@ def deploy(
     settings: Settings,
     surfaces: Iterable[Surface],
     peers: Sequence[Peer],
+    family: Family,
 ) -> None:
     """Open what ``surfaces`` show to whom each names; ``peers`` are the hosts of the site."""
+    engine = {"nftables": _in_nftables, "firewalld": _in_firewalld}[family.firewall]
+    engine(settings, list(openings(surfaces, peers)))
+
+
+def _in_nftables(settings: Settings, opened: Sequence["Opening"]) -> None:
     if not settings.enabled:
         ruleset.unloaded(name="our rules are out of the kernel", unit=UNIT, table=TABLE)
         files.present(name="our firewall is gone", entries=[Absent(UNIT_FILE), Absent(RULES)])
         return
-    rules = list(accept_rules(surfaces, peers))
+    rules = [accept_rule(one) for one in opened]
     written = files.present(
         name="the rules of the site's ports are in place",
         entries=[
@@ -104,6 +126,44 @@ def deploy(
     )
 
 
+def _in_firewalld(settings: Settings, opened: Sequence["Opening"]) -> None:
+    policies = firewalld.AskPolicies(unit=UNIT, program=PROGRAM, listing=LISTING)
+    if not settings.enabled:
+        firewalld.removed(
+            name="our policies are out of firewalld", policies=policies, files=FIREWALLD_FILES
+        )
+        files.present(
+            name="our firewall is gone",
+            entries=[Absent(path) for path in (UNIT_FILE, *FIREWALLD_FILES)],
+        )
+        return
+    forbidden = File(FORWARD_POLICY, render("firewall/forward.xml.j2"), guards=True)
+    written = files.present(
+        name="the rules of the site's ports are in place",
+        entries=[
+            File(
+                POLICY,
+                render("firewall/policy.xml.j2", rules=list(single_rules(opened))),
+                guards=True,
+            ),
+            Absent(FORWARD_POLICY) if settings.forward else forbidden,
+            File(PROGRAM, render("firewall/rules.sh.j2", policy=firewalld.POLICY), "755"),
+            File(
+                UNIT_FILE,
+                render("firewall/firewalld.service.j2", program=PROGRAM, listing=LISTING),
+            ),
+        ],
+        # One file with a mistake, and firewalld falls back to what its package brought.
+        check=Check(
+            'firewall-offline-cmd -q --system-config "$stage/etc/firewalld" --check-config',
+            tree="/etc/firewalld",
+        ),
+    )
+    firewalld.in_force(
+        name="the rules are in force", policies=policies, unit_file=UNIT_FILE, after=(written,)
+    )
+
+
 def before_start(settings: Settings) -> tuple[str, ...]:
     """Lines of ``[Unit]`` for what must not start without the rules.
 
@@ -114,23 +174,36 @@ def before_start(settings: Settings) -> tuple[str, ...]:
     return (f"Wants={UNIT}", f"After={UNIT}", f"AssertPathExists={LISTING}")
 
 
-def accept_rules(surfaces: Iterable[Surface], peers: Sequence[Peer]) -> Iterator[str]:
-    """One nftables rule for each protocol, kind of peer and address family."""
+@dataclass(frozen=True)
+class Opening:
+    """What may come in: to some ports, or all of a protocol; from everywhere, or from somebody."""
+
+    protocol: str
+    """tcp, udp, or the number of another."""
+    ports: tuple[int, ...] = ()
+    family: str = ""
+    """ip or ip6, where sources are stated."""
+    sources: tuple[str, ...] = ()
+
+
+def openings(surfaces: Iterable[Surface], peers: Sequence[Peer]) -> Iterator[Opening]:
+    """One for each protocol, kind of peer and address family."""
     shown = list(surfaces)
     groups: dict[tuple[str, Reach], list[int]] = {}
     for port in (port for surface in shown for port in surface.ports):
         if port.reachable_from != "loopback":
             groups.setdefault((port.protocol, port.reachable_from), []).append(port.number)
     for (protocol, reach), numbers in sorted(groups.items(), key=str):
-        opened = f"{protocol} dport {{ {', '.join(map(str, sorted(set(numbers))))} }} accept"
-        yield from _opened_to(reach, opened, peers)
+        yield from _opened_to(reach, protocol, tuple(sorted(set(numbers))), peers)
     for other in (one for surface in shown for one in surface.protocols):
-        yield from _opened_to(other.reachable_from, f"meta l4proto {other.number} accept", peers)
+        yield from _opened_to(other.reachable_from, str(other.number), (), peers)
 
 
-def _opened_to(reach: Reach, opened: str, peers: Sequence[Peer]) -> Iterator[str]:
+def _opened_to(
+    reach: Reach, protocol: str, ports: tuple[int, ...], peers: Sequence[Peer]
+) -> Iterator[Opening]:
     if not isinstance(reach, Peers | Networks):
-        yield opened
+        yield Opening(protocol, ports)
         return
     members = reachable_addresses(reach, peers)
     for family, own in (
@@ -138,11 +211,46 @@ def _opened_to(reach: Reach, opened: str, peers: Sequence[Peer]) -> Iterator[str
         ("ip6", [one for one in members if ":" in one]),
     ):
         if own:
-            yield f"{family} saddr {{ {', '.join(sorted(own))} }} {opened}"
+            yield Opening(protocol, ports, family, tuple(sorted(own)))
+
+
+def accept_rule(opened: Opening) -> str:
+    """The rule of nftables, with one set for all sources and one for all ports."""
+    source = f"{opened.family} saddr {{ {', '.join(opened.sources)} }} " if opened.sources else ""
+    if not opened.ports:
+        return f"{source}meta l4proto {opened.protocol} accept"
+    ports = ", ".join(map(str, opened.ports))
+    return f"{source}{opened.protocol} dport {{ {ports} }} accept"
+
+
+def single_rules(opened: Iterable[Opening]) -> Iterator[Opening]:
+    """The same with one source and one port each: firewalld has no sets within a rule."""
+    for one in opened:
+        for source in one.sources or ("",):
+            for port in one.ports or (0,):
+                yield Opening(
+                    one.protocol,
+                    (port,) if port else (),
+                    one.family,
+                    (source,) if source else (),
+                )
+
+
+def kernel_rule(single: Opening) -> str:
+    """What firewalld makes of a single rule, as nft lists it."""
+    source = f"{single.family} saddr {single.sources[0]} " if single.sources else ""
+    if not single.ports:
+        return f"{source}meta l4proto {single.protocol} accept"
+    return f"{source}{single.protocol} dport {single.ports[0]} accept"
 
 
 def requires(settings: Settings, place: Place) -> list[Requirement]:
     """No second firewall, and nobody whom ours would cut off, where it is switched on."""
     if not settings.enabled:
         return []
-    return [conflicts.no_other_firewall(), conflicts.nothing_forwarded(settings.forward)]
+    return [
+        conflicts.no_other_firewall(),
+        conflicts.nothing_forwarded(settings.forward),
+        firewalld_decides(),
+        other_ways_in(),
+    ]

@@ -141,7 +141,7 @@ CANDIDATES = ("postgresql", "nginx")
 
 WEB_SERVERS = ("apache2", "httpd", "lighttpd", "caddy", "haproxy", "traefik")
 FIREWALLS = ("ufw", "firewalld", "netfilter-persistent", "shorewall", "iptables", "nftables")
-UNITS = (*WEB_SERVERS, *FIREWALLS, "nginx", "mattermost")
+UNITS = (*WEB_SERVERS, *FIREWALLS, "fail2ban", "nginx", "mattermost")
 """Names of the services whose activity matters, without ``.service``."""
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}

@@ -93,11 +93,18 @@ def no_other_firewall() -> Requirement:
     """No firewall that we did not set up: two would undo each other's rules."""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
-        active = [unit for unit in facts.active_units if unit in FIREWALLS]
+        by_firewalld = facts.family.firewall == "firewalld"
+        others = set(FIREWALLS) - ({"firewalld"} if by_firewalld else set())
+        active = [unit for unit in facts.active_units if unit in others]
+        ours = (
+            "firewalld, with the site's policies"
+            if by_firewalld
+            else "the site's own table in nftables"
+        )
         yield _judge(
             "no-other-firewall",
             f"active: {', '.join(active)}" if active else "",
-            "no firewall but the site's own table in nftables",
+            f"no firewall but {ours}",
             "Disable it (systemctl disable --now, for ufw first 'ufw disable'), or write "
             "firewall = {'enabled': False} and open the site's ports there yourself.",
         )

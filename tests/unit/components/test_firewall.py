@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from mattermost_host.components import firewall
-from mattermost_host.components.firewall import RULES, UNIT_FILE, Settings, accept_rules
+from mattermost_host.components.firewall import RULES, UNIT_FILE, Settings, accept_rule, openings
 from mattermost_host.facts.place import Peer
+from mattermost_host.knowledge.families import DEBIAN
 from mattermost_host.knowledge.surface import Peers, Port, Protocol, Surface
 from mattermost_host.ops.ruleset import TableExists
 from tests.unit.examples import DEBIAN_12, converged, files_that_differ, mistakes_of, place
@@ -30,7 +31,11 @@ WEB = [Surface(ports=(SSH, HTTPS))]
 
 
 def _fresh(settings: Settings | None = None, ports: tuple[Port, ...] = (SSH, HTTPS)) -> Plan:
-    return plan(firewall.deploy, settings or Settings(), [Surface(ports=ports)], PEERS)
+    return plan(firewall.deploy, settings or Settings(), [Surface(ports=ports)], PEERS, DEBIAN)
+
+
+def _rules(surfaces: list[Surface], peers: tuple[Peer, ...] = PEERS) -> list[str]:
+    return [accept_rule(one) for one in openings(surfaces, peers)]
 
 
 def test_a_fresh_host() -> None:
@@ -46,7 +51,7 @@ def test_a_fresh_host() -> None:
 
 def test_a_converged_host_yields_nothing() -> None:
     answer = converged(_fresh())
-    assert plan(firewall.deploy, Settings(), WEB, PEERS, answer=answer).changed == []
+    assert plan(firewall.deploy, Settings(), WEB, PEERS, DEBIAN, answer=answer).changed == []
 
 
 @pytest.mark.parametrize(
@@ -65,11 +70,11 @@ def test_a_converged_host_yields_nothing() -> None:
     ],
 )
 def test_ports_become_rules(ports: tuple[Port, ...], rules: list[str]) -> None:
-    assert list(accept_rules([Surface(ports=ports)], PEERS)) == rules
+    assert _rules([Surface(ports=ports)]) == rules
 
 
 def test_other_protocols_become_rules() -> None:
-    assert list(accept_rules([Surface(protocols=(VRRP,))], PEERS)) == [
+    assert _rules([Surface(protocols=(VRRP,))]) == [
         "ip saddr { 10.0.0.5 } meta l4proto 112 accept",
         "ip6 saddr { fd00::5 } meta l4proto 112 accept",
     ]
@@ -78,14 +83,14 @@ def test_other_protocols_become_rules() -> None:
 def test_ssh_is_open_to_the_stated_networks_only() -> None:
     settings = Settings.model_validate({"ssh_from": ["192.0.2.0/24", "2001:db8::/32"]})
     shown = firewall.surface(settings, place())
-    assert list(accept_rules([shown], ())) == [
+    assert _rules([shown], ()) == [
         "ip saddr { 192.0.2.0/24 } tcp dport { 22 } accept",
         "ip6 saddr { 2001:db8::/32 } tcp dport { 22 } accept",
     ]
 
 
 def test_a_role_without_a_host_opens_nothing() -> None:
-    assert list(accept_rules([Surface(ports=(METRICS,))], PEERS[:2])) == []
+    assert _rules([Surface(ports=(METRICS,))], PEERS[:2]) == []
 
 
 def test_forwarding_is_one_file() -> None:
@@ -102,7 +107,7 @@ def test_switched_off_it_is_removed() -> None:
     assert result.changed == []
     assert firewall.surface(off, place()).units == ()
     there = answering({TableExists(firewall.UNIT, firewall.TABLE): True}, converged(_fresh()))
-    removed = plan(firewall.deploy, off, WEB, PEERS, answer=there)
+    removed = plan(firewall.deploy, off, WEB, PEERS, DEBIAN, answer=there)
     assert removed.changed == [
         "Firewall | our rules are out of the kernel",
         "Firewall | our firewall is gone",

@@ -1,0 +1,199 @@
+"""Policies of firewalld: as loaded from their files, and not changed since.
+
+firewall-cmd takes a second for each question. What the kernel has is listed by nft in a fraction of
+that, and compared with the listing from the time of loading, and so are firewalld's files: a rule
+added at run time, one that waits for the next start, and one added below firewalld are all seen.
+"""
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+
+from pyinfra import host
+from pyinfra.api import StringCommand, operation
+from pyinfra.api.operation import OperationMeta
+
+from mattermost_host.engine.batch import Question
+from mattermost_host.engine.connections import is_executing
+from mattermost_host.engine.explanations import Change, explain, foreseen_content
+from mattermost_host.engine.questions import ask, changing, expect
+from mattermost_host.ops.unit_state import AskUnit
+from mattermost_host.ops.what_was_read import words
+
+SERVICE = "firewalld.service"
+POLICY = "mattermost-host"
+"""At most 18 characters, says firewalld."""
+OPENS = f"filter_IN_policy_{POLICY}_allow"
+"""The chain with the rules of our policy."""
+SHARED = ("filter_INPUT", "filter_FORWARD")
+"""The beginnings of chains that lead to ours."""
+RELOAD_LIMIT_S = 60
+STATES = ("Id", "ActiveState", "UnitFileState")
+
+
+@dataclass(frozen=True)
+class Found:
+    """What firewalld makes of our policies."""
+
+    stopped: tuple[str, ...] = ()
+    """Those of firewalld and our unit that are not active, or would not be after a boot."""
+    first: bool = False
+    """Whether our policy comes before everything else in the kernel."""
+    differences: tuple[tuple[str, str], ...] = ()
+    """Chain or file, and what became of it since the rules were loaded."""
+    opened: tuple[str, ...] = ()
+    """The rules of our policy in the kernel."""
+
+
+@dataclass(frozen=True)
+class AskPolicies(Question[Found]):
+    """Our policies in the kernel, against the listing from the time of loading."""
+
+    unit: str
+    program: str
+    """Prints, a line each, what decides who may come in; fails where our policy is not first."""
+    listing: str
+    """What it printed when the rules were loaded."""
+
+    def script(self) -> str:
+        return (
+            f"systemctl show -p Id,ActiveState,UnitFileState {SERVICE} {self.unit}\n"
+            f"now=$(sh {self.program}) && echo first=yes\n"
+            f"[ -e {self.listing} ] || echo 'diff=> rules|were not loaded by our unit'\n"
+            f'echo "$now" | diff {self.listing} - | sed -n "s/^[<>]/diff=&/p"\n'
+            f'echo "$now" | sed -n "s/^{OPENS}|/opened=/p"'
+        )
+
+    def parse(self, lines: list[str]) -> Found:
+        pairs = [line.split("=", 1) for line in lines if "=" in line]
+        values = {one[0]: one[1] for one in pairs}
+        return Found(
+            stopped=tuple(_stopped(pairs, (SERVICE, self.unit))),
+            first="first" in values,
+            differences=tuple(_differences([value for key, value in pairs if key == "diff"])),
+            opened=tuple(rule for rule in values.get("opened", "").split(";") if rule),
+        )
+
+
+def _stopped(pairs: Sequence[Sequence[str]], units: Sequence[str]) -> Iterator[str]:
+    """systemctl tells the units one after the other; the order within each is its own."""
+    blocks: list[set[str]] = [set()]
+    for key, value in pairs:
+        if key in STATES:
+            if any(one.startswith(f"{key}=") for one in blocks[-1]):
+                blocks.append(set())
+            blocks[-1].add(f"{key}={value}")
+    for unit in units:
+        if {f"Id={unit}", "ActiveState=active", "UnitFileState=enabled"} not in blocks:
+            yield unit
+
+
+def _differences(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The differences that matter; others' chains come and go with their interfaces."""
+    before, after = _chains(lines, "< "), _chains(lines, "> ")
+    for name in sorted(before.keys() | after.keys()):
+        both = name in before and name in after
+        if name.startswith("/"):
+            yield name, "changed since firewalld loaded it"
+        elif both or is_ours(name) or name == "rules":
+            old, new = _rules(before.get(name, "")), _rules(after.get(name, ""))
+            added = [f"has '{rule}'" for rule in new if rule not in old]
+            lost = [f"has lost '{rule}'" for rule in old if rule not in new]
+            yield name, " and ".join([*added, *lost]) or "has another order"
+
+
+def _chains(lines: Sequence[str], side: str) -> dict[str, str]:
+    found = (line.removeprefix(side).partition("|") for line in lines if line.startswith(side))
+    return {name: rest for name, _, rest in found}
+
+
+def _rules(text: str) -> list[str]:
+    return [rule for rule in text.split(";") if rule]
+
+
+def is_ours(chain: str) -> bool:
+    """Whether a chain decides by our rules, or leads there."""
+    return "_policy_mattermost-" in chain or chain.startswith(SHARED)
+
+
+def in_force(
+    name: str, policies: AskPolicies, unit_file: str, after: tuple[OperationMeta, ...] = ()
+) -> OperationMeta:
+    """Keep firewalld running with our policies as their files are, now and at each boot."""
+    unit = AskUnit(policies.unit, (unit_file,))
+    expect(policies)
+    expect(unit)
+    return _in_force(name=name, policies=policies, unit=unit, after=after)
+
+
+@operation()
+def _in_force(
+    policies: AskPolicies, unit: AskUnit, after: tuple[OperationMeta, ...]
+) -> Generator[StringCommand, None, None]:
+    foreseen = not is_executing() and any(map(foreseen_content, after))
+    found, now = ask(policies), ask(unit)
+    others = (*now.masks, *now.overriding)
+    wrong = list(_wrong(found))
+    if others:
+        by = f"is overridden by {', '.join(others)}"
+        wrong.append(Change(policies.unit, by, severity="critical"))
+    if now.needs_daemon_reload:
+        wrong.append(Change(policies.unit, "has unit files that systemd has not read"))
+    if foreseen and not wrong:
+        wrong.append(Change("firewalld", "will have newer rules"))
+    if not wrong:
+        host.noop("the policies in the kernel are those of the files")
+        return
+    explain(*wrong)
+    removed = f"rm -f -- {words(others)}; " if others else ""
+    unmasked = f"systemctl unmask -q {policies.unit}; " if now.masked else ""
+    yield from changing(
+        StringCommand(
+            f"set -eu; {unmasked}{removed}systemctl daemon-reload; "
+            f"systemctl unmask -q {SERVICE}; systemctl unmask -q --runtime {SERVICE}; "
+            f"systemctl enable -q {SERVICE} {policies.unit}; "
+            f"if systemctl is-active -q {SERVICE}; then {_reload()}; "
+            f"else systemctl start {SERVICE}; fi; "
+            f"systemctl reload-or-restart {policies.unit}"
+        )
+    )
+
+
+def _wrong(found: Found) -> Iterator[Change]:
+    for unit in found.stopped:
+        yield Change(unit, "is not active, or would not be after a boot", severity="critical")
+    if not found.first:
+        yield Change(f"policy {POLICY}", "does not come first in the kernel", severity="critical")
+        return
+    for subject, text in found.differences:
+        if is_ours(subject) or subject == "rules":
+            yield Change(f"firewalld's {subject}", text, severity="critical")
+        elif subject.startswith("/"):
+            yield Change(subject, text)
+        else:
+            yield Change(f"firewalld's {subject}", f"{text}; our policy decides before it")
+
+
+def _reload() -> str:
+    return f"timeout {RELOAD_LIMIT_S} firewall-cmd -q --reload"
+
+
+def removed(name: str, policies: AskPolicies, files: tuple[str, ...]) -> OperationMeta:
+    """Keep our policies, which ``files`` describe, out of firewalld; it runs on without them."""
+    expect(policies)
+    return _removed(name=name, policies=policies, files=files)
+
+
+@operation()
+def _removed(policies: AskPolicies, files: tuple[str, ...]) -> Generator[StringCommand, None, None]:
+    found = ask(policies)
+    if not found.first and policies.unit in found.stopped:
+        host.noop("no policy of ours in firewalld")
+        return
+    explain(Change(f"policy {POLICY}", "is in force"))
+    yield from changing(
+        StringCommand(
+            f"set -eu; systemctl disable -q --now {policies.unit} || true; "
+            f"rm -f -- {words(files)}; "
+            f"! systemctl is-active -q {SERVICE} || {_reload()}"
+        )
+    )

@@ -1,0 +1,35 @@
+"""Judges our policies in firewalld: each failure is a sentence; no failure, no sentence."""
+
+from collections.abc import Iterable
+
+from mattermost_host.ops.firewalld import POLICY, Found
+from tests.host.judge import SHOWN, Sentences, differs
+
+EVERYWHERE = "fe80::/10"
+"""What our policy accepts on each host: neighbours on the same wire."""
+
+
+def policies(enabled: bool, wanted: Iterable[str], found: Found) -> Sentences:
+    """The kernel opens the declared ports, and has what firewalld was given."""
+    what = f"policy {POLICY} of firewalld"
+    if not enabled:
+        if found.first:
+            yield differs(what, "none, it is switched off", "one in the kernel")
+        return
+    for unit in found.stopped:
+        yield differs(unit, "it active and enabled", "it not so")
+    if not found.first:
+        yield differs(what, "it first in the kernel", "something else")
+        return
+    declared = set(wanted)
+    opened = {
+        rule
+        for rule in found.opened
+        if ("dport" in rule or "l4proto" in rule) and EVERYWHERE not in rule
+    }
+    for rule in sorted(declared - opened):
+        yield differs(what, f"the rule '{rule}'", "it missing")
+    for rule in sorted(opened - declared):
+        yield differs(what, "only the ports of the site open", f"also '{rule}'")
+    for subject, text in found.differences[:SHOWN]:
+        yield differs(f"firewalld's {subject}", "it as it was loaded", f"that it {text}")

@@ -110,9 +110,19 @@ def unpacked(
     sent = [(one, [one]) for one in questions] if alone else _joined(questions)
     for (asked, parts), answer in zip(sent, _sections(lines), strict=False):
         if answer is not None:
-            whole = asked.parse(answer)
-            found |= {question: question.part(whole) for question in parts}
+            found |= _understood(asked, parts, answer)
     return found
+
+
+def _understood(
+    asked: Question[Any], parts: Sequence[Question[Any]], answer: list[str]
+) -> dict[Question[Any], Any]:
+    """The answers to ``parts``; none where the host printed what no program of its kind does."""
+    try:
+        whole = asked.parse(answer)
+        return {question: question.part(whole) for question in parts}
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return {}
 
 
 def _sections(lines: Iterable[str]) -> Iterator[list[str] | None]:
@@ -148,6 +158,7 @@ def unanswered(asked: Sequence[Question[Any]], answers: Answers) -> str:
     """What kept a host that did not answer all; completes the sentence that its name begins."""
     silent = [question.subject for question in asked if question not in answers]
     return (
-        f"gave no answer within {ALONE_S} s about {' and about '.join(silent)}. Look there for "
-        "what can't be read to its end, such as a named pipe, a device, or a file system that hangs"
+        f"gave no answer within {ALONE_S} s, or none that can be understood, about "
+        f"{' and about '.join(silent)}. Look there for what can't be read to its end, such as a "
+        "named pipe, a device, or a file system that hangs, and for programs that print other words"
     )

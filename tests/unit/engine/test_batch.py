@@ -69,6 +69,22 @@ def test_a_failing_question_does_not_disturb_the_others() -> None:
     assert answers == {broken: ["1"], missing: [], changing_folder: [], after: ["unset"]}
 
 
+@dataclass(frozen=True)
+class Number(Echo):
+    """A number that ``command`` prints."""
+
+    def parse(self, lines: list[str]) -> list[str]:
+        return [str(int(lines[0]))]
+
+
+@pytest.mark.parametrize("command", ["echo one", "true"])
+def test_an_answer_that_cannot_be_understood_is_none_and_is_named(command: str) -> None:
+    odd, after = Number(command), Number("echo 2")
+    answers = _asked(odd, after)
+    assert answers == {after: ["2"]}
+    assert repr(odd) in unanswered([odd, after], answers)
+
+
 def test_an_answer_without_an_end_of_line_keeps_the_others_apart() -> None:
     unfinished, after, nothing = Echo("printf x"), Echo("echo y"), Echo("true")
     answers = _asked(unfinished, after, nothing)

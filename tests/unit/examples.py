@@ -50,7 +50,6 @@ DEBIAN_12 = HostFacts(
     glibc="2.36",
     cpus=2,
     memory_mb=3900,
-    free_disk_mb=40_000,
     opt_noexec=False,
     addresses=("192.0.2.10",),
     resolved=("192.0.2.10",),

@@ -46,7 +46,6 @@ DEBIAN_12 = HostFacts(
     glibc="2.36",
     cpus=2,
     memory_mb=4096,
-    free_disk_mb=20_480,
     opt_noexec=False,
 )
 """A host for the declarations that depend on one; no port does, but for that of ssh."""

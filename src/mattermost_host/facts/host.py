@@ -46,8 +46,6 @@ class HostFacts:
     cpus: int
     memory_mb: int
     """What the kernel leaves of the memory, or the cgroup's limit where that is lower."""
-    free_disk_mb: int
-    """Free on the file system that holds /opt (or will)."""
     opt_noexec: bool
     disks: tuple[Disk, ...] = ()
     """One for each of ``DISK_PATHS``."""

@@ -12,7 +12,7 @@ from mattermost_host.knowledge.sizing import Usage
 from mattermost_host.knowledge.surface import Networks, Peers
 from mattermost_host.releases.installed import Installed, installed
 
-UNASKED = HostFacts("", "", "", "", 0, 0, 0, False)
+UNASKED = HostFacts("", "", "", "", 0, 0, False)
 """The facts of a host before it was asked: rules that are judged before any connection."""
 
 

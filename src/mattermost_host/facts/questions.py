@@ -35,7 +35,6 @@ NOWHERE: Mapping[str, Any] = {
     "glibc": "",
     "cpus": 0,
     "memory_mb": 0,
-    "free_disk_mb": 0,
     "opt_noexec": False,
 }
 """What stands in the fields that no default speaks for, where the host could not tell."""
@@ -144,7 +143,7 @@ def _disks(lines: list[str]) -> Fields:
         for path, device, free, mount, _ in rows
     ]
     noexec = "noexec" in rows[0][4].split(",")
-    return {"disks": tuple(disks), "free_disk_mb": disks[0].free_mb, "opt_noexec": noexec}
+    return {"disks": tuple(disks), "opt_noexec": noexec}
 
 
 def _listeners(lines: list[str]) -> Fields:

@@ -58,7 +58,6 @@ def read(site: str) -> HostFacts:
         glibc=(os.confstr("CS_GNU_LIBC_VERSION") or "").split()[-1],
         cpus=len(psutil.Process().cpu_affinity() or ()),
         memory_mb=_memory_mb(),
-        free_disk_mb=disks[0].free_mb,
         opt_noexec="noexec" in _partition(DISK_PATHS[0]).opts.split(","),
         disks=tuple(disks),
         listeners=listeners,

@@ -54,7 +54,7 @@ def parsed(question: str, *lines: str) -> dict[Question[Any], Any]:
 
 def still(facts: HostFacts) -> HostFacts:
     """Without what moves from one reading to the next, other tests' ports included."""
-    return replace(facts, clock_offset_s=0.0, disks=(), free_disk_mb=0, listeners=(), temporary=())
+    return replace(facts, clock_offset_s=0.0, disks=(), listeners=(), temporary=())
 
 
 def section(question: str, *lines: str) -> dict[str, Any]:
@@ -179,7 +179,7 @@ def test_disks_of_one_file_system_and_of_several() -> None:
         "/var/lib/mattermost /dev/sda1 1048576 / rw,relatime",
     )
     assert found["opt_noexec"] is True
-    assert found["free_disk_mb"] == 4096
+    assert found["disks"][0].free_mb == 4096
     assert [disk.file_system for disk in found["disks"]] == ["/opt", "/dev/sda1", "/dev/sda1"]
 
 

@@ -31,6 +31,8 @@ class Found:
     password: bool = False
     twins: tuple[str, ...] = ()
     """Other accounts with the same number, to whom all belongs that belongs to it."""
+    members: tuple[str, ...] = ()
+    """Other accounts in its own group, who may read what the group may."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class Accounts(Question[dict[str, Found]]):
                     for name, row in accounts.items()
                     if row[3] == accounts[user][3] and name != user
                 ),
+                members=_members(user, rows),
             )
             for user in self.users
             if user in accounts
@@ -93,6 +96,17 @@ def _groups(user: str, primary: str, rows: Sequence[Sequence[str]]) -> tuple[str
     first = [row[1] for row in groups if row[3] == primary]
     others = [row[1] for row in groups if row[3] != primary and user in row[4].split(",")]
     return (*first[:1], *others)
+
+
+def _members(user: str, rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Who else is in the group of the account's name: named there, or by its number."""
+    own = next((row for row in rows if row[0] == "group" and row[1] == user), None)
+    if own is None:
+        return ()
+    accounts = [row for row in rows if row[0] == "user" and len(row) == ENTRY]
+    by_number = [row[1] for row in accounts if row[4] == own[3]]
+    found = [*filter(None, own[4].split(",")), *by_number]
+    return tuple(dict.fromkeys(name for name in found if name != user))
 
 
 @dataclass(frozen=True)
@@ -116,6 +130,8 @@ class Wanted:
             yield f"is in {', '.join(extra)}"
         if found.password:
             yield "has a password"
+        if self.home and found.members:
+            yield f"shares its group with {', '.join(found.members)}"
 
     def extra_groups(self, found: Found) -> tuple[str, ...]:
         """The groups that it is not to be in; ours has its own and no other."""
@@ -161,7 +177,7 @@ def _kept(wanted: Wanted) -> Generator[StringCommand, None, None]:
         explain(Change(f"the account {user}", said, severity="critical"))
         if found.twins:
             # Whose the files are, no run can know.
-            other = found.twins[0]
+            other = user if "root" in found.twins else found.twins[0]
             refused = f"the account {user} {said}: give {other} another one (usermod -u), or none"
             yield StringCommand(f"echo '{refused}' >&2; exit 1")
             return
@@ -174,12 +190,19 @@ def _repair(wanted: Wanted, found: Found) -> str:
         commands = [
             f"set -e; getent group {user} >/dev/null || groupadd --system {user}",
             f"usermod --lock --gid {user} --groups '' --shell {wanted.shell} {user}",
+            *(_taken_out(other, user) for other in found.members),
             *([] if found.home == wanted.home else [_move_home(user, wanted.home)]),
         ]
         return "; ".join(commands)
     left = ",".join(one for one in found.groups[1:] if one not in PRIVILEGED)
     primary = f"--gid {user} " if found.groups[0] in PRIVILEGED else ""
     return f"usermod --lock {primary}--groups '{left}' --shell {wanted.shell} {user}"
+
+
+def _taken_out(other: str, group: str) -> str:
+    """Of the group; which one its first is to be instead, only its owner knows."""
+    refused = f"{group} is the first group of the account {other}: give it another (usermod -g)"
+    return f"gpasswd -d {other} {group} >/dev/null || {{ echo '{refused}' >&2; exit 1; }}"
 
 
 def _move_home(user: str, home: str) -> str:

@@ -7,7 +7,9 @@ FOLDERS = (
     "/run/systemd/system.control",
     "/run/systemd/transient",
     "/etc/systemd/system",
+    "/etc/systemd/system.attached",
     "/run/systemd/system",
+    "/run/systemd/system.attached",
     "/usr/local/lib/systemd/system",
 )
 """Where a unit file or drop-in goes before those of packages; generators have other folders."""

@@ -11,6 +11,7 @@ from tests.unit import local
 from tests.unit.fake_host import answering, plan
 
 QUESTION = Account("mattermost")
+TABLE_OF_GROUP = "group:mattermost:x:998:"
 HOME = "/var/lib/mattermost"
 RIGHT = Found(HOME, NO_SHELL, ("mattermost",))
 POSTGRES = Found("/var/lib/postgresql", "/bin/bash", ("postgres", "ssl-cert"))
@@ -26,6 +27,7 @@ POSTGRES = Found("/var/lib/postgresql", "/bin/bash", ("postgres", "ssl-cert"))
         (replace(RIGHT, groups=("nogroup",)), "usermod"),
         (replace(RIGHT, groups=("mattermost", "sudo")), "--groups ''"),
         (replace(RIGHT, password=True), "--lock"),
+        (replace(RIGHT, members=("games",)), "gpasswd -d games mattermost"),
     ],
 )
 def test_answers_in_commands_out(found: Found | None, command: str | None) -> None:
@@ -97,12 +99,39 @@ def test_two_accounts_of_one_number_are_refused() -> None:
     assert "usermod -" not in shell.partition(":")[0]
 
 
+def test_where_the_number_is_root_s_the_account_gets_another_one() -> None:
+    shell = plan(
+        lambda: account.system_account(name="it exists", user="mattermost", home=HOME),
+        answer=answering({QUESTION: replace(RIGHT, twins=("root",))}),
+    ).shell
+    assert "give mattermost another one" in shell
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [f"{TABLE_OF_GROUP}games,mattermost"],
+        [f"{TABLE_OF_GROUP}", "user:games:x:5:998::/:/bin/sh"],
+    ],
+)
+def test_who_else_is_in_the_group_is_seen(lines: list[str]) -> None:
+    """The group may read the file with the server's secrets."""
+    found = QUESTION.parse([*TABLES[:-1], *lines])
+    assert found == replace(RIGHT, members=("games",))
+
+
+def test_an_account_whose_first_group_it_is_is_named(tmp_path: Path) -> None:
+    local.program(tmp_path, "gpasswd", "exit 3")
+    done = local.run(f"set -e; {account._taken_out('games', 'mattermost')}", programs=tmp_path)
+    assert (done.returncode, "first group of the account games" in done.stderr) == (1, True)
+
+
 TABLES = (
     "user:root:x:0:0:root:/root:/bin/bash",
     f"user:mattermost:x:999:998::{HOME}:{NO_SHELL}",
     "group:root:x:0:",
     "group:sudo:x:27:other",
-    "group:mattermost:x:998:",
+    TABLE_OF_GROUP,
 )
 
 

@@ -98,6 +98,8 @@ def test_a_drop_in_that_systemd_has_not_read(machine: Machine) -> None:
     [
         ("/run/systemd/system/postgresql@15-main.service.d/x.conf", True),
         ("/run/systemd/system.control/postgresql@15-main.service.d/50-Nice.conf", True),
+        ("/etc/systemd/system.attached/postgresql@15-main.service.d/x.conf", True),
+        ("/run/systemd/system.attached/postgresql@.service", True),
         ("/etc/systemd/system/postgresql@.service.d/x.conf", True),
         ("/etc/systemd/system/postgresql@.service", True),
         ("/usr/local/lib/systemd/system/postgresql@15-main.service", True),

@@ -4,7 +4,8 @@ The cost of a run is its round trips. An operation therefore announces its quest
 deploy calls it (``expect``) and asks for the answer when it is evaluated (``ask``). The first
 ``ask`` sends every open question of that host in one command; the others find their answers
 waiting. An operation that changed something makes the host's answers void (``changing``), so
-the next one asks again. A run that changes nothing costs one round trip a host.
+the next one asks again. What one host says may hang on another, so a checkpoint makes the answers
+of all hosts void where any was changed. A run that changes nothing costs one round trip a host.
 """
 
 import shlex
@@ -36,6 +37,10 @@ class _Memory:
     executing: bool = False
     answers: dict[Question[Any], Any] = field(default_factory=dict)
     open: list[Question[Any]] = field(default_factory=list)
+    changes: int = 0
+    """How often this run changed the host."""
+    others: int = 0
+    """How often it had changed the other hosts at the last checkpoint."""
 
 
 _memories: WeakKeyDictionary[Host, _Memory] = WeakKeyDictionary()
@@ -109,4 +114,16 @@ def changing(*commands: StringCommand) -> Iterator[StringCommand]:
         yield StringCommand(f"echo {shlex.quote(refused)} >&2; exit 1")
         return
     yield from commands
-    _memory().answers.clear()
+    memory = _memory()
+    memory.answers.clear()
+    memory.changes += 1
+
+
+def others_may_have_changed() -> None:
+    """Void the answers of a host where another one was changed since its last checkpoint."""
+    memory = _memory()
+    others = (_memories[host] for host in state.inventory if host in _memories)
+    changes = sum(other.changes for other in others if other is not memory)
+    if changes != memory.others:
+        memory.answers.clear()
+        memory.others = changes

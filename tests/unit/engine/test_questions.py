@@ -1,14 +1,22 @@
 """Operations' questions travel together, and answers are void after a change."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from typing import Any
+from unittest import mock
 
 import pytest
-from pyinfra.api import StringCommand, operation
+from pyinfra.api import Config, Host, Inventory, State, StringCommand, operation
+from pyinfra.api.connect import connect_all
+from pyinfra.api.operations import run_ops
+from pyinfra.api.state import StateStage
 from pyinfra.connectors.util import CommandOutput, OutputLine
+from pyinfra.context import ctx_host, ctx_inventory, ctx_state
 
+from mattermost_host.engine import questions
 from mattermost_host.engine.batch import Question
 from mattermost_host.engine.questions import answers_of, ask, changing, expect
+from mattermost_host.ops.checkpoint import checkpoint
 from mattermost_host.support.errors import OperatorError
 from tests.unit.fake_host import UNANSWERED, answering, apply, plan
 from tests.unit.ssh_server import become_root_our_way, this_machine
@@ -64,6 +72,42 @@ def test_equal_questions_are_one() -> None:
             _look(name=name, question=Echo("a"), change=False)
 
     assert apply(twice).questions == [Echo("a")]
+
+
+@pytest.mark.parametrize("changing_one", ["", "@fake/a"])
+def test_a_checkpoint_voids_what_was_learnt_of_all_hosts(changing_one: str) -> None:
+    """Where one was changed before it; otherwise nothing is asked again."""
+    inventory = Inventory((["@fake/a", "@fake/b"], {}), override_data={"fake_delay": 0})  # type: ignore[no-untyped-call]
+    state = State(inventory, Config(), check_for_changes=False)  # type: ignore[no-untyped-call]
+    state.cwd = "."
+    asked: list[tuple[str, Question[Any]]] = []
+
+    def told(host: Host, sent: Sequence[Question[Any]]) -> dict[Question[Any], Any]:
+        asked.extend((host.name, question) for question in sent)
+        return {question: [] for question in sent}
+
+    def deploy(host: Host) -> None:
+        for question in (Echo("a"), Echo("b"), Echo("c")):
+            expect(question)
+        _look(name="first", question=Echo("a"), change=host.name == changing_one)
+        _look(name="second", question=Echo("b"), change=False)
+        checkpoint(name="all are there")
+        _look(name="third", question=Echo("c"), change=False)
+
+    connect_all(state)
+    state.set_stage(StateStage.Prepare)
+    with (
+        mock.patch.object(questions, "answers_of", told),
+        ctx_state.use(state),
+        ctx_inventory.use(inventory),
+    ):
+        for host in inventory:
+            with ctx_host.use(host):
+                deploy(host)
+        state.set_stage(StateStage.Execute)
+        run_ops(state)
+    again = [question for name, question in asked if name == "@fake/b"]
+    assert again == [Echo("a"), Echo("b"), Echo("c"), *([Echo("c")] if changing_one else [])]
 
 
 def test_what_was_not_answered_ends_the_run_with_its_name() -> None:

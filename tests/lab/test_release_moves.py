@@ -153,7 +153,7 @@ def test_an_older_one_is_refused_by_name_before_anything_is_touched(
     for refused in (_plan(deployment)[0], deployment.deploy(check=False)):
         assert refused.status == 1
         assert "release-downgrade" in refused.output
-        assert "is refused" in refused.words
+        assert f"{NEW} is on the host, and {OLD} is stated: a downgrade" in refused.words
     assert f"/{NEW}-" in _current(deployment)
     assert deployment.started(*UNITS) == before
     _state(deployment, tarballs[NEW])

@@ -26,9 +26,9 @@ from pyinfra_cli.exceptions import UnexpectedExternalError
 
 from mattermost_host.engine import host_data
 from mattermost_host.engine.host_data import Connection
-from mattermost_host.engine.inventory_shape import LOCAL, sound_groups
+from mattermost_host.engine.inventory_shape import LOCAL, Unreadable, plain, sound_groups
 from mattermost_host.engine.trusted import refuse_mistrusted
-from mattermost_host.support.errors import Mistake, OperatorError
+from mattermost_host.support.errors import Mistake, OperatorError, SiteError
 
 ROLES = ("app", "db", "proxy")
 OPS = "ops"
@@ -128,7 +128,14 @@ def _execute(path: Path) -> dict[str, Any]:
     names: dict[str, Any] = {"__file__": str(path)}
     with _sentences(path), _limited(path), redirect_stdout(sys.stderr):
         exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), names)  # noqa: S102 - an inventory is Python
-    return names
+        return {
+            name: plain(value, name) if _is_ours(name, value) else value
+            for name, value in names.items()
+        }
+
+
+def _is_ours(name: str, value: Any) -> bool:
+    return name == "site" or (isinstance(value, list | tuple) and not name.startswith("_"))
 
 
 @contextmanager
@@ -138,6 +145,8 @@ def _sentences(path: Path) -> Iterator[None]:
         yield
     except (OperatorError, gevent.Timeout, KeyboardInterrupt):
         raise
+    except Unreadable as error:
+        raise SiteError(str(path), [error.mistake]) from None
     except SystemExit:
         raise OperatorError(f"{path} ends the run (sys.exit); correct the file") from None
     except BaseException as error:

@@ -11,8 +11,18 @@ CONNECTORS = ("ssh", "vagrant", "terraform")
 """Those of pyinfra's that reach a host by ssh. A container has no systemd of its own."""
 REHEARSAL = "fake"
 """pyinfra's own for trying things without a host."""
+DEEPEST = 20
+MOST_BITS = 64
 FORM = 'write ["name-of-a-host"], or ["name-of-a-host"] and data: (["…"], {"ssh_user": "…"})'
 MEMBER = 'write "name-of-a-host", or ("name-of-a-host", {"ssh_user": "…"})'
+
+
+class Unreadable(Exception):
+    """A value that can't even be copied."""
+
+    def __init__(self, mistake: Mistake):
+        super().__init__(str(mistake))
+        self.mistake = mistake
 
 
 def sound_groups(
@@ -85,3 +95,28 @@ def _kind(value: Any) -> str:
     if isinstance(value, tuple):
         return f"a tuple of {len(value)}"
     return "nothing" if value is None else f"a value of type {type(value).__name__}"
+
+
+def plain(value: Any, path: str, around: tuple[int, ...] = ()) -> Any:
+    """A copy of tables, lists and texts without classes of the inventory's own.
+
+    Raises Unreadable where a value is nested too deep, contains itself, or has too many digits.
+    """
+    if isinstance(value, dict | list | tuple):
+        if id(value) in around:
+            raise Unreadable(Mistake(path, "a value that contains itself", "write it out"))
+        if len(around) > DEEPEST:
+            found = f"tables or lists nested more than {DEEPEST} deep"
+            raise Unreadable(Mistake(path, found, "see docs/settings.md"))
+        around = (*around, id(value))
+    if isinstance(value, dict):
+        return {
+            plain(key, path): plain(inner, f"{path}.{key}" if path else str(key), around)
+            for key, inner in value.items()
+        }
+    if isinstance(value, list | tuple):
+        kind = list if isinstance(value, list) else tuple
+        return kind(plain(inner, path, around) for inner in value)
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > MOST_BITS:
+        raise Unreadable(Mistake(path, "a number of more than 19 digits", "write a smaller one"))
+    return str.__str__(value) if isinstance(value, str) else value

@@ -132,12 +132,19 @@ def _with_text_keys(value: Any, path: str, mistakes: list[Mistake]) -> Any:
         return copy.copy(value)
     kept = {}
     for key, inner in value.items():
-        if isinstance(key, str):
+        if isinstance(key, str) and _is_text(key):
             kept[key] = _with_text_keys(inner, f"{path}{key}.", mistakes)
         else:
             found = f"a key of the type {type(key).__name__}"
+            if isinstance(key, str):
+                found = f"the key {key!a}, which no file can hold"
             mistakes.append(Mistake(path.rstrip(".") or "site", found, "keys must be strings"))
     return kept
+
+
+def _is_text(key: str) -> bool:
+    """Whether it has no half of a character, which pydantic refuses without naming the key."""
+    return key.isprintable() or not any("\ud800" <= one <= "\udfff" for one in key)
 
 
 def _leave_out(data: dict[str, Any], location: tuple[int | str, ...]) -> None:

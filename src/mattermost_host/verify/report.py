@@ -11,6 +11,8 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
+from mattermost_host.support.defects import defect
+
 HERE = "this machine"
 """Where a failure stands that belongs to no host: a test that can't even be read."""
 
@@ -66,11 +68,21 @@ class Report:
             group.notes += [(name, str(value)) for name, value in report.user_properties]
         return report
 
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+    def pytest_exception_interact(
+        self, call: pytest.CallInfo[None], report: pytest.CollectReport | pytest.TestReport
+    ) -> None:
         """A test file that can't be read has judged nothing."""
-        if report.failed:
-            group = self.groups.setdefault((HERE, "verification"), Group())
-            group.failures.append((report.nodeid, report.longreprtext))
+        if isinstance(report, pytest.CollectReport):
+            self._keep_defect(report.nodeid, f"{report.nodeid}: {_reason(call)}")
+
+    def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
+        """What breaks pytest itself is a sentence; True keeps it from printing a traceback."""
+        self._keep_defect("The verification", defect(excinfo.value))
+        return True
+
+    def _keep_defect(self, what: str, sentence: str) -> None:
+        group = self.groups.setdefault((HERE, "verification"), Group())
+        group.failures.append((what, sentence))
 
     def _group(self, item: pytest.Item) -> Group:
         parameters = item.callspec.params if isinstance(item, pytest.Function) else {}
@@ -131,4 +143,4 @@ def _reason(call: pytest.CallInfo[None]) -> str:
     error = call.excinfo.value if call.excinfo else None
     if isinstance(error, pytest.fail.Exception | pytest.skip.Exception):
         return error.msg or ""
-    return f"this check could not run, a defect of mattermost-host: {type(error).__name__}: {error}"
+    return f"this check could not run: {defect(error) if error else 'no reason is known'}"

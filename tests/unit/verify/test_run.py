@@ -15,9 +15,10 @@ PREAMBLE = "import pytest\npytestmark = pytest.mark.parametrize('seen', ['mm'])\
 
 
 @pytest.fixture(autouse=True)
-def forgotten() -> None:
+def forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Several tests write a module of this name; Python must not remember the one before."""
     sys.modules.pop("test_nginx", None)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
 def _report(folder: Path, code: str) -> tuple[Report, str]:
@@ -68,9 +69,9 @@ def test_b(asked): pass
 
 
 def test_a_broken_check_says_so_without_a_traceback(tmp_path: Path) -> None:
-    _, printed = _report(tmp_path, "def test_a(seen): {}['x']\ndef test_b(seen): pass\n")
-    assert "this check could not run, a defect of mattermost-host: KeyError: 'x'" in printed
-    assert "Traceback" not in printed
+    _, printed = _report(tmp_path, "def test_a(seen): {}['hunter2']\ndef test_b(seen): pass\n")
+    assert "this check could not run: an unexpected KeyError, a defect of this program" in printed
+    assert "Traceback" not in printed and "hunter2" not in printed
 
 
 def test_what_was_left_out_is_said_and_not_counted(tmp_path: Path) -> None:
@@ -83,7 +84,30 @@ def test_what_was_left_out_is_said_and_not_counted(tmp_path: Path) -> None:
 def test_a_test_file_that_cannot_be_read_fails(tmp_path: Path) -> None:
     report, printed = _report(tmp_path, "import nowhere\n")
     assert not report.holds
-    assert "nowhere" in printed
+    assert "test_nginx.py" in printed and "this check could not run: an unexpected" in printed
+    assert len(printed.splitlines()) < 7, printed
+    assert report.to_json(1).count("an unexpected") == 1
+
+
+@pytest.mark.parametrize("hook", ["collection_modifyitems(items)", "runtest_logstart(nodeid)"])
+def test_what_breaks_pytest_itself_is_a_sentence(
+    tmp_path: Path, hook: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "conftest.py").write_text(f"def pytest_{hook}: {{}}['hunter2']\n")
+    report, printed = _report(tmp_path, "def test_a(seen): pass\n")
+    assert not report.holds
+    assert "this machine\n  an unexpected KeyError, a defect of this program" in printed
+    assert "INTERNALERROR" not in "".join(capfd.readouterr())
+
+
+def test_a_defect_before_the_first_check_is_a_sentence(
+    inventory: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("mattermost_host.site.site.Site.load", classmethod(lambda *_: 1 / 0))
+    assert verification.run(inventory, journey=False) == 1
+    printed = "".join(capfd.readouterr())
+    assert "an unexpected ZeroDivisionError, a defect of this program" in printed
+    assert "INTERNALERROR" not in printed and "Traceback" not in printed
 
 
 def test_what_was_measured_is_shown(tmp_path: Path) -> None:

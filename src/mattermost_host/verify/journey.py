@@ -30,6 +30,11 @@ from mattermost_host.verify.api_client import (
 )
 
 IMAGE_SIDE = 64  # pixels
+RENAMED = (
+    "; if the administrator was renamed or has another password now, write the name as "
+    "mattermost.administrator.username into the inventory, and the password as admin_password "
+    "into its secrets file"
+)
 _NOT_ALLOWED = {401, 403, 501}  # the answers where permanent deletion is switched off
 
 
@@ -94,7 +99,7 @@ class _Journey:
     def travel(self, admin_username: str, admin_password: str) -> None:
         """All steps; JourneyError with the first that fails."""
         with self._step("the administrator logs in"):
-            self._admin.log_in(admin_username, admin_password)
+            self._log_in(admin_username, admin_password)
         with self._step("a team and two users are created"):
             team_id = self._make_team()
             first, second = (self._make_user(name, team_id) for name in self._users)
@@ -102,6 +107,12 @@ class _Journey:
             events = Events(second)
         with closing(events):
             self._talk(team_id, first, second, events)
+
+    def _log_in(self, username: str, password: str) -> None:
+        try:
+            self._admin.log_in(username, password)
+        except Unexpected as error:
+            raise Unexpected(f"{error}{RENAMED if 'found 401' in str(error) else ''}") from error
 
     def _talk(self, team_id: str, first: Client, second: Client, events: Events) -> None:
         with self._step("the first user posts in Town Square"):

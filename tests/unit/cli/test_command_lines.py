@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +142,8 @@ def _really(place: Path, shell: str, **environment: str) -> subprocess.Completed
     """The command in a shell of its own: ``$M`` is the command."""
     code = "from mattermost_host.cli.entry import main; main()"
     state = {name: str(place / "state") for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME")}
-    given_: Mapping[str, str] = {**os.environ, **state, "P": sys.executable, "C": code}
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    given_: Mapping[str, str] = {**buffered, **state, "P": sys.executable, "C": code}
     return subprocess.run(
         ["sh", "-c", f'M() {{ "$P" -c "$C" "$@"; }}; {shell}'],
         cwd=place,
@@ -191,3 +193,22 @@ def test_files_never_get_the_number_of_a_closed_stream(tmp_path: Path) -> None:
     )
     done = _really(tmp_path, f'"$P" -c "{code}" <&- >&-')
     assert done.returncode == 0, done.stderr
+
+
+def test_a_long_word_is_cut_and_the_usage_stays(place: Path) -> None:
+    done = CliRunner().invoke(main, ["plan", "--" + "x" * 5000])
+    assert done.exit_code == 1
+    assert done.output.startswith("Usage: ") and "plan --help" in done.output
+    assert done.output.rstrip().endswith("x…")
+    short = CliRunner().invoke(main, ["plan", "--short"])
+    assert "No such option" in short.output and "…" not in short.output
+
+
+def test_without_a_command_the_help_is_shown() -> None:
+    done = CliRunner().invoke(main, [])
+    assert done.output == CliRunner().invoke(main, ["--help"]).output
+
+
+def test_the_version_is_the_distribution_s() -> None:
+    done = CliRunner().invoke(main, ["--version"], prog_name="mattermost-host")
+    assert done.output == f"mattermost-host, version {version('mattermost-host')}\n"

@@ -91,3 +91,7 @@ def test_files_have_their_modes_under_any_umask(here: Path) -> None:
         os.umask(before)
     modes = {oct(path.stat().st_mode & 0o777) for path in (here / "site").rglob("*")}
     assert modes == {"0o755", "0o644"}
+
+
+def test_in_the_folder_itself_no_cd_is_said() -> None:
+    assert "Next: mattermost-host preflight inventory.py" in _init("https://a.test", ".").output

@@ -10,40 +10,14 @@ from click.testing import CliRunner
 
 from mattermost_host.cli import init
 from mattermost_host.cli.main import main
+from tests.unit import odd_files
 
 SECRET = ("inventory.secrets.toml", "inventory.authority-key.pem")
 CODE = ("inventory.py", "config.py", "deploys/site.py", "group_data/app.py")
 LIMIT_S = 30
 
 
-def _fifo(path: Path) -> None:
-    os.mkfifo(path, 0o600)
-
-
-def _link(path: Path) -> None:
-    os.mkfifo(path.with_name("pipe"), 0o600)
-    path.symlink_to("pipe")
-
-
-def _huge(path: Path) -> None:
-    path.touch(0o600)
-    os.truncate(path, 1 << 40)
-
-
-def _foreign(path: Path) -> None:
-    path.touch(0o600)
-    os.chown(path, 65534, -1)
-
-
-def _unreadable(path: Path) -> None:
-    path.touch(0o000)
-
-
-def _cyclic(path: Path) -> None:
-    path.symlink_to(path.name)
-
-
-KINDS = (_fifo, _link, _huge, _foreign, _unreadable, _cyclic, Path.mkdir)
+KINDS = (*odd_files.KINDS, odd_files.unreadable)
 
 
 @pytest.fixture
@@ -70,7 +44,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_it_is_a_sentence(
     folder: Path, command: str, name: str, kind: Callable[[Path], None]
 ) -> None:
-    if (os.geteuid() == 0) != (kind is _foreign) and kind in {_foreign, _unreadable}:
+    if (os.geteuid() == 0) != (kind is odd_files.foreign) and kind in {
+        odd_files.foreign,
+        odd_files.unreadable,
+    }:
         pytest.skip("root reads everything, and nobody else gives files away")
     (folder / name).unlink(missing_ok=True)
     kind(folder / name)

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import click
 import pytest
@@ -128,6 +129,15 @@ def test_a_plan_names_its_operations(fake: Engine) -> None:
     )
 
 
+@pytest.mark.parametrize("dash", [False, True])
+def test_a_plan_is_written_as_junit(fake: Engine, tmp_path: Path, dash: bool) -> None:
+    file = "-" if dash else str(tmp_path / "plan.xml")
+    done = _run(fake, "plan", "--junit", file)
+    suites = ElementTree.fromstring(done.stdout if dash else Path(file).read_text())
+    assert [case.get("name") for case in suites.iter("testcase")].count("X | it is right") == 2
+    assert ("1 of 2 operations would change" in done.stdout) is not dash
+
+
 def test_a_plan_says_what_a_run_would_write_on_this_machine(fake: Engine) -> None:
     for secret in fake.inventory.parent.glob("chat.*"):
         if secret != fake.inventory:
@@ -234,6 +244,17 @@ def test_preflight_ends_as_its_findings_do(
     assert as_json.exit_code == status
     assert json.loads(as_json.stdout)
     assert fake.log == []
+
+
+def test_verify_hands_the_junit_file_on_and_takes_no_dash(fake: Engine, tmp_path: Path) -> None:
+    _run(fake, "verify", "--junit", str(tmp_path / "v.xml"))
+    assert f"--junit-xml={tmp_path / 'v.xml'}" in fake.pytest_arguments
+    fake.log.clear()
+    with CliRunner().isolated_filesystem(tmp_path):
+        _run(fake, "verify")
+        assert not [one for one in fake.pytest_arguments if "junit" in one]
+        _run(fake, "verify", "--junit", "-")
+        assert [one for one in fake.pytest_arguments if one.endswith("/-")], "a file of that name"
 
 
 @pytest.mark.parametrize("holds", [True, False])

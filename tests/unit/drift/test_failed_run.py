@@ -1,6 +1,5 @@
 """A check that fails is reported, whatever breaks on the way."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from mattermost_host.drift.repair import Heal
 from mattermost_host.engine import locks
 from mattermost_host.plan.plan import Plan
 from mattermost_host.support.errors import OperatorError
+from tests.unit import odd_files
 from tests.unit.drift.planned_hosts import OPEN, RIGHT, Hosts, last_entry, metrics_text, plan_of
 from tests.unit.listeners import Hook, mail_server, webhook
 
@@ -151,13 +151,12 @@ def test_a_memory_and_a_history_that_were_edited(
     assert len(site_hook.posted) == 2
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("pipe")])
+@pytest.mark.parametrize("make", [odd_files.pipe, odd_files.linked, Path.mkdir])
 def test_what_is_no_file_in_place_of_memory_and_history(
     hosts: Hosts, site_hook: Hook, inventory: Path, make: Callable[[Path], None]
 ) -> None:
     here = memory.folder(inventory)
     here.mkdir(parents=True)
-    os.mkfifo(here / "pipe")
     for name in ("memory.json", "history.jsonl"):
         make(here / name)
     hosts.plans = [plan_of(OPEN)]

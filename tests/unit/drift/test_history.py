@@ -4,6 +4,7 @@ import json
 import os
 import stat
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from mattermost_host.drift import history as drift_history
 from mattermost_host.drift.outcome import Found, Outcome
 from mattermost_host.support.errors import OperatorError
+from tests.unit import odd_files
 
 DRIFT = Found("h1", "/etc/x", "has mode 666 instead of 644", "warning", "change")
 OUTCOME = Outcome(datetime(2026, 3, 1, 3, tzinfo=UTC), "chat", 1.25, drift=(DRIFT,))
@@ -101,28 +103,11 @@ def test_nothing_yet(tmp_path: Path) -> None:
     assert drift_history.read(tmp_path / "none").entries == ()
 
 
-def _pipe(path: Path) -> None:
-    os.mkfifo(path, 0o600)
-
-
-def _linked(path: Path) -> None:
-    os.mkfifo(path.with_name("pipe"))
-    path.symlink_to("pipe")
-
-
-def _huge(path: Path) -> None:
-    path.touch(0o600)
-    os.truncate(path, 1 << 40)
-
-
-def _foreign(path: Path) -> None:
-    path.touch(0o600)
-    os.chown(path, 65534, 65534)
-
-
-@pytest.mark.parametrize("made", [_pipe, _linked, _huge, _foreign, Path.mkdir])
-def test_what_is_no_file_of_ours_is_a_sentence(tmp_path: Path, made) -> None:  # type: ignore[no-untyped-def]
-    if made is _foreign and os.geteuid():
+@pytest.mark.parametrize("made", odd_files.KINDS)
+def test_what_is_no_file_of_ours_is_a_sentence(
+    tmp_path: Path, made: Callable[[Path], None]
+) -> None:
+    if made is odd_files.foreign and os.geteuid():
         pytest.skip("needs root: gives a file to another user")
     path = tmp_path / "history.jsonl"
     made(path)

@@ -96,6 +96,7 @@ def test_wrong_password_is_a_sentence(server: Standin) -> None:
         "POST /api/v4/users/login, found 401 ("
     )
     assert "not-the-one" not in sentence
+    assert "write the name as mattermost.administrator.username" in sentence
 
 
 def test_nobody_listening_is_a_sentence(server: Standin) -> None:

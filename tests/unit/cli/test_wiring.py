@@ -252,7 +252,7 @@ def test_verify_hands_the_junit_file_on_and_takes_no_dash(fake: Engine, tmp_path
     fake.log.clear()
     with CliRunner().isolated_filesystem(tmp_path):
         _run(fake, "verify")
-        assert not [one for one in fake.pytest_arguments if "junit" in one]
+        assert not [one for one in fake.pytest_arguments if one.startswith("--junit")]
         _run(fake, "verify", "--junit", "-")
         assert [one for one in fake.pytest_arguments if one.endswith("/-")], "a file of that name"
 

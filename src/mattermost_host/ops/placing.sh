@@ -137,6 +137,8 @@ ended() {
 
 explain() {
   echo "$subject could not be put right." >&2
+  ! mountpoint -q -- "$subject" ||
+    echo "$subject is a mount of its own. If it may change, type: umount $subject" >&2
   for each in "$subject" "${subject%/*}"; do
     marks=$(lsattr -d -- "$each" 2>/dev/null) || continue
     case ${marks%% *} in

@@ -271,3 +271,16 @@ def test_an_immutable_file_is_named_with_what_to_do(tmp_path: Path) -> None:
         done.stderr
     )
     assert {path.name for path in tmp_path.iterdir()} == {"programs"}
+
+
+def test_a_file_that_is_a_mount_is_named_with_what_to_do(tmp_path: Path) -> None:
+    programs = tmp_path / "programs"
+    local.program(programs, "mv", 'echo "mv: cannot move: Device or resource busy" >&2; exit 1')
+    local.program(programs, "mountpoint", f'[ "$*" = "-q -- {tmp_path}/x" ]')
+    entry = _mine(File(str(tmp_path / "x"), ""))
+    command = _put_right([entry], [entry], {}, None)
+    done = local.run(str(command), command.connector_arguments["_stdin"], programs)
+    assert done.returncode == 1
+    assert f"{entry.path} is a mount of its own. If it may change, type: umount {entry.path}" in (
+        done.stderr
+    )

@@ -1,9 +1,8 @@
-"""Root images of the test hosts: one for a Debian suite, made once by mmdebstrap.
+"""Root images of the test hosts: one for a Debian suite, or a look-alike made of one, made once.
 
 `python -m tests.lab.image` makes those that are missing.
 """
 
-import hashlib
 import shlex
 import shutil
 import sys
@@ -12,23 +11,11 @@ import time
 from pathlib import Path
 
 from tests.lab import apt, places
+from tests.lab.el9.recipe import RECIPE as EL9
+from tests.lab.recipe import MINIMAL, Recipe
 from tests.lab.shell import run
 
 SUITES = ("bookworm", "trixie", "bullseye")
-
-# What a small server of a hosting provider brings, python3 with it. No curl, no gnupg, no
-# locales: what the product needs beyond this, it must install itself.
-PACKAGES = (
-    "systemd",
-    "systemd-sysv",
-    "dbus",
-    "openssh-server",
-    "python3",
-    "sudo",
-    "iproute2",
-    "ca-certificates",
-    "netbase",
-)
 
 # Runs once inside the root, by its own shell.
 SETUP = """set -e
@@ -42,6 +29,9 @@ systemctl mask apt-daily.timer apt-daily-upgrade.timer
 update-ca-certificates
 """
 
+# Of the names that are no Debian suite.
+LOOK_ALIKES = {"el9": EL9}
+
 # If this process is killed, mmdebstrap goes with it, and with that what it mounted in the root:
 # a later build removes the folder, and must not find this machine's /sys or /proc in there.
 _TIED = (
@@ -53,20 +43,22 @@ _TIED = (
 
 def ensure(suite: str) -> Path:
     """The root of `suite`, made now if it is missing or its recipe has changed."""
-    lines, options = apt.sources(suite), apt.options()
-    recipe = "\0".join((*PACKAGES, SETUP, lines, options, *apt.authentication().values()))
-    root = places.images() / f"{suite}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
+    recipe = LOOK_ALIKES.get(suite) or Recipe(suite, MINIMAL, SETUP)
+    lines, options = apt.sources(recipe.debian), apt.options()
+    digest = recipe.digest(lines, options, *apt.authentication().values())
+    root = places.images() / f"{suite}-{digest}"
     if root.is_dir():
         return root
     with places.locked(places.images() / f"{suite}.lock"):
         if not root.is_dir():
-            _build(suite, root, lines, options)
+            _build(recipe, root, lines, options)
     return root
 
 
-def _build(suite: str, root: Path, lines: str, options: str) -> None:
+def _build(recipe: Recipe, root: Path, lines: str, options: str) -> None:
     start = time.monotonic()
-    print(f"lab: making the root image of {suite} (about 30 s, once) ...", file=sys.stderr)
+    suite, _, _ = root.name.rpartition("-")
+    print(f"lab: making the root image of {suite} (a minute or two, once) ...", file=sys.stderr)
     unfinished = root.parent / f"{suite}.unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
     with tempfile.TemporaryDirectory() as work:
@@ -81,19 +73,31 @@ def _build(suite: str, root: Path, lines: str, options: str) -> None:
                 "--quiet",
                 "--mode=root",
                 "--variant=minbase",
-                f"--include={','.join(PACKAGES)}",
+                f"--include={','.join(recipe.packages)}",
                 f"--aptopt={conf}",
                 "--dpkgopt=force-unsafe-io",
                 f'--setup-hook=cp -rT {extra} "$1"',
-                f'--customize-hook=chroot "$1" sh -c {shlex.quote(SETUP)}',
-                suite,
+                *_copied(recipe),
+                f'--customize-hook=chroot "$1" sh -c {shlex.quote(recipe.setup)}',
+                recipe.debian,
                 str(unfinished),
                 str(source_list),
             ],
             timeout=1800,
         )
+    for pattern in recipe.removed:
+        for path in unfinished.glob(pattern):
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     unfinished.rename(root)
     print(f"lab: {suite} made in {time.monotonic() - start:.0f} s", file=sys.stderr)
+
+
+def _copied(recipe: Recipe) -> list[str]:
+    """Options that bring the recipe's own files into the root while it is made."""
+    if not recipe.files:
+        return []
+    source, target = shlex.quote(str(recipe.files)), f'"$1"/build/{recipe.files.name}'
+    return [f'--customize-hook=mkdir -p "$1"/build; cp -rT {source} {target}']
 
 
 def _write_extra(extra: Path) -> None:

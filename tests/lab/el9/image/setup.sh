@@ -1,0 +1,77 @@
+# Runs once inside the root, by its own shell: makes a look-alike of Enterprise Linux of a Debian.
+set -eu
+export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
+mkdir -p /build/payload /build/debs
+cd /build/debs
+apt-get update -qq
+apt-get install -qq --no-install-recommends libpq5 libxslt1.1 >/dev/null
+apt-get download -qq -o APT::Sandbox::User=root \
+    postgresql-15 postgresql-client-15 nginx nginx-common libnginx-mod-stream \
+    chrony brotli tar locales
+for package in *.deb; do dpkg-deb -x "$package" /build/payload; done
+
+# Users and groups as they are there.
+for user in www-data backup list irc proxy uucp news man; do userdel "$user" || :; done 2>/dev/null
+sed -i '/^_apt:/d' /etc/passwd /etc/shadow  # it may be at work
+for group in www-data backup list irc proxy uucp news sudo src fax voice staff plugdev; do
+    groupdel "$group" || :
+done 2>/dev/null
+groupmod -n nobody nogroup
+for renumbered in cdrom:11 mail:12 dialout:18 floppy:19 utmp:22 tape:33 video:39 audio:63 kmem:9; do
+    name=${renumbered%:*} new=${renumbered#*:}
+    old=$(getent group "$name" | cut -d: -f3)
+    groupmod -g "$new" "$name"
+    find / -xdev -gid "$old" -not -path '/proc/*' -exec chgrp -h "$name" {} +
+done
+# There is no group shadow: what asks for passwords is root's.
+find / -xdev -group shadow -not -path '/proc/*' -exec chgrp root {} + -exec chmod u+s {} +
+chmod 000 /etc/shadow /etc/gshadow /etc/shadow- /etc/gshadow-
+groupdel shadow
+groupadd --gid 10 wheel
+groupmod -n sshd _ssh
+useradd --create-home --shell /bin/bash --groups wheel admin
+chmod 700 /home/admin
+sed -i 's/^HOME_MODE.*/HOME_MODE 0700/; s/^UMASK.*/UMASK 022/' /etc/login.defs
+
+# Files as they are there.
+cp -a "$(readlink -f /usr/bin/which)" /build/which
+rm -f /usr/bin/which /usr/lib/systemd/system/ssh.service /usr/lib/systemd/system/ssh.socket \
+    /usr/lib/systemd/system/rescue-ssh.target /etc/systemd/system/sshd.service \
+    /etc/systemd/system/multi-user.target.wants/ssh.service /etc/nftables.conf
+mv /build/which /usr/bin/which
+cp -rT --no-preserve=ownership /build/image/files/root /
+chmod 0440 /etc/sudoers /etc/sudoers.d/admin
+chmod 0600 /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*
+rm -f /etc/ssh/ssh_host_* /etc/debian_version /etc/issue* /etc/update-motd.d/*
+ln -sf redhat-release /etc/system-release
+ln -sf redhat-release /etc/rocky-release
+ln -sf bash /usr/bin/sh
+ln -sf dnf /usr/bin/yum
+[ -e /usr/sbin/ss ] || ln -s ../bin/ss /usr/sbin/ss
+mkdir -p /usr/libexec/openssh
+ln -s /usr/lib/openssh/sftp-server /usr/libexec/openssh/sftp-server
+mkdir -p /etc/pki/tls/certs /etc/pki/ca-trust/source/anchors /etc/pki/ca-trust/extracted/pem
+cp /usr/local/share/ca-certificates/*.crt /etc/pki/ca-trust/source/anchors/ 2>/dev/null || :
+update-ca-trust
+ln -s /etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem /etc/pki/tls/certs/ca-bundle.crt
+# Debian's programs look for their own name of the bundle.
+ln -s ca-bundle.crt /etc/pki/tls/certs/ca-certificates.crt
+rm -rf /etc/ssl/certs
+ln -s /etc/pki/tls/certs /etc/ssl/certs
+cp /etc/ssl/openssl.cnf /etc/pki/tls/openssl.cnf
+
+python3 /build/image/packages.py
+# Plugins that Enterprise Linux has in packages of their own.
+for plugin in local post-transaction-actions versionlock leaves show_leaves; do
+    rm -rf /etc/dnf/plugins/$plugin.* /usr/lib/python3/dist-packages/dnf-plugins/$plugin.py
+done
+mkdir -p /etc/rpm
+echo '%_dbpath /var/lib/rpm' > /etc/rpm/macros
+dnf -q -y --releasever=9 --setopt=tsflags=noscripts install bash rocky-release
+dnf -q -y install $(dnf -q --disablerepo='*' --enablerepo=baseos repoquery --qf '%{name}' |
+    grep -vxE 'brotli|tar|glibc-langpack-en')
+dnf clean all >/dev/null
+systemctl enable firewalld.service sshd.service systemd-networkd.service
+systemctl disable nftables.service
+
+rm -rf /build

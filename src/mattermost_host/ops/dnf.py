@@ -2,22 +2,67 @@
 
 from collections.abc import Sequence
 
-from mattermost_host.engine.shell import exclusive
-from mattermost_host.ops.apt import EARLIER, LOCK
+from mattermost_host.ops.patience import alone, locked
 
-PREPARED = f"""set -eu
-exec 9>{LOCK}
-{exclusive(9, EARLIER)}
-dnf="dnf -y -q --setopt=install_weak_deps=False"
-"""
+METADATA_MAX_AGE_S = 3600
+LOCK_EXIT_STATUS = 200
+"""dnf's own for a lock that another holds, where it was told not to wait for ever."""
+LOCKED = locked("dnf", "dnf-automatic")
+UNFINISHED = "/var/lib/mattermost-host.packages"
+"""Is there while dnf works for us, and after a power cut. rpm writes files without waiting for the
+disk, so its database may know packages whose files are empty."""
+UNKNOWN_KEY = (
+    "The packages of that repository are signed with a key that this host does not know, and keys "
+    "are not taken from the network unseen. Compare its fingerprint with the one that its "
+    "publisher names and import it with rpm --import, or disable the repository."
+)
+
+# With -y dnf takes every key that a repository names, and asks nobody. One from the network is not
+# taken: its repository goes on where rpm knows the key already, and else keeps nothing from us.
+# Its key is an empty file and not none at all: dnf refuses that while rpm knows no key yet.
+PREPARED = rf"""{alone("dnf", f"[ $status -eq {LOCK_EXIT_STATUS} ]", LOCKED)}
+unseen=$(cat /etc/yum.repos.d/*.repo 2>/dev/null | awk '
+  /^[^ \t]/ {{ of_key = /^gpgkey[ \t]*=/ }}
+  /^\[[A-Za-z0-9_.:-]+\]/ {{ id = $0; gsub(/^\[|\].*/, "", id) }}
+  of_key && /(https?|ftp):/ && !seen[id]++ {{
+    print "--setopt=" id ".gpgkey=file:///dev/null --setopt=" id ".skip_if_unavailable=1"
+  }}')
+set -f
+dnf="dnf -y -q --setopt=exit_on_lock=True --setopt=install_weak_deps=False"
+dnf="$dnf --setopt=*.metadata_expire={METADATA_MAX_AGE_S} $unseen"
+again() {{
+  since=$(stat -c %Y {UNFINISHED})
+  found=$(rpm -qa --qf '%{{INSTALLTIME}} %{{NAME}}\n' |
+    awk -v since="$since" '$1 >= since && $2 != "gpg-pubkey" {{ print $2 }}')
+  [ -z "$found" ] || patiently $dnf reinstall $found || patiently $dnf upgrade $found
+}}
+if [ -e {UNFINISHED} ]; then again; else : >{UNFINISHED}; sync {UNFINISHED}; fi
+failed=0"""
+FINISHED = f"""case ${{said:-}} in
+  *'GPG keys listed for '*'are not correct for this'* | *'Public key for '*' is not installed'*)
+    echo '{UNKNOWN_KEY}' >&2 ;;
+esac
+sync
+rm -f {UNFINISHED}
+exit $failed"""
 
 
 def installation(packages: Sequence[str], modules: Sequence[str]) -> str:
-    """Shell that first changes ``modules`` (``module enable nginx:1.24``), then installs."""
+    """Shell that first changes ``modules`` (``module enable nginx:1.24``), then installs.
+
+    What an earlier run left unfinished is installed again before.
+    """
     asked = [*modules, *([f"install {' '.join(packages)}"] if packages else [])]
-    return PREPARED + "\n".join(f"$dnf {one}" for one in asked)
+    steps = [f"[ $failed -ne 0 ] || patiently $dnf {one} || failed=$?" for one in asked]
+    return "\n".join([PREPARED, *steps, FINISHED])
 
 
 def query(names: Sequence[str]) -> str:
-    """Shell that prints name, ``installed`` and version of each package that is there."""
-    return f"rpm -q --qf '%{{NAME}} installed %{{VERSION}}-%{{RELEASE}}\\n' {' '.join(names)}"
+    """Shell that prints name, ``installed`` and version of each package that is there.
+
+    rpm says on the same output which are not.
+    """
+    return (
+        f"rpm -q --qf '%{{NAME}} installed %{{VERSION}}-%{{RELEASE}}\\n' {' '.join(names)}\n"
+        f"[ ! -e {UNFINISHED} ] || echo 'unfinished installed 0'"
+    )

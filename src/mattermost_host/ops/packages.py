@@ -18,11 +18,16 @@ QUERIES: Mapping[PackageManager, Callable[[Sequence[str]], str]] = {
     "apt": apt.query,
     "dnf": dnf.query,
 }
+INTERRUPTED = Change("an installation of packages", "ended in the middle; it is done again")
+LEFT_BEHIND = ("policy", "unfinished")
 
 
 @dataclass(frozen=True)
 class PackageStates(Question[dict[str, str]]):
-    """Version of each installed package; the key ``policy`` where a killed run left its lock."""
+    """Version of each installed package, and what a run that ended in the middle left behind.
+
+    That is ``policy``, the lock of services, and ``unfinished``, the note that dnf was at work.
+    """
 
     packages: tuple[str, ...]
     manager: PackageManager
@@ -34,8 +39,8 @@ class PackageStates(Question[dict[str, str]]):
         return cls(tuple(sorted(names)), questions[0].manager)
 
     def part(self, answer: dict[str, str]) -> dict[str, str]:
-        """Our packages' versions, and the lock."""
-        return {name: answer[name] for name in (*self.packages, "policy") if name in answer}
+        """Our packages' versions, and what is left."""
+        return {name: answer[name] for name in (*self.packages, *LEFT_BEHIND) if name in answer}
 
     def script(self) -> str:
         return QUERIES[self.manager](self.packages)
@@ -71,12 +76,14 @@ def _installed(
     found = ask(question)
     streams = ask(ModuleStreams(tuple(module for module, _ in wanted))) if wanted else {}
     missing = [package for package in question.packages if package not in found]
+    unfinished = "unfinished" in found
     explain(
         *differences(dict(wanted), streams),
+        *([INTERRUPTED] if unfinished else []),
         *(Change(package, "is not installed") for package in missing),
     )
     modules = list(commands(dict(wanted), streams))
-    if missing or modules:
+    if missing or modules or unfinished:
         yield from changing(_installation(question.manager, missing, modules))
     elif "policy" in found:
         explain(Change(apt.POLICY, "was left behind by a run that ended in the middle"))

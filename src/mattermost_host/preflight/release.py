@@ -1,5 +1,6 @@
 """Whether a host may run the release that it is to run, and what that means for it."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -7,11 +8,14 @@ from datetime import date
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import Place, installed_on
 from mattermost_host.knowledge import mattermost_settings, releases, upgrade_paths
+from mattermost_host.knowledge.releases import Architecture
 from mattermost_host.knowledge.user_limits import user_limit
 from mattermost_host.preflight.finding import Finding, Requirement, Verdict
 from mattermost_host.releases.choice import ReleaseSettings, stated_version, version_of
 from mattermost_host.releases.installed import Installed
+from mattermost_host.releases.source import without_secrets
 
+NAMED_ARCHITECTURE = re.compile(r"linux-(amd64|arm64)")
 STATE = "`mattermost.release.version`"
 QUESTIONS = {"releases", "current_release", "noted_release"}
 
@@ -20,6 +24,7 @@ QUESTIONS = {"releases", "current_release", "noted_release"}
 class _Case:
     """What is stated, and what a host has."""
 
+    settings: ReleaseSettings
     stated: str | None
     found: Installed | None
     version: str
@@ -41,7 +46,7 @@ def of(settings: ReleaseSettings, today: date | None = None) -> list[Requirement
         def checked(facts: HostFacts) -> Iterator[Finding]:
             found = installed_on(facts)
             version = version_of(settings, found)
-            yield judge(_Case(stated_version(settings), found, version, facts, today))
+            yield judge(_Case(settings, stated_version(settings), found, version, facts, today))
 
         return checked
 
@@ -182,6 +187,25 @@ def _support(case: _Case) -> Finding:
     return Finding("release-support", verdict, f"Mattermost {case.version}", needed, ended)
 
 
+def _build(case: _Case) -> Finding:
+    """Said before anything is fetched; what a tarball holds is read when it is."""
+    name, settings = "release-architecture", case.settings
+    # Of a processor that no release is for, the check `architecture` says so.
+    wanted: Architecture = "arm64" if case.facts.architecture == "arm64" else "amd64"
+    needed = f"a tarball for {wanted} that can be verified"
+    if case.found and case.found.version == case.version:
+        return Finding(name, "ok", "on the host already", needed)
+    named = NAMED_ARCHITECTURE.search(without_secrets(settings.file or ""))
+    if named and named[1] != wanted:
+        found = f"mattermost.release.file is for {named[1]}, and the host is {wanted}"
+        return Finding(name, "error", found, needed, f"Set the tarball for linux-{wanted} there.")
+    trusted = settings.sha256 or settings.signature_key or settings.unverified
+    if not (trusted or releases.sha256(case.version, settings.edition, wanted)):
+        remedy = releases.digest_wanted(case.version, settings.edition, wanted)
+        return Finding(name, "error", f"no digest of the tarball for {wanted}", needed, remedy)
+    return Finding(name, "ok", wanted, needed)
+
+
 _CHECKS: Mapping[str, tuple[Callable[[_Case], Finding], str]] = {
     "release": (
         _which,
@@ -196,6 +220,10 @@ _CHECKS: Mapping[str, tuple[Callable[[_Case], Finding], str]] = {
     "release-downgrade": (
         _downgrade,
         "The stated release is not older than the one on the host.",
+    ),
+    "release-architecture": (
+        _build,
+        "The release's tarball is for the host's processor, and can be verified.",
     ),
     "release-support": (_support, "The vendor still supports the release."),
 }

@@ -42,8 +42,8 @@ def fetch(
     """The verified tarball of ``source``: the file itself, or its copy in ``cache``.
 
     A copy is kept under its digest, 0600, and verified again each time. Raises ReleaseError with
-    a sentence: unverified, out of reach, wrong digest or signature, cut off, not a server, or
-    with members that climb out of it.
+    a sentence: unverified, out of reach, wrong digest or signature, cut off, not a server, for
+    another processor, or with members that climb out of it.
     """
     if not (source.sha256 or source.signature_key or source.unverified):
         raise ReleaseError(
@@ -144,7 +144,7 @@ def _private(cache: Path) -> Path:
 
 def _examine(source: ReleaseSource, tee: _Tee) -> str:
     """Read the tarball to its end, list it, and compare its digest."""
-    complaint = check_listing(tee)
+    complaint = check_listing(tee, source.architecture)
     digest = tee.finish()
     # Only what is whole and of the right kind has a digest worth comparing.
     if complaint:

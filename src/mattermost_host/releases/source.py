@@ -33,6 +33,8 @@ class ReleaseSource:
     """Public GPG key; the detached signature is beside the tarball, with ``.sig``."""
     unverified: bool = False
     """The operator said that neither is needed."""
+    architecture: releases.Architecture | None = None
+    """What the host that it is for is built of; None: it is not looked at."""
 
     @property
     def shown(self) -> str:
@@ -69,4 +71,4 @@ def source(
     wanted = (version, edition, architecture)
     official = releases.mirror_url(mirror, *wanted) if mirror else releases.official_url(*wanted)
     known = None if file else releases.sha256(*wanted)
-    return ReleaseSource(file or official, sha256 or known, signature_key, unverified)
+    return ReleaseSource(file or official, sha256 or known, signature_key, unverified, architecture)

@@ -9,8 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import IO, Protocol, cast
 
+from mattermost_host.knowledge.releases import Architecture
+
 SERVER = "bin/mattermost"
 """The server's binary, in the one folder of the vendor's tarballs."""
+
+ELF, MACHINE_AT, HEADER = b"\x7fELF", 18, 20
+MACHINES: Mapping[int, Architecture] = {0x3E: "amd64", 0xB7: "arm64"}
+"""e_machine of an ELF header (EM_X86_64, EM_AARCH64), two bytes at ``MACHINE_AT``."""
 
 BUFFER = 1024 * 1024
 PLAIN_TYPES = (tarfile.REGTYPE, tarfile.AREGTYPE)
@@ -26,15 +32,16 @@ class Readable(Protocol):
         """At most ``size`` bytes; none at the end."""
 
 
-def check_listing(stream: Readable) -> str | None:
+def check_listing(stream: Readable, architecture: Architecture | None = None) -> str | None:
     """What is wrong with the tarball in ``stream``, as the rest of a sentence; None: nothing.
 
-    It must be a whole gzipped tarball with the server in its one folder. No member may lie or
-    point outside of that folder, not by a chain of links either, be a device, or be set-uid.
+    It must be a whole gzipped tarball with the server in its one folder, built for
+    ``architecture``. No member may lie or point outside of that folder, not by a chain of links
+    either, be a device, or be set-uid.
     """
     try:
         with gzip.GzipFile(fileobj=cast(IO[bytes], stream), mode="rb") as plain:
-            complaint = _check_members(plain)
+            complaint = _check_members(plain, architecture)
             # The checksum stands behind the last byte.
             while not complaint and plain.read(BUFFER):
                 pass
@@ -54,23 +61,47 @@ class _Tree:
     folders: set[str] = field(default_factory=set)
     links: dict[str, str] = field(default_factory=dict)
     """Path of a symbolic link -> what it says."""
+    header: bytes = b""
+    """How the server's binary begins."""
 
 
-def _check_members(plain: gzip.GzipFile) -> str | None:
+def _check_members(plain: gzip.GzipFile, architecture: Architecture | None) -> str | None:
     tree = _Tree()
     with tarfile.open(fileobj=plain, mode="r|", bufsize=BUFFER) as tar:
         for member in tar:
             if danger := _danger(member, tree):
                 return _refusal(member.name, danger)
+            if not tree.header and member.isreg() and _below_top(member) == SERVER:
+                content = tar.extractfile(member)
+                tree.header = content.read(HEADER) if content else b""
     for path, target in tree.links.items():
         if not _stays_inside(posixpath.dirname(path), target, tree.links):
             return _refusal(f"{tree.top}/{path}", "points outside of it")
     for path in (*tree.files, *tree.folders):
         if not tree.links.keys().isdisjoint(_parents(path)):
             return _refusal(f"{tree.top}/{path}", "goes through a link of it")
-    if SERVER in tree.files:
+    if SERVER not in tree.files:
+        return (
+            "is not a Mattermost server: it has no bin/mattermost in its folder. Use another one."
+        )
+    return _of_another_processor(tree.header, architecture)
+
+
+def _below_top(member: tarfile.TarInfo) -> str:
+    return posixpath.normpath(member.name).partition("/")[2]
+
+
+def _of_another_processor(header: bytes, wanted: Architecture | None) -> str | None:
+    """The complaint where the binary would not start on ``wanted``; a script has no processor."""
+    if wanted is None or not header.startswith(ELF):
         return None
-    return "is not a Mattermost server: it has no bin/mattermost in its folder. Use another one."
+    found = MACHINES.get(int.from_bytes(header[MACHINE_AT:HEADER], "little"))
+    if found == wanted:
+        return None
+    return (
+        f"is built for {found or 'another processor'}, and the host is {wanted}. Use the tarball "
+        f"for linux-{wanted}."
+    )
 
 
 def _refusal(name: str, danger: str) -> str:

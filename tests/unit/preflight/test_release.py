@@ -149,3 +149,29 @@ def test_settings_are_judged_by_the_release_of_the_host() -> None:
     assert refused.verdict == "error"
     assert "TeamSettings.ExperimentalViewArchivedChannels" in refused.found
     assert [one.verdict for one in check(host())] == ["error"], "a first deploy takes 11"
+
+
+def test_a_tarball_for_another_processor_is_refused_before_it_is_fetched() -> None:
+    file = "https://key:secret@example.com/mattermost-11.7.9-linux-amd64.tar.gz"
+    said = {"file": file, "unverified": True}
+    assert findings(host(), **said)["release-architecture"].verdict == "ok"
+    found = findings(host(architecture="arm64"), **said)["release-architecture"]
+    assert (found.verdict, found.found, found.remedy) == (
+        "error",
+        "mattermost.release.file is for amd64, and the host is arm64",
+        "Set the tarball for linux-arm64 there.",
+    )
+    # What is on the host already is not fetched.
+    there = host("11.7.9", architecture="arm64")
+    assert findings(there, **said)["release-architecture"].verdict == "ok"
+
+
+def test_a_release_whose_tarball_for_the_processor_nobody_can_verify_is_refused() -> None:
+    arm = host(architecture="arm64")
+    found = findings(arm, version="11.7.9")["release-architecture"]
+    assert (found.verdict, found.found) == ("error", "no digest of the tarball for arm64")
+    assert "mattermost-11.7.9-linux-arm64.tar.gz is not in the table of releases" in found.remedy
+    for trusted in ({"sha256": "a" * 64}, {"unverified": True}, {"signature_key": "key.gpg"}):
+        said = findings(arm, version="11.7.9", **trusted)
+        assert said["release-architecture"].verdict == "ok"
+    assert findings(host(), version="11.7.9")["release-architecture"].verdict == "ok"

@@ -8,7 +8,8 @@ from gevent.pool import Pool
 from mattermost_host.releases import choice, download
 from mattermost_host.releases.choice import ReleaseSettings, mistakes, release_to_run
 from mattermost_host.releases.download import Tarball
-from mattermost_host.releases.source import ReleaseSource
+from mattermost_host.releases.source import ReleaseError, ReleaseSource
+from tests.unit.releases.archives import packed, plain
 
 DIGEST = "ab" * 32
 
@@ -50,3 +51,14 @@ def test_no_sentence_shows_the_password_of_an_address(said: dict[str, object]) -
     assert found
     assert "hunter2" not in "".join(found)
     assert "mirror.example/mattermost-11.7.9.tar.gz" in "".join(found)
+
+
+def test_a_tarball_for_another_processor_than_the_host_s_is_refused(tmp_path: Path) -> None:
+    """Whatever its name says: a run hears of it before it touches the host."""
+    header = b"\x7fELF" + bytes(14) + (0x3E).to_bytes(2, "little")
+    file = tmp_path / "mattermost-11.7.9-own.tar.gz"
+    file.write_bytes(packed(plain("mattermost/bin/mattermost", header)))
+    settings = ReleaseSettings(file=str(file), unverified=True)
+    assert release_to_run(settings, "amd64").fetch("").path == file
+    with pytest.raises(ReleaseError, match="is built for amd64, and the host is arm64"):
+        release_to_run(settings, "arm64").fetch("")

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -129,10 +130,11 @@ def test_the_tarball_is_kept_as_the_server_stores_it(site: Site, cache: Path) ->
 def test_the_vendor_a_mirror_and_a_file() -> None:
     wanted: tuple[str, releases.Edition, releases.Architecture] = ("11.7.9", "enterprise", "amd64")
     known = releases.sha256(*wanted)
-    assert source(*wanted) == ReleaseSource(releases.official_url(*wanted), known)
+    built: dict[str, Any] = {"sha256": known, "architecture": "amd64"}
+    assert source(*wanted) == ReleaseSource(releases.official_url(*wanted), **built)
     mirrored = source(*wanted, mirror="https://mirror.example/mm")
     assert mirrored == ReleaseSource(
-        "https://mirror.example/mm/mattermost-11.7.9-linux-amd64.tar.gz", known
+        "https://mirror.example/mm/mattermost-11.7.9-linux-amd64.tar.gz", **built
     )
     assert source(*wanted, file="own.tar.gz").sha256 is None
     assert source(*wanted, file="own.tar.gz", sha256="ab").sha256 == "ab"

@@ -6,6 +6,7 @@ import tarfile
 
 import pytest
 
+from mattermost_host.knowledge.releases import Architecture
 from mattermost_host.releases.tarball import check_listing
 from tests.unit.releases.archives import SERVER, Member, packed, plain
 
@@ -177,3 +178,45 @@ def test_a_second_folder() -> None:
         "is dangerous: its member 'other/x' lies outside of its folder mattermost. "
         "Do not deploy it."
     )
+
+
+def elf(machine: int) -> Member:
+    """The server as an executable for a processor, by the number in its ELF header."""
+    header = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00" + machine.to_bytes(2, "little")
+    return plain("./mattermost/bin/mattermost", header + bytes(100))
+
+
+@pytest.mark.parametrize(
+    ("machine", "architecture", "says"),
+    [
+        (0x3E, "amd64", None),
+        (0xB7, "arm64", None),
+        (0x3E, None, None),
+        (
+            0xB7,
+            "amd64",
+            "is built for arm64, and the host is amd64. Use the tarball for linux-amd64.",
+        ),
+        (
+            0x3E,
+            "arm64",
+            "is built for amd64, and the host is arm64. Use the tarball for linux-arm64.",
+        ),
+        (
+            0xF3,
+            "amd64",
+            "is built for another processor, and the host is amd64. "
+            "Use the tarball for linux-amd64.",
+        ),
+    ],
+)
+def test_a_server_for_another_processor(
+    machine: int, architecture: Architecture | None, says: str | None
+) -> None:
+    tarball = io.BytesIO(packed(plain("mattermost/client/a"), elf(machine), plain("mattermost/z")))
+    assert check_listing(tarball, architecture) == says
+
+
+def test_a_server_that_is_a_script_suits_every_processor() -> None:
+    script = plain("mattermost/bin/mattermost", b"#!/usr/bin/python3\n")
+    assert check_listing(io.BytesIO(packed(script)), "arm64") is None

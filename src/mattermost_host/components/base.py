@@ -10,8 +10,8 @@ from mattermost_host.knowledge.surface import Surface, Unit
 from mattermost_host.knowledge.texts import STRICT
 from mattermost_host.ops import files, kernel, locale, packages, running
 from mattermost_host.ops.entries import Directory, File
+from mattermost_host.preflight import conflicts, together
 from mattermost_host.preflight import host as requirements
-from mattermost_host.preflight import together
 from mattermost_host.preflight.finding import Need
 from mattermost_host.support.templates import render
 
@@ -113,6 +113,7 @@ def requires(settings: Settings, place: Place) -> list[Need]:
     return [
         requirements.supported_platform(),
         requirements.architecture(),
+        conflicts.first_boot_is_over(),
         requirements.capacity(place.site.users),
         requirements.writable(),
         requirements.clock(),

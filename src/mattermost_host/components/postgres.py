@@ -26,7 +26,7 @@ from mattermost_host.preflight import conflicts
 from mattermost_host.preflight import host as requirements
 from mattermost_host.preflight.external_database_findings import DATABASE_CHECKS
 from mattermost_host.preflight.finding import Finding, Inquiry, Requirement
-from mattermost_host.support.errors import Mistake
+from mattermost_host.support.errors import Mistake, OperatorError
 from mattermost_host.support.templates import render
 
 LOCALE = "en_US.UTF-8"
@@ -77,9 +77,19 @@ class Settings(BaseModel):
 def major(settings: Settings, facts: HostFacts) -> int:
     """The major version that will run on this host."""
     if settings.pgdg:
+        _check_pgdg(facts)
         return settings.version or PGDG_DEFAULT
     assert facts.platform.postgresql  # each row with a family has one
     return facts.platform.postgresql
+
+
+def _check_pgdg(facts: HostFacts) -> None:
+    platform = facts.platform
+    if facts.family.package_manager == "apt" and not platform.code_name:
+        raise OperatorError(
+            f"The PostgreSQL project has no packages for {platform.name} {facts.release} that we "
+            "know. Write pgdg = False, or state an external database as `postgres.dsn`."
+        )
 
 
 def cluster(settings: Settings, facts: HostFacts) -> Cluster:

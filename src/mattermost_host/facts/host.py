@@ -1,5 +1,6 @@
 """What a host is: read in one round trip over ssh, or with psutil and distro on this machine."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -92,6 +93,10 @@ class HostFacts:
     """Modules of dnf that are fixed to a stream: (name, stream); without a stream: disabled."""
     selinux: str = "disabled"
     """enforcing, permissive or disabled."""
+    first_boot: bool = False
+    """cloud-init is still at work: packages, accounts and files may change, or the host reboot."""
+    snaps: tuple[str, ...] = ()
+    """Names of the commands that snaps bring."""
     nftables: tuple[str, ...] = ()
     """All rules of nftables, a line each, without indentation."""
     unread: frozenset[str] = frozenset()
@@ -99,8 +104,22 @@ class HostFacts:
 
     @property
     def platform(self) -> Platform:
-        """The row of its system. Raises OperatorError where nobody knows how to deploy there."""
-        return platforms.nearest(self.distribution, self.release)
+        """The row of its system. Raises OperatorError where nobody knows how to deploy there.
+
+        Of a release that is not in the table, the row of one that is, with what the host offers.
+        """
+        row = platforms.nearest(self.distribution, self.release)
+        if platforms.find(self.distribution, self.release) is row:
+            return row
+        return platforms.unknown_release(row, self.release, self._postgresql_offered)
+
+    @property
+    def _postgresql_offered(self) -> int | None:
+        """Major version that is installed, or that apt would install."""
+        there = [name.removeprefix("postgresql-") for name, _ in self.packages]
+        majors = [int(one) for one in there if one.isdecimal()]
+        candidate = re.match(r"\d+", dict(self.candidates).get("postgresql", ""))
+        return max(majors, default=int(candidate.group()) if candidate else None)
 
     @property
     def family(self) -> Family:

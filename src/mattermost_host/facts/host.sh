@@ -216,3 +216,9 @@ read_only() {
 temporary() { df -Pk /tmp /var/tmp; }
 
 selinux() { [ ! -r /sys/fs/selinux/enforce ] || shown /sys/fs/selinux/enforce; }
+
+# cloud-init is at work from the boot on until it has left its result; its own `status` looks there.
+first_boot() { [ ! -e /run/cloud-init/enabled ] || [ -e /run/cloud-init/result.json ] || echo yes; }
+
+# Commands of snaps.
+snaps() { for one in /snap/bin/*; do [ ! -e "$one" ] || echo "${one##*/}"; done; }

@@ -236,6 +236,8 @@ QUESTIONS: Mapping[str, Callable[[list[str]], Fields]] = {
     "read_only": _words("read_only"),
     "temporary": _temporary,
     "selinux": _selinux,
+    "first_boot": lambda lines: {"first_boot": bool(lines)},
+    "snaps": _words("snaps"),
     "nftables": _words("nftables"),
     LAST: lambda lines: {LAST: float(lines[0])},
 }

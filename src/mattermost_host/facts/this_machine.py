@@ -37,6 +37,8 @@ BY_SHELL = (
     "forwarding",
     "read_only",
     "temporary",
+    "first_boot",
+    "snaps",
 )
 CGROUP_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),

@@ -6,7 +6,7 @@ longer and older. Ends of support are those of the distributions' own pages.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal
 
@@ -207,12 +207,19 @@ def nearest(distribution: str, release: str) -> Platform:
     The latter is for a release that is not known yet, where the check is skipped. Raises
     OperatorError, with the sentence of the check, where nobody knows how to deploy there.
     """
-    rows = [one for one in PLATFORMS if one.distribution == distribution and one.family]
-    # The rows of a distribution begin with its newest release.
-    found = find(distribution, release) or next(iter(rows), None)
+    found = find(distribution, release) or _handled_as(distribution, release)
     if found and found.family:
         return found
     raise OperatorError(refusal(distribution, release) or "")
+
+
+def unknown_release(row: Platform, release: str, postgresql: int | None) -> Platform:
+    """``row`` for another release of the same distribution, without what only that one is known by.
+
+    ``postgresql`` is the major version that the host itself offers, where it says so.
+    """
+    major = postgresql or row.postgresql
+    return replace(row, release=release, code_name="", brotli_module="", postgresql=major)
 
 
 def name_of(distribution: str) -> str:
@@ -242,7 +249,20 @@ def refusal(distribution: str, release: str) -> str | None:
     if found and found.state == "supported":
         return None
     name = f"{name_of(distribution)} {release}".strip()
+    if found is None and (like := _handled_as(distribution, release)):
+        return (
+            f"{name} is not known yet: it has not been tried. {way_out()}. To try it all the same, "
+            'write skip = {"supported-platform": "your reason"}: it is then handled as '
+            f"{like.name} {like.release}."
+        )
     return f"{name} is not supported: {_reason(found, distribution)}. {way_out()}."
+
+
+def _handled_as(distribution: str, release: str) -> Platform | None:
+    """The supported release that one which is not in the table is taken for."""
+    rows = (one for one in PLATFORMS if one.distribution == distribution and one.family)
+    # The rows of a distribution begin with its newest release.
+    return next(rows, None) if release else None
 
 
 def _reason(found: Platform | None, distribution: str) -> str:

@@ -19,6 +19,12 @@ MINIMUM = (
 """First Mattermost line -> lowest PostgreSQL major version, newest first. From the policy table of
 the server deployment planning page and the upgrade notes; release 11 checks it when it starts."""
 
+PLAN_THE_UPGRADE = "Plan the upgrade of the database."
+BEGIN_WITH_A_NEWER_ONE = (
+    "There is no database here yet, so begin with a newer one: from the PostgreSQL project's "
+    "repository (`postgres.pgdg`), or with a newer release of the distribution."
+)
+
 END_OF_LIFE = {
     10: date(2022, 11, 10),
     11: date(2023, 11, 9),
@@ -55,8 +61,11 @@ def too_old(major: int, release: str) -> str | None:
     )
 
 
-def out_of_support(major: int, today: date | None = None) -> str | None:
-    """A sentence where the PostgreSQL project no longer supports ``major``."""
+def out_of_support(major: int, today: date | None = None, *, in_use: bool = True) -> str | None:
+    """A sentence where the PostgreSQL project no longer supports ``major``.
+
+    ``in_use``: there is a database already, which would have to be upgraded.
+    """
     ended = END_OF_LIFE.get(major, date.min if major < min(END_OF_LIFE) else date.max)
     if ended >= (today or date.today()):
         return None
@@ -64,7 +73,7 @@ def out_of_support(major: int, today: date | None = None) -> str | None:
     return (
         f"The PostgreSQL project ended its support for PostgreSQL {major} {since}; only the "
         "distribution may still repair it, and the next extended support release of Mattermost "
-        "will ask for a newer one. Plan the upgrade of the database."
+        f"will ask for a newer one. {PLAN_THE_UPGRADE if in_use else BEGIN_WITH_A_NEWER_ONE}"
     )
 
 

@@ -15,9 +15,10 @@ HELD = """case $said in
     esac"""
 
 # Services must not start before they are configured; exit status 101 is "not allowed".
+# Ubuntu's needrestart would restart services, ours too, or ask: it looks again at the next upgrade.
 # The script names us, so that one left behind by a killed run is recognised and removed.
 INSTALL = f"""{alone("apt or dpkg", HELD, LOCKED)}
-export DEBIAN_FRONTEND=noninteractive
+export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
 apt="apt-get -y -q --no-install-recommends"
 lists=/var/lib/apt/lists
 fresh=$(find $lists -maxdepth 1 -name '*Packages*' -mmin -{LISTS_MAX_AGE_MIN} | head -n 1)

@@ -11,7 +11,7 @@ from mattermost_host.engine.batch import Question
 from mattermost_host.engine.explanations import Change, explain
 from mattermost_host.engine.questions import ask, changing, expect
 from mattermost_host.knowledge.families import PackageManager
-from mattermost_host.ops import apt, dnf
+from mattermost_host.ops import apt, dnf, first_boot
 from mattermost_host.ops.streams import ModuleStreams, Wanted, commands, differences
 
 QUERIES: Mapping[PackageManager, Callable[[Sequence[str]], str]] = {
@@ -96,5 +96,5 @@ def _installation(
     manager: PackageManager, missing: Sequence[str], modules: Sequence[str]
 ) -> StringCommand:
     if manager == "apt":
-        return StringCommand(apt.INSTALL, *missing)
-    return StringCommand(dnf.installation(missing, modules))
+        return StringCommand(first_boot.WAIT + apt.INSTALL, *missing)
+    return StringCommand(first_boot.WAIT + dnf.installation(missing, modules))

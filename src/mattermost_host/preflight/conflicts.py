@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from mattermost_host.facts.host import FIREWALLS, WEB_SERVERS, HostFacts, Listener
 from mattermost_host.knowledge.families import Cluster
 from mattermost_host.knowledge.surface import Port
+from mattermost_host.ops.first_boot import LIMIT_S as FIRST_BOOT_LIMIT_S
 from mattermost_host.preflight.finding import Finding, Requirement
 from mattermost_host.preflight.host import unreadable
 
@@ -159,6 +160,52 @@ def no_other_mattermost() -> Requirement:
         )
 
     return _of_units("no-other-mattermost", check, "No Mattermost that somebody else installed.")
+
+
+def first_boot_is_over() -> Requirement:
+    """cloud-init has ended: until then it may install packages, write our files, or reboot."""
+
+    def check(facts: HostFacts) -> Iterator[Finding]:
+        needed = "a host whose first boot is over"
+        if "first_boot" in facts.unread:
+            yield unreadable("first-boot", "whether cloud-init is at work", needed)
+        elif facts.first_boot:
+            yield Finding(
+                "first-boot",
+                "warning",
+                "cloud-init is still at work",
+                needed,
+                "Wait for it (`cloud-init status --wait` on the host) and check again: what it "
+                "sets up may change these findings. Before it installs packages, a deploy waits "
+                f"for it, at most {FIRST_BOOT_LIMIT_S // 60} minutes.",
+            )
+        else:
+            yield Finding("first-boot", "ok", "over", needed)
+
+    return Requirement("first-boot", check, "cloud-init is not at work any more.")
+
+
+def no_certbot_of_snap() -> Requirement:
+    """No certbot that came as a snap, where the distribution's is to be installed."""
+
+    def check(facts: HostFacts) -> Iterator[Finding]:
+        needed = "no certbot but the distribution's package"
+        if "snaps" in facts.unread:
+            yield unreadable("certbot-of-snap", "which snaps there are", needed)
+            return
+        yield _judge(
+            "certbot-of-snap",
+            "certbot is there as a snap" if "certbot" in facts.snaps else "",
+            needed,
+            "The package would take its place as /usr/bin/certbot, and both would renew the same "
+            "certificates. Remove it with `snap remove certbot`: its certificates stay in "
+            "/etc/letsencrypt, and the package renews them from then on. Or keep it, and give the "
+            'site\'s certificate as files: tls = {"mode": "files", …}.',
+        )
+
+    return Requirement(
+        "certbot-of-snap", check, "With ACME: no certbot as a snap beside the package."
+    )
 
 
 def _of_units(

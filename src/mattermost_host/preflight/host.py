@@ -283,7 +283,8 @@ def postgresql_version(major: Callable[[HostFacts], int], version_on: VersionOn)
         needed = f"PostgreSQL {postgresql_versions.minimum_for(version)} or newer"
         found = major(facts)
         too_old = postgresql_versions.too_old(found, version)
-        ended = postgresql_versions.out_of_support(found)
+        in_use = facts.managed or bool(facts.clusters)
+        ended = postgresql_versions.out_of_support(found, in_use=in_use)
         verdict: Verdict = "error" if too_old else "warning" if ended else "ok"
         remedy = too_old or ended or ""
         yield Finding("postgresql-version", verdict, f"PostgreSQL {found}", needed, remedy)

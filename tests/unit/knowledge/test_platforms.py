@@ -86,8 +86,48 @@ def test_the_way_out_names_no_system_whose_updates_have_ended() -> None:
         ),
         (
             "ubuntu",
-            "25.10",
-            "Ubuntu 25.10 is not supported: this release of it has not been tried.",
+            "20.04",
+            "Ubuntu 20.04 is not supported: its security updates ended on 2025-05-31.",
+        ),
+        (
+            "centos",
+            "8",
+            "CentOS 8 is not supported: its security updates ended on 2021-12-31, and Mattermost "
+            "11.11 was the last for it.",
+        ),
+        (
+            "rhel",
+            "6.10",
+            "Red Hat Enterprise Linux 6.10 is not supported: its security updates ended on "
+            "2020-11-30.",
+        ),
+        (
+            "almalinux",
+            "8.10",
+            "AlmaLinux 8.10 is not supported: Mattermost 11.11 was the last release for it.",
+        ),
+        (
+            "ol",
+            "6.10",
+            "Oracle Linux 6.10 is not supported: its security updates ended on 2021-03-31.",
+        ),
+        (
+            "ol",
+            "7.9",
+            "Oracle Linux 7.9 is not supported: its security updates ended on 2024-12-31, and "
+            "Mattermost 11.11 was the last for it.",
+        ),
+        (
+            "arch",
+            "",
+            "Arch Linux is not supported: the vendor leaves it to the community, without support "
+            "in production.",
+        ),
+        (
+            "freebsd",
+            "14.2",
+            "FreeBSD 14.2 is not supported: the vendor leaves it to the community, without support "
+            "in production.",
         ),
         (
             "fedora",
@@ -107,6 +147,41 @@ def test_everything_else_is_refused_with_the_reason(
     distribution: str, release: str, sentence: str
 ) -> None:
     assert platforms.refusal(distribution, release) == f"{sentence} {WAY_OUT}"
+
+
+@pytest.mark.parametrize(
+    ("distribution", "release", "like"),
+    [
+        ("ubuntu", "26.04", "Ubuntu 26.04 is not known yet:Ubuntu 24.04"),
+        ("ubuntu", "25.10", "Ubuntu 25.10 is not known yet:Ubuntu 24.04"),
+        ("debian", "14", "Debian 14 is not known yet:Debian 13"),
+        (
+            "rhel",
+            "10.1",
+            "Red Hat Enterprise Linux 10.1 is not known yet:Red Hat Enterprise Linux 9",
+        ),
+        ("almalinux", "10.0", "AlmaLinux 10.0 is not known yet:AlmaLinux 9"),
+        ("rocky", "10", "Rocky Linux 10 is not known yet:Rocky Linux 9"),
+        ("ol", "10", "Oracle Linux 10 is not known yet:Oracle Linux 9"),
+    ],
+)
+def test_a_release_that_is_not_known_yet_is_refused_with_the_way_to_try_it(
+    distribution: str, release: str, like: str
+) -> None:
+    begins, taken_for = like.split(":")
+    refusal = platforms.refusal(distribution, release) or ""
+    assert refusal.startswith(f"{begins}: it has not been tried. {WAY_OUT}")
+    assert 'skip = {"supported-platform": "your reason"}' in refusal
+    assert refusal.endswith(f"handled as {taken_for}.")
+
+
+def test_an_unknown_release_has_nothing_that_only_another_is_known_by() -> None:
+    row = platforms.nearest("ubuntu", "26.04")
+    assert row.release == "24.04"
+    unknown = platforms.unknown_release(row, "26.04", 18)
+    assert (unknown.release, unknown.postgresql, unknown.family) == ("26.04", 18, row.family)
+    assert (unknown.code_name, unknown.brotli_module) == ("", "")
+    assert platforms.unknown_release(row, "26.04", None).postgresql == row.postgresql
 
 
 @pytest.mark.parametrize("platform", SUPPORTED, ids=lambda one: f"{one.name} {one.release}")

@@ -116,6 +116,13 @@ def test_no_service_may_start_meanwhile_and_the_lock_is_gone_afterwards(apt: Apt
     assert not apt.policy.exists()
 
 
+def test_neither_debconf_nor_needrestart_asks_or_restarts_anything(apt: Apt) -> None:
+    told = 'echo "$DEBIAN_FRONTEND $NEEDRESTART_SUSPEND"'
+    local.program(apt.programs, "apt-get", f"{told} >>{apt.log}")
+    assert apt.install() == 0
+    assert set(apt.log.read_text().splitlines()[1:]) == {"noninteractive 1"}
+
+
 def test_a_failure_is_told_and_the_lock_is_gone_all_the_same(apt: Apt) -> None:
     apt.answers("apt-get", status=100)
     assert apt.install() == 100

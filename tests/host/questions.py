@@ -25,6 +25,8 @@ class UnitStatus:
 class Units(Question[dict[str, UnitStatus]]):
     """Every loaded service and timer by its name, and those of ours and of PostgreSQL anyway."""
 
+    about = "all units of systemd"
+
     ours: tuple[str, ...]
     """A stopped unit is no longer loaded; only its name makes systemd look for its file."""
 
@@ -60,6 +62,8 @@ class Units(Question[dict[str, UnitStatus]]):
 class Exposures(Question[dict[str, float]]):
     """How exposed each service is, by ``systemd-analyze security``: 0 not at all, 10 fully."""
 
+    about = "systemd-analyze security"
+
     def script(self) -> str:
         return "systemd-analyze security --no-pager"
 
@@ -85,6 +89,8 @@ class Process:
 @dataclass(frozen=True)
 class Processes(Question[dict[int, Process]]):
     """All processes but the kernel's threads."""
+
+    about = "processes"
 
     def script(self) -> str:
         return (
@@ -133,6 +139,8 @@ def _limit(value: str) -> int:
 class PublicKeys(Question[tuple[str, ...]]):
     """Private keys that everybody on the host may read: there must be none."""
 
+    about = "private keys that everybody may read"
+
     folders: tuple[str, ...]
 
     def script(self) -> str:
@@ -163,6 +171,8 @@ class KernelRules:
 @dataclass(frozen=True)
 class FirewallRules(Question[KernelRules]):
     """Our table in the file, as it was loaded, and in the kernel now."""
+
+    about = "the firewall rules"
 
     table: str
     file: str
@@ -204,6 +214,8 @@ class Ping:
 class DirectPing(Question[Ping]):
     """The server asked on its own host, past the proxy."""
 
+    about = "the server's own answer to a ping"
+
     address: str
     port: int
 
@@ -232,6 +244,8 @@ class RunningBinary:
 @dataclass(frozen=True)
 class AskBinary(Question[RunningBinary]):
     """What the unit's main process was started from."""
+
+    about = "the binary of {unit}"
 
     unit: str
     current: str
@@ -267,6 +281,8 @@ class ReleaseFiles:
 class AskReleaseFiles(Question[ReleaseFiles]):
     """Files to ask the proxy for."""
 
+    about = "the files of the release"
+
     current: str
 
     def script(self) -> str:
@@ -292,6 +308,8 @@ class AskReleaseFiles(Question[ReleaseFiles]):
 @dataclass(frozen=True)
 class CertificateFile(Question[str]):
     """The certificate that the proxy is to serve, PEM; empty where there is none."""
+
+    about = "the certificate {path}"
 
     path: str
 

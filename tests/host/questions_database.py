@@ -50,6 +50,8 @@ ATTRIBUTES = ("super", "createdb", "createrole", "replication", "bypassrls")
 class AskCluster(Question[Cluster]):
     """Role, database, schema, peer authentication and our parameters of the local cluster."""
 
+    about = "the PostgreSQL cluster"
+
     name: str
     port: int
     parameters_file: str

@@ -333,3 +333,25 @@ def test_no_code_asks_for_a_distribution_by_its_name(path: Path) -> None:
             assert node.value not in DISTRIBUTIONS, _where(path, node)
         if isinstance(node, ast.Attribute) and node.attr == "distribution":
             assert path.parent.name in ("facts", "preflight"), _where(path, node)
+
+
+QUESTIONS = sorted((*MODULES, *(PROJECT / "tests" / "host").glob("*.py")))
+
+
+@pytest.mark.parametrize("path", QUESTIONS, ids=_ids)
+def test_each_question_says_in_words_what_it_asks_about(path: Path) -> None:
+    """For the sentence to an operator whose host did not answer it."""
+    for node in ast.walk(_tree(path)):
+        if not isinstance(node, ast.ClassDef):
+            continue
+        if any("Question[" in ast.unparse(one) for one in node.bases):
+            names = {
+                name
+                for part in node.body
+                for name in (
+                    [part.name]
+                    if isinstance(part, ast.FunctionDef)
+                    else [ast.unparse(one) for one in getattr(part, "targets", ())]
+                )
+            }
+            assert names & {"about", "subject"}, f"{_where(path, node.body[0])} {node.name}"

@@ -6,7 +6,7 @@ limit of time of its own: whoever may write a folder can put something there tha
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from mattermost_host.engine.shell import limited, side_by_side
 
@@ -25,6 +25,9 @@ class Question(ABC, Generic[T]):
     It runs with the environment of ``shell.FIXED`` and without standard input. It has to read
     plain files only: a pipe or a device has no end.
     """
+
+    about: ClassVar[str] = ""
+    """What it asks about, in words; a field's name in braces is its value."""
 
     @abstractmethod
     def script(self) -> str:
@@ -55,7 +58,7 @@ class Question(ABC, Generic[T]):
     @property
     def subject(self) -> str:
         """What is asked about, for the sentence that says that there was no answer."""
-        return repr(self)
+        return self.about.format(**vars(self))
 
 
 Answers = Mapping[Question[Any], Any]

@@ -15,6 +15,8 @@ LIMIT_S = 10
 class FileText(Question[str]):
     """The beginning of a regular file, at most LIMIT_BYTES; empty where there is none."""
 
+    about = "the file {path}"
+
     path: str
 
     def script(self) -> str:

@@ -16,6 +16,13 @@ from mattermost_host.support.errors import OperatorError
 
 LOG_IN = "See that 'ssh' works there, with the inventory's user, port and key"
 
+PROGRAMS = frozenset({"architecture", "cpus", "clock"})
+"""Questions that uname, nproc and date answer on each host that can start a program."""
+NOTHING_RUNS = Refusal(
+    "root's shell can't start any program there, as where sudoers has NOEXEC for the user",
+    "Take NOEXEC, or 'Defaults noexec', out of sudoers for this user, or log in as another one",
+)
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -46,7 +53,8 @@ def _ask(host: Host, site: str) -> HostFacts | Refusal:
     if reason := each_host.connect(host):
         return Refusal(reason, LOG_IN)
     try:
-        return read(host, site)
+        facts = read(host, site)
+        return NOTHING_RUNS if facts.unread >= PROGRAMS else facts
     except RootRefused as refused:
         return refused.refusal
     except OperatorError as error:

@@ -39,6 +39,8 @@ class Found:
 class Account(Question[Found | None]):
     """The account ``user``; None where there is none."""
 
+    about = "the account {user}"
+
     user: str
 
     @classmethod
@@ -60,6 +62,8 @@ class Account(Question[Found | None]):
 @dataclass(frozen=True)
 class Accounts(Question[dict[str, Found]]):
     """Those of ``users`` that there are."""
+
+    about = "accounts"
 
     users: tuple[str, ...]
 

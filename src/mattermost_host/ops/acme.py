@@ -82,6 +82,8 @@ class CertificateState:
 class AskCertificate(Question["CertificateState"]):
     """The pair that the proxy reads, and certbot's."""
 
+    about = "the certificate"
+
     place: Place
 
     def script(self) -> str:

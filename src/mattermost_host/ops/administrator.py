@@ -33,6 +33,8 @@ CURL = "curl --silent --show-error --max-time 30 --unix-socket"
 class AskUser(Question["Found"]):
     """The user ``username``, by the server's local socket, and who else is an administrator."""
 
+    about = "the server's user {username}"
+
     socket: str
     username: str
 

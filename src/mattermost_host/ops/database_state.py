@@ -120,6 +120,8 @@ class Client:
 class AskDatabase(Question[DatabaseState]):
     """State of role, database, schema and parameters of the local cluster."""
 
+    about = "the database {name}"
+
     name: str
     parameters: tuple[str, ...]
     parameters_file: str

@@ -33,6 +33,8 @@ COMMENTS = ("#", ";", "//")
 class FileContents(Question[dict[str, str]]):
     """The text of each path, for the sake of a readable difference; no link is followed."""
 
+    about = "the text of files that differ"
+
     paths: tuple[str, ...]
 
     def script(self) -> str:

@@ -48,6 +48,8 @@ class Found:
 class AskPolicies(Question[Found]):
     """Our policies in the kernel, against the listing from the time of loading."""
 
+    about = "the rules of firewalld"
+
     unit: str
     program: str
     """Prints, a line each, what decides who may come in; fails where our policy is not first."""

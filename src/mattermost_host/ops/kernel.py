@@ -21,6 +21,8 @@ BBR_IS_THERE = (
 class KernelParameters(Question[dict[str, str]]):
     """Value in force of each parameter that may be set here; the others are not named."""
 
+    about = "kernel parameters"
+
     names: tuple[str, ...]
 
     def script(self) -> str:

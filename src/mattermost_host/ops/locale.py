@@ -16,6 +16,8 @@ from mattermost_host.engine.questions import ask, changing, expect
 class HasLocale(Question[bool]):
     """Whether ``locale`` can be used now and survives the next upgrade of the package."""
 
+    about = "the locale {locale}"
+
     locale: str
 
     def script(self) -> str:

@@ -29,6 +29,8 @@ class PackageStates(Question[dict[str, str]]):
     That is ``policy``, the lock of services, and ``unfinished``, the note that dnf was at work.
     """
 
+    about = "installed packages"
+
     packages: tuple[str, ...]
     manager: PackageManager
 

@@ -83,6 +83,8 @@ class Found:
 class ReleaseState(Question["Found"]):
     """The releases of a host, and how the files of ``folder`` differ from its manifest."""
 
+    about = "the releases of the server"
+
     folder: str
     """Empty for the one that `current` leads to."""
     by_hash: bool = False

@@ -19,6 +19,8 @@ from mattermost_host.ops.what_was_read import words
 class RulesState(Question[bool]):
     """``same`` where the table in the kernel is the one that the file gave when it was loaded."""
 
+    about = "the firewall table {table}"
+
     unit: str
     table: str
     listing: str
@@ -81,6 +83,8 @@ def _loaded(
 @dataclass(frozen=True)
 class TableExists(Question[bool]):
     """Whether the unit is still known or its table still in the kernel."""
+
+    about = "the firewall table {table}"
 
     unit: str
     table: str

@@ -18,6 +18,8 @@ Wanted = Mapping[str, str | None]
 class ModuleStreams(Question[dict[str, str | None]]):
     """The stream of each module that is fixed to one; None of one that is disabled."""
 
+    about = "module streams of dnf"
+
     modules: tuple[str, ...]
 
     @classmethod

@@ -45,6 +45,8 @@ class UnitState:
 class AskUnit(Question[UnitState]):
     """The state of ``unit`` against the files it reads."""
 
+    about = "the unit {unit}"
+
     unit: str
     restart_on: tuple[str, ...] = ()
     reload_on: tuple[str, ...] = ()

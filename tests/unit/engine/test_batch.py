@@ -19,6 +19,8 @@ from tests.unit.local import program
 class Echo(Question[list[str]]):
     """What ``command`` prints."""
 
+    about = "what {command} prints"
+
     command: str
     shared: str = ""
 
@@ -82,7 +84,7 @@ def test_an_answer_that_cannot_be_understood_is_none_and_is_named(command: str) 
     odd, after = Number(command), Number("echo 2")
     answers = _asked(odd, after)
     assert answers == {after: ["2"]}
-    assert repr(odd) in unanswered([odd, after], answers)
+    assert odd.subject in unanswered([odd, after], answers)
 
 
 def test_an_answer_without_an_end_of_line_keeps_the_others_apart() -> None:
@@ -150,7 +152,7 @@ def test_what_hangs_is_named_and_silences_no_other(pipe: Path, at: int) -> None:
     assert answers == {one: [one.command[-1]] for one in asked if one != hangs}
     assert host.trips == 2
     sentence = unanswered(asked, answers)
-    assert repr(hangs) in sentence
+    assert hangs.subject in sentence
     assert "echo 1" not in sentence
 
 

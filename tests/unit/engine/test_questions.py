@@ -26,6 +26,8 @@ from tests.unit.ssh_server import become_root_our_way, this_machine
 class Echo(Question[list[str]]):
     """What ``command`` prints."""
 
+    about = "what {command} prints"
+
     command: str
 
     def script(self) -> str:
@@ -111,7 +113,7 @@ def test_a_checkpoint_voids_what_was_learnt_of_all_hosts(changing_one: str) -> N
 
 
 def test_what_was_not_answered_ends_the_run_with_its_name() -> None:
-    with pytest.raises(OperatorError, match=r"@fake/host gave no answer .* Echo\(command='b'\)"):
+    with pytest.raises(OperatorError, match=r"@fake/host gave no answer .* about what b prints"):
         plan(_deploy, {"a": False, "b": False}, answer=answering({Echo("b"): UNANSWERED}))
 
 

@@ -64,7 +64,7 @@ PROXY_ACCOUNTS = tuple(Account(family.nginx.user) for family in FAMILIES)
 """Of which family the host is, its facts tell in the same answer."""
 DATABASE_ACCOUNT = Wanted(postgres.USER, "/bin/bash")
 CERTIFICATE = q.CertificateFile(tls.CERTIFICATE)
-CLUSTER = AskCluster(postgres.NAME, postgres.PORT, "conf.d/mattermost-host.conf")
+CLUSTER = AskCluster(postgres.NAME, postgres.PORT, postgres.OF_UNIT)
 FOLDERS = FileStates(
     (
         base.FOLDER,

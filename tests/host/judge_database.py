@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from mattermost_host.knowledge import families
 from tests.host.judge import Sentences, differs
 from tests.host.questions_database import Cluster, DatabaseRow, Parameter
 
@@ -47,6 +48,12 @@ def addresses(cluster: Cluster) -> Sentences:
     """The cluster is reached by its socket only."""
     if cluster.listens_on:
         yield differs("listen_addresses of PostgreSQL", "none", cluster.listens_on)
+
+
+def checksums(cluster: Cluster, layout: families.Cluster) -> Sentences:
+    """A page that the disk spoilt is noticed, where the cluster was made by us."""
+    if layout.setup and not cluster.checksums:
+        yield differs("data checksums of PostgreSQL", "on", "off")
 
 
 def parameters(cluster: Cluster, wanted: Mapping[str, str]) -> Sentences:

@@ -33,7 +33,9 @@ class Units(Question[dict[str, UnitStatus]]):
     def script(self) -> str:
         return (
             "clusters=$(ls -d /etc/postgresql/*/* |"
-            " sed -E 's,.*/([^/]+)/([^/]+)$,postgresql@\\1-\\2.service,')\n"
+            " sed -E 's,.*/([^/]+)/([^/]+)$,postgresql@\\1-\\2.service,'"
+            "; ls -d /var/lib/pgsql/data /var/lib/pgsql/*/data | sed -E"
+            " 's,.*/pgsql/data$,postgresql.service,; s,.*/([^/]+)/data$,postgresql-\\1.service,')\n"
             "systemctl show -p Id,LoadState,ActiveState,UnitFileState,User,MainPID,NeedDaemonReload"
             f" '*.service' '*.timer' {' '.join(self.ours)} $clusters"
         )

@@ -41,6 +41,8 @@ class Cluster:
     parameters: Mapping[str, Parameter] | None = None
     pending_restart: tuple[str, ...] = ()
     listens_on: str = ""
+    checksums: bool = False
+    """Whether its pages have data checksums."""
 
 
 ATTRIBUTES = ("super", "createdb", "createrole", "replication", "bypassrls")
@@ -55,7 +57,7 @@ class AskCluster(Question[Cluster]):
     name: str
     port: int
     parameters_file: str
-    """Its name below the cluster's configuration folder."""
+    """Its name without its folder, which differs from family to family."""
 
     def script(self) -> str:
         psql = Client(self.port).command(limit_s=PATIENCE_S)
@@ -89,6 +91,7 @@ class AskCluster(Question[Cluster]):
             f" from pg_file_settings f join pg_settings s using (name) where f.{ours}"
         )
         yield "select 'pending', name from pg_settings where pending_restart"
+        yield "select 'checksums', current_setting('data_checksums')"
         yield "select 'listens', current_setting('listen_addresses')"
 
     def parse(self, lines: list[str]) -> Cluster:
@@ -106,6 +109,7 @@ class AskCluster(Question[Cluster]):
             parameters={row[0]: _parameter(*row[1:]) for row in rows.get("parameter", ())},
             pending_restart=tuple(values[0] for values in rows.get("pending", ())),
             listens_on=_first(rows, "listens") or "",
+            checksums=_first(rows, "checksums") == "on",
         )
 
 

@@ -43,6 +43,12 @@ def test_our_parameters_are_in_force(seen: Seen) -> None:
     holds(judge.parameters(_cluster(seen), wanted))
 
 
+def test_its_pages_have_checksums(seen: Seen) -> None:
+    """Pages have checksums, where the cluster was made by a deploy (on Enterprise Linux)."""
+    layout = postgres.cluster(seen.site.settings.postgres, seen.facts)
+    holds(judge.checksums(_cluster(seen), layout))
+
+
 def test_its_account_is_no_administrator(seen: Seen) -> None:
     """Its account is locked, for its service alone, and in no group of administrators."""
     holds(account(asking.DATABASE_ACCOUNT, seen.answers[Account(asking.DATABASE_ACCOUNT.user)]))

@@ -18,6 +18,7 @@ from mattermost_host.ops import (
     account,
     acme,
     administrator,
+    cluster,
     database_state,
     firewalld,
     kernel,
@@ -25,6 +26,7 @@ from mattermost_host.ops import (
     packages,
     probe,
     ruleset,
+    signing_key,
     streams,
     unit_state,
 )
@@ -137,6 +139,8 @@ def converged(fresh: Plan) -> Answer:
         ruleset.RulesState: lambda _: True,
         ruleset.TableExists: lambda _: False,
         firewalld.AskPolicies: lambda _: firewalld.Found(first=True),
+        cluster.AskFolder: lambda _: cluster.Folder("16", filled=True, started=True),
+        signing_key.HasKey: lambda _: True,
         database_state.AskDatabase: lambda asked: database_state.DatabaseState(
             "l", asked.name, "UTF8", asked.name
         ),
@@ -179,7 +183,7 @@ def files_that_differ(one: Plan, other: Plan) -> set[str]:
 
 def _account(user: str, fresh: Plan) -> account.Found:
     """Ours as it was made, and those of packages."""
-    if user in {"postgres", "www-data"}:
+    if user in {"postgres", "www-data", "nginx"}:
         shell = "/bin/bash" if user == "postgres" else account.NO_SHELL
         return account.Found("/home", shell, (user,))
     return account.Found(_first(r"--home-dir (\S+)", fresh.shell), account.NO_SHELL, (user,))

@@ -138,14 +138,22 @@ def deploy(
     sizing: NginxSizing,
     before_start: Sequence[str],
     nginx_version: str,
+    stream: str | None,
     brotli_module: str | None,
     ipv6: bool,
     pair: OperationMeta,
 ) -> None:
-    """Serve over TLS: ``before_start`` makes the unit wait, ``pair`` wrote the key."""
+    """Serve over TLS: ``before_start`` makes the unit wait, ``pair`` wrote the key.
+
+    ``stream``: the module stream that NGINX comes from, where the distribution has such.
+    """
     brotli = [brotli_module] if brotli_module else []
-    wanted, manager = [*family.nginx.packages, *brotli], family.package_manager
-    packages.installed(name="NGINX is installed", packages=wanted, manager=manager)
+    packages.installed(
+        name="NGINX is installed",
+        packages=[*family.nginx.packages, *brotli],
+        manager=family.package_manager,
+        streams={"nginx": stream} if stream else None,
+    )
     account.unprivileged(name="its account is no administrator", user=family.nginx.user)
     site = site_configuration(settings, serving, nginx_version, ipv6=ipv6, brotli=bool(brotli))
     service = files.present(

@@ -19,11 +19,11 @@ from mattermost_host.knowledge.postgresql_versions import (
 )
 from mattermost_host.knowledge.surface import Surface, Unit
 from mattermost_host.knowledge.texts import STRICT, Line
-from mattermost_host.ops import account, database, files, packages, running, what_was_read
+from mattermost_host.ops import account, database, files, packages, pgdg, running, what_was_read
+from mattermost_host.ops import cluster as cluster_of_host
 from mattermost_host.ops.database_state import AskDatabase, Client
 from mattermost_host.ops.entries import Alone, Directory, Entry, File
-from mattermost_host.preflight import conflicts
-from mattermost_host.preflight import host as requirements
+from mattermost_host.preflight import conflicts, postgresql
 from mattermost_host.preflight.external_database_findings import DATABASE_CHECKS
 from mattermost_host.preflight.finding import Finding, Inquiry, Requirement
 from mattermost_host.support.errors import Mistake, OperatorError
@@ -36,8 +36,6 @@ NAME = "mattermost"
 PORT = 5432
 USER = "postgres"
 OF_UNIT = "mattermost-host.conf"
-PGDG_SOURCE = "/etc/apt/sources.list.d/pgdg.sources"
-PGDG_KEY = "/usr/share/postgresql-common/pgdg/apt.postgresql.org.asc"
 
 
 class Settings(BaseModel):
@@ -65,7 +63,10 @@ class Settings(BaseModel):
         default=None,
         ge=14,
         le=NEWEST,
-        description="Major version with `pgdg`; without it the version that release suits best.",
+        description=(
+            "Major version with `pgdg`, or among the module streams of Enterprise Linux; without "
+            "it the one that suits the release best."
+        ),
     )
 
     @property
@@ -79,6 +80,8 @@ def major(settings: Settings, facts: HostFacts) -> int:
     if settings.pgdg:
         _check_pgdg(facts)
         return settings.version or PGDG_DEFAULT
+    if settings.version:
+        return settings.version
     assert facts.platform.postgresql  # each row with a family has one
     return facts.platform.postgresql
 
@@ -144,15 +147,19 @@ def deploy(
     of_unit, drop_in, access = files_of(layout)
     _installed(settings, facts, layout)
     account.unprivileged(name="its account is no administrator", user=USER, login="/bin/bash")
+    if layout.setup:
+        cluster_of_host.made(name="its cluster is made", cluster=layout, locale=LOCALE)
     # What had the port when the cluster was made gave it another one.
-    wanted = {"port": str(PORT), "listen_addresses": "''", **_guarded(access), **parameters}
+    wanted = {
+        "port": str(PORT),
+        "listen_addresses": "''",
+        "unix_socket_directories": f"'{SOCKET_FOLDER}'",
+        **_guarded(access),
+        **parameters,
+    }
     written = files.present(
         name="settings and access rules are in place",
-        entries=[
-            *_of_unit(of_unit, (of_unit, drop_in), before_start),
-            File(drop_in, render("postgres/postgresql.conf.j2", parameters=wanted)),
-            _access_rules(access),
-        ],
+        entries=list(_entries(layout, wanted, before_start)),
     )
     running.running(
         name="PostgreSQL runs with them",
@@ -164,10 +171,16 @@ def deploy(
     )
     database.present(
         name="role, database and schema belong to Mattermost",
-        question=AskDatabase(NAME, tuple(wanted), drop_in, client(layout), version),
+        question=_question(layout, version, tuple(wanted)),
         locale=LOCALE,
         unit=layout.unit,
     )
+
+
+def _question(layout: Cluster, version: int, parameters: tuple[str, ...]) -> AskDatabase:
+    _, drop_in, _ = files_of(layout)
+    checksums_in = layout.data if layout.setup else ""
+    return AskDatabase(NAME, parameters, drop_in, client(layout), version, checksums_in)
 
 
 def _guarded(access: str) -> dict[str, str]:
@@ -182,40 +195,33 @@ def _guarded(access: str) -> dict[str, str]:
 
 def _installed(settings: Settings, facts: HostFacts, layout: Cluster) -> None:
     if settings.pgdg:
-        _repository(facts)
+        pgdg.known(facts.family, facts.platform, facts.architecture, int(layout.name[0]))
     packages.installed(
         name=f"PostgreSQL {layout.name[0]} is installed",
         packages=layout.packages,
         manager=facts.family.package_manager,
+        streams=layout.streams,
     )
 
 
-def _of_unit(folder: str, read: Sequence[str], before_start: Sequence[str]) -> list[Entry]:
-    """The drop-in of the cluster's unit, and no other beside it."""
-    note = what_was_read.noted_at_start(read)
-    drop_in = render("postgres/service.conf.j2", before_start=before_start, note=note)
-    return [
-        Directory(folder),
-        Alone(folder, (OF_UNIT,)),
-        File(f"{folder}/{OF_UNIT}", drop_in),
-    ]
-
-
-def _access_rules(path: str) -> File:
+def _entries(
+    layout: Cluster, wanted: Mapping[str, str], before_start: Sequence[str]
+) -> Iterator[Entry]:
+    """The drop-in of the cluster's unit and no other beside it, its settings, its access rules."""
+    of_unit, drop_in, access = files_of(layout)
+    note = what_was_read.noted_at_start([of_unit, drop_in])
+    # Where the packages make no cluster, its settings would be in the folder of its data.
+    start = f"{layout.programs}/postgres -D {layout.data} -c config_file={drop_in}"
+    start, before = (start, f"{layout.data}/postgresql.conf") if layout.setup else ("", "")
+    service = render("postgres/service.conf.j2", before_start=before_start, note=note, start=start)
+    yield Directory(of_unit)
+    yield Alone(of_unit, (OF_UNIT,))
+    yield File(f"{of_unit}/{OF_UNIT}", service)
+    if layout.setup:
+        yield Directory(layout.settings)
+    yield File(drop_in, render("postgres/postgresql.conf.j2", parameters=wanted, before=before))
     rules = render("postgres/pg_hba.conf.j2", name=NAME)
-    return File(path, rules, "640", "postgres", "postgres", guards=True)
-
-
-def _repository(facts: HostFacts) -> None:
-    """PGDG's packages, signed with the key that the distribution's own package brings."""
-    packages.installed(
-        name="the key of PGDG is installed",
-        packages=["postgresql-common"],
-        manager=facts.family.package_manager,
-    )
-    codename = facts.platform.code_name
-    source = render("postgres/pgdg.sources.j2", codename=codename, key=PGDG_KEY)
-    files.present(name="PGDG's repository is known", entries=[File(PGDG_SOURCE, source)])
+    yield File(access, rules, "640", "root" if layout.setup else USER, USER, guards=True)
 
 
 def mistakes(settings: Settings, place: Place) -> Iterator[Mistake]:
@@ -228,20 +234,16 @@ def mistakes(settings: Settings, place: Place) -> Iterator[Mistake]:
                 "dsn together with pgdg or version",
                 "an external PostgreSQL is not installed by us; leave them out",
             )
-    elif settings.version and not settings.pgdg:
-        yield Mistake(
-            "postgres.version",
-            str(settings.version),
-            "write pgdg = True beside it; a distribution has one version only",
-        )
     yield from check_authorities("postgres.ca_certificate", settings.ca_certificate)
 
 
 def requires(settings: Settings, place: Place) -> list[Requirement]:
     """A PostgreSQL that the release starts with, and no other cluster."""
     return [
-        requirements.postgresql_version(
-            lambda facts: major(settings, facts), place.site.version_on
+        postgresql.version_suits(
+            lambda facts: major(settings, facts),
+            place.site.version_on,
+            None if settings.pgdg else settings.version,
         ),
         conflicts.no_other_postgresql(lambda facts: cluster(settings, facts)),
     ]

@@ -4,7 +4,7 @@ Components ask the family of their host: the names of a distribution's packages,
 and units are here and nowhere else. What changes from release to release is in ``platforms.py``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -23,6 +23,15 @@ class Service:
 
 
 @dataclass(frozen=True)
+class Setup:
+    """The program that makes an empty cluster, where packages bring none."""
+
+    command: str
+    log: str
+    """What initdb said."""
+
+
+@dataclass(frozen=True)
 class Cluster:
     """A PostgreSQL cluster of one major version."""
 
@@ -34,13 +43,37 @@ class Cluster:
     """Folder of psql and pg_isready themselves, not of a wrapper."""
     data: str
     settings: str
-    """Folder of postgresql.conf and pg_hba.conf."""
+    """Folder of pg_hba.conf."""
     included: str
-    """Folder below ``settings`` whose files postgresql.conf includes."""
+    """Folder of the file with our parameters."""
     removal: str
     """What an administrator types to remove such a cluster."""
-    create: str = ""
-    """Command that creates it; empty where the package does."""
+    setup: Setup | None = None
+    """How it is made, where its package does not."""
+    streams: Mapping[str, str | None] = field(default_factory=dict)
+    """Module streams that its packages come from; None: a module that has to be disabled."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """A public key that packages are signed with."""
+
+    path: str
+    url: str = ""
+    """Where the host fetches it; empty where a package brings it."""
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True)
+class Pgdg:
+    """How the repository of the PostgreSQL project becomes known to a package manager."""
+
+    source: str
+    """The file that names it."""
+    keys: Mapping[str, Key]
+    """By the architecture of a host."""
+    key_packages: tuple[str, ...] = ()
+    """The distribution's packages that bring the key."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +124,7 @@ class Family:
     """The cluster of a major version, by the distribution's own packages."""
     cluster_of_pgdg: Callable[[int], Cluster] = field(repr=False)
     """The same by the packages of the PostgreSQL project."""
+    pgdg: Pgdg = field(repr=False)
     ssh_unit: str = "ssh.service"
     selinux: bool = False
     """Whether the distribution comes with SELinux enforcing."""
@@ -110,6 +144,7 @@ def _debian_cluster(major: int) -> Cluster:
     )
 
 
+_PGDG_KEY_OF_DEBIAN = Key("/usr/share/postgresql-common/pgdg/apt.postgresql.org.asc")
 DEBIAN = Family(
     name="Debian and Ubuntu",
     package_manager="apt",
@@ -129,7 +164,16 @@ DEBIAN = Family(
     authorities="/etc/ssl/certs/ca-certificates.crt",
     cluster=_debian_cluster,
     cluster_of_pgdg=_debian_cluster,
+    pgdg=Pgdg(
+        source="/etc/apt/sources.list.d/pgdg.sources",
+        keys={"amd64": _PGDG_KEY_OF_DEBIAN, "arm64": _PGDG_KEY_OF_DEBIAN},
+        key_packages=("postgresql-common",),
+    ),
 )
+
+
+REDHAT_SETTINGS = "/etc/mattermost-host/postgresql"
+"""The packages have their settings in the cluster's own folder; see docs/architecture.md."""
 
 
 def _redhat_cluster(major: int) -> Cluster:
@@ -141,10 +185,11 @@ def _redhat_cluster(major: int) -> Cluster:
         name=(str(major), "data"),
         programs="/usr/bin",
         data=data,
-        settings=data,
-        included=f"{data}/conf.d",
+        settings=REDHAT_SETTINGS,
+        included=REDHAT_SETTINGS,
         removal="stop postgresql.service, move /var/lib/pgsql/data away, and remove its package",
-        create="postgresql-setup --initdb",
+        setup=Setup("postgresql-setup --initdb", "/var/lib/pgsql/initdb_postgresql.log"),
+        streams={"postgresql": str(major)},
     )
 
 
@@ -156,11 +201,25 @@ def _redhat_cluster_of_pgdg(major: int) -> Cluster:
         name=(str(major), "data"),
         programs=f"/usr/pgsql-{major}/bin",
         data=data,
-        settings=data,
-        included=f"{data}/conf.d",
+        settings=REDHAT_SETTINGS,
+        included=REDHAT_SETTINGS,
         removal=f"stop postgresql-{major}.service, move {data} away, and remove its package",
-        create=f"/usr/pgsql-{major}/bin/postgresql-{major}-setup initdb",
+        setup=Setup(
+            f"/usr/pgsql-{major}/bin/postgresql-{major}-setup initdb",
+            f"/var/lib/pgsql/{major}/initdb.log",
+        ),
+        streams={"postgresql": None},
     )
+
+
+def _pgdg_key(name: str, fingerprint: str) -> Key:
+    """A key that no package of the distribution brings; PGDG has one for each architecture.
+
+    The fingerprints are those that dnf shows when it asks whether to import them, and that
+    published set-ups of others compare with.
+    """
+    url = f"https://download.postgresql.org/pub/repos/yum/keys/{name}"
+    return Key(f"/etc/pki/rpm-gpg/{name}", url, fingerprint)
 
 
 ENTERPRISE_LINUX = Family(
@@ -177,6 +236,15 @@ ENTERPRISE_LINUX = Family(
     authorities="/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
     cluster=_redhat_cluster,
     cluster_of_pgdg=_redhat_cluster_of_pgdg,
+    pgdg=Pgdg(
+        source="/etc/yum.repos.d/mattermost-host-pgdg.repo",
+        keys={
+            "amd64": _pgdg_key("PGDG-RPM-GPG-KEY-RHEL", "D4BF08AE67A0B4C7A1DBCCD240BCA2B408B40D20"),
+            "arm64": _pgdg_key(
+                "PGDG-RPM-GPG-KEY-AARCH64-RHEL", "B031F89FC983E98262906B6E177B343BB9738825"
+            ),
+        },
+    ),
     ssh_unit="sshd.service",
     selinux=True,
 )

@@ -52,6 +52,12 @@ class Platform:
     last_mattermost: str = ""
     """The last line of Mattermost that starts there, where newer ones don't."""
 
+    @property
+    def postgresql_versions(self) -> tuple[int, ...]:
+        """Major versions that the distribution's own repositories offer."""
+        only = (self.postgresql,) if self.postgresql else ()
+        return self.postgresql_streams or only
+
 
 def _enterprise_linux_9(distribution: str, name: str, last_day: date) -> Platform:
     """The rebuilds have the packages of Red Hat's own, by AppStream's module streams."""

@@ -128,7 +128,8 @@ class Wanted:
             yield f"has the same number as {', '.join(found.twins)}"
         if self.home and found.home != self.home:
             yield f"has home {found.home}"
-        if found.shell != self.shell:
+        # /sbin is /usr/sbin; packages of Enterprise Linux write the shorter one.
+        if self.shell not in (found.shell, f"/usr{found.shell}"):
             yield f"has shell {found.shell}"
         if extra := self.extra_groups(found):
             yield f"is in {', '.join(extra)}"

@@ -68,17 +68,38 @@ def _steps(
         # The folder is postgres' own, so root writes nothing there.
         edited = f"sed -i '{line.number}s/^/# {ELSEWHERE}: /' {shlex.quote(line.file)}"
         yield StringCommand(f"cd /; {AS_POSTGRES} {edited}")
-    if now.pending_restart or now.need_restart:
+    if not now.checksums:
+        yield StringCommand(_with_checksums(question, unit))
+    elif now.pending_restart or now.need_restart:
         yield StringCommand(f"systemctl restart {unit}")
     elif _needs_reload(now):
         yield StringCommand(f"systemctl reload {unit}")
+
+
+def _with_checksums(question: AskDatabase, unit: str) -> str:
+    """Checksums for all pages; begun anew where it ends in the middle, and then PostgreSQL runs."""
+    programs = question.client.psql.rpartition("/")[0]
+    enabled = f"{AS_POSTGRES} {programs}/pg_checksums --enable -D {question.checksums_in}"
+    return f"""set -eu
+systemctl stop {unit}
+{enabled} || status=$?
+systemctl start {unit}
+exit ${{status:-0}}"""
 
 
 def _explained(question: AskDatabase, now: DatabaseState, unit: str) -> Iterator[Change]:
     yield from _of_rights(question.name, now)
     yield from _of_ownership(question.name, now)
     yield from _of_parameters(now)
-    if now.pending_restart or now.need_restart:
+    if not now.checksums:
+        yield Change(
+            question.checksums_in,
+            "has no data checksums any more; they are computed while PostgreSQL is stopped, which "
+            "takes as long as reading the whole database",
+            "restart",
+            heals=False,
+        )
+    elif now.pending_restart or now.need_restart:
         yield Change(unit, "has parameters that wait for it", "restart")
     elif _needs_reload(now):
         yield Change(unit, "has parameters that wait for it", "reload")

@@ -10,6 +10,7 @@ from mattermost_host.ops.probe import PATIENCE_S
 
 AS_POSTGRES = "setpriv --reuid=postgres --regid=postgres --init-groups"
 OPTIONS = "-X -q -v ON_ERROR_STOP=1"
+AS_POSTGRES = "setpriv --reuid=postgres --regid=postgres --init-groups"
 COLLATION_VERSION_SINCE = 15
 """Of a database; before, only each collation has one, from when the cluster was made."""
 GRANTORS_SINCE = 16
@@ -59,6 +60,8 @@ class DatabaseState:
     """Whether it started without the locale of its databases, and so will not see it."""
     collation: tuple[str, str] = ("", "")
     """Version of the sort order that the indexes were built by, and that of the C library now."""
+    checksums: bool = True
+    """False where they are wanted and off."""
 
 
 _ATTRIBUTES = {
@@ -127,6 +130,8 @@ class AskDatabase(Question[DatabaseState]):
     parameters_file: str
     client: Client = Client()
     major: int = 15
+    checksums_in: str = ""
+    """Folder of a cluster that was made with data checksums; empty where packages made it."""
 
     def script(self) -> str:
         # A statement each: psql before 15 prints only the last answer of several.
@@ -176,6 +181,8 @@ class AskDatabase(Question[DatabaseState]):
             "select 'superuser='||quote_ident(rolname) from pg_roles where rolsuper"
             f" and oid <> 10 and rolname <> '{self.name}'"
         )
+        if self.checksums_in:
+            yield "select 'checksums='||current_setting('data_checksums')"
         yield "select 'pending='||count(*) from pg_settings where pending_restart"
 
     def _of_parameters(self) -> Iterator[str]:
@@ -220,6 +227,7 @@ class AskDatabase(Question[DatabaseState]):
             schema_owner=first.get("schema"),
             answered="pending" in first or "installed" not in first,
             locale_refused="locale" in first,
+            checksums=first.get("checksums") != "off",
             collation=_pair(first.get("collation", "")),
             overridden=tuple(values.get("overridden", ())),
             pending_restart=first.get("pending", "0") != "0",

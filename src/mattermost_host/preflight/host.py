@@ -7,7 +7,7 @@ What may already stand in the way there is in ``conflicts.py``, what hosts have 
 from collections.abc import Callable, Iterator
 
 from mattermost_host.facts.host import DISK_PATHS, HostFacts
-from mattermost_host.knowledge import binaries, platforms, postgresql_versions, sizing
+from mattermost_host.knowledge import binaries, platforms, sizing
 from mattermost_host.knowledge.sizing import Usage
 from mattermost_host.preflight.finding import Finding, Requirement, Verdict
 from mattermost_host.support.errors import OperatorError
@@ -273,20 +273,3 @@ def locale() -> Requirement:
             yield Finding("locale", "ok", found, LOCALE)
 
     return Requirement("locale", check, "The database's locale; it is generated where missing.")
-
-
-def postgresql_version(major: Callable[[HostFacts], int], version_on: VersionOn) -> Requirement:
-    """The PostgreSQL that will run is one that the release of Mattermost starts with."""
-
-    def check(facts: HostFacts) -> Iterator[Finding]:
-        version = version_on(facts)
-        needed = f"PostgreSQL {postgresql_versions.minimum_for(version)} or newer"
-        found = major(facts)
-        too_old = postgresql_versions.too_old(found, version)
-        in_use = facts.managed or bool(facts.clusters)
-        ended = postgresql_versions.out_of_support(found, in_use=in_use)
-        verdict: Verdict = "error" if too_old else "warning" if ended else "ok"
-        remedy = too_old or ended or ""
-        yield Finding("postgresql-version", verdict, f"PostgreSQL {found}", needed, remedy)
-
-    return Requirement("postgresql-version", check, "Mattermost starts with this PostgreSQL.")

@@ -82,6 +82,7 @@ COUNTERPARTS: dict[str, tuple[str, ...]] = {
         "settings and access rules are in place",
         "role, database and schema belong to Mattermost",
     ),
+    "test_its_pages_have_checksums": ("role, database and schema belong to Mattermost",),
     "test_units_are_active": (
         "PostgreSQL runs with them",
         "the server runs it",

@@ -55,6 +55,7 @@ def test_parameters_are_a_drop_in_and_the_packages_own_file_stays() -> None:
     assert _fresh().text(DROP_IN).splitlines()[1:] == [
         "port = 5432",
         "listen_addresses = ''",
+        "unix_socket_directories = '/var/run/postgresql'",
         "fsync = on",
         "full_page_writes = on",
         "default_transaction_read_only = off",

@@ -1,7 +1,7 @@
-"""A host whose folder of releases is a temporary one."""
+"""A host whose folder of releases is a temporary one, and a PostgreSQL of our own."""
 
 import getpass
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,13 @@ from mattermost_host.ops.release_state import (
     Found,
     ReleaseState,
 )
+from tests.unit.ops import test_database
 from tests.unit.ops.release_host import Host
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[test_database.Cluster]:
+    yield from test_database.real_cluster()
 
 
 @pytest.fixture

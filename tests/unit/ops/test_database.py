@@ -152,8 +152,8 @@ class Cluster:
         return step.changes
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
+def real_cluster() -> Iterator[Cluster]:
+    """A cluster of our own while it is used; the fixture ``cluster``."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not found:
         pytest.skip("PostgreSQL's initdb is not installed on this machine")

@@ -8,7 +8,7 @@ import pytest
 from mattermost_host.facts.host import DISK_PATHS, Disk, HostFacts, Listener
 from mattermost_host.knowledge.families import DEBIAN
 from mattermost_host.knowledge.surface import Port
-from mattermost_host.preflight import conflicts, together
+from mattermost_host.preflight import conflicts, postgresql, together
 from mattermost_host.preflight import host as requirements
 from mattermost_host.preflight.finding import Finding, Requirement, SiteRequirement
 from tests.unit.examples import DEBIAN_12
@@ -44,7 +44,7 @@ EVERY: dict[str, Requirement] = {
         requirements.clock(),
         _alone(together.name_resolution("https://chat.example.com")),
         requirements.locale(),
-        requirements.postgresql_version(lambda _: 15, lambda _: "11.7.9"),
+        postgresql.version_suits(lambda _: 15, lambda _: "11.7.9"),
         conflicts.ports_free([HTTPS, SERVER, SSH]),
         conflicts.no_other_web_server(),
         conflicts.no_other_postgresql(lambda _: DEBIAN.cluster(15)),
@@ -200,7 +200,7 @@ def test_disks_that_are_shared_count_once_and_others_add_up() -> None:
 def test_the_postgresql_to_come(
     major: Callable[[HostFacts], int], verdict: str, words: str
 ) -> None:
-    found = finding(requirements.postgresql_version(major, lambda _: "11.7.9"), HOST)
+    found = finding(postgresql.version_suits(major, lambda _: "11.7.9"), HOST)
     assert found.verdict == verdict
     assert words in found.remedy
 

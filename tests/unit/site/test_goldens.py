@@ -18,7 +18,9 @@ import pytest
 from pyinfra.api.operation import OperationMeta
 
 from mattermost_host import ops
+from mattermost_host.facts.host import HostFacts
 from mattermost_host.ops.entries import File
+from tests.unit.examples import DEBIAN_12, ROCKY_9
 from tests.unit.fake_host import Plan
 from tests.unit.site.whole import PASSWORD, planned
 
@@ -37,7 +39,13 @@ SHAPES: Mapping[str, dict[str, Any]] = {
         "nginx": {"trusted_proxies": ["10.0.0.0/8", "2001:db8::/32"]},
         "firewall": {"ssh_from": ["192.0.2.0/24"], "forward": True},
     },
+    "enterprise-linux": {
+        "skip": {"supported-platform": "it is not released yet"},
+    },
 }
+
+FACTS: Mapping[str, HostFacts] = {"enterprise-linux": ROCKY_9}
+"""Of the shapes that are not on Debian 12."""
 
 
 @pytest.fixture
@@ -95,7 +103,8 @@ def _steady(text: str) -> str:
 def test_a_site_is_deployed_as_its_goldens_say(
     shape: str, called: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    texts = _texts(planned(SHAPES[shape], tmp_path, monkeypatch), called)
+    facts = FACTS.get(shape, DEBIAN_12)
+    texts = _texts(planned(SHAPES[shape], tmp_path, monkeypatch, facts), called)
     folder = GOLDEN / shape
     if os.environ.get(RENEW):
         shutil.rmtree(folder, ignore_errors=True)

@@ -132,11 +132,6 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         "mattermost.licence: found '/no/such.license'; there is no such file on this machine",
     ),
     (
-        {"postgres": {"version": 16}},
-        "postgres.version: found 16; "
-        "write pgdg = True beside it; a distribution has one version only",
-    ),
-    (
         {"tls": {"mode": "files"}},
         'tls.certificate: found nothing; a file is needed with mode "files"',
     ),
@@ -161,7 +156,7 @@ EVERYTHING_WRONG = {
     "color": "blue",
     "firewall": {"ssh_port": 70_000},
     "tls": {"mode": "files"},
-    "postgres": {"version": 16},
+    "postgres": {"ca_certificate": "/no/such.pem"},
     "mattermost": {
         "licence": "/no/such.license",
         "settings": {"SqlSettings.DriverName": "mysql", "Nonsense.Key": 1},
@@ -176,7 +171,7 @@ WRONG_PATHS = {
     "firewall.ssh_port",
     "tls.certificate",
     "tls.key",
-    "postgres.version",
+    "postgres.ca_certificate",
     "mattermost.licence",
     'mattermost.settings."SqlSettings.DriverName"',
     'mattermost.settings."Nonsense.Key"',

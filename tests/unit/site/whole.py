@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mattermost_host.components import postgres
+from mattermost_host.facts.host import HostFacts
 from mattermost_host.releases.choice import Release
 from mattermost_host.releases.download import Tarball
 from mattermost_host.site.site import Site
@@ -18,8 +19,13 @@ PROJECT = Path(__file__).parents[3]
 PASSWORD = "Golden-Password-1"
 
 
-def planned(changed: Mapping[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
-    """What a deploy would do on a fresh Debian 12; ``changed`` are keys of the description."""
+def planned(
+    changed: Mapping[str, Any],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    facts: HostFacts = DEBIAN_12,
+) -> Plan:
+    """What a deploy would do on a fresh host; ``changed`` are keys of the description."""
     for name in ("ADMIN", "DATABASE"):
         monkeypatch.setenv(f"MATTERMOST_HOST_{name}_PASSWORD", PASSWORD)
     tarball = folder / "mattermost-11.7.9.tar.gz"
@@ -33,9 +39,9 @@ def planned(changed: Mapping[str, Any], folder: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(Site, "_current", made)
     monkeypatch.setattr(Site, "certificate", pair() if made.certificate else None)
     wanted = Release("11.7.9-0123abcd", lambda _: Tarball(tarball, "ab" * 32))
-    releases = {DEBIAN_12: wanted}
+    releases = {facts: wanted}
     monkeypatch.setattr(Site, "release", lambda _, facts: releases[facts])
     # An external database is asked over ssh.
     monkeypatch.setattr(postgres, "requires_of_external", lambda *_, **__: [])
     deploy = PROJECT / "deploys" / "site.py"
-    return plan(lambda: runpy.run_path(str(deploy)), facts=DEBIAN_12)
+    return plan(lambda: runpy.run_path(str(deploy)), facts=facts)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from mattermost_host.knowledge.families import DEBIAN, ENTERPRISE_LINUX
 from tests.host import judge_database as judge
 from tests.host.questions_database import AskCluster, Cluster, DatabaseRow, Parameter
 
@@ -14,6 +15,7 @@ GOOD = Cluster(
     schema_owner="mattermost",
     peer="mattermost",
     parameters={"shared_buffers": Parameter("512MB", in_force=True)},
+    checksums=True,
 )
 WANTED = {"shared_buffers": "512MB"}
 
@@ -26,6 +28,7 @@ def _database_sentences(cluster: Cluster) -> list[str]:
         *judge.database(cluster, "mattermost", "en_US.UTF-8"),
         *judge.addresses(cluster),
         *judge.parameters(cluster, WANTED),
+        *judge.checksums(cluster, ENTERPRISE_LINUX.cluster(16)),
     ]
 
 
@@ -46,6 +49,7 @@ def test_a_good_cluster_holds() -> None:
         ({"database": None}, "database mattermost: expected it there, found no such database"),
         ({"schema_owner": "pg_database_owner"}, "expected mattermost, found pg_database_owner"),
         ({"listens_on": "*"}, "listen_addresses of PostgreSQL: expected none, found *"),
+        ({"checksums": False}, "data checksums of PostgreSQL: expected on, found off"),
         ({"parameters": {}}, "expected 512MB, found no line in our file"),
         (
             {"parameters": {"shared_buffers": Parameter("1MB", in_force=True)}},
@@ -89,6 +93,7 @@ def test_the_catalogue_is_read() -> None:
         "parameter|shared_buffers|1GB|t||/ours|16384|8kB",
         "parameter|max_connections|120|t||/ours|120|",
         "pending|shared_buffers",
+        "checksums|on",
         "listens|",
         "schema|mattermost",
         "peer|mattermost",
@@ -106,9 +111,15 @@ def test_the_catalogue_is_read() -> None:
             "max_connections": Parameter("120", True),
         },
         pending_restart=("shared_buffers",),
+        checksums=True,
     )
+
+
+def test_a_cluster_that_packages_made_is_as_they_made_it() -> None:
+    without = replace(GOOD, checksums=False)
+    assert list(judge.checksums(without, DEBIAN.cluster(15))) == []
 
 
 def test_a_silent_postgresql_is_named() -> None:
     silent = AskCluster("mattermost", 5432, "conf.d/x.conf").parse([])
-    assert len(_database_sentences(silent)) == 5
+    assert len(_database_sentences(silent)) == 6

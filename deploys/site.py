@@ -65,7 +65,7 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
             sizing=sizing.nginx(site.settings.users),
             before_start=behind_firewall,
             nginx_version=nginx.version(facts),
-            stream=facts.platform.nginx_stream or None,
+            streams=nginx.streams(facts),
             brotli_module=nginx.brotli_module(facts),
             ipv6=facts.has_ipv6,
             pair=pair,

@@ -18,8 +18,9 @@ from mattermost_host.knowledge.sizing import NginxSizing
 from mattermost_host.knowledge.surface import Port, Surface, Unit
 from mattermost_host.knowledge.texts import STRICT, Network
 from mattermost_host.ops import account, files, packages, probe, running, what_was_read
-from mattermost_host.ops.entries import Absent, Alone, Directory, File
+from mattermost_host.ops.entries import Absent, Alone, Directory, Entry, File
 from mattermost_host.ops.files import Check
+from mattermost_host.ops.streams import Wanted
 from mattermost_host.preflight import conflicts, together
 from mattermost_host.preflight.dropped_ports import ports_not_dropped
 from mattermost_host.preflight.finding import Finding, Need, Requirement
@@ -138,31 +139,20 @@ def deploy(
     sizing: NginxSizing,
     before_start: Sequence[str],
     nginx_version: str,
-    stream: str | None,
+    streams: Wanted,
     brotli_module: str | None,
     ipv6: bool,
     pair: OperationMeta,
 ) -> None:
-    """Serve over TLS: ``before_start`` makes the unit wait, ``pair`` wrote the key.
-
-    ``stream``: the module stream that NGINX comes from, where the distribution has such.
-    """
+    """Serve over TLS: ``before_start`` makes the unit wait, ``pair`` wrote the key."""
     brotli = [brotli_module] if brotli_module else []
-    packages.installed(
-        name="NGINX is installed",
-        packages=[*family.nginx.packages, *brotli],
-        manager=family.package_manager,
-        streams={"nginx": stream} if stream else None,
-    )
+    wanted, manager = [*family.nginx.packages, *brotli], family.package_manager
+    packages.installed(name="NGINX is installed", packages=wanted, manager=manager, streams=streams)
     account.unprivileged(name="its account is no administrator", user=family.nginx.user)
     site = site_configuration(settings, serving, nginx_version, ipv6=ipv6, brotli=bool(brotli))
     service = files.present(
         name="its sandbox and limits are in place",
-        entries=[
-            Directory(DROP_IN_FOLDER),
-            Alone(DROP_IN_FOLDER, (Path(DROP_IN).name,)),
-            File(DROP_IN, service_configuration(sizing, before_start)),
-        ],
+        entries=list(_unit_files(sizing, before_start)),
     )
     written = files.present(
         name="the tested configuration is in place",
@@ -178,6 +168,12 @@ def deploy(
         reload_after=[written, pair],
         probe=PROBE,
     )
+
+
+def _unit_files(sizing: NginxSizing, before_start: Sequence[str]) -> Iterator[Entry]:
+    yield Directory(DROP_IN_FOLDER)
+    yield Alone(DROP_IN_FOLDER, (Path(DROP_IN).name,))
+    yield File(DROP_IN, service_configuration(sizing, before_start))
 
 
 def _main_files(sizing: NginxSizing, layout: families.Nginx) -> Iterator[File | Absent]:
@@ -239,6 +235,12 @@ def version(facts: HostFacts) -> str:
     """The version that is installed, or will be."""
     installed, candidates = dict(facts.packages), dict(facts.candidates)
     return installed.get("nginx") or candidates.get("nginx") or facts.platform.nginx
+
+
+def streams(facts: HostFacts) -> Wanted:
+    """The module stream that it comes from, where the distribution has such."""
+    stream = facts.platform.nginx_stream
+    return {"nginx": stream} if stream else {}
 
 
 def brotli_module(facts: HostFacts) -> str | None:

@@ -54,6 +54,8 @@ class Folder:
 class AskFolder(Question[Folder]):
     """The folder of a cluster."""
 
+    about = "the database's folder {data}"
+
     data: str
 
     @property

@@ -20,6 +20,8 @@ FETCH_LIMIT_S = 60
 class HasKey(Question[bool]):
     """Whether the key's file is the one whose fingerprint was right."""
 
+    about = "the key {key.path}"
+
     key: Key
 
     @property

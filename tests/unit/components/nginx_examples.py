@@ -27,7 +27,7 @@ HOST = {
     "family": DEBIAN,
     "sizing": sizing.nginx(50),
     "nginx_version": "1.22.1-9+deb12u2",
-    "stream": None,
+    "streams": {},
     "brotli_module": None,
     "ipv6": True,
 }

@@ -38,7 +38,7 @@ rm -rf .venv
 python3 -m venv --without-pip .venv
 packages=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 printf '%s\\n' {PACKAGES} "$PWD/src" >"$packages/ours.pth"
-printf '#!%s/.venv/bin/python\\nfrom mattermost_host.cli.main import main\\nmain()\\n' "$PWD" \\
+printf '#!%s/.venv/bin/python\\nfrom mattermost_host.cli.entry import main\\nmain()\\n' "$PWD" \\
   >.venv/bin/mattermost-host
 chmod 755 .venv/bin/mattermost-host
 """

@@ -1,13 +1,18 @@
-"""Where the command begins: with standard streams that can be used, before anything else."""
+"""Where the command begins: gevent's sockets and usable standard streams, before all else."""
 
 import os
 import sys
 from io import TextIOWrapper
 from typing import Literal
 
+from gevent import monkey
+
 
 def main() -> None:
     """Run the command ``mattermost-host``."""
+    # pyinfra's command does the same as its first act. Done later, once something holds the ssl
+    # module's own classes, it breaks every HTTPS request of the process.
+    monkey.patch_all()
     open_streams()
     # Some libraries look at the streams while they are imported.
     from mattermost_host.cli.main import main as command  # noqa: PLC0415

@@ -10,8 +10,11 @@ is read by a reload is judged by time, against a stamp that ours leave.
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
+from mattermost_host.ops.unit_files import FOLDERS
+
 STAMPS = "/run/mattermost-host"
 STARTED = "/run/systemd/units/invocation:"
+STALE = "NeedDaemonReload=yes"
 PRINTED = (
     r"-type l -printf '%l %p\n'"
     r" -o -type f -size -4096 -exec sha256sum {} +"
@@ -54,9 +57,10 @@ def script(unit: str, restart_on: Sequence[str], reload_on: Sequence[str]) -> st
             f"changed=$({since_start} -printf 'Restart=%p\\n'",
             f"{since_reload} -printf 'Reload=%p\\n')",
             '[ -z "$changed" ] || echo "$changed"',
-            "case $changed in *Restart=*)",
+            f"note=$(find {STAMPS}/read:{unit} -newer {STARTED}{unit} -exec cat {{}} \\;)",
+            f"case $changed$note in *Restart=* | *{STALE}*)",
             f"  find {words(restart_on)} {PRINTED} | sed 's/^/Now=/'",
-            f"  find {STAMPS}/read:{unit} -newer {STARTED}{unit} -exec sed 's/^/Read=/' {{}} \\;",
+            "  echo \"$note\" | sed 's/^/Read=/'",
             ";; esac",
         ]
     )
@@ -66,6 +70,10 @@ def unread(answer: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     """The paths in which a process has not read at its start what is there."""
     now, then = _contents(answer.get("Now", ())), _contents(answer.get("Read", ()))
     changed = answer.get("Restart", ())
+    if STALE in answer.get("Read", ()):
+        # Somebody restarted the unit before systemd had read its files.
+        of_unit = [path for path in now if path.startswith(FOLDERS) and path not in changed]
+        return (*changed, *of_unit)
     if not then:
         return tuple(changed)
     # A folder is there for the files in it: those that are new are told, and those that are gone.

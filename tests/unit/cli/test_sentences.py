@@ -94,7 +94,7 @@ def test_where_no_folder_can_be_written_the_sentence_remains(
 
 
 def test_an_output_that_is_closed_ends_in_silence(tmp_path: Path) -> None:
-    script = "from mattermost_host.cli.main import main; main()"
+    script = "from mattermost_host.cli.entry import main; main()"
     argv = [sys.executable, "-c", script, "--help"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout

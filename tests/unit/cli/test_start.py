@@ -16,6 +16,33 @@ def test_it_imports_nothing_that_few_commands_need() -> None:
     assert found == "\n"
 
 
+PATCHED = "from gevent import monkey; print(monkey.is_module_patched('socket'))"
+
+
+@pytest.mark.parametrize(
+    ("script", "patched"),
+    [
+        (
+            f"import mattermost_host.cli.entry; {PATCHED}",
+            "False\n",
+        ),
+        (
+            "import sys; sys.argv = ['mattermost-host', '--version']\n"
+            "from mattermost_host.cli.entry import main\n"
+            f"try: main()\nexcept SystemExit: {PATCHED}",
+            "True\n",
+        ),
+    ],
+    ids=["import", "command"],
+)
+def test_sockets_are_gevent_s_in_the_command_and_not_by_an_import(
+    script: str, patched: str
+) -> None:
+    argv = [sys.executable, "-c", script]
+    found = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    assert found.endswith(patched)
+
+
 @pytest.mark.parametrize(
     ("name", "number", "mode"), [("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")]
 )

@@ -110,6 +110,8 @@ def test_a_home_that_can_not_be_written_is_enough_for_a_known_key(
 
 
 NAMELESS = """
+from gevent import monkey
+monkey.patch_all()
 import pwd, sys
 def missing(uid):
     raise KeyError(uid)

@@ -114,3 +114,35 @@ def test_unit_files_that_systemd_is_to_read_again_need_no_restart_where_they_are
     noted.start()  # by what systemd had read before
     (noted.conf / "a").touch()
     assert not noted.state().unit_files_alike
+
+
+DROP_IN = "/etc/systemd/system/x.service.d/ours.conf"
+
+
+@pytest.mark.parametrize(("had_read", "unread"), [("no", ()), ("yes", (DROP_IN,))])
+def test_a_process_that_was_started_before_systemd_read_its_unit_is_stale(
+    had_read: str, unread: tuple[str, ...]
+) -> None:
+    """Somebody restarted it after a run had written the file and ended; it looks younger."""
+    answer = {
+        "Read": [f"NeedDaemonReload={had_read}", f"abc  {DROP_IN}", "def  /etc/x.conf"],
+        "Now": [f"abc  {DROP_IN}", "def  /etc/x.conf"],
+    }
+    assert what_was_read.unread(answer) == unread
+
+
+def test_that_systemd_had_not_read_it_is_asked_although_nothing_changed_since(
+    noted: Noted,
+) -> None:
+    unread = SHOWN.replace("NeedDaemonReload=no", "NeedDaemonReload=yes")
+    noted.shows(unread)
+    noted.start()
+    noted.shows(SHOWN)
+    script = what_was_read.script("x.service", [str(noted.conf)], [])
+    places = {
+        "/run/systemd/units": noted.started.parent,
+        what_was_read.STAMPS: noted.stamp.parent,
+    }
+    printed = local.run(local.moved(script, places)).stdout
+    assert "Read=NeedDaemonReload=yes\n" in printed
+    assert f" {noted.conf}/a\n" in printed

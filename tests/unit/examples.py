@@ -26,6 +26,7 @@ from mattermost_host.ops import (
     packages,
     probe,
     ruleset,
+    selinux,
     signing_key,
     streams,
     unit_state,
@@ -139,6 +140,7 @@ def converged(fresh: Plan) -> Answer:
         ruleset.RulesState: lambda _: True,
         ruleset.TableExists: lambda _: False,
         firewalld.AskPolicies: lambda _: firewalld.Found(first=True),
+        selinux.AskSelinux: lambda _: selinux.Found(enabled=False),
         cluster.AskFolder: lambda _: cluster.Folder("16", filled=True, started=True),
         signing_key.HasKey: lambda _: True,
         database_state.AskDatabase: lambda asked: database_state.DatabaseState(

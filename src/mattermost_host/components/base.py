@@ -13,6 +13,7 @@ from mattermost_host.ops.entries import Directory, File
 from mattermost_host.preflight import conflicts, together
 from mattermost_host.preflight import host as requirements
 from mattermost_host.preflight.finding import Need
+from mattermost_host.preflight.selinux import selinux_enforces
 from mattermost_host.support.templates import render
 
 LOCALE = "en_US.UTF-8"
@@ -119,4 +120,5 @@ def requires(settings: Settings, place: Place) -> list[Need]:
         requirements.clock(),
         together.clocks_agree(),
         requirements.locale(),
+        selinux_enforces(),
     ]

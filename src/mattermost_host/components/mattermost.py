@@ -17,6 +17,7 @@ from mattermost_host.ops import account, administrator, files, packages, probe, 
 from mattermost_host.ops.entries import Absent, Alone, Directory, Entry, File, Owned
 from mattermost_host.ops.files import Check
 from mattermost_host.ops.release_state import CURRENT, HOME, MANIFESTS, RELEASES
+from mattermost_host.ops.selinux_rules import for_server
 from mattermost_host.ops.unit_files import understood
 from mattermost_host.ops.what_was_read import noted_at_start
 from mattermost_host.preflight import conflicts, dropped_ports, together
@@ -134,6 +135,8 @@ def deploy(
 ) -> None:
     """``variables``: our settings, as environment variables; ``before_start``: of the unit."""
     account.system_account(name="the account mattermost exists", user=USER, home=STATE)
+    if family.selinux:
+        for_server(name="SELinux knows its programs and pages", state=STATE)
     switched = _deploy_release(wanted, brotli, family.package_manager)
     written = files.present(
         name="folders, settings and unit are in place",

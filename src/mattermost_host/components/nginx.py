@@ -20,6 +20,7 @@ from mattermost_host.knowledge.texts import STRICT, Network
 from mattermost_host.ops import account, files, packages, probe, running, what_was_read
 from mattermost_host.ops.entries import Absent, Alone, Directory, Entry, File
 from mattermost_host.ops.files import Check
+from mattermost_host.ops.selinux_rules import for_proxy
 from mattermost_host.ops.streams import Wanted
 from mattermost_host.preflight import conflicts, together
 from mattermost_host.preflight.dropped_ports import ports_not_dropped
@@ -148,7 +149,7 @@ def deploy(
     brotli = [brotli_module] if brotli_module else []
     wanted, manager = [*family.nginx.packages, *brotli], family.package_manager
     packages.installed(name="NGINX is installed", packages=wanted, manager=manager, streams=streams)
-    account.unprivileged(name="its account is no administrator", user=family.nginx.user)
+    _confine(family, serving)
     site = site_configuration(settings, serving, nginx_version, ipv6=ipv6, brotli=bool(brotli))
     service = files.present(
         name="its sandbox and limits are in place",
@@ -174,6 +175,13 @@ def _unit_files(sizing: NginxSizing, before_start: Sequence[str]) -> Iterator[En
     yield Directory(DROP_IN_FOLDER)
     yield Alone(DROP_IN_FOLDER, (Path(DROP_IN).name,))
     yield File(DROP_IN, service_configuration(sizing, before_start))
+
+
+def _confine(family: Family, serving: Serving) -> None:
+    account.unprivileged(name="its account is no administrator", user=family.nginx.user)
+    if family.selinux:
+        way = serving.upstreams, serving.certificate, serving.acme_folder
+        for_proxy(*way, name="SELinux allows its way to the server")
 
 
 def _main_files(sizing: NginxSizing, layout: families.Nginx) -> Iterator[File | Absent]:

@@ -215,7 +215,10 @@ read_only() {
 # A line of titles, then /tmp and /var/tmp: device, KiB, used, free, per cent, mount point
 temporary() { df -Pk /tmp /var/tmp; }
 
-selinux() { [ ! -r /sys/fs/selinux/enforce ] || shown /sys/fs/selinux/enforce; }
+selinux() {
+  if [ -r /sys/fs/selinux/enforce ]; then shown /sys/fs/selinux/enforce
+  elif have getenforce; then getenforce; fi
+}
 
 # cloud-init is at work from the boot on until it has left its result; its own `status` looks there.
 first_boot() { [ ! -e /run/cloud-init/enabled ] || [ -e /run/cloud-init/result.json ] || echo yes; }

@@ -181,7 +181,8 @@ def _clusters(lines: list[str]) -> Fields:
 
 
 def _selinux(lines: list[str]) -> Fields:
-    return {"selinux": {"1": "enforcing", "0": "permissive"}.get("".join(lines), "disabled")}
+    said = {"1": "enforcing", "0": "permissive"}.get(first := "".join(lines), first.lower())
+    return {"selinux": said or "disabled"}
 
 
 def _resolved(lines: list[str]) -> Fields:

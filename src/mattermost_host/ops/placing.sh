@@ -51,6 +51,14 @@ aside() {
   [ -O . ] && [ -z "$(find . -maxdepth 0 -perm /077)" ] || refuse "somebody exchanges folders there."
 }
 
+# Where SELinux is on, gives $1 the context of the path $subject: a rename keeps the one that the
+# folder of its making gave it. By the path in the policy, not in the file system.
+labelled() {
+  selinuxenabled 2>/dev/null || return 0
+  context=$(matchpathcon -n "$subject") && [ "$context" != '<<none>>' ] || return 0
+  chcon -h -- "$context" "$1"
+}
+
 # Puts the file $1 in place, from the folder $stage, with mode $2 and owner $3.
 place() {
   subject=$1
@@ -59,6 +67,7 @@ place() {
   cp -- "$stage$1" new
   chown -- "$3" new
   chmod -- "00$2" new
+  labelled ./new
   sync new
   named "${1##*/}"
 }
@@ -69,6 +78,7 @@ link() {
   enter "${1%/*}"
   aside
   ln -s -- "$2" new
+  labelled ./new
   named "${1##*/}"
 }
 
@@ -86,6 +96,7 @@ folder() {
   enter "$1"
   chown -- "$3" .
   chmod -- "00$2" . # with five digits, set-uid and set-gid go, too
+  labelled .
 }
 
 gone() {

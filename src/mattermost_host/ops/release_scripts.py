@@ -142,6 +142,7 @@ runuser -u mattermost -- bin/mattermost version >/dev/null ||
 {static} -print0 | xargs -0 -r -n 32 -P 2 gzip -9 -k -f -n
 ! command -v brotli >/dev/null ||
   {static} -print0 | xargs -0 -r -n 32 -P 2 brotli -q {BROTLI} -k -f
+! selinuxenabled 2>/dev/null || restorecon -FR {new}
 mkdir -m 755 {new}.manifest
 echo {sha256} >{new}.manifest/tarball
 {HASHES} >{new}.manifest/sha256

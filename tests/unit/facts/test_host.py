@@ -252,6 +252,8 @@ def test_the_port_of_ssh_is_found_though_sudo_hides_it() -> None:
         ),
         ("selinux", ["1"], "selinux", "enforcing"),
         ("selinux", [], "selinux", "disabled"),
+        ("selinux", ["Permissive"], "selinux", "permissive"),
+        ("selinux", ["Disabled"], "selinux", "disabled"),
     ],
 )
 def test_an_answer_becomes_a_field(

@@ -284,3 +284,24 @@ def test_a_file_that_is_a_mount_is_named_with_what_to_do(tmp_path: Path) -> None
     assert f"{entry.path} is a mount of its own. If it may change, type: umount {entry.path}" in (
         done.stderr
     )
+
+
+def test_where_selinux_is_on_what_is_new_has_its_context_before_its_name(tmp_path: Path) -> None:
+    """A rename keeps the context that the folder of its making gave it."""
+    programs, said, folder = tmp_path / "programs", tmp_path / "said", tmp_path / "place"
+    local.program(programs, "selinuxenabled", "exit 0")
+    local.program(programs, "matchpathcon", '[ "$1" = -n ] && echo "context-of-$2"')
+    unnamed = f'[ "$4" = . ] || {{ [ -e "$4" ] && [ ! -e {folder}/x ]; }} || exit 1'
+    local.program(programs, "chcon", f'{unnamed}\necho "$*" >>{said}')
+    me = str(os.geteuid()), str(os.getegid())
+    entries: list[Entry] = [
+        Directory(str(folder), "755", *me),
+        _mine(File(f"{folder}/x", "ours\n")),
+    ]
+    command = _put_right(entries, entries, {}, None)
+    done = local.run(str(command), command.connector_arguments["_stdin"], programs)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert said.read_text().splitlines() == [
+        f"-h -- context-of-{folder} .",
+        f"-h -- context-of-{folder}/x ./new",
+    ]

@@ -15,7 +15,9 @@ from mattermost_host.engine.explanations import Change, explain
 from mattermost_host.engine.questions import ask, changing, expect
 from mattermost_host.ops.database_state import (
     AS_POSTGRES,
+    COLLATION_VERSION_SINCE,
     ONLY_LOGIN,
+    OWN_COLLATION,
     AskDatabase,
     DatabaseState,
 )
@@ -206,7 +208,11 @@ def _inside(question: AskDatabase, now: DatabaseState) -> Iterator[str]:
     if _sorts_otherwise(now):
         # Beside the old indexes, so that the server goes on writing.
         yield f"REINDEX DATABASE CONCURRENTLY {question.name};"
-        yield f"ALTER DATABASE {question.name} REFRESH COLLATION VERSION;"
+        if question.major >= COLLATION_VERSION_SINCE:
+            yield f"ALTER DATABASE {question.name} REFRESH COLLATION VERSION;"
+        else:
+            refresh = "format('ALTER COLLATION %s REFRESH VERSION', c.oid::regcollation)"
+            yield f"SELECT {refresh} {OWN_COLLATION} \\gexec"
 
 
 def _sorts_otherwise(now: DatabaseState) -> bool:

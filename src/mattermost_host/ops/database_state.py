@@ -13,6 +13,12 @@ OPTIONS = "-X -q -v ON_ERROR_STOP=1"
 AS_POSTGRES = "setpriv --reuid=postgres --regid=postgres --init-groups"
 COLLATION_VERSION_SINCE = 15
 """Of a database; before, only each collation has one, from when the cluster was made."""
+OWN_COLLATION = (
+    "from pg_collation c join pg_database d on d.datname = current_database()"
+    " and replace(lower(c.collcollate), '-', '') = replace(lower(d.datcollate), '-', '')"
+    " where c.collversion is not null"
+)
+"""The collations that sort as the database does, within it."""
 GRANTORS_SINCE = 16
 """Each member has been granted a role by somebody, who is to be named when it is revoked."""
 
@@ -135,7 +141,10 @@ class AskDatabase(Question[DatabaseState]):
 
     def script(self) -> str:
         # A statement each: psql before 15 prints only the last answer of several.
-        inside = (SCHEMA_OWNER, OF_OTHERS.format(name=self.name))
+        inside = [SCHEMA_OWNER, OF_OTHERS.format(name=self.name)]
+        if self.major < COLLATION_VERSION_SINCE:
+            version = "c.collversion||' '||pg_collation_actual_version(c.oid)"
+            inside.append(f"select 'collation='||{version} {OWN_COLLATION} limit 1")
         statements = [*self._in_catalogues(), f"\\connect {self.name}", *inside]
         asked = " ".join(f"-c {shlex.quote(statement)}" for statement in statements)
         psql = self.client.command(limit_s=PATIENCE_S)

@@ -313,6 +313,27 @@ def test_indexes_of_another_c_library_are_built_anew_beside_the_old_ones() -> No
     assert "-d mattermost" in result.shell
 
 
+def test_before_postgresql_15_the_version_is_that_of_the_collation(cluster: Cluster) -> None:
+    """No C library of another version is at hand: a real server takes question and repair."""
+    cluster.deploy()
+    older = replace(cluster.question, major=14)
+    asked = local.ask_here(older, cluster.programs)
+    assert asked == RIGHT
+    (reindex, refresh) = database._inside(older, replace(RIGHT, collation=("2.31", "2.36")))
+    assert reindex == "REINDEX DATABASE CONCURRENTLY mattermost;"
+    cluster.sql("CREATE COLLATION own (provider = libc, locale = 'C')", "mattermost")
+    cluster.sql("UPDATE pg_collation SET collversion = '1' WHERE collname = 'own'", "mattermost")
+    psql = (cluster.binaries / "psql", "-h", cluster.folder, "-U", "postgres", "-d", "mattermost")
+    named = subprocess.run(
+        [*map(str, psql), "-At"],
+        input=refresh.replace("\\gexec", ";"),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert named.stdout == "ALTER COLLATION own REFRESH VERSION\n"
+
+
 def test_what_does_not_answer_is_not_called_missing() -> None:
     result = _plan(DatabaseState(answered=False))
     assert "t be looked at while PostgreSQL does not answer" in result.shell

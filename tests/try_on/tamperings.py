@@ -1,16 +1,30 @@
 """What somebody could do to a site by hand: chosen for a host by its site and its facts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
 from mattermost_host.components import firewall, mattermost, nginx, postgres, tls
 from mattermost_host.facts.host import HostFacts
+from mattermost_host.knowledge.families import FirewallEngine
+from mattermost_host.ops import firewalld
 from mattermost_host.site.site import Site
 
 COUNT = 10
 BY_HAND = "# by hand"
 A_PARAMETER = "a kernel parameter"
+
+BY_HAND_IN: Mapping[FirewallEngine, tuple[str, str]] = {
+    "nftables": (
+        f"nft add rule {firewall.TABLE} input tcp dport 5432 accept",
+        f"table {firewall.TABLE}",
+    ),
+    "firewalld": (
+        f"firewall-cmd --quiet --policy={firewalld.POLICY} --add-port=5432/tcp",
+        firewalld.OPENS,
+    ),
+}
+"""A rule beside ours, and what names it in a plan."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +50,7 @@ def _every(site: Site, facts: HostFacts) -> Iterator[Tampering]:
     yield from _of_server()
     yield from _of_proxy()
     yield from _of_database(site, facts)
-    yield from _of_host(site)
+    yield from _of_host(site, facts)
 
 
 def _of_server() -> Iterator[Tampering]:
@@ -85,13 +99,10 @@ def _of_database(site: Site, facts: HostFacts) -> Iterator[Tampering]:
     )
 
 
-def _of_host(site: Site) -> Iterator[Tampering]:
+def _of_host(site: Site, facts: HostFacts) -> Iterator[Tampering]:
     if site.settings.firewall.enabled:
-        yield Tampering(
-            "a port that is opened at run time",
-            f"nft add rule {firewall.TABLE} input tcp dport 5432 accept",
-            (f"table {firewall.TABLE}",),
-        )
+        shell, name = BY_HAND_IN[facts.family.firewall]
+        yield Tampering("a port that is opened at run time", shell, (name,))
     yield Tampering(
         A_PARAMETER,
         "sysctl -qw net.core.somaxconn=128",

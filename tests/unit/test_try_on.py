@@ -1,10 +1,12 @@
 """scripts/try-on without a host: its inventory, its judgement of steps, and its report."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from mattermost_host.facts.host import HostFacts
 from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError
 from tests.try_on import about, report
@@ -12,6 +14,8 @@ from tests.try_on.place import PASSWORD, Login, Place
 from tests.try_on.steps import Ran, Step, Steps
 from tests.try_on.tamperings import COUNT, chosen, drift
 from tests.unit.examples import DEBIAN_12
+
+ROCKY_9 = replace(DEBIAN_12, distribution="rocky", release="9.4")
 
 
 @pytest.fixture
@@ -35,12 +39,23 @@ def test_a_folder_that_is_no_trial_s_is_refused(tmp_path: Path) -> None:
         Place.make(tmp_path)
 
 
-def test_tamperings_are_chosen_for_the_host(place: Place) -> None:
+@pytest.mark.parametrize(
+    ("facts", "access", "opened"),
+    [
+        (DEBIAN_12, "/etc/postgresql/15/main/pg_hba.conf", "nft add rule inet mattermost_host"),
+        (ROCKY_9, "/etc/mattermost-host/postgresql/pg_hba.conf", "firewall-cmd"),
+    ],
+    ids=lambda one: one.distribution if isinstance(one, HostFacts) else "",
+)
+def test_tamperings_are_chosen_for_the_host(
+    place: Place, facts: HostFacts, access: str, opened: str
+) -> None:
     site = Site.load(place.inventory)
-    some = chosen(site, DEBIAN_12)
+    some = chosen(site, facts)
     assert len(some) == COUNT == len({one.what for one in some})
-    assert any("/etc/postgresql/15/main/pg_hba.conf" in one.shell for one in some)
-    assert "restart" not in drift(site, DEBIAN_12).shell
+    for wanted in (access, opened):
+        assert any(wanted in one.shell for one in some)
+    assert "restart" not in drift(site, facts).shell
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """PostgreSQL on the host itself, or somebody else's by DSN."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from pydantic import BaseModel, Field, SecretStr
 from pyinfra.api import Host
@@ -98,7 +99,9 @@ def _check_pgdg(facts: HostFacts) -> None:
 def cluster(settings: Settings, facts: HostFacts) -> Cluster:
     """The cluster that will run on this host."""
     family, version = facts.family, major(settings, facts)
-    return family.cluster_of_pgdg(version) if settings.pgdg else family.cluster(version)
+    layout = family.cluster_of_pgdg(version) if settings.pgdg else family.cluster(version)
+    # A release that is not known yet may have no modules, as Enterprise Linux 10.
+    return layout if facts.platform.postgresql_streams else replace(layout, streams={})
 
 
 def unit(settings: Settings, facts: HostFacts) -> str:

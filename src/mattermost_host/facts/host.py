@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 from mattermost_host.knowledge import platforms
@@ -106,12 +106,21 @@ class HostFacts:
     def platform(self) -> Platform:
         """The row of its system. Raises OperatorError where nobody knows how to deploy there.
 
-        Of a release that is not in the table, the row of one that is, with what the host offers.
+        Of a release that is not in the table, the row of one that is: with what the host offers,
+        and without what only that one is known by.
         """
         row = platforms.nearest(self.distribution, self.release)
         if platforms.find(self.distribution, self.release) is row:
             return row
-        return platforms.unknown_release(row, self.release, self._postgresql_offered)
+        return replace(
+            row,
+            release=self.release,
+            postgresql=self._postgresql_offered or row.postgresql,
+            postgresql_streams=(),
+            nginx_stream="",
+            code_name="",
+            brotli_module="",
+        )
 
     @property
     def _postgresql_offered(self) -> int | None:

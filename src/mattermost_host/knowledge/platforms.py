@@ -6,7 +6,7 @@ longer and older. Ends of support are those of the distributions' own pages.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
@@ -217,15 +217,6 @@ def nearest(distribution: str, release: str) -> Platform:
     if found and found.family:
         return found
     raise OperatorError(refusal(distribution, release) or "")
-
-
-def unknown_release(row: Platform, release: str, postgresql: int | None) -> Platform:
-    """``row`` for another release of the same distribution, without what only that one is known by.
-
-    ``postgresql`` is the major version that the host itself offers, where it says so.
-    """
-    major = postgresql or row.postgresql
-    return replace(row, release=release, code_name="", brotli_module="", postgresql=major)
 
 
 def name_of(distribution: str) -> str:

@@ -175,15 +175,6 @@ def test_a_release_that_is_not_known_yet_is_refused_with_the_way_to_try_it(
     assert refusal.endswith(f"handled as {taken_for}.")
 
 
-def test_an_unknown_release_has_nothing_that_only_another_is_known_by() -> None:
-    row = platforms.nearest("ubuntu", "26.04")
-    assert row.release == "24.04"
-    unknown = platforms.unknown_release(row, "26.04", 18)
-    assert (unknown.release, unknown.postgresql, unknown.family) == ("26.04", 18, row.family)
-    assert (unknown.code_name, unknown.brotli_module) == ("", "")
-    assert platforms.unknown_release(row, "26.04", None).postgresql == row.postgresql
-
-
 @pytest.mark.parametrize("platform", SUPPORTED, ids=lambda one: f"{one.name} {one.release}")
 def test_of_a_supported_system_everything_is_known(platform: platforms.Platform) -> None:
     assert platform.glibc

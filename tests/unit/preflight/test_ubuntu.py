@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mattermost_host.components import postgres
+from mattermost_host.components import nginx, postgres
 from mattermost_host.components.postgres import Settings
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.knowledge import postgresql_versions
@@ -107,6 +107,23 @@ def test_its_postgresql_is_what_the_host_offers(offers: dict[str, Any], major: i
     facts = replace(NEXT, **offers)
     assert postgres.major(Settings(), facts) == major
     assert postgres.unit(Settings(), facts) == f"postgresql@{major}-main.service"
+
+
+def test_an_unknown_release_has_nothing_that_only_another_is_known_by() -> None:
+    row = NEXT.platform
+    assert (row.release, row.family) == ("26.04", NOBLE.family)
+    assert (row.code_name, row.brotli_module) == ("", "")
+    assert NOBLE.platform.code_name and NOBLE.platform.brotli_module
+
+
+def test_enterprise_linux_10_is_taken_for_9_without_its_modules() -> None:
+    rocky_9 = replace(DEBIAN_12, distribution="rocky", release="9.4")
+    rocky_10 = replace(rocky_9, release="10.0")
+    for said in (Settings(), Settings(pgdg=True)):
+        assert postgres.cluster(said, rocky_9).streams
+        assert postgres.cluster(said, rocky_10).streams == {}
+    assert nginx.streams(rocky_9) and nginx.streams(rocky_10) == {}
+    assert rocky_10.family is rocky_9.family
 
 
 def test_pgdg_is_refused_where_nobody_knows_what_it_calls_the_release() -> None:

@@ -63,6 +63,7 @@ ROCKY_9 = replace(
     release="9.4",
     glibc="2.34",
     packages=(("chrony", "4.5-1.el9"), ("firewalld", "1.3.4-1.el9")),
+    repositories=("baseos", "appstream", "extras"),
     active_units=("firewalld",),
     selinux="enforcing",
 )

@@ -10,7 +10,7 @@ from mattermost_host.knowledge.surface import Surface, Unit
 from mattermost_host.knowledge.texts import STRICT
 from mattermost_host.ops import files, kernel, locale, packages, running
 from mattermost_host.ops.entries import Directory, File
-from mattermost_host.preflight import conflicts, together
+from mattermost_host.preflight import conflicts, dnf, together
 from mattermost_host.preflight import host as requirements
 from mattermost_host.preflight.finding import Need
 from mattermost_host.preflight.selinux import selinux_enforces
@@ -113,6 +113,8 @@ def requires(settings: Settings, place: Place) -> list[Need]:
     """A system that we know, big enough for the users, with the right time."""
     return [
         requirements.supported_platform(),
+        dnf.subscription(),
+        dnf.repositories(),
         requirements.architecture(),
         conflicts.first_boot_is_over(),
         requirements.capacity(place.site.users),

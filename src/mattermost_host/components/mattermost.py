@@ -20,7 +20,7 @@ from mattermost_host.ops.release_state import CURRENT, HOME, MANIFESTS, RELEASES
 from mattermost_host.ops.selinux_rules import for_server
 from mattermost_host.ops.unit_files import understood
 from mattermost_host.ops.what_was_read import noted_at_start
-from mattermost_host.preflight import conflicts, dropped_ports, together
+from mattermost_host.preflight import conflicts, dropped_ports, hardening, together
 from mattermost_host.preflight import host as requirements
 from mattermost_host.preflight import release as release_requirements
 from mattermost_host.preflight.finding import Need
@@ -290,6 +290,8 @@ def requires(settings: Settings, place: Place) -> list[Need]:
         requirements.glibc(place.site.version_on),
         together.one_release(place.site.version_on),
         requirements.executable_opt(),
+        hardening.fapolicyd(),
+        hardening.fips(),
         requirements.disk(place.site.users, place.site.file_use),
         conflicts.ports_free((PORT,)),
         dropped_ports.ports_not_dropped((PORT,)),

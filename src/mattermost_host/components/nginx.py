@@ -22,7 +22,7 @@ from mattermost_host.ops.entries import Absent, Alone, Directory, Entry, File
 from mattermost_host.ops.files import Check
 from mattermost_host.ops.selinux_rules import for_proxy
 from mattermost_host.ops.streams import Wanted
-from mattermost_host.preflight import conflicts, together
+from mattermost_host.preflight import conflicts, dnf, together
 from mattermost_host.preflight.dropped_ports import ports_not_dropped
 from mattermost_host.preflight.finding import Finding, Need, Requirement
 from mattermost_host.support.templates import render
@@ -273,6 +273,7 @@ def requires(settings: Settings, place: Place) -> list[Need]:
         conflicts.ports_free(surface(settings, place).ports),
         ports_not_dropped(surface(settings, place).ports),
         conflicts.no_other_web_server(),
+        dnf.module_stream("nginx", "nginx", lambda facts: streams(facts).get("nginx")),
         together.name_resolution(place.site.url),
         port_of_users(place.site.url),
     ]

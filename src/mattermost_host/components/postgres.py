@@ -24,7 +24,7 @@ from mattermost_host.ops import account, database, files, packages, pgdg, runnin
 from mattermost_host.ops import cluster as cluster_of_host
 from mattermost_host.ops.database_state import AskDatabase, Client
 from mattermost_host.ops.entries import Alone, Directory, Entry, File
-from mattermost_host.preflight import conflicts, postgresql
+from mattermost_host.preflight import conflicts, dnf, postgresql
 from mattermost_host.preflight.external_database_findings import DATABASE_CHECKS
 from mattermost_host.preflight.finding import Finding, Inquiry, Requirement
 from mattermost_host.support.errors import Mistake, OperatorError
@@ -249,6 +249,11 @@ def requires(settings: Settings, place: Place) -> list[Requirement]:
             None if settings.pgdg else settings.version,
         ),
         conflicts.no_other_postgresql(lambda facts: cluster(settings, facts)),
+        dnf.module_stream(
+            "postgresql",
+            "postgresql-server",
+            lambda facts: cluster(settings, facts).streams.get("postgresql"),
+        ),
     ]
 
 

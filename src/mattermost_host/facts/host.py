@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 from mattermost_host.knowledge import platforms
-from mattermost_host.knowledge.families import Family
+from mattermost_host.knowledge.families import FAMILIES, Family
 from mattermost_host.knowledge.platforms import Platform
 
 
@@ -91,6 +91,14 @@ class HostFacts:
     """Free MB of /tmp and /var/tmp."""
     modules: tuple[tuple[str, str], ...] = ()
     """Modules of dnf that are fixed to a stream: (name, stream); without a stream: disabled."""
+    repositories: tuple[str, ...] = ()
+    """Names of the repositories that are enabled in dnf."""
+    registered: bool = False
+    """The host is registered with Red Hat's subscription management."""
+    fips: bool = False
+    """The kernel is in FIPS mode."""
+    allowed_programs: bool = False
+    """fapolicyd has a rule for the server's folder."""
     selinux: str = "disabled"
     """enforcing, permissive or disabled."""
     first_boot: bool = False
@@ -137,10 +145,18 @@ class HostFacts:
         assert family is not None  # nearest gives no other row
         return family
 
+    @property
+    def data_disks(self) -> tuple[Disk, ...]:
+        """Those of ``disks`` that hold the database and the uploaded files of such a system."""
+        row = platforms.find(self.distribution, self.release)
+        known = [row.family] if row and row.family else FAMILIES
+        paths = (*(family.databases for family in known), DISK_PATHS[-1])
+        return tuple(one for one in self.disks if one.path in paths)
+
 
 TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - looked at, not written
-DISK_PATHS = ("/opt", "/var/lib/postgresql", "/var/lib/mattermost")
-"""Where the release, the database and the uploaded files go."""
+DISK_PATHS = ("/opt", *(family.databases for family in FAMILIES), "/var/lib/mattermost")
+"""Where the release, the database (by family) and the uploaded files go."""
 
 PACKAGES = (
     "nginx*",
@@ -151,6 +167,7 @@ PACKAGES = (
     "haproxy",
     "postgresql-[0-9]*",
     "postgresql-server",
+    "postgresql[0-9]*-server",
     "ufw",
     "firewalld",
     "mattermost",
@@ -167,7 +184,7 @@ CANDIDATES = ("postgresql", "nginx")
 
 WEB_SERVERS = ("apache2", "httpd", "lighttpd", "caddy", "haproxy", "traefik")
 FIREWALLS = ("ufw", "firewalld", "netfilter-persistent", "shorewall", "iptables", "nftables")
-UNITS = (*WEB_SERVERS, *FIREWALLS, "fail2ban", "nginx", "mattermost")
+UNITS = (*WEB_SERVERS, *FIREWALLS, "fail2ban", "fapolicyd", "nginx", "mattermost")
 """Names of the services whose activity matters, without ``.service``."""
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}

@@ -225,3 +225,28 @@ first_boot() { [ ! -e /run/cloud-init/enabled ] || [ -e /run/cloud-init/result.j
 
 # Commands of snaps.
 snaps() { for one in /snap/bin/*; do [ ! -e "$one" ] || echo "${one##*/}"; done; }
+
+# What dnf keeps of its modules, as it stands in its files.
+modules() {
+  for file in /etc/dnf/modules.d/*.module; do [ ! -f "$file" ] || shown "$file"; done
+}
+
+# Names of the repositories of dnf that are enabled; Red Hat's file has hundreds that are not.
+repositories() {
+  set --
+  for file in /etc/yum.repos.d/*.repo; do [ ! -f "$file" ] || set -- "$@" "$file"; done
+  [ $# = 0 ] || awk '
+    function told() { if (name != "" && enabled) print name; name = "" }
+    /^\[/ { told(); name = $0; gsub(/^\[|\].*/, "", name); enabled = 1 }
+    /^enabled[ \t]*=/ { sub(/.*=[ \t]*/, ""); enabled = tolower($0) !~ /^(0|no|false|off)/ }
+    END { told() }' "$@"
+}
+
+registered() { [ -e /etc/pki/consumer/cert.pem ] && echo yes; }
+
+fips() { [ ! -r /proc/sys/crypto/fips_enabled ] || shown /proc/sys/crypto/fips_enabled; }
+
+# Whether fapolicyd has rules for the server's folder.
+allowed_programs() {
+  [ ! -d /etc/fapolicyd ] || { grep -rqs /opt/mattermost /etc/fapolicyd && echo yes; }
+}

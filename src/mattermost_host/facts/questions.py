@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from mattermost_host.engine.batch import Answers, Question
+from mattermost_host.facts import dnf_modules
 from mattermost_host.facts.host import (
     ARCHITECTURES,
     CANDIDATES,
@@ -240,6 +241,11 @@ QUESTIONS: Mapping[str, Callable[[list[str]], Fields]] = {
     "first_boot": lambda lines: {"first_boot": bool(lines)},
     "snaps": _words("snaps"),
     "nftables": _words("nftables"),
+    "modules": lambda lines: {"modules": tuple(sorted(dnf_modules.fixed(lines)))},
+    "repositories": _words("repositories"),
+    "registered": lambda lines: {"registered": bool(lines)},
+    "fips": lambda lines: {"fips": lines == ["1"]},
+    "allowed_programs": lambda lines: {"allowed_programs": bool(lines)},
     LAST: lambda lines: {LAST: float(lines[0])},
 }
 """Each function of ``host.sh`` that is a question -> how its lines are read."""

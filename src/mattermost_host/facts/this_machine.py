@@ -39,6 +39,11 @@ BY_SHELL = (
     "temporary",
     "first_boot",
     "snaps",
+    "modules",
+    "repositories",
+    "registered",
+    "fips",
+    "allowed_programs",
 )
 CGROUP_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),

@@ -120,6 +120,8 @@ class Family:
     certbot: Certbot
     authorities: str
     """File with all certificates of authorities that the system trusts."""
+    databases: str
+    """Below it are the data of PostgreSQL."""
     cluster: Callable[[int], Cluster] = field(repr=False)
     """The cluster of a major version, by the distribution's own packages."""
     cluster_of_pgdg: Callable[[int], Cluster] = field(repr=False)
@@ -162,6 +164,7 @@ DEBIAN = Family(
     ),
     certbot=Certbot(("certbot",), "certbot.service", "certbot.timer"),
     authorities="/etc/ssl/certs/ca-certificates.crt",
+    databases="/var/lib/postgresql",
     cluster=_debian_cluster,
     cluster_of_pgdg=_debian_cluster,
     pgdg=Pgdg(
@@ -234,6 +237,7 @@ ENTERPRISE_LINUX = Family(
     nginx=Nginx(packages=("nginx",), user="nginx", modules="/usr/share/nginx/modules/*.conf"),
     certbot=Certbot(("certbot",), "certbot-renew.service", "certbot-renew.timer"),
     authorities="/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    databases="/var/lib/pgsql",
     cluster=_redhat_cluster,
     cluster_of_pgdg=_redhat_cluster_of_pgdg,
     pgdg=Pgdg(

@@ -11,6 +11,7 @@ from datetime import date
 from typing import Literal
 
 from mattermost_host.knowledge.families import DEBIAN, ENTERPRISE_LINUX, Family
+from mattermost_host.knowledge.repositories import ORACLE, REBUILDS, RED_HAT, Repositories
 from mattermost_host.support.errors import OperatorError
 
 State = Literal["supported", "not built", "ended", "too old", "community"]
@@ -49,6 +50,8 @@ class Platform:
     """What the PostgreSQL project's repository calls the release."""
     brotli_module: str = ""
     """Package with NGINX's module that serves files compressed by brotli; not each has one."""
+    repositories: Repositories | None = None
+    """Where dnf's packages come from; None where there is no dnf."""
     last_mattermost: str = ""
     """The last line of Mattermost that starts there, where newer ones don't."""
 
@@ -59,7 +62,9 @@ class Platform:
         return self.postgresql_streams or only
 
 
-def _enterprise_linux_9(distribution: str, name: str, last_day: date) -> Platform:
+def _enterprise_linux_9(
+    distribution: str, name: str, last_day: date, repositories: Repositories = REBUILDS
+) -> Platform:
     """The rebuilds have the packages of Red Hat's own, by AppStream's module streams."""
     return Platform(
         distribution,
@@ -73,6 +78,7 @@ def _enterprise_linux_9(distribution: str, name: str, last_day: date) -> Platfor
         postgresql_streams=(15, 16),
         nginx="1.24.0",
         nginx_stream="1.24",
+        repositories=repositories,
     )
 
 
@@ -140,10 +146,10 @@ PLATFORMS = (
         nginx="1.18.0",
         code_name="jammy",
     ),
-    _enterprise_linux_9("rhel", "Red Hat Enterprise Linux", date(2032, 5, 31)),
+    _enterprise_linux_9("rhel", "Red Hat Enterprise Linux", date(2032, 5, 31), RED_HAT),
     _enterprise_linux_9("almalinux", "AlmaLinux", date(2032, 5, 31)),
     _enterprise_linux_9("rocky", "Rocky Linux", date(2032, 5, 31)),
-    _enterprise_linux_9("ol", "Oracle Linux", date(2032, 6, 30)),
+    _enterprise_linux_9("ol", "Oracle Linux", date(2032, 6, 30), ORACLE),
     Platform(
         "rhel",
         "8",

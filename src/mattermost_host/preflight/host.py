@@ -6,7 +6,7 @@ What may already stand in the way there is in ``conflicts.py``, what hosts have 
 
 from collections.abc import Callable, Iterator
 
-from mattermost_host.facts.host import DISK_PATHS, HostFacts
+from mattermost_host.facts.host import HostFacts
 from mattermost_host.knowledge import binaries, platforms, sizing
 from mattermost_host.knowledge.sizing import Usage
 from mattermost_host.preflight.finding import Finding, Requirement, Verdict
@@ -137,7 +137,7 @@ def disk(users: int, usage: Usage) -> Requirement:
 
 
 def _disk_of_a_site(facts: HostFacts) -> Iterator[Finding]:
-    least = min(facts.disks, key=lambda one: one.free_mb)
+    least = min((facts.disks[0], *facts.data_disks), key=lambda one: one.free_mb)
     enough = least.free_mb >= LEFT_TO_RUN_MB
     yield Finding(
         "disk",
@@ -149,9 +149,9 @@ def _disk_of_a_site(facts: HostFacts) -> Iterator[Finding]:
 
 
 def _disk_of_a_year(facts: HostFacts, needed: sizing.Storage, users: int) -> Iterator[Finding]:
-    data = {one.file_system: one.free_mb for one in facts.disks if one.path != DISK_PATHS[0]}
+    data = {one.file_system: one.free_mb for one in facts.data_disks}
     free = sum(data.values())
-    places = " and ".join(DISK_PATHS[1:])
+    places = " and ".join(one.path for one in facts.data_disks)
     verdict: Verdict = (
         "error" if free < needed.least_mb else "warning" if free < needed.most_mb else "ok"
     )

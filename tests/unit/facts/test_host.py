@@ -25,6 +25,7 @@ from mattermost_host.facts.questions import (
     facts_of,
     fields,
 )
+from tests.unit import local
 
 TOOLS_OF_EVERY_HOST = ("sh", "timeout", "cat", "date", "awk", "sed", "uname", "dirname")
 MEGABYTES_WRITTEN_MEANWHILE = 500
@@ -250,6 +251,13 @@ def test_the_port_of_ssh_is_found_though_sudo_hides_it() -> None:
             "temporary",
             (("/tmp", 2), ("/var/tmp", 0)),
         ),
+        ("modules", ["[nginx]", "state=enabled", "stream=1.24"], "modules", (("nginx", "1.24"),)),
+        ("modules", ["[nginx]", "state=disabled", "stream="], "modules", (("nginx", ""),)),
+        ("repositories", ["baseos", "epel"], "repositories", ("baseos", "epel")),
+        ("registered", ["yes"], "registered", True),
+        ("fips", ["1"], "fips", True),
+        ("fips", ["0"], "fips", False),
+        ("allowed_programs", ["yes"], "allowed_programs", True),
         ("selinux", ["1"], "selinux", "enforcing"),
         ("selinux", [], "selinux", "disabled"),
         ("selinux", ["Permissive"], "selinux", "permissive"),
@@ -265,3 +273,38 @@ def test_an_answer_becomes_a_field(
 @pytest.mark.parametrize("lines", [["?"], ["many"], []])
 def test_what_is_no_answer_is_unread(lines: list[str]) -> None:
     assert fields(parsed("cpus", *lines)) == {"unread": frozenset({"cpus"})}
+
+
+REPOSITORIES = """
+# one that says nothing is enabled
+[baseos]
+name=BaseOS
+[appstream]
+enabled = 1
+[off]
+enabled=0
+[false]
+enabled = False
+"""
+
+
+def test_enabled_repositories_and_modules_of_dnf(tmp_path: Path) -> None:
+    for folder in ("yum.repos.d", "dnf/modules.d", "fapolicyd/rules.d"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "yum.repos.d" / "a.repo").write_text(REPOSITORIES)
+    (tmp_path / "yum.repos.d" / "b.repo").write_text("[epel]\nenabled=1")
+    (tmp_path / "yum.repos.d" / "c.repo.old").write_text("[old]\n")
+    os.mkfifo(tmp_path / "yum.repos.d" / "pipe.repo")
+    os.mkfifo(tmp_path / "dnf" / "modules.d" / "pipe.module")
+    nginx = "[nginx]\nname=nginx\nstream=1.24\nprofiles=\nstate=enabled\n"
+    (tmp_path / "dnf" / "modules.d" / "nginx.module").write_text(nginx)
+    (tmp_path / "fapolicyd" / "rules.d" / "80.rules").write_text("allow … dir=/opt/mattermost/\n")
+    asked = [AskHost(name, "x") for name in ("repositories", "modules", "allowed_programs")]
+    places = {f"/etc/{name}": tmp_path / name for name in ("yum.repos.d", "dnf", "fapolicyd")}
+    found = fields(batch.told(asked, lambda script: printed(local.moved(script, places))))
+    assert found == {
+        "repositories": ("baseos", "appstream", "epel"),
+        "modules": (("nginx", "1.24"),),
+        "allowed_programs": True,
+        "unread": frozenset(),
+    }

@@ -181,13 +181,28 @@ def test_a_host_in_use_needs_disk_for_the_next_release_only() -> None:
 
 
 def test_disks_that_are_shared_count_once_and_others_add_up() -> None:
-    opt, database, uploads = DISK_PATHS
+    opt, database, _, uploads = DISK_PATHS
     shared = (Disk(opt, "/", 9 * GB), Disk(database, "/", 9 * GB), Disk(uploads, "/", 9 * GB))
     assert finding("disk", replace(HOST, disks=shared)).found.startswith("9,216 MB")
     apart = (Disk(opt, "a", 1 * GB), Disk(database, "b", 50 * GB), Disk(uploads, "c", 60 * GB))
     data, releases = findings("disk", replace(HOST, disks=apart))
     assert (data.verdict, releases.verdict) == ("ok", "error")
     assert releases.found == "1,024 MB free for /opt"
+
+
+def test_the_database_lies_where_the_family_has_it() -> None:
+    opt, debian, redhat, uploads = DISK_PATHS
+    disks = tuple(Disk(path, path, GB * at) for at, path in enumerate((opt, debian, redhat), 10))
+    disks += (Disk(uploads, uploads, 50 * GB),)
+    says = {
+        name: finding("disk", replace(HOST, distribution=name, release="9", disks=disks)).found
+        for name in ("rocky", "unknown")
+    }
+    assert says["rocky"] == f"{62 * GB:,} MB free for {redhat} and {uploads}"
+    assert says["unknown"] == f"{73 * GB:,} MB free for {debian} and {redhat} and {uploads}"
+    used = replace(HOST, managed=True, disks=(*disks[:2], Disk(redhat, "r", 1), disks[3]))
+    assert finding("disk", used).verdict == "ok", "Debian does not look there"
+    assert finding("disk", replace(used, distribution="rocky", release="9")).verdict == "error"
 
 
 @pytest.mark.parametrize(

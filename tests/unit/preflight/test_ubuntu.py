@@ -27,7 +27,7 @@ def _one(needed: Requirement, facts: HostFacts) -> Finding:
 
 
 def _postgresql(facts: HostFacts, **said: Any) -> Finding:
-    needed, _ = postgres.requires(Settings(**said), place(facts))
+    needed, *_ = postgres.requires(Settings(**said), place(facts))
     return _one(needed, facts)
 
 
@@ -127,6 +127,6 @@ def test_enterprise_linux_10_is_taken_for_9_without_its_modules() -> None:
 
 
 def test_pgdg_is_refused_where_nobody_knows_what_it_calls_the_release() -> None:
-    needed, _ = postgres.requires(Settings(pgdg=True), place(NEXT))
+    needed, *_ = postgres.requires(Settings(pgdg=True), place(NEXT))
     ((_, found),) = preflight.collect({"mm1": [needed]}, {"mm1": NEXT}, {}).errors
     assert "no packages for Ubuntu 26.04 that we know" in found.remedy

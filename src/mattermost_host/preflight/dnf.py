@@ -1,0 +1,167 @@
+"""What dnf must be able to install from: repositories, and module streams that nobody else fixed.
+
+None of these checks says anything where packages don't come by dnf.
+"""
+
+from collections.abc import Callable, Iterator
+
+from mattermost_host.facts.host import HostFacts
+from mattermost_host.knowledge.repositories import Repositories
+from mattermost_host.preflight.finding import Finding, Requirement
+from mattermost_host.preflight.host import unreadable
+from mattermost_host.support.errors import OperatorError
+
+OF_OTHERS = ("source", "debug", "testing", "next")
+"""Words in the names of repositories that hold no packages for this."""
+
+
+def _of(facts: HostFacts) -> Repositories | None:
+    """The repositories of such a system; None without dnf, or where nobody knows the system."""
+    try:
+        return facts.platform.repositories
+    except OperatorError:  # the check of the platform says so
+        return None
+
+
+def subscription() -> Requirement:
+    """Red Hat's repositories are there: by a subscription, or by the image of a cloud."""
+
+    def check(facts: HostFacts) -> Iterator[Finding]:
+        needed = "the repositories of a subscription, or of a cloud's own image"
+        repositories = _of(facts)
+        if not repositories or not repositories.subscription:
+            return
+        if _has_no_subscription(facts):
+            yield Finding(
+                "subscription",
+                "error",
+                "not registered, and no repository is enabled",
+                needed,
+                "Register the host ('subscription-manager register'), or enable a mirror of your "
+                "own for BaseOS and AppStream.",
+            )
+        else:
+            yield Finding("subscription", "ok", "repositories are enabled", needed)
+
+    return Requirement(
+        "subscription", check, "Red Hat Enterprise Linux has a subscription, or a mirror."
+    )
+
+
+def repositories() -> Requirement:
+    """BaseOS and AppStream are enabled."""
+
+    def check(facts: HostFacts) -> Iterator[Finding]:
+        known, needed = _of(facts), "BaseOS and AppStream, enabled"
+        if not known:
+            return
+        if "repositories" in facts.unread:
+            yield unreadable("repositories", "which repositories are enabled", needed)
+        elif not _has_no_subscription(facts):
+            yield _enabled(facts, known, needed)
+
+    return Requirement("repositories", check, "BaseOS and AppStream are enabled in dnf.")
+
+
+def _enabled(facts: HostFacts, known: Repositories, needed: str) -> Finding:
+    ids = {"BaseOS": known.base, "AppStream": known.streams}
+    missing = [name for name in ids if not _has(facts, name)]
+    if not missing:
+        return Finding("repositories", "ok", "both are enabled", needed)
+    if facts.repositories and len(missing) == len(ids):
+        return Finding(
+            "repositories",
+            "warning",
+            f"none of that name, but {', '.join(facts.repositories[:5])}",
+            needed,
+            "See that these are mirrors which have all of BaseOS and AppStream, module streams "
+            "included.",
+        )
+    commands = " and ".join(f"'{known.enable} {ids[name]}'" for name in missing)
+    found = f"{' and '.join(missing)}: not enabled"
+    return Finding("repositories", "error", found, needed, f"Enable what is missing: {commands}.")
+
+
+def _has(facts: HostFacts, name: str) -> bool:
+    """Whether a repository of that kind is enabled, whatever a distribution or a cloud adds."""
+    names = (one.lower() for one in facts.repositories)
+    return any(name.lower() in one and not any(word in one for word in OF_OTHERS) for one in names)
+
+
+def _has_no_subscription(facts: HostFacts) -> bool:
+    known = _of(facts)
+    return bool(
+        known
+        and known.subscription
+        and not facts.registered
+        and not facts.repositories
+        and not {"repositories", "registered"} & facts.unread
+    )
+
+
+def epel() -> Requirement:
+    """EPEL is enabled: certbot is not among the packages of the distribution."""
+
+    def check(facts: HostFacts) -> Iterator[Finding]:
+        known, needed = _of(facts), "EPEL, enabled, for certbot"
+        if not known:
+            return
+        if "repositories" in facts.unread:
+            yield unreadable("epel", "which repositories are enabled", needed)
+        elif _has(facts, "EPEL"):
+            yield Finding("epel", "ok", "enabled", needed)
+        else:
+            way = f"with '{known.epel}'" if known.epel else "as the project's page says"
+            yield Finding(
+                "epel",
+                "error",
+                "not enabled",
+                needed,
+                f"Add it {way}, or take the certificate by another way (tls in the inventory).",
+            )
+
+    return Requirement("epel", check, "EPEL is enabled, which has certbot.")
+
+
+def module_stream(
+    module: str, package: str, wanted: Callable[[HostFacts], str | None]
+) -> Requirement:
+    """Nobody fixed ``module`` to another stream than ``wanted``, or installed another version.
+
+    ``package`` is the one whose version says so. On a host of ours a stream that was switched is
+    put back by the next run.
+    """
+    name = f"{module}-stream"
+
+    def check(facts: HostFacts) -> Iterator[Finding]:
+        stream = wanted(facts)
+        if not _of(facts) or not stream:
+            return
+        needed = f"stream {stream} of dnf's module {module}"
+        if "modules" in facts.unread:
+            yield unreadable(name, "which module streams are enabled", needed)
+        elif wrong := None if facts.managed else _taken(facts, module, package, stream):
+            yield Finding(name, "error", wrong[0], needed, wrong[1])
+        else:
+            yield Finding(name, "ok", "nothing else is fixed or installed", needed)
+
+    return Requirement(name, check, f"Nobody fixed dnf's module {module} to another stream.")
+
+
+def _taken(facts: HostFacts, module: str, package: str, stream: str) -> tuple[str, str] | None:
+    """What somebody else decided, and the way out."""
+    fixed = dict(facts.modules).get(module, stream)
+    version = dict(facts.packages).get(package, f"{stream}.")
+    remove = f"remove its packages ('dnf remove {package}')"
+    if fixed != stream:
+        found = f"fixed to stream {fixed}" if fixed else "the module is disabled"
+        return found, (
+            f"If nothing needs that, {remove} where they are installed and run 'dnf module reset "
+            f"{module}'; else deploy to another host."
+        )
+    if not version.startswith(f"{stream}."):
+        return (
+            f"{package} {version} is installed",
+            f"If nothing needs it, {remove}: the version of the stream is installed then.",
+        )
+    return None

@@ -1,0 +1,58 @@
+"""What an administrator may have hardened a host with, and the server has to be told of."""
+
+from collections.abc import Iterator
+
+from mattermost_host.facts.host import HostFacts
+from mattermost_host.preflight.finding import Finding, Requirement
+from mattermost_host.preflight.host import unreadable
+
+SERVER = "/opt/mattermost/"
+PLUGINS = "/var/lib/mattermost/plugins/"
+RULES = "/etc/fapolicyd/rules.d/80-mattermost.rules"
+
+
+def fips() -> Requirement:
+    """The kernel asks for validated cryptography, which the server's own is not."""
+
+    def check(facts: HostFacts) -> Iterator[Finding]:
+        needed = "no FIPS mode, or an administrator who knows what of it holds"
+        if "fips" in facts.unread:
+            yield unreadable("fips", "whether the kernel is in FIPS mode", needed)
+        elif facts.fips:
+            yield Finding(
+                "fips",
+                "warning",
+                "the kernel is in FIPS mode",
+                needed,
+                "The releases for servers are not built for it: the vendor's FIPS build is a "
+                "container image only. Skip this check with the reason if validated cryptography "
+                "of the server is not asked of you.",
+            )
+        else:
+            yield Finding("fips", "ok", "not in FIPS mode", needed)
+
+    return Requirement("fips", check, "FIPS mode is off: the vendor's FIPS build is an image.")
+
+
+def fapolicyd() -> Requirement:
+    """fapolicyd lets systemd and the server run programs from the server's folders."""
+
+    def check(facts: HostFacts) -> Iterator[Finding]:
+        needed = f"programs of {SERVER} may run"
+        if {"units", "allowed_programs"} & facts.unread:
+            yield unreadable("fapolicyd", "whether fapolicyd keeps programs from running", needed)
+        elif "fapolicyd" in facts.active_units and not facts.allowed_programs:
+            yield Finding(
+                "fapolicyd",
+                "error",
+                f"fapolicyd is active, and no rule of it names {SERVER.rstrip('/')}",
+                needed,
+                f"Write into {RULES} 'allow perm=execute all : dir={SERVER} trust=0' and the same "
+                f"with dir={PLUGINS} for plugins, run 'fagenrules --check' and 'fagenrules "
+                "--load', and restart fapolicyd.",
+            )
+        else:
+            found = "it has rules for them" if facts.allowed_programs else "it is not active"
+            yield Finding("fapolicyd", "ok", found, needed)
+
+    return Requirement("fapolicyd", check, "fapolicyd, where active, has a rule for the server.")

@@ -124,7 +124,7 @@ DATABASE_AND_KERNEL = Day(
         ),
         Edit(
             "sed -i 's/^en_US/# en_US/' /etc/locale.gen",
-            "Base | the locale en_US.UTF-8 is generated",
+            "Base | the locale en_US.UTF-8 is there",
             "grep -q '^en_US' /etc/locale.gen",
         ),
         Edit(

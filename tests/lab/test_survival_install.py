@@ -14,7 +14,7 @@ KILLS, CUTS = 10, 4
 # about what it takes. Each leaves something half done: packages, a release, files without restart.
 OPERATIONS = (
     ("Base | the tools that every host needs are installed", 4.0),
-    ("Base | the locale en_US.UTF-8 is generated", 1.0),
+    ("Base | the locale en_US.UTF-8 is there", 1.0),
     ("Base | our folder and the kernel parameters are in place", 0.2),
     ("Firewall | the rules are in force", 0.2),
     ("PostgreSQL | PostgreSQL 15 is installed", 7.0),

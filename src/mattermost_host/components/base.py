@@ -61,12 +61,17 @@ def deploy(settings: Settings, facts: HostFacts) -> None:
         name="the tools that every host needs are installed",
         packages=[
             *family.tools,
-            *family.locale_packages,
+            family.locale_package,
             *(family.clock.packages if timed else ()),
         ],
         manager=family.package_manager,
     )
-    locale.available(name=f"the locale {LOCALE} is generated", locale=LOCALE)
+    locale.available(
+        name=f"the locale {LOCALE} is there",
+        locale=LOCALE,
+        manager=family.package_manager,
+        package=family.locale_package,
+    )
     wanted = kernel_parameters(facts.memory_mb) if settings.kernel_parameters else {}
     files.present(
         name="our folder and the kernel parameters are in place",

@@ -110,8 +110,8 @@ class Family:
     firewall: FirewallEngine
     tools: tuple[str, ...]
     """Packages that every host needs."""
-    locale_packages: tuple[str, ...]
-    """Packages that bring the locale of the database; the rest is in the operation."""
+    locale_package: str
+    """What brings the locale of the database, or what it is generated from."""
     clock: Service
     """The time daemon that is kept running where there is no other."""
     other_clocks: tuple[str, ...]
@@ -152,7 +152,7 @@ DEBIAN = Family(
     package_manager="apt",
     firewall="nftables",
     tools=("ca-certificates", "curl", "logrotate", "nftables"),
-    locale_packages=("locales",),
+    locale_package="locales",
     clock=Service(("systemd-timesyncd",), "systemd-timesyncd.service", "systemd-timesync"),
     other_clocks=("chrony", "ntpsec", "ntp", "openntpd"),
     nginx=Nginx(
@@ -231,7 +231,7 @@ ENTERPRISE_LINUX = Family(
     firewall="firewalld",
     # curl is there: rpm needs it, and curl-minimal, which brings it, conflicts with curl.
     tools=("ca-certificates", "logrotate", "firewalld", "policycoreutils-python-utils"),
-    locale_packages=("glibc-langpack-en",),
+    locale_package="glibc-langpack-en",
     clock=Service(("chrony",), "chronyd.service", "chrony"),
     other_clocks=("ntpsec", "ntp", "openntpd"),
     nginx=Nginx(packages=("nginx",), user="nginx", modules="/usr/share/nginx/modules/*.conf"),

@@ -19,7 +19,7 @@ State = Literal["supported", "not built", "ended", "too old", "community"]
 don't start there. ``community``: the vendor names it without support in production."""
 
 BROTLI = "libnginx-mod-http-brotli-static"
-LAST_FOR_ENTERPRISE_LINUX_8 = "11.11"
+LAST_FOR_EL_8 = "11.11"
 """Last release for Enterprise Linux 7 and 8; from 12.0 on the build needs a newer glibc."""
 
 
@@ -150,37 +150,17 @@ PLATFORMS = (
     _enterprise_linux_9("almalinux", "AlmaLinux", date(2032, 5, 31)),
     _enterprise_linux_9("rocky", "Rocky Linux", date(2032, 5, 31)),
     _enterprise_linux_9("ol", "Oracle Linux", date(2032, 6, 30), ORACLE),
-    Platform(
-        "rhel",
-        "8",
-        "Red Hat Enterprise Linux",
-        "too old",
-        last_mattermost=LAST_FOR_ENTERPRISE_LINUX_8,
-    ),
-    Platform("almalinux", "8", "AlmaLinux", "too old", last_mattermost=LAST_FOR_ENTERPRISE_LINUX_8),
-    Platform("rocky", "8", "Rocky Linux", "too old", last_mattermost=LAST_FOR_ENTERPRISE_LINUX_8),
-    Platform("ol", "8", "Oracle Linux", "too old", last_mattermost=LAST_FOR_ENTERPRISE_LINUX_8),
+    Platform("rhel", "8", "Red Hat Enterprise Linux", "too old", last_mattermost=LAST_FOR_EL_8),
+    Platform("almalinux", "8", "AlmaLinux", "too old", last_mattermost=LAST_FOR_EL_8),
+    Platform("rocky", "8", "Rocky Linux", "too old", last_mattermost=LAST_FOR_EL_8),
+    Platform("ol", "8", "Oracle Linux", "too old", last_mattermost=LAST_FOR_EL_8),
     Platform("debian", "10", "Debian", "ended", date(2024, 6, 30)),
     Platform("debian", "9", "Debian", "ended", date(2022, 6, 30)),
     Platform("ubuntu", "20.04", "Ubuntu", "ended", date(2025, 5, 31)),
     Platform("ubuntu", "18.04", "Ubuntu", "ended", date(2023, 5, 31)),
     Platform("ubuntu", "16.04", "Ubuntu", "ended", date(2021, 4, 30)),
-    Platform(
-        "centos",
-        "8",
-        "CentOS",
-        "ended",
-        date(2021, 12, 31),
-        last_mattermost=LAST_FOR_ENTERPRISE_LINUX_8,
-    ),
-    Platform(
-        "centos",
-        "7",
-        "CentOS",
-        "ended",
-        date(2024, 6, 30),
-        last_mattermost=LAST_FOR_ENTERPRISE_LINUX_8,
-    ),
+    Platform("centos", "8", "CentOS", "ended", date(2021, 12, 31), last_mattermost=LAST_FOR_EL_8),
+    Platform("centos", "7", "CentOS", "ended", date(2024, 6, 30), last_mattermost=LAST_FOR_EL_8),
     Platform("centos", "6", "CentOS", "ended", date(2020, 11, 30)),
     Platform(
         "rhel",
@@ -188,17 +168,10 @@ PLATFORMS = (
         "Red Hat Enterprise Linux",
         "ended",
         date(2024, 6, 30),
-        last_mattermost=LAST_FOR_ENTERPRISE_LINUX_8,
+        last_mattermost=LAST_FOR_EL_8,
     ),
     Platform("rhel", "6", "Red Hat Enterprise Linux", "ended", date(2020, 11, 30)),
-    Platform(
-        "ol",
-        "7",
-        "Oracle Linux",
-        "ended",
-        date(2024, 12, 31),
-        last_mattermost=LAST_FOR_ENTERPRISE_LINUX_8,
-    ),
+    Platform("ol", "7", "Oracle Linux", "ended", date(2024, 12, 31), last_mattermost=LAST_FOR_EL_8),
     Platform("ol", "6", "Oracle Linux", "ended", date(2021, 3, 31)),
     Platform("fedora", "", "Fedora", "community"),
     Platform("arch", "", "Arch Linux", "community"),

@@ -1,12 +1,14 @@
 """dnf and rpm, as shell: what is installed, and how packages are installed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from mattermost_host.ops.patience import alone, locked
 
 METADATA_MAX_AGE_S = 3600
 LOCK_EXIT_STATUS = 200
 """dnf's own for a lock that another holds, where it was told not to wait for ever."""
+AGAIN = ("reinstall", "upgrade")
+"""A version that the repository no longer has can't be installed again."""
 LOCKED = locked("dnf", "dnf-automatic")
 UNFINISHED = "/var/lib/mattermost-host.packages"
 """Is there while dnf works for us, and after a power cut. rpm writes files without waiting for the
@@ -34,7 +36,7 @@ again() {{
   since=$(stat -c %Y {UNFINISHED})
   found=$(rpm -qa --qf '%{{INSTALLTIME}} %{{NAME}}\n' |
     awk -v since="$since" '$1 >= since && $2 != "gpg-pubkey" {{ print $2 }}')
-  [ -z "$found" ] || patiently $dnf reinstall $found || patiently $dnf upgrade $found
+  [ -z "$found" ] || {" || ".join(f"patiently $dnf {how} $found" for how in AGAIN)}
 }}
 if [ -e {UNFINISHED} ]; then again; else : >{UNFINISHED}; sync {UNFINISHED}; fi
 failed=0"""
@@ -53,8 +55,17 @@ def installation(packages: Sequence[str], modules: Sequence[str]) -> str:
     What an earlier run left unfinished is installed again before.
     """
     asked = [*modules, *([f"install {' '.join(packages)}"] if packages else [])]
-    steps = [f"[ $failed -ne 0 ] || patiently $dnf {one} || failed=$?" for one in asked]
-    return "\n".join([PREPARED, *steps, FINISHED])
+    return _script(f"patiently $dnf {one}" for one in asked)
+
+
+def installed_again(package: str) -> str:
+    """Shell that puts back the files of a package: of its version, or of the next."""
+    return _script([" || ".join(f"patiently $dnf {how} {package}" for how in AGAIN)])
+
+
+def _script(steps: Iterable[str]) -> str:
+    guarded = [f"[ $failed -ne 0 ] || {one} || failed=$?" for one in steps]
+    return "\n".join([PREPARED, *guarded, FINISHED])
 
 
 def query(names: Sequence[str]) -> str:

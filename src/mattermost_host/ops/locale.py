@@ -10,6 +10,8 @@ from pyinfra.api.operation import OperationMeta
 from mattermost_host.engine.batch import Question
 from mattermost_host.engine.explanations import Change, explain
 from mattermost_host.engine.questions import ask, changing, expect
+from mattermost_host.knowledge.families import PackageManager
+from mattermost_host.ops import dnf
 
 
 @dataclass(frozen=True)
@@ -30,22 +32,27 @@ class HasLocale(Question[bool]):
         return lines == ["yes"]
 
 
-def available(name: str, locale: str) -> OperationMeta:
-    """Keep ``locale`` (``en_US.UTF-8``) generated."""
+def available(name: str, locale: str, manager: PackageManager, package: str) -> OperationMeta:
+    """Keep ``locale`` (``en_US.UTF-8``) usable; ``package`` is what brings it, or its sources."""
     expect(HasLocale(locale))
-    return _available(name=name, locale=locale)
+    return _available(name=name, locale=locale, manager=manager, package=package)
 
 
 @operation()
-def _available(locale: str) -> Generator[StringCommand, None, None]:
+def _available(
+    locale: str, manager: PackageManager, package: str
+) -> Generator[StringCommand, None, None]:
     if ask(HasLocale(locale)):
-        host.noop("the locale is generated")
+        host.noop("the locale is there")
         return
-    explain(Change(f"the locale {locale}", "is not generated"))
+    explain(Change(f"the locale {locale}", "is missing"))
+    repair = _generate(locale) if manager == "apt" else dnf.installed_again(package)
+    yield from changing(StringCommand(repair))
+
+
+def _generate(locale: str) -> str:
     line = f"{locale} UTF-8"
-    yield from changing(
-        StringCommand(
-            f"set -eu; grep -qx '{line}' /etc/locale.gen || echo '{line}' >> /etc/locale.gen\n"
-            "locale-gen"
-        )
+    return (
+        f"set -eu; grep -qx '{line}' /etc/locale.gen || echo '{line}' >> /etc/locale.gen\n"
+        "locale-gen"
     )

@@ -7,7 +7,7 @@ a run would change nothing, so it sees what any operation sees.
 EVERY_OPERATION = "test_a_run_would_change_nothing"
 COUNTERPARTS: dict[str, tuple[str, ...]] = {
     "test_the_clock_is_right": ("clock", "the clock is synchronised"),
-    "test_the_locale_is_there": ("locale", "the locale en_US.UTF-8 is generated"),
+    "test_the_locale_is_there": ("locale", "the locale en_US.UTF-8 is there"),
     "test_kernel_parameters_are_in_force": ("the kernel parameters are in force",),
     EVERY_OPERATION: ("every operation",),
     "test_the_kernel_has_the_rules_of_the_site": (

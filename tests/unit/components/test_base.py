@@ -11,12 +11,13 @@ from mattermost_host.ops.kernel import KernelParameters
 from tests.unit.examples import (
     DEBIAN_12,
     IN_A_CONTAINER,
+    ROCKY_9,
     converged,
     files_that_differ,
     mistakes_of,
     place,
 )
-from tests.unit.fake_host import Plan, answering, plan
+from tests.unit.fake_host import Plan, answering, apply, plan
 
 SYSCTL = "/etc/sysctl.d/60-mattermost-host.conf"
 
@@ -29,7 +30,7 @@ def test_a_fresh_host() -> None:
     result = _fresh()
     assert result.changed == [
         "Base | the tools that every host needs are installed",
-        "Base | the locale en_US.UTF-8 is generated",
+        "Base | the locale en_US.UTF-8 is there",
         "Base | our folder and the kernel parameters are in place",
         "Base | the clock is synchronised",
     ]
@@ -37,7 +38,33 @@ def test_a_fresh_host() -> None:
     assert "systemd-timesyncd" in result.steps[0].shell
 
 
-@pytest.mark.parametrize("facts", [DEBIAN_12, IN_A_CONTAINER])
+def test_a_fresh_host_of_enterprise_linux() -> None:
+    result = _fresh(facts=replace(ROCKY_9, packages=()))
+    tools = result.step("the tools that every host needs are installed").shell
+    assert "$dnf install ca-certificates logrotate firewalld " in tools
+    assert " glibc-langpack-en chrony " in tools
+    assert "reinstall glibc-langpack-en" in result.step("the locale en_US.UTF-8 is there").shell
+    assert "chronyd.service" in result.step("the clock is synchronised").shell
+    (clock,) = base.surface(Settings(), place(ROCKY_9)).units
+    assert (clock.name, clock.user) == ("chronyd.service", "chrony")
+
+
+@pytest.mark.parametrize("other", ["ntpsec", "ntp", "openntpd"])
+def test_another_time_daemon_is_left_on_enterprise_linux(other: str) -> None:
+    facts = replace(ROCKY_9, packages=((other, "1"),))
+    assert "chrony" not in _fresh(facts=facts).steps[0].shell
+
+
+def test_a_run_without_changes_asks_as_often_on_enterprise_linux() -> None:
+    asked = {
+        name: apply(base.deploy, Settings(), facts, answer=converged(_fresh(facts=facts)))
+        for name, facts in {"debian": DEBIAN_12, "rocky": ROCKY_9}.items()
+    }
+    assert asked["rocky"].changed == asked["debian"].changed == []
+    assert asked["rocky"].round_trips == asked["debian"].round_trips == 1
+
+
+@pytest.mark.parametrize("facts", [DEBIAN_12, IN_A_CONTAINER, ROCKY_9])
 def test_a_converged_host_yields_nothing(facts: HostFacts) -> None:
     fresh = _fresh(facts=facts)
     assert plan(base.deploy, Settings(), facts, answer=converged(fresh)).changed == []

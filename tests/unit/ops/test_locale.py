@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from mattermost_host.knowledge.families import PackageManager
 from mattermost_host.ops import locale
 from mattermost_host.ops.locale import HasLocale
 from tests.unit import local
@@ -12,9 +13,9 @@ from tests.unit.fake_host import answering, plan
 QUESTION = HasLocale("en_US.UTF-8")
 
 
-def _shell(found: bool) -> str:
+def _shell(found: bool, manager: PackageManager = "apt", package: str = "locales") -> str:
     return plan(
-        lambda: locale.available(name="it is generated", locale="en_US.UTF-8"),
+        lambda: locale.available("it is there", "en_US.UTF-8", manager, package),
         answer=answering({QUESTION: found}),
     ).shell
 
@@ -22,6 +23,15 @@ def _shell(found: bool) -> str:
 def test_answers_in_commands_out() -> None:
     assert _shell(True) == ""
     assert _shell(False).endswith("locale-gen")
+
+
+def test_a_package_that_brings_it_is_installed_again() -> None:
+    """Its files were removed by hand: to rpm the package is still there."""
+    assert _shell(True, "dnf", "glibc-langpack-en") == ""
+    again = _shell(False, "dnf", "glibc-langpack-en")
+    for how in ("reinstall", "upgrade"):
+        assert f"patiently $dnf {how} glibc-langpack-en" in again
+    assert "locale-gen" not in again
 
 
 @pytest.mark.parametrize(

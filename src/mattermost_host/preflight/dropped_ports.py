@@ -13,6 +13,7 @@ from mattermost_host.knowledge.surface import Port
 from mattermost_host.preflight.finding import Finding, Requirement
 
 OURS = "inet mattermost_host"
+FIREWALLD = "inet firewalld"
 LOOPBACK = "loopback"
 BACK = ("output", "postrouting")
 """Hooks that answers come by, not requests."""
@@ -159,10 +160,17 @@ CONDITIONS = (
 """Conditions that are known, each with its judge."""
 
 
+def _comes_first(facts: HostFacts) -> bool:
+    """Whether the first run is still to put our policies before what firewalld drops."""
+    return not facts.managed and facts.family.firewall == "firewalld"
+
+
 def dropping(facts: HostFacts, ports: Sequence[Port]) -> Iterator[str]:
     """A sentence for each chain of others that keeps packets from one of ``ports``."""
     every = list(chains(facts.nftables))
     for chain in every:
+        if chain.table == FIREWALLD and _comes_first(facts):
+            continue
         others = {one.name: one for one in every if one.table == chain.table}
         found: dict[tuple[str, str], list[str]] = {}
         for port in sorted({(one.number, one.reachable_from == LOOPBACK) for one in ports}):

@@ -148,4 +148,8 @@ def test_services_start_only_where_the_rules_were_loaded() -> None:
     assert f"AssertPathExists={firewall.LISTING}" in firewall.before_start(Settings())
     unit = _fresh().text(UNIT_FILE)
     assert "After=firewalld.service" in unit
-    assert f"&& mv {firewall.LISTING}.new {firewall.LISTING}" in unit
+    for verb in ("ExecStart", "ExecReload"):
+        first, second = re.findall(rf"(?m)^{verb}=(.*)$", unit)
+        # Where firewalld has only just been started, its rules are not loaded yet.
+        assert first == "/usr/bin/firewall-cmd -q --state"
+        assert f"&& mv {firewall.LISTING}.new {firewall.LISTING}" in second

@@ -6,7 +6,7 @@ import pytest
 
 from mattermost_host.knowledge.surface import Port
 from mattermost_host.preflight.dropped_ports import ports_not_dropped
-from tests.unit.examples import DEBIAN_12
+from tests.unit.examples import DEBIAN_12, ROCKY_9
 
 PORTS = [Port(443, "HTTPS", "world"), Port(8065, "the server", "loopback")]
 
@@ -114,3 +114,12 @@ def test_each_port_is_named_with_what_becomes_of_it() -> None:
     found = _verdict(listing)[1]
     assert "c of table inet other drops 443/tcp;" in found
     assert found.endswith("drops 8065/tcp on loopback")
+
+
+@pytest.mark.parametrize(("managed", "verdict"), [(False, "ok"), (True, "warning")])
+def test_firewalld_is_judged_by_what_it_does_with_our_policies(managed: bool, verdict: str) -> None:
+    """Before the first run there are none in it yet; its zones drop what they do not open."""
+    listing = _listing("drop", table="inet firewalld").splitlines()
+    facts = replace(ROCKY_9, nftables=tuple(map(str.strip, listing)), managed=managed)
+    (finding,) = ports_not_dropped(PORTS).check(facts)
+    assert finding.verdict == verdict

@@ -45,7 +45,8 @@ def ensure(suite: str) -> Path:
     """The root of `suite`, made now if it is missing or its recipe has changed."""
     recipe = LOOK_ALIKES.get(suite) or Recipe(suite, MINIMAL, SETUP)
     lines, options = apt.sources(recipe.debian), apt.options()
-    digest = recipe.digest(lines, options, *apt.authentication().values())
+    further = [apt.sources(also) for also in recipe.also]
+    digest = recipe.digest(lines, options, *further, *apt.authentication().values())
     root = places.images() / f"{suite}-{digest}"
     if root.is_dir():
         return root
@@ -65,6 +66,8 @@ def _build(recipe: Recipe, root: Path, lines: str, options: str) -> None:
         extra, source_list, conf = Path(work, "extra"), Path(work, "lab.list"), Path(work, "conf")
         _write_extra(extra)
         source_list.write_text(lines)
+        for also in recipe.also:
+            Path(work, f"{also}.list").write_text(apt.sources(also))
         conf.write_text(options + 'APT::Keep-Downloaded-Packages "true";\n')
         run(
             [
@@ -77,7 +80,7 @@ def _build(recipe: Recipe, root: Path, lines: str, options: str) -> None:
                 f"--aptopt={conf}",
                 "--dpkgopt=force-unsafe-io",
                 f'--setup-hook=cp -rT {extra} "$1"',
-                *_copied(recipe),
+                *_copied(recipe, work),
                 f'--customize-hook=chroot "$1" sh -c {shlex.quote(recipe.setup)}',
                 recipe.debian,
                 str(unfinished),
@@ -92,12 +95,13 @@ def _build(recipe: Recipe, root: Path, lines: str, options: str) -> None:
     print(f"lab: {suite} made in {time.monotonic() - start:.0f} s", file=sys.stderr)
 
 
-def _copied(recipe: Recipe) -> list[str]:
-    """Options that bring the recipe's own files into the root while it is made."""
+def _copied(recipe: Recipe, work: str) -> list[str]:
+    """Options that bring the recipe's own files and lists into the root while it is made."""
     if not recipe.files:
         return []
     source, target = shlex.quote(str(recipe.files)), f'"$1"/build/{recipe.files.name}'
-    return [f'--customize-hook=mkdir -p "$1"/build; cp -rT {source} {target}']
+    lists = "".join(f'; cp {work}/{also}.list "$1"/build/' for also in recipe.also)
+    return [f'--customize-hook=mkdir -p "$1"/build; cp -rT {source} {target}{lists}']
 
 
 def _write_extra(extra: Path) -> None:

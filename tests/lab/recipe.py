@@ -23,8 +23,9 @@ MINIMAL = (
 class Recipe:
     """A Debian suite, the packages in it, and a script that its own shell runs at the end.
 
-    The folder `files`, if there is one, is at /build/NAME while that script runs. What matches
-    `removed` is deleted last, when nothing of Debian's tools is needed any more.
+    The folder `files`, if there is one, is at /build/NAME while that script runs, and the sources
+    of the suites `also` are at /build/SUITE.list. What matches `removed` is deleted last, when
+    nothing of Debian's tools is needed any more.
     """
 
     debian: str
@@ -32,6 +33,7 @@ class Recipe:
     setup: str
     files: Path | None = None
     removed: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
 
     def digest(self, *more: str) -> str:
         """Changes with anything that the image is made of, and with `more`."""

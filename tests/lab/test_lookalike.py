@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from tests.lab.el9 import states
 from tests.lab.hosts import Lab, LabHost
 
 INITDB = "--data-checksums --locale=en_US.UTF-8 --encoding=UTF8"
@@ -73,6 +74,7 @@ def test_dnf_lists_the_streams_and_offers_the_package_outside_of_them(fresh: Lab
         ("postgresql", "16"),
         ("nginx", "1.22"),
         ("nginx", "1.24"),
+        ("nginx", "1.26"),
     } <= rows
     offered = out(fresh, "dnf -q repoquery --qf '%{version}' postgresql-server")
     assert offered == "13.16"
@@ -123,3 +125,88 @@ def test_the_web_server_is_where_enterprise_linux_has_it(served: LabHost) -> Non
     workers = out(served, "ps -C nginx -o user= --sort=pid").split()
     assert workers[0] == "root" and set(workers[1:]) == {"nginx"}
     assert "ngx_stream_module.so" in out(served, "nginx -T 2>/dev/null")
+
+
+def test_semanage_keeps_rules_and_refuses_what_the_policy_does_not_know(served: LabHost) -> None:
+    assert served.run("command -v semanage", check=False).returncode != 0
+    served.run("dnf -y -q install policycoreutils-python-utils")
+    path = "/opt/of-ours(/.*)?"
+    served.run(f"semanage fcontext -a -t httpd_sys_content_t '{path}'")
+    assert path in out(served, "semanage fcontext -l -C")
+    for wrong, said in (
+        (
+            f"fcontext -a -t httpd_sys_content_t '{path}'",
+            f"File context for {path} already defined",
+        ),
+        ("fcontext -a -t nonsense_t /opt/x", "Type nonsense_t is invalid"),
+        ("port -a -t nonsense_t -p tcp 8065", "Type nonsense_t is invalid"),
+        ("boolean -m --on nonsense", "Boolean nonsense is not defined"),
+    ):
+        refused = served.run(f"semanage {wrong}", check=False)
+        assert refused.returncode == 1
+        assert said in refused.stderr
+    served.run("semanage port -a -t http_port_t -p tcp 8065")
+    assert re.search(r"^http_port_t +tcp +8065$", out(served, "semanage port -l -C"), re.M)
+    served.run(f"semanage fcontext -d '{path}'")
+    assert path not in out(served, "semanage fcontext -l -C")
+
+
+def test_labels_are_real_and_restorecon_puts_them_right(served: LabHost) -> None:
+    assert out(served, "stat -c %C /usr/bin/bash") == "system_u:object_r:shell_exec_t:s0"
+    assert out(served, "matchpathcon -n /var/lib/pgsql/data").split(":")[2] == "postgresql_db_t"
+    served.run("mkdir /opt/new && touch /opt/new/file")
+    assert out(served, "restorecon -Rnv /opt/new") == ""
+    served.run("chcon -t etc_t /opt/new/file")
+    wrong = out(served, "restorecon -Rnv /opt/new")
+    assert re.search(r"^Would relabel /opt/new/file from \S+:etc_t:s0 to \S+:usr_t:s0$", wrong)
+    assert served.run("matchpathcon -V /opt/new/file", check=False).returncode == 1
+    assert "Relabeled /opt/new/file" in out(served, "restorecon -Rv /opt/new")
+    assert out(served, "restorecon -Rnv /opt/new") == ""
+
+
+def test_booleans_run_and_are_configured_apart(served: LabHost) -> None:
+    ask = "getsebool httpd_can_network_connect"
+    assert out(served, ask) == "httpd_can_network_connect --> off"
+    served.run("setsebool httpd_can_network_connect on")
+    assert out(served, ask).endswith("on")
+    assert "httpd_can_network_connect" not in out(served, "semanage boolean -l -C")
+    served.run("setsebool -P httpd_can_network_connect on")
+    assert "httpd_can_network_connect" in out(served, "semanage boolean -l -C")
+    refused = served.run("setsebool -P nonsense on", check=False)
+    assert (refused.returncode, refused.stderr.strip()) == (1, "Boolean nonsense is not defined")
+
+
+def test_epel_is_a_package_of_its_own(served: LabHost) -> None:
+    assert served.run("dnf -y -q install certbot", check=False).returncode != 0
+    served.run("dnf -y -q install epel-release")
+    served.run("dnf -y -q install certbot")
+    assert out(served, "certbot --version").startswith("certbot ")
+    assert (
+        served.run("systemctl is-enabled certbot-renew.timer", check=False).stdout == "disabled\n"
+    )
+
+
+def test_states_that_an_administrator_left(lab: Lab) -> None:
+    host = lab.up("left", suite="el9")
+    host.run("dnf -y -q module install nginx:1.26/common")
+    assert "nginx/1.26." in host.run("nginx -v 2>&1 && nginx -t").stdout
+    states.choose_stream(host, "postgresql:15")
+    other = host.run("dnf -y module enable postgresql:16", check=False)
+    assert other.returncode == 1
+    assert "not possible to switch enabled streams of a module" in other.stderr
+    for mode in ("permissive", "disabled", "enforcing"):
+        states.set_selinux(host, mode)
+        assert out(host, "getenforce") == mode.capitalize()
+    states.stop_firewalld(host)
+    assert host.run("firewall-cmd --state", check=False).returncode == 252
+    assert "table inet firewalld" not in out(host, "nft list ruleset")
+    states.replace_firewalld(host)
+    assert "table inet own" in out(host, "nft list ruleset")
+    states.identify(host, "almalinux")
+    assert 'ID="almalinux"' in host.read("/etc/os-release")
+    states.unregister(host)
+    assert 'ID="rhel"' in host.read("/etc/os-release")
+    nothing = host.run("dnf -y install tar", check=False)
+    assert nothing.returncode == 1
+    assert "not registered with an entitlement server" in nothing.stderr
+    assert "There are no enabled repositories" in nothing.stderr

@@ -31,7 +31,8 @@ REMOVED = (
     *("usr/lib/systemd/system/e2scrub*", "etc/systemd/system/*/apt-*"),
     *("etc/systemd/system/*/dpkg-*", "etc/systemd/system/*/e2scrub*"),
     *("usr/sbin/update-ca-certificates", "usr/local/share/ca-certificates/*"),
-    *("usr/bin/rpmbuild", "usr/bin/createrepo_c", "usr/bin/modifyrepo_c", "usr/bin/tar"),
+    *("usr/bin/rpmbuild", "usr/bin/createrepo_c", "usr/bin/modifyrepo_c"),
+    *("usr/bin/tar", "usr/sbin/semanage"),
 )
 
 RECIPE = Recipe(
@@ -40,4 +41,5 @@ RECIPE = Recipe(
     setup="bash /build/image/setup.sh",
     files=FOLDER,
     removed=REMOVED,
+    also=("trixie",),
 )

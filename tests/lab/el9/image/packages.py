@@ -12,7 +12,6 @@ from pathlib import Path
 
 BUILD = Path("/build")
 FILES = BUILD / "image"
-PAYLOAD = BUILD / "payload"
 RPMS = BUILD / "rpm" / "RPMS"
 REPOSITORIES = Path("/usr/share/look-alike/repositories")
 # What rpm would find out from the files: nothing, or Debian's libraries become dependencies.
@@ -30,6 +29,7 @@ class Stream:
     stream: str
     number: str
     profiles: dict[str, list[str]]
+    payload: str = "payload"
 
     @property
     def marker(self) -> str:
@@ -46,7 +46,14 @@ STREAMS = (
     Stream("nginx", "", "1.20.1", {}),
     Stream("nginx", "1.22", "1.22.1", _WEB),
     Stream("nginx", "1.24", "1.24.0", _WEB),
+    Stream("nginx", "1.26", "1.26.3", _WEB, payload="payload-trixie"),
 )
+
+LIBSELINUX_UTILS = " ".join(
+    f"/usr/sbin/{tool}"
+    for tool in ("getenforce", "setenforce", "selinuxenabled", "getsebool", "matchpathcon")
+)
+POLICYCOREUTILS = "/usr/sbin/restorecon /usr/sbin/setfiles /usr/sbin/setsebool /usr/sbin/sestatus"
 
 # Package, the Debian package with its version, and files it owns. The rest of what such a package
 # has is in the image as well, owned by nobody.
@@ -72,24 +79,29 @@ BASE: tuple[tuple[str, str, str], ...] = (
     ("gzip", "gzip", "/usr/bin/gzip"),
     ("hostname", "hostname", "/usr/bin/hostname"),
     ("iproute", "iproute2", "/usr/sbin/ip /usr/sbin/ss"),
-    ("libselinux-utils", "libselinux1", "/usr/sbin/getenforce /usr/sbin/setenforce"),
+    ("libselinux-utils", "selinux-utils", LIBSELINUX_UTILS),
     ("logrotate", "logrotate", "/usr/sbin/logrotate"),
     ("nftables", "nftables", "/usr/sbin/nft"),
     ("openssh", "openssh-server", "/usr/bin/ssh-keygen"),
     ("openssh-clients", "openssh-client", "/usr/bin/ssh /usr/bin/scp"),
     ("openssh-server", "openssh-server", "/usr/sbin/sshd /usr/lib/systemd/system/sshd.service"),
     ("openssl", "openssl", "/usr/bin/openssl"),
+    ("policycoreutils", "policycoreutils", POLICYCOREUTILS),
+    ("policycoreutils-python-utils", "policycoreutils-python-utils", "/usr/sbin/semanage"),
     ("polkit", "polkitd", ""),
     ("procps-ng", "procps", "/usr/bin/ps /usr/sbin/sysctl"),
     ("python3", "python3", "/usr/bin/python3"),
     ("python3-dnf", "python3-dnf", ""),
     ("python3-dnf-plugins-core", "dnf-plugins-core", ""),
     ("python3-firewall", "python3-firewall", ""),
+    ("python3-libselinux", "python3-selinux", ""),
     ("python3-libs", "python3", ""),
     ("python3-nftables", "python3-nftables", ""),
     ("python3-rpm", "python3-rpm", ""),
     ("rpm", "rpm", "/usr/bin/rpm"),
     ("sed", "sed", "/usr/bin/sed"),
+    ("selinux-policy", "selinux-policy-default", "/etc/selinux/config"),
+    ("selinux-policy-targeted", "selinux-policy-default", ""),
     ("setup", "base-passwd", ""),
     ("shadow-utils", "passwd", "/usr/sbin/useradd /usr/sbin/groupadd"),
     ("sudo", "sudo", "/usr/bin/sudo"),
@@ -116,6 +128,8 @@ def main() -> None:
     _rpmbuild("tools", "", {"glibc": _upstream("libc6")})
     _move("epel-release", "extras")
     _move("", "BaseOS")
+    _rpmbuild("certbot", "", {})
+    _move("", "EPEL")
     documents = [document for one in STREAMS if (document := _stream(one))]
     for folder in REPOSITORIES.iterdir():
         _run("createrepo_c", "--quiet", str(folder))
@@ -128,6 +142,7 @@ def main() -> None:
 def _stream(one: Stream) -> str:
     """Build its packages; its document for the repository's modules."""
     defines = {"stream": one.stream or "13", "number": one.number}
+    defines["payload"] = str(BUILD / one.payload)
     if one.stream:
         defines["module"] = one.marker
         defines["label"] = f"{one.module}:{one.stream}:{MODULE_VERSION}:{CONTEXT}"
@@ -198,7 +213,7 @@ def _rpmbuild(name: str, stream: str, defines: dict[str, str], spec: Path | None
     always = {
         "_topdir": str(BUILD / "rpm"),
         "dist": ".el9",
-        "payload": str(PAYLOAD),
+        "payload": str(BUILD / "payload"),
         "ours": str(FILES / "files"),
         "debug_package": "%{nil}",
         "__os_install_post": "%{nil}",

@@ -4,11 +4,27 @@ export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
 mkdir -p /build/payload /build/debs
 cd /build/debs
 apt-get update -qq
-apt-get install -qq --no-install-recommends libpq5 libxslt1.1 >/dev/null
+apt-get install -qq --no-install-recommends libpq5 libxslt1.1 \
+    policycoreutils policycoreutils-python-utils selinux-utils selinux-policy-default >/dev/null
 apt-get download -qq -o APT::Sandbox::User=root \
     postgresql-15 postgresql-client-15 nginx nginx-common libnginx-mod-stream \
     chrony brotli tar locales
 for package in *.deb; do dpkg-deb -x "$package" /build/payload; done
+# A newer NGINX, whose binary runs with the libraries of this suite.
+mkdir /build/payload-trixie /build/debs-trixie
+cp /build/trixie.list /etc/apt/sources.list.d/trixie.list
+apt-get update -qq
+cd /build/debs-trixie
+apt-get download -qq -o APT::Sandbox::User=root nginx/trixie nginx-common/trixie \
+    libnginx-mod-stream/trixie
+for package in *.deb; do dpkg-deb -x "$package" /build/payload-trixie; done
+rm /etc/apt/sources.list.d/trixie.list
+apt-get update -qq
+# certbot, with what it imports and the image has not.
+mkdir -p /build/certbot /build/certbot-debs/partial
+apt-get install -qq --no-install-recommends --download-only -o APT::Sandbox::User=root \
+    -o Dir::Cache::archives=/build/certbot-debs certbot >/dev/null
+for package in /build/certbot-debs/*.deb; do dpkg-deb -x "$package" /build/certbot; done
 
 # Users and groups as they are there.
 for user in www-data backup list irc proxy uucp news man; do userdel "$user" || :; done 2>/dev/null
@@ -39,6 +55,7 @@ rm -f /usr/bin/which /usr/lib/systemd/system/ssh.service /usr/lib/systemd/system
     /usr/lib/systemd/system/rescue-ssh.target /etc/systemd/system/sshd.service \
     /etc/systemd/system/multi-user.target.wants/ssh.service /etc/nftables.conf
 mv /build/which /usr/bin/which
+chmod -R u=rwX,go=rX /build/image/files/root
 cp -rT --no-preserve=ownership /build/image/files/root /
 chmod 0440 /etc/sudoers /etc/sudoers.d/admin
 chmod 0600 /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*
@@ -60,18 +77,37 @@ rm -rf /etc/ssl/certs
 ln -s /etc/pki/tls/certs /etc/ssl/certs
 cp /etc/ssl/openssl.cnf /etc/pki/tls/openssl.cnf
 
+# SELinux: the policy under Enterprise Linux's name, tools that need no kernel as they are, and a
+# stand-in for the others. No unknown user is talked about at every change.
+mv /etc/selinux/default /etc/selinux/targeted
+mv /var/lib/selinux/default /var/lib/selinux/targeted
+sed -i '/^sddm:/d' /etc/selinux/targeted/seusers /var/lib/selinux/targeted/active/seusers*
+mv /usr/sbin/matchpathcon /usr/libexec/look-alike/matchpathcon
+for tool in getenforce setenforce selinuxenabled getsebool setsebool sestatus restorecon matchpathcon; do
+    ln -sf ../libexec/look-alike/selinux-tool /usr/sbin/$tool
+done
+rm -f /usr/bin/sestatus
+
 python3 /build/image/packages.py
 # Plugins that Enterprise Linux has in packages of their own.
 for plugin in local post-transaction-actions versionlock leaves show_leaves; do
     rm -rf /etc/dnf/plugins/$plugin.* /usr/lib/python3/dist-packages/dnf-plugins/$plugin.py
 done
 mkdir -p /etc/rpm
+for file in system-auth password-auth; do
+    for kind in auth account password session; do
+        echo "$kind include common-$kind"
+    done > /etc/pam.d/$file
+done
 echo '%_dbpath /var/lib/rpm' > /etc/rpm/macros
 dnf -q -y --releasever=9 --setopt=tsflags=noscripts install bash rocky-release
 dnf -q -y install $(dnf -q --disablerepo='*' --enablerepo=baseos repoquery --qf '%{name}' |
-    grep -vxE 'brotli|tar|glibc-langpack-en')
+    grep -vxE 'brotli|tar|glibc-langpack-en|policycoreutils-python-utils')
 dnf clean all >/dev/null
 systemctl enable firewalld.service sshd.service systemd-networkd.service
 systemctl disable nftables.service
 
 rm -rf /build
+# Labels as after an installation.
+setfiles -F /etc/selinux/targeted/contexts/files/file_contexts \
+    /bin /boot /etc /home /lib /lib64 /media /mnt /opt /root /sbin /srv /usr /var

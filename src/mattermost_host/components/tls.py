@@ -21,7 +21,7 @@ from mattermost_host.knowledge.texts import STRICT, HttpsUrl, Line, MailAddress
 from mattermost_host.ops import acme, files, packages, running, what_was_read
 from mattermost_host.ops.entries import Absent, Directory, File
 from mattermost_host.ops.files import Check
-from mattermost_host.preflight import conflicts
+from mattermost_host.preflight import conflicts, dnf
 from mattermost_host.preflight.finding import Finding, Requirement
 from mattermost_host.support.errors import Mistake
 from mattermost_host.support.paths import is_file
@@ -201,7 +201,7 @@ def requires(settings: Settings, place: Place) -> list[Requirement]:
     """Time left of a certificate that we push."""
     pair = pair_of(settings, place.secrets.certificates if place.secrets else {})
     if settings.mode == "acme":
-        return [conflicts.no_certbot_of_snap()]
+        return [conflicts.no_certbot_of_snap(), dnf.epel()]
     if pair is None:
         return []
 

@@ -274,7 +274,7 @@ def test_time_left(mode: str, days: int, verdict: Verdict, remedy: str) -> None:
 
 def test_time_left_is_required_of_pushed_certificates_only() -> None:
     assert [one.name for one in tls.requires(Settings(), place(pair=PAIR))] == ["certificate-time"]
-    assert [one.name for one in tls.requires(ACME, place())] == ["certbot-of-snap"]
+    assert [one.name for one in tls.requires(ACME, place())] == ["certbot-of-snap", "epel"]
 
 
 def test_files_of_acme_hold_no_secret() -> None:

@@ -89,7 +89,7 @@ class Deployment:
             "ssh_known_hosts_file": str(self.lab.known_hosts),
             **self.login,
         }
-        roles = "app = proxy" if "postgres" in self.site else "app = db = proxy"
+        roles = "app = proxy" if "dsn" in self.site.get("postgres", {}) else "app = db = proxy"
         lines = [f"site = {self.site!r}", f"{roles} = [({self.host.address!r}, {connection!r})]"]
         self.inventory.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

@@ -54,10 +54,10 @@ def plan(deployment: Deployment) -> Told:
     )
 
 
-def heals(deployment: Deployment, done: Tampering) -> None:
+def heals(deployment: Deployment, done: Tampering, units: Collection[str] = UNITS) -> None:
     """Do it; plan and verification see it, a run repairs it, nobody else restarts."""
     deployment.host.run(done.shell)
-    before = deployment.started(*UNITS)
+    before = deployment.started(*units)
     told = plan(deployment)
     assert told.status == 2, "the plan saw nothing"
     unnamed = {name for name in done.names if name not in told.found}
@@ -70,7 +70,7 @@ def heals(deployment: Deployment, done: Tampering) -> None:
     assert "everything holds" in run.output, run.output
     after = plan(deployment)
     assert after.status == 0, after.found
-    restarted = {unit for unit, id_ in deployment.started(*UNITS).items() if id_ != before[unit]}
+    restarted = {unit for unit, id_ in deployment.started(*units).items() if id_ != before[unit]}
     assert restarted <= done.may_restart, f"restarted for no reason: {restarted}"
 
 

@@ -56,7 +56,8 @@ class Settings(BaseModel):
             "`internal-ca`: from an authority of the site's own, whose certificate you give to "
             "your users (`NAME.ca.pem` beside the inventory). `files`: your own certificate and "
             "key. `acme`: from Let's Encrypt or another ACME server, renewed by itself; by "
-            "writing it you accept that server's terms."
+            "writing it you accept that server's terms. On Enterprise Linux it needs EPEL, which "
+            "you enable yourself."
         ),
     )
     certificate: Line | None = Field(

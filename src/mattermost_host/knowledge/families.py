@@ -230,7 +230,7 @@ ENTERPRISE_LINUX = Family(
     package_manager="dnf",
     firewall="firewalld",
     # curl is there: rpm needs it, and curl-minimal, which brings it, conflicts with curl.
-    tools=("ca-certificates", "logrotate", "firewalld", "policycoreutils-python-utils"),
+    tools=("ca-certificates", "logrotate", "tar", "firewalld", "policycoreutils-python-utils"),
     locale_package="glibc-langpack-en",
     clock=Service(("chrony",), "chronyd.service", "chrony"),
     other_clocks=("ntpsec", "ntp", "openntpd"),

@@ -95,9 +95,9 @@ def _explained(question: AskDatabase, now: DatabaseState, unit: str) -> Iterator
     yield from _of_parameters(now)
     if not now.checksums:
         yield Change(
-            question.checksums_in,
-            "has no data checksums any more; they are computed while PostgreSQL is stopped, which "
-            "takes as long as reading the whole database",
+            unit,
+            f"has no data checksums any more in {question.checksums_in}; they are computed while "
+            "it is stopped, which takes as long as reading the whole database",
             "restart",
             heals=False,
         )

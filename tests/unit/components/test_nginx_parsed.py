@@ -11,6 +11,7 @@ import pytest
 from mattermost_host.components import nginx
 from mattermost_host.components.nginx import DROP_IN, MAIN, SITE, Settings
 from mattermost_host.knowledge import sizing
+from mattermost_host.knowledge.families import ENTERPRISE_LINUX
 from tests.unit.components.nginx_examples import CERTIFICATE, KEY, planned
 from tests.unit.examples import pair, place
 from tests.unit.fake_host import Plan
@@ -51,6 +52,7 @@ class Tree:
             "/var/log/nginx": self.folder,
             "/run/nginx.pid": self.folder / "nginx.pid",
             "user www-data;\n": "user root;\n",  # the only one there is in the namespace
+            "user nginx;\n": "user root;\n",
             "http {\n": f"http {{\n{self._temporary()}",
         }
         for path in (MAIN, SITE):
@@ -82,13 +84,14 @@ def _settings() -> Iterator[dict[str, Any]]:
         }
     yield {"upstreams": ["10.0.0.1:8065", "[fd00::1]:8065"], "sizing": sizing.nginx(50_000)}
     yield {"authority": "chat.example.com:8443", "max_file_size_mb": 10_240}
+    yield {"family": ENTERPRISE_LINUX}
 
 
 MATRIX = tuple(_settings())
 
 
 def _name(changed: dict[str, Any]) -> str:
-    return " ".join(f"{key}={value}" for key, value in changed.items())
+    return " ".join(f"{key}={getattr(value, 'name', value)}" for key, value in changed.items())
 
 
 @pytest.mark.parametrize("changed", MATRIX, ids=_name)

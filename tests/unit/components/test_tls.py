@@ -12,14 +12,14 @@ from mattermost_host.certificates.authority import Pair
 from mattermost_host.components import tls
 from mattermost_host.components.tls import Settings
 from mattermost_host.engine.batch import Question
-from mattermost_host.knowledge.families import DEBIAN
+from mattermost_host.knowledge.families import DEBIAN, ENTERPRISE_LINUX
 from mattermost_host.knowledge.surface import SecretFile, Unit
 from mattermost_host.ops import acme
 from mattermost_host.ops.acme import AskCertificate, CertificateState
 from mattermost_host.ops.entries import Absent, File
 from mattermost_host.preflight.finding import Finding, Verdict
 from tests.unit import local
-from tests.unit.examples import place
+from tests.unit.examples import ROCKY_9, place
 from tests.unit.fake_host import Plan, answering, plan
 
 PLACE = tls.place_of(DEBIAN.certbot)
@@ -280,3 +280,20 @@ def test_time_left_is_required_of_pushed_certificates_only() -> None:
 def test_files_of_acme_hold_no_secret() -> None:
     written = [one for one in planned(ACME, _right()).entries if isinstance(one, File)]
     assert [one.path for one in written] == [tls.HOOK]
+
+
+def test_on_enterprise_linux_certbot_of_epel_renews_it(tmp_path: Path) -> None:
+    bundle = tmp_path / "ca.pem"
+    bundle.write_text(AUTHORITY.certificate)
+    private = ACME.model_copy(update={"ca_bundle": str(bundle)})
+    family = ENTERPRISE_LINUX
+
+    def both() -> None:
+        tls.deploy(settings=private, family=family, server_name=NAME, pair=None)
+        tls.issue(settings=private, family=family, server_name=NAME)
+
+    result = plan(both)
+    renewal = "/etc/systemd/system/certbot-renew.service.d/mattermost-host.conf"
+    assert "REQUESTS_CA_BUNDLE" in result.text(renewal)
+    assert "certbot-renew.timer" in result.step("certbot renews it").shell
+    assert tls.surface(ACME, place(ROCKY_9)).units == (Unit("certbot-renew.timer"),)

@@ -1,0 +1,111 @@
+"""A site on the look-alike of Enterprise Linux 9: install, no change, tamperings, blows.
+
+Its PostgreSQL is Debian's 15, whatever its packages say; so the site takes the stream 15.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab.deployment import Deployment
+from tests.lab.hosts import Lab, LabHost
+from tests.lab.strikes import Blow, strike
+from tests.lab.truth import MATTERMOST, NGINX, heals, sql, tampering
+
+POSTGRES = "postgresql.service"
+UNITS = (POSTGRES, MATTERMOST, NGINX)
+SKIPPED = {"supported-platform": "a look-alike in the lab"}
+DATA = "/var/lib/pgsql/data"
+SETTINGS = "/etc/mattermost-host/postgresql"
+CHECKSUMS_OFF = (
+    f"systemctl stop {POSTGRES}; "
+    f"runuser -u postgres -- pg_checksums --disable -D {DATA}; systemctl start {POSTGRES}"
+)
+
+
+def _described(lab: Lab, host: LabHost, folder: Path, release: Path) -> Deployment:
+    return Deployment(lab, host, folder, release, postgres={"version": 15}, skip=SKIPPED)
+
+
+@pytest.fixture(scope="module")
+def deployment(
+    lab: Lab, release: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Deployment]:
+    host = lab.up("el", suite="el9")
+    made = _described(lab, host, tmp_path_factory.mktemp("el"), release)
+    made.deploy()
+    yield made
+
+
+def test_a_second_run_changes_nothing_and_users_take_their_journey(deployment: Deployment) -> None:
+    assert deployment.deploy().changed == ()
+    deployment.verify("--journey")
+
+
+def test_the_database_is_as_its_packages_have_it(deployment: Deployment) -> None:
+    host = deployment.host
+    shown = sql("show data_checksums; show config_file; show data_directory")
+    told = host.run(shown.replace("psql -q", "psql -q -At")).stdout.split()
+    assert told == ["on", f"{SETTINGS}/mattermost-host.conf", DATA]
+    assert host.run("ls /tmp/.s.PGSQL*", check=False).returncode != 0
+
+
+TAMPERINGS = {
+    "the stream of the database": tampering(
+        "dnf -y -q module reset postgresql; dnf -y -q module enable postgresql:16",
+        {"the module postgresql of dnf is fixed to its stream 16 instead of 15"},
+    ),
+    "the stream of the proxy, with its packages": tampering(
+        "dnf -y -q module switch-to nginx:1.22",
+        {"the module nginx of dnf is fixed to its stream 1.22 instead of 1.24"},
+        NGINX,
+    ),
+    "settings that include nothing of the cluster": tampering(
+        f"sed -i /include/d {SETTINGS}/mattermost-host.conf",
+        {f"{SETTINGS}/mattermost-host.conf"},
+        POSTGRES,
+        MATTERMOST,
+    ),
+    "settings in the cluster's own file": tampering(
+        f"echo work_mem = 1MB >>{DATA}/postgresql.auto.conf; systemctl reload {POSTGRES}",
+        {"the parameter work_mem"},
+    ),
+    "access rules": tampering(
+        f"echo local all all trust >>{SETTINGS}/pg_hba.conf",
+        {f"{SETTINGS}/pg_hba.conf"},
+        POSTGRES,  # foreseen, because the settings are in the same operation; a reload is enough
+    ),
+    "the unit's drop-in": tampering(
+        f"rm /etc/systemd/system/{POSTGRES}.d/mattermost-host.conf",
+        {f"{POSTGRES}.d/mattermost-host.conf"},
+        POSTGRES,
+        MATTERMOST,
+    ),
+    "the main file of the proxy": tampering(
+        "cp /etc/nginx/nginx.conf.default /etc/nginx/nginx.conf", {"/etc/nginx/nginx.conf"}
+    ),
+    "data checksums": tampering(
+        CHECKSUMS_OFF, {f"no data checksums any more in {DATA}"}, POSTGRES, MATTERMOST
+    ),
+}
+
+
+@pytest.mark.parametrize("what", TAMPERINGS)
+def test_plan_sees_it_and_a_run_repairs_it(deployment: Deployment, what: str) -> None:
+    heals(deployment, TAMPERINGS[what], UNITS)
+
+
+@pytest.mark.parametrize("power", [False, True], ids=["killed", "power cut"])
+def test_a_cluster_that_was_half_made_is_made_anew(
+    lab: Lab, release: Path, tmp_path: Path, power: bool
+) -> None:
+    host = lab.up("struck", suite="el9")
+    try:
+        deployment = _described(lab, host, tmp_path, release)
+        assert strike(deployment, Blow("PostgreSQL | its cluster is made", 0.6, power))
+        deployment.deploy()
+        assert deployment.deploy().changed == ()
+        deployment.verify()
+    finally:
+        lab.down(host)

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,11 +41,14 @@ def main(
     steps = Steps(place.folder, environment(place.folder), paper.take)
     trial = Trial(place.inventory, steps)
     if trial.check():
-        paper.host |= about.read(trial.on_host(about.SCRIPT)[1])
+        paper.describe(trial)
         _ask(login, paper.host, yes=yes)
         paper.left = LEAVES
         paper.write()
-        if trial.deploy():
+        deployed = trial.deploy()
+        # Its packages have come meanwhile.
+        paper.describe(trial)
+        if deployed:
             trial.prove()
     click.echo(_farewell(place, paper.target, len(steps.problems)))
     return 1 if steps.problems else 0
@@ -61,6 +65,12 @@ class Paper:
     host: dict[str, str] = field(default_factory=dict)
     left: Sequence[str] = ("nothing on the host: it was not changed", *LEAVES[1:])
     steps: list[Step] = field(default_factory=list)
+
+    def describe(self, trial: Trial) -> None:
+        """Ask the host what it is, and write that down; a silent one stays as it was."""
+        with suppress(OperatorError):
+            self.host |= about.read(trial.on_host(about.SCRIPT)[1])
+        self.write()
 
     def take(self, step: Step) -> None:
         """Say how a step went, and write it down."""

@@ -51,8 +51,9 @@ FILES = {
     ),
     "/etc/sudoers.d/ubuntu": "Defaults use_pty\n",
     "/etc/update-motd.d/50-landscape-sysinfo": "#!/bin/sh\necho 'System load: 0.0'\n",
-    # Debian's 15 under the name of 14 would be given a parameter that 15 does not know.
-    "/etc/postgresql-common/createcluster.d/look-alike.conf": "stats_temp_directory = ''\n",
+    # Debian's 15 under the name of 14 would be given a parameter that 15 does not know; one whose
+    # folder can't be made is left out.
+    "/etc/postgresql-common/createcluster.d/look-alike.conf": "stats_temp_directory = '/none/x'\n",
     "/snap/bin/certbot": "#!/bin/sh\necho 'certbot of a snap'\n",
 }
 

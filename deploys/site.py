@@ -24,7 +24,7 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
         family=facts.family,
     )
     behind_firewall = firewall.before_start(site.settings.firewall)
-    checkpoint(name="every host has its ground")
+    checkpoint(name="all hosts are prepared")
 
     if "db" in roles and site.settings.postgres.local:
         postgres.deploy(
@@ -33,7 +33,7 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
             parameters=site.postgres_parameters(host.name, facts),
             before_start=behind_firewall,
         )
-    checkpoint(name="the database is there")
+    checkpoint(name="all databases are ready")
 
     if "app" in roles:
         mattermost.deploy(
@@ -49,7 +49,7 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
             administrator_email=site.administrator_email,
             administrator_password=site.secrets.admin_password,
         )
-    checkpoint(name="the server is there")
+    checkpoint(name="all servers are ready")
 
     if "proxy" in roles:
         pair = tls.deploy(

@@ -15,7 +15,6 @@ from tests.lab.truth import MATTERMOST, NGINX, heals, sql, tampering
 
 POSTGRES = "postgresql.service"
 UNITS = (POSTGRES, MATTERMOST, NGINX)
-SKIPPED = {"supported-platform": "a look-alike in the lab"}
 DATA = "/var/lib/pgsql/data"
 SETTINGS = "/etc/mattermost-host/postgresql"
 CHECKSUMS_OFF = (
@@ -25,7 +24,7 @@ CHECKSUMS_OFF = (
 
 
 def _described(lab: Lab, host: LabHost, folder: Path, release: Path) -> Deployment:
-    return Deployment(lab, host, folder, release, postgres={"version": 15}, skip=SKIPPED)
+    return Deployment(lab, host, folder, release, postgres={"version": 15})
 
 
 @pytest.fixture(scope="module")

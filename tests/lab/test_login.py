@@ -54,7 +54,7 @@ def test_setting_another_port_does_not_lock_us_out(
     """An operator who is about to move sshd opens the new port first, and still comes in."""
     deployment.site["firewall"] = {"ssh_port": 2022}
     deployment.write()
-    assert "Firewall | the rules are in force" in deployment.deploy().changed
+    assert "Firewall | firewall rules are loaded" in deployment.deploy().changed
     host = deployment.host
     host.run("systemd-run --unit=port-2022 python3 -m http.server 2022")
     host.run("for i in $(seq 50); do ss -Htln 'sport = 2022' | grep -q . && exit; sleep 0.1; done")

@@ -205,5 +205,5 @@ def test_broken_site_of_others_does_not_hide_behind_a_run_without_changes(
     assert "of-somebody-else" in refused.words, refused.output
     assert deployment.status() == 200
     host.run(f"rm {BROKEN}")
-    assert deployment.deploy().changed == ("NGINX | NGINX serves it",)
+    assert deployment.deploy().changed == ("NGINX | NGINX is running",)
     assert deployment.deploy().changed == ()

@@ -109,17 +109,17 @@ DATABASE_AND_KERNEL = Day(
         ),
         Edit(
             "sysctl -qw net.core.somaxconn=128",
-            "Base | the kernel parameters are in force",
+            "Base | kernel parameters are active",
             "[ $(cat /proc/sys/net/core/somaxconn) = 4096 ]",
         ),
         Edit(
             "rm /etc/sysctl.d/60-mattermost-host.conf",
-            "Base | our folder and the kernel parameters are in place",
+            "Base | kernel parameters are configured",
             "grep -q somaxconn /etc/sysctl.d/60-mattermost-host.conf",
         ),
         Edit(
             "apt-get purge -qy logrotate",
-            "Base | the tools that every host needs are installed",
+            "Base | basic packages are installed",
             "logrotate --version",
         ),
         Edit(
@@ -129,7 +129,7 @@ DATABASE_AND_KERNEL = Day(
         ),
         Edit(
             "nft add rule inet mattermost_host input tcp dport 5432 accept",
-            "Firewall | the rules are in force",
+            "Firewall | firewall rules are loaded",
             "! nft list table inet mattermost_host | grep -q 5432",
         ),
     ),
@@ -140,24 +140,24 @@ UNITS = Day(
     (
         Edit(
             "systemctl disable --now mattermost",
-            "Mattermost | the server runs it",
+            "Mattermost | the server is running",
             "systemctl -q is-active mattermost && systemctl -q is-enabled mattermost",
         ),
         Edit(
             "systemctl disable nginx",
-            "NGINX | NGINX serves it",
+            "NGINX | NGINX is running",
             "systemctl -q is-enabled nginx",
         ),
         Edit(
             "sed -i 's/^LimitNOFILE=.*/LimitNOFILE=512/' "
             "/etc/systemd/system/nginx.service.d/mattermost-host.conf",
-            "NGINX | its sandbox and limits are in place",
+            "NGINX | systemd sandbox and limits are in place",
             "! grep -q 'open files *512 ' /proc/$(systemctl show -p MainPID --value nginx)/limits"
             " && ! systemctl cat nginx | grep -q LimitNOFILE=512",
         ),
         Edit(
             "systemctl stop mattermost-firewall",
-            "Firewall | the rules are in force",
+            "Firewall | firewall rules are loaded",
             "nft list table inet mattermost_host",
         ),
     ),

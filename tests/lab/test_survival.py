@@ -33,11 +33,11 @@ def test_no_restart_is_lost_between_writing_and_restarting(
     wanted = 20 + attempt
     deployment.site["mattermost"]["settings"] = {"TeamSettings.MaxUsersPerTeam": wanted}
     deployment.write()
-    assert strike(deployment, Blow("Mattermost | the server runs it", 0.0))
+    assert strike(deployment, Blow("Mattermost | the server is running", 0.0))
     assert f'MAXUSERSPERTEAM="{wanted}"' in deployment.host.read(ENVIRONMENT), "killed too early"
     assert deployment.started("mattermost.service") == before, "killed too late: no proof"
     assert lost_restarts(deployment) == [ENVIRONMENT]
-    assert "Mattermost | the server runs it" in deployment.deploy().changed
+    assert "Mattermost | the server is running" in deployment.deploy().changed
     running = "tr '\\0' '\\n' < /proc/$(systemctl show -p MainPID --value mattermost)/environ"
     assert f"MAXUSERSPERTEAM={wanted}" in deployment.host.run(running).stdout
     assert deployment.deploy().changed == ()

@@ -13,17 +13,17 @@ KILLS, CUTS = 10, 4
 # The operations of a first run, and at most how many seconds after its beginning one is struck:
 # about what it takes. Each leaves something half done: packages, a release, files without restart.
 OPERATIONS = (
-    ("Base | the tools that every host needs are installed", 4.0),
+    ("Base | basic packages are installed", 4.0),
     ("Base | the locale en_US.UTF-8 is there", 1.0),
-    ("Base | our folder and the kernel parameters are in place", 0.2),
-    ("Firewall | the rules are in force", 0.2),
+    ("Base | kernel parameters are configured", 0.2),
+    ("Firewall | firewall rules are loaded", 0.2),
     ("PostgreSQL | PostgreSQL 15 is installed", 7.0),
     ("PostgreSQL | settings and access rules are in place", 0.2),
-    ("PostgreSQL | PostgreSQL runs with them", 1.0),
+    ("PostgreSQL | PostgreSQL is running", 1.0),
     ("PostgreSQL | role, database and schema belong to Mattermost", 0.3),
     ("Mattermost | release", 1.2),
     ("Mattermost | folders, settings and unit are in place", 0.3),
-    ("Mattermost | the server runs it", 0.5),
+    ("Mattermost | the server is running", 0.5),
     ("Mattermost | the administrator sysadmin exists", 0.2),
     ("NGINX | NGINX is installed", 1.5),
     ("NGINX | the tested configuration is in place", 0.3),

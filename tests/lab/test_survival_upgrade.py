@@ -14,15 +14,15 @@ SEED = 4
 KILLS, CUTS = 20, 6
 # What the upgrade changes, and at most how many seconds after its beginning each is struck.
 OPERATIONS = (
-    ("Base | our folder and the kernel parameters are in place", 0.2),
-    ("Firewall | the rules of the site's ports are in place", 0.2),
-    ("Firewall | the rules are in force", 0.2),
+    ("Base | kernel parameters are configured", 0.2),
+    ("Firewall | firewall rules are written", 0.2),
+    ("Firewall | firewall rules are loaded", 0.2),
     ("PostgreSQL | settings and access rules are in place", 0.2),
-    ("PostgreSQL | PostgreSQL runs with them", 1.5),
+    ("PostgreSQL | PostgreSQL is running", 1.5),
     ("Mattermost | folders, settings and unit are in place", 0.3),
-    ("Mattermost | the server runs it", 1.0),
+    ("Mattermost | the server is running", 1.0),
     ("NGINX | the tested configuration is in place", 0.3),
-    ("NGINX | NGINX serves it", 0.1),
+    ("NGINX | NGINX is running", 0.1),
 )
 BEFORE: Mapping[str, Mapping[str, Any]] = {"base": {}, "firewall": {}, "nginx": {}}
 AFTER: Mapping[str, Mapping[str, Any]] = {

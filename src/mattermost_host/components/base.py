@@ -58,7 +58,7 @@ def deploy(settings: Settings, facts: HostFacts) -> None:
     """Packages, locale, clock and kernel parameters."""
     family, timed = facts.family, keeps_time(settings, facts)
     packages.installed(
-        name="the tools that every host needs are installed",
+        name="basic packages are installed",
         packages=[
             *family.tools,
             family.locale_package,
@@ -74,7 +74,7 @@ def deploy(settings: Settings, facts: HostFacts) -> None:
     )
     wanted = kernel_parameters(facts.memory_mb) if settings.kernel_parameters else {}
     files.present(
-        name="our folder and the kernel parameters are in place",
+        name="kernel parameters are configured",
         entries=[
             Directory(FOLDER),
             File(
@@ -85,7 +85,7 @@ def deploy(settings: Settings, facts: HostFacts) -> None:
             File("/etc/modules-load.d/mattermost-host.conf", "tcp_bbr\n"),
         ],
     )
-    kernel.in_force(name="the kernel parameters are in force", parameters=wanted)
+    kernel.in_force(name="kernel parameters are active", parameters=wanted)
     if timed:
         running.running(name="the clock is synchronised", unit=family.clock.unit)
 

@@ -93,12 +93,12 @@ def deploy(
 
 def _in_nftables(settings: Settings, opened: Sequence["Opening"]) -> None:
     if not settings.enabled:
-        ruleset.unloaded(name="our rules are out of the kernel", unit=UNIT, table=TABLE)
-        files.present(name="our firewall is gone", entries=[Absent(UNIT_FILE), Absent(RULES)])
+        ruleset.unloaded(name="firewall rules are unloaded", unit=UNIT, table=TABLE)
+        files.present(name="firewall files are removed", entries=[Absent(UNIT_FILE), Absent(RULES)])
         return
     rules = [accept_rule(one) for one in opened]
     written = files.present(
-        name="the rules of the site's ports are in place",
+        name="firewall rules are written",
         entries=[
             File(
                 RULES,
@@ -119,7 +119,7 @@ def _in_nftables(settings: Settings, opened: Sequence["Opening"]) -> None:
         check=Check(f'nft -c -f "$stage{RULES}"'),
     )
     ruleset.loaded(
-        name="the rules are in force",
+        name="firewall rules are loaded",
         rules=ruleset.RulesState(unit=UNIT, table=TABLE, listing=LISTING, loaded=LOADED),
         unit_file=UNIT_FILE,
         after=(written,),
@@ -133,13 +133,13 @@ def _in_firewalld(settings: Settings, opened: Sequence["Opening"]) -> None:
             name="our policies are out of firewalld", policies=policies, files=FIREWALLD_FILES
         )
         files.present(
-            name="our firewall is gone",
+            name="firewall files are removed",
             entries=[Absent(path) for path in (UNIT_FILE, *FIREWALLD_FILES)],
         )
         return
     forbidden = File(FORWARD_POLICY, render("firewall/forward.xml.j2"), guards=True)
     written = files.present(
-        name="the rules of the site's ports are in place",
+        name="firewall rules are written",
         entries=[
             File(
                 POLICY,
@@ -160,7 +160,7 @@ def _in_firewalld(settings: Settings, opened: Sequence["Opening"]) -> None:
         ),
     )
     firewalld.in_force(
-        name="the rules are in force", policies=policies, unit_file=UNIT_FILE, after=(written,)
+        name="firewall rules are loaded", policies=policies, unit_file=UNIT_FILE, after=(written,)
     )
 
 

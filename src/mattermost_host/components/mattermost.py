@@ -144,7 +144,7 @@ def deploy(
         check=Check(understood(UNIT_FILE)),
     )
     running.running(
-        name="the server runs it",
+        name="the server is running",
         unit=UNIT,
         restart_on=[*READ_AT_START, *release.read_at_start(wanted.folder)],
         restart_after=[written, switched],
@@ -165,12 +165,12 @@ def _deploy_release(wanted: Release, brotli: bool, manager: PackageManager) -> O
     needed = ["tar", "gzip", *(["brotli"] if brotli else [])]
     packages.installed(name="tools for the release are installed", packages=needed, manager=manager)
     files.present(
-        name="the folders of the releases are in place",
+        name="release folders are in place",
         entries=[Directory(path) for path in (HOME, RELEASES, MANIFESTS)],
     )
     release.unpacked(name=f"release {wanted.folder} is unpacked", release=wanted)
     switched = release.switched(name=f"release {wanted.folder} is current", release=wanted)
-    release.pruned(name="no release is kept that is not needed", release=wanted)
+    release.pruned(name="old releases are removed", release=wanted)
     return switched
 
 

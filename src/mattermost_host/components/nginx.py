@@ -152,7 +152,7 @@ def deploy(
     _confine(family, serving)
     site = site_configuration(settings, serving, nginx_version, ipv6=ipv6, brotli=bool(brotli))
     service = files.present(
-        name="its sandbox and limits are in place",
+        name="systemd sandbox and limits are in place",
         entries=list(_unit_files(sizing, before_start)),
     )
     written = files.present(
@@ -161,7 +161,7 @@ def deploy(
         check=Check(f'nginx -t -q -c "$stage{MAIN}"', tree=FOLDER),
     )
     running.running(
-        name="NGINX serves it",
+        name="NGINX is running",
         unit=UNIT,
         restart_on=[DROP_IN_FOLDER],
         reload_on=[MAIN, SITE, serving.certificate, serving.key],
@@ -178,7 +178,7 @@ def _unit_files(sizing: NginxSizing, before_start: Sequence[str]) -> Iterator[En
 
 
 def _confine(family: Family, serving: Serving) -> None:
-    account.unprivileged(name="its account is no administrator", user=family.nginx.user)
+    account.unprivileged(name="the account is unprivileged", user=family.nginx.user)
     if family.selinux:
         way = serving.upstreams, serving.certificate, serving.acme_folder
         for_proxy(*way, name="SELinux allows its way to the server")

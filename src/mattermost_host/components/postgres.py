@@ -149,7 +149,7 @@ def deploy(
     version, layout = major(settings, facts), cluster(settings, facts)
     of_unit, drop_in, access = files_of(layout)
     _installed(settings, facts, layout)
-    account.unprivileged(name="its account is no administrator", user=USER, login="/bin/bash")
+    account.unprivileged(name="the account is unprivileged", user=USER, login="/bin/bash")
     if layout.setup:
         cluster_of_host.made(name="its cluster is made", cluster=layout, locale=LOCALE)
     # What had the port when the cluster was made gave it another one.
@@ -165,7 +165,7 @@ def deploy(
         entries=list(_entries(layout, wanted, before_start)),
     )
     running.running(
-        name="PostgreSQL runs with them",
+        name="PostgreSQL is running",
         unit=layout.unit,
         restart_on=[of_unit, drop_in],
         reload_on=[access],

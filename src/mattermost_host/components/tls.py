@@ -104,7 +104,7 @@ def deploy(
     if settings.mode != "acme":
         assert pair is not None
         files.present(
-            name="their folder is there, and nothing of ACME",
+            name="the certificate folder exists, without ACME files",
             entries=[*_folders(), *_nothing_of_acme(family.certbot)],
         )
         return files.present(
@@ -118,11 +118,11 @@ def deploy(
         manager=family.package_manager,
     )
     files.present(
-        name="certbot finds its way to the proxy",
+        name="certbot is configured",
         entries=[*_folders(), *_acme_files(settings, family.certbot)],
     )
     return acme.standing(
-        name="a certificate stands until the first one is issued",
+        name="a temporary certificate is in place",
         place=place_of(family.certbot),
         server_name=server_name,
     )
@@ -141,7 +141,7 @@ def issue(settings: Settings, *, family: Family, server_name: str) -> None:
         authorities=ACME_AUTHORITIES if settings.ca_bundle else None,
     )
     acme.issued(name="the certificate is issued", place=place_of(family.certbot), order=order)
-    running.running(name="certbot renews it", unit=family.certbot.timer)
+    running.running(name="automatic renewal is enabled", unit=family.certbot.timer)
 
 
 def place_of(certbot: Certbot) -> acme.Place:

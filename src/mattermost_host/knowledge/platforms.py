@@ -14,9 +14,9 @@ from mattermost_host.knowledge.families import DEBIAN, ENTERPRISE_LINUX, Family
 from mattermost_host.knowledge.repositories import ORACLE, REBUILDS, RED_HAT, Repositories
 from mattermost_host.support.errors import OperatorError
 
-State = Literal["supported", "not built", "ended", "too old", "community"]
-"""``not built``: its deployment is still to be written. ``too old``: Mattermost's releases of today
-don't start there. ``community``: the vendor names it without support in production."""
+State = Literal["supported", "ended", "too old", "community"]
+"""``too old``: Mattermost's releases of today don't start there.
+``community``: the vendor names it without support in production."""
 
 BROTLI = "libnginx-mod-http-brotli-static"
 LAST_FOR_EL_8 = "11.11"
@@ -70,7 +70,7 @@ def _enterprise_linux_9(
         distribution,
         "9",
         name,
-        "not built",
+        "supported",
         last_day,
         ENTERPRISE_LINUX,
         (2, 34),
@@ -211,12 +211,18 @@ def way_out(today: date | None = None) -> str:
 
 def _good(today: date) -> Iterator[str]:
     good = [
-        one
+        (_sold_as(one), one.release)
         for one in PLATFORMS
         if one.state == "supported" and one.last_day and one.last_day >= today
     ]
-    for name in dict.fromkeys(one.name for one in good):
-        yield f"{name} {' or '.join(one.release for one in good if one.name == name)}"
+    for name in dict.fromkeys(name for name, _ in good):
+        releases = dict.fromkeys(release for known, release in good if known == name)
+        yield f"{name} {' or '.join(releases)}"
+
+
+def _sold_as(one: Platform) -> str:
+    """The rebuilds of Enterprise Linux are one choice."""
+    return ENTERPRISE_LINUX.name if one.family is ENTERPRISE_LINUX else one.name
 
 
 def refusal(distribution: str, release: str) -> str | None:
@@ -247,8 +253,6 @@ def _reason(found: Platform | None, distribution: str) -> str:
         return f"this {'release of it' if known else 'distribution'} has not been tried"
     if found.state == "community":
         return "the vendor leaves it to the community, without support in production"
-    if found.state == "not built":
-        return "its deployment is not built yet"
     if found.state == "too old":
         return f"Mattermost {found.last_mattermost} was the last release for it"
     last = f", and Mattermost {found.last_mattermost} was the last for it"

@@ -11,15 +11,15 @@ def known(family: Family, platform: Platform, architecture: str, major: int) -> 
     """Keep the repository known to the package manager, for PostgreSQL ``major``."""
     key = family.pgdg.keys[architecture]
     if key.url:
-        signing_key.present(name="the key of PGDG is installed", key=key)
+        signing_key.present(name="PGDG's signing key is installed", key=key)
     else:
         packages.installed(
-            name="the key of PGDG is installed",
+            name="PGDG's signing key is installed",
             packages=family.pgdg.key_packages,
             manager=family.package_manager,
         )
     source = File(family.pgdg.source, _source(family, platform, key, major))
-    files.present(name="PGDG's repository is known", entries=[source])
+    files.present(name="PGDG's repository is configured", entries=[source])
 
 
 def _source(family: Family, platform: Platform, key: Key, major: int) -> str:

@@ -29,9 +29,9 @@ def _fresh(settings: Settings | None = None, facts: HostFacts = DEBIAN_12) -> Pl
 def test_a_fresh_host() -> None:
     result = _fresh()
     assert result.changed == [
-        "Base | the tools that every host needs are installed",
+        "Base | basic packages are installed",
         "Base | the locale en_US.UTF-8 is there",
-        "Base | our folder and the kernel parameters are in place",
+        "Base | kernel parameters are configured",
         "Base | the clock is synchronised",
     ]
     assert "nftables locales" in result.steps[0].shell
@@ -40,8 +40,8 @@ def test_a_fresh_host() -> None:
 
 def test_a_fresh_host_of_enterprise_linux() -> None:
     result = _fresh(facts=replace(ROCKY_9, packages=()))
-    tools = result.step("the tools that every host needs are installed").shell
-    assert "$dnf install ca-certificates logrotate firewalld " in tools
+    tools = result.step("basic packages are installed").shell
+    assert "$dnf install ca-certificates logrotate tar firewalld " in tools
     assert " glibc-langpack-en chrony " in tools
     assert "reinstall glibc-langpack-en" in result.step("the locale en_US.UTF-8 is there").shell
     assert "chronyd.service" in result.step("the clock is synchronised").shell
@@ -82,7 +82,7 @@ def test_parameters_of_the_kernel_that_differ_are_set_now() -> None:
     found = {KernelParameters(tuple(wanted)): {**wanted, "net.core.somaxconn": "128"}}
     answer = answering(found, converged(_fresh()))
     result = plan(base.deploy, Settings(), DEBIAN_12, answer=answer)
-    assert result.changed == ["Base | the kernel parameters are in force"]
+    assert result.changed == ["Base | kernel parameters are active"]
     assert "net.core.somaxconn='4096'" in result.shell
 
 

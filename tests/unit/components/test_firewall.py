@@ -41,8 +41,8 @@ def _rules(surfaces: list[Surface], peers: tuple[Peer, ...] = PEERS) -> list[str
 def test_a_fresh_host() -> None:
     result = _fresh()
     assert result.changed == [
-        "Firewall | the rules of the site's ports are in place",
-        "Firewall | the rules are in force",
+        "Firewall | firewall rules are written",
+        "Firewall | firewall rules are loaded",
     ]
     assert set(result.written) == {RULES, UNIT_FILE}
     tested, placed = result.shell.index("nft -c -f"), result.shell.index("place /etc")
@@ -109,8 +109,8 @@ def test_switched_off_it_is_removed() -> None:
     there = answering({TableExists(firewall.UNIT, firewall.TABLE): True}, converged(_fresh()))
     removed = plan(firewall.deploy, off, WEB, PEERS, DEBIAN, answer=there)
     assert removed.changed == [
-        "Firewall | our rules are out of the kernel",
-        "Firewall | our firewall is gone",
+        "Firewall | firewall rules are unloaded",
+        "Firewall | firewall files are removed",
     ]
 
 

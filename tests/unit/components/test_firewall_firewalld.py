@@ -64,8 +64,8 @@ def _opened(rule: xml.Element) -> str:
 def test_a_fresh_host() -> None:
     result = _fresh()
     assert result.changed == [
-        "Firewall | the rules of the site's ports are in place",
-        "Firewall | the rules are in force",
+        "Firewall | firewall rules are written",
+        "Firewall | firewall rules are loaded",
     ]
     assert set(result.written) == {POLICY, FORWARD_POLICY, PROGRAM, UNIT_FILE}
     assert result.shell.index("--check-config") < result.shell.index("place /etc")
@@ -124,7 +124,7 @@ def test_switched_off_it_is_removed() -> None:
 
     assert switched_off(Found(first=True)).changed == [
         "Firewall | our policies are out of firewalld",
-        "Firewall | our firewall is gone",
+        "Firewall | firewall files are removed",
     ]
     gone = {entry.path for entry in switched_off(Found(first=True)).entries}
     assert gone == {POLICY, FORWARD_POLICY, PROGRAM, UNIT_FILE}

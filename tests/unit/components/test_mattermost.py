@@ -79,11 +79,11 @@ def test_a_fresh_host(deployed: Deployed) -> None:
     assert deployed().changed == [
         "Mattermost | the account mattermost exists",
         "Mattermost | tools for the release are installed",
-        "Mattermost | the folders of the releases are in place",
+        "Mattermost | release folders are in place",
         "Mattermost | release 11.7.9 is unpacked",
         "Mattermost | release 11.7.9 is current",
         "Mattermost | folders, settings and unit are in place",
-        "Mattermost | the server runs it",
+        "Mattermost | the server is running",
         "Mattermost | the administrator sysadmin exists",
     ]
 
@@ -119,7 +119,7 @@ def test_one_setting_is_one_file(deployed: Deployed, settings: dict[str, Any], p
     assert files_that_differ(fresh, deployed(settings=settings)) == {path}
     changed = deployed(answer=converged(fresh), settings=settings).changed
     assert changed[0] == "Mattermost | folders, settings and unit are in place"
-    assert set(changed[1:]) <= {"Mattermost | the server runs it"}
+    assert set(changed[1:]) <= {"Mattermost | the server is running"}
 
 
 def test_a_licence_is_a_private_file_and_goes_with_its_setting(deployed: Deployed) -> None:

@@ -21,9 +21,9 @@ def test_a_fresh_host() -> None:
     result = planned()
     assert result.changed == [
         "NGINX | NGINX is installed",
-        "NGINX | its sandbox and limits are in place",
+        "NGINX | systemd sandbox and limits are in place",
         "NGINX | the tested configuration is in place",
-        "NGINX | NGINX serves it",
+        "NGINX | NGINX is running",
     ]
     assert set(result.written) == {DROP_IN, MAIN, SITE}
     assert Absent("/etc/nginx/sites-enabled/default") in result.entries
@@ -53,14 +53,14 @@ def test_one_change_is_one_file_and_a_reload(changed: dict[str, Any], path: str,
     result = planned(answer=converged(fresh), **changed)
     assert result.changed == [
         "NGINX | the tested configuration is in place",
-        "NGINX | NGINX serves it",
+        "NGINX | NGINX is running",
     ]
     assert f"systemctl {verb} nginx.service" in result.shell
 
 
 def test_a_plan_foresees_the_reload_of_a_new_pair() -> None:
     result = planned(answer=converged(planned()), gone=MAIN)
-    assert result.changed == ["the pair is in place", "NGINX | NGINX serves it"]
+    assert result.changed == ["the pair is in place", "NGINX | NGINX is running"]
     assert "systemctl reload nginx.service" in result.shell
 
 
@@ -70,7 +70,7 @@ def test_a_renewed_certificate_is_reloaded() -> None:
     assert {CERTIFICATE, KEY, SITE, MAIN} <= set(question.reload_on)
     renewed = UnitState(active=True, enabled=True, to_reload=(CERTIFICATE,))
     result = planned(answer=answering({question: renewed}, converged(fresh)))
-    assert result.changed == ["NGINX | NGINX serves it"]
+    assert result.changed == ["NGINX | NGINX is running"]
     assert "systemctl reload nginx.service" in result.shell
 
 

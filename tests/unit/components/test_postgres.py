@@ -39,7 +39,7 @@ def test_a_fresh_host() -> None:
     assert result.changed == [
         "PostgreSQL | PostgreSQL 15 is installed",
         "PostgreSQL | settings and access rules are in place",
-        "PostgreSQL | PostgreSQL runs with them",
+        "PostgreSQL | PostgreSQL is running",
         "PostgreSQL | role, database and schema belong to Mattermost",
     ]
     assert result.steps[0].shell.endswith(" install postgresql-15")
@@ -72,7 +72,7 @@ def test_one_parameter_is_one_file_and_a_restart() -> None:
     result = _fresh(parameters=larger, answer=converged(_fresh()))
     assert result.changed == [
         "PostgreSQL | settings and access rules are in place",
-        "PostgreSQL | PostgreSQL runs with them",
+        "PostgreSQL | PostgreSQL is running",
     ]
     assert "systemctl restart postgresql@15-main.service" in result.shell
 

@@ -37,7 +37,7 @@ def test_a_fresh_host_gets_a_cluster_before_its_settings() -> None:
         "PostgreSQL | PostgreSQL 16 is installed",
         "PostgreSQL | its cluster is made",
         "PostgreSQL | settings and access rules are in place",
-        "PostgreSQL | PostgreSQL runs with them",
+        "PostgreSQL | PostgreSQL is running",
         "PostgreSQL | role, database and schema belong to Mattermost",
     ]
     assert "postgresql-server postgresql-contrib" in result.step("is installed").shell
@@ -100,7 +100,7 @@ def test_each_architecture_has_its_own_key() -> None:
     source = result.text("/etc/yum.repos.d/mattermost-host-pgdg.repo")
     assert "PGDG-RPM-GPG-KEY-AARCH64-RHEL" in source
     assert (
-        "B031F89FC983E98262906B6E177B343BB9738825" in result.step("key of PGDG is installed").shell
+        "B031F89FC983E98262906B6E177B343BB9738825" in result.step("signing key is installed").shell
     )
 
 

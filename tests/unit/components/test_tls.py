@@ -28,7 +28,7 @@ NOW = datetime.now(UTC)
 AUTHORITY = certificates.new_authority("test", NOW - timedelta(minutes=1))
 PAIR = certificates.new_leaf(AUTHORITY, [NAME], NOW)
 ACME = Settings(mode="acme", directory="https://acme.test/dir", email="admin@example.com")
-STANDING = "a certificate stands until the first one is issued"
+STANDING = "a temporary certificate is in place"
 RENEW = "Have it renewed, put the new one into the same file, and deploy."
 ISSUED = "the certificate is issued"
 
@@ -61,7 +61,7 @@ def test_pair_is_put_in_place_and_its_key_only_by_standard_input() -> None:
     assert "PRIVATE KEY" not in result.shell
     assert "PRIVATE KEY" not in repr(result.entries)
     assert [step.name for step in result.steps] == [
-        "TLS | their folder is there, and nothing of ACME",
+        "TLS | the certificate folder exists, without ACME files",
         "TLS | certificate and key are in place",
     ]
 
@@ -90,10 +90,10 @@ def test_acme_on_a_fresh_host_starts_with_a_placeholder() -> None:
     result = planned(ACME, CertificateState())
     assert [step.name for step in result.steps] == [
         "TLS | certbot is installed",
-        "TLS | certbot finds its way to the proxy",
-        "TLS | a certificate stands until the first one is issued",
+        "TLS | certbot is configured",
+        "TLS | a temporary certificate is in place",
         "TLS | the certificate is issued",
-        "TLS | certbot renews it",
+        "TLS | automatic renewal is enabled",
     ]
     assert all(step.changes for step in result.steps)
     assert "PRIVATE KEY" not in result.shell
@@ -295,5 +295,5 @@ def test_on_enterprise_linux_certbot_of_epel_renews_it(tmp_path: Path) -> None:
     result = plan(both)
     renewal = "/etc/systemd/system/certbot-renew.service.d/mattermost-host.conf"
     assert "REQUESTS_CA_BUNDLE" in result.text(renewal)
-    assert "certbot-renew.timer" in result.step("certbot renews it").shell
+    assert "certbot-renew.timer" in result.step("automatic renewal is enabled").shell
     assert tls.surface(ACME, place(ROCKY_9)).units == (Unit("certbot-renew.timer"),)

@@ -19,6 +19,10 @@ SUPPORTED = [one for one in platforms.PLATFORMS if one.state == "supported"]
         ("debian", "13"),
         ("ubuntu", "22.04"),
         ("ubuntu", "24.04"),
+        ("rhel", "9.6"),
+        ("almalinux", "9.6"),
+        ("rocky", "9.4"),
+        ("ol", "9.5"),
     ],
 )
 def test_the_supported_systems(distribution: str, release: str) -> None:
@@ -30,12 +34,12 @@ def test_debian_11_is_let_through_with_a_warning() -> None:
     assert platforms.refusal("debian", "11") is None
     assert platforms.warning("debian", "11", TODAY) == (
         "Free security updates for Debian 11 ended on 2026-08-31. Set up a host with Debian 13 or "
-        "12 or Ubuntu 24.04 or 22.04 and deploy to that one."
+        "12 or Ubuntu 24.04 or 22.04 or Enterprise Linux 9 and deploy to that one."
     )
 
 
 def test_the_way_out_names_no_system_whose_updates_have_ended() -> None:
-    assert "Ubuntu 24.04 and deploy" in platforms.way_out(date(2028, 1, 1))
+    assert "Ubuntu 24.04 or Enterprise Linux 9 and deploy" in platforms.way_out(date(2028, 1, 1))
 
 
 @pytest.mark.parametrize(
@@ -73,16 +77,6 @@ def test_the_way_out_names_no_system_whose_updates_have_ended() -> None:
             "8.10",
             "Red Hat Enterprise Linux 8.10 is not supported: Mattermost 11.11 was the last release "
             "for it.",
-        ),
-        (
-            "rocky",
-            "9.4",
-            "Rocky Linux 9.4 is not supported: its deployment is not built yet.",
-        ),
-        (
-            "ol",
-            "9",
-            "Oracle Linux 9 is not supported: its deployment is not built yet.",
         ),
         (
             "ubuntu",
@@ -180,7 +174,7 @@ def test_of_a_supported_system_everything_is_known(platform: platforms.Platform)
     assert platform.glibc
     assert binaries.glibc_verdict(".".join(map(str, platform.glibc)), "11.7.9") is None
     assert platform.family and platform.last_day and platform.postgresql
-    assert platform.nginx and platform.code_name
+    assert platform.nginx and (platform.code_name or platform.nginx_stream)
 
 
 def test_each_system_has_one_row() -> None:

@@ -18,7 +18,7 @@ RESTART = Change("mm.service", "runs since before /etc/x changed", "restart")
 RELOAD = Change("nginx.service", "has not read /etc/z since it changed", "reload")
 FILES = Step("files are in place", (EDITED, OPENED))
 RUNNING = Step("the server runs", (RESTART,))
-RELOADED = Step("NGINX serves it", (RELOAD,))
+RELOADED = Step("NGINX is running", (RELOAD,))
 DRIFTED = Plan({"mm1": (FILES, RUNNING, RELOADED)}, {"mm1": ("packages are installed",)})
 RIGHT = Plan({"mm1": ()}, {"mm1": ("packages are installed",)})
 

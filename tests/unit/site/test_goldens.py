@@ -39,9 +39,7 @@ SHAPES: Mapping[str, dict[str, Any]] = {
         "nginx": {"trusted_proxies": ["10.0.0.0/8", "2001:db8::/32"]},
         "firewall": {"ssh_from": ["192.0.2.0/24"], "forward": True},
     },
-    "enterprise-linux": {
-        "skip": {"supported-platform": "it is not released yet"},
-    },
+    "enterprise-linux": {},
 }
 
 FACTS: Mapping[str, HostFacts] = {"enterprise-linux": ROCKY_9}

@@ -48,7 +48,7 @@ def test_every_inventory_of_the_project_loads(path: Path, tmp_path: Path) -> Non
     assert names
 
 
-@pytest.mark.parametrize("distribution", ["rocky", "fedora", ""])
+@pytest.mark.parametrize("distribution", ["fedora", ""])
 def test_a_platform_that_is_not_deployed_yet_is_refused_by_name(
     tmp_path: Path, distribution: str
 ) -> None:

@@ -86,6 +86,8 @@ mv /usr/sbin/matchpathcon /usr/libexec/look-alike/matchpathcon
 for tool in getenforce setenforce selinuxenabled getsebool setsebool sestatus restorecon matchpathcon; do
     ln -sf ../libexec/look-alike/selinux-tool /usr/sbin/$tool
 done
+# The kernel has no SELinux: Debian would mark the root to be labelled anew, and then boot for that.
+ln -sf /dev/null /etc/systemd/system/selinux-autorelabel-mark.service
 rm -f /usr/bin/sestatus
 
 python3 /build/image/packages.py

@@ -255,10 +255,12 @@ def _database(asked: AskDatabase) -> Iterator[Item]:
 
 def _database_parameters(asked: AskDatabase, psql: str) -> Iterator[Item]:
     for parameter in asked.parameters:
+        # PostgreSQL says of its files' places that nobody set them, whoever did.
+        from_file = f"source = 'override' or sourcefile = '{asked.parameters_file}'"
         yield Lasting(
             f"the parameter {parameter} is the file's",
-            f"""{psql} -c "select sourcefile from pg_settings where name='{parameter}'\"""",
-            asked.parameters_file,
+            f"""{psql} -c "select {from_file} from pg_settings where name='{parameter}'\"""",
+            "t",
             f'{psql} -c "ALTER SYSTEM RESET {parameter}" -c "select pg_reload_conf()"',
         )
     pending = f'{psql} -c "select count(*) from pg_settings where pending_restart"'

@@ -40,9 +40,9 @@ def measure(place: Place) -> Outcome:
     host.run("apt-get -q -y install python3-apt")
     stock = Stock(place.folder / "stock", place.items, inventory)
     ansible = Ansible(place.folder / "ansible", place.items, place.lab, [host])
-    _same_state(place, STOCK, lambda: stock.run()[0])
-    _same_state(place, MITOGEN, lambda: ansible.run(mitogen=True)[0])
-    _same_state(place, ANSIBLE, lambda: ansible.run()[0])
+    _same_state(place, STOCK, stock.run)
+    _same_state(place, MITOGEN, lambda: ansible.run(mitogen=True))
+    _same_state(place, ANSIBLE, ansible.run)
     works: dict[str, tuple[int, Callable[[], Ran]]] = {
         OURS: (place.times, lambda: sites.unchanged(inventory)),
         EXEC: (place.times, lambda: sites.pyinfra(str(inventory), "exec", "--", "true")),
@@ -59,14 +59,15 @@ def measure(place: Place) -> Outcome:
     return _outcome(place, taken, counts, host)
 
 
-def _same_state(place: Place, rival: str, changed: Callable[[], int]) -> None:
+def _same_state(place: Place, rival: str, play: Callable[[], tuple[int, Ran]]) -> None:
     """Edit the host by hand; ``rival`` finds each edit and leaves nothing for ours to do."""
     say(f"does {rival} describe the same state?")
     for edit in TAMPERING:
         place.deployed.run(edit)
-    found = changed()
+    found, done = play()
     if found != len(TAMPERING):
-        raise Failed(f"{rival} changed {found} items after {len(TAMPERING)} edits by hand")
+        edits = f"{len(TAMPERING)} edits by hand"
+        raise Failed(f"{rival} changed {found} items after {edits}:\n{done.output}")
     sites.unchanged(place.inventory)
 
 

@@ -217,6 +217,7 @@ class DirectPing(Question[Ping]):
     """The server asked on its own host, past the proxy."""
 
     about = "the server's own answer to a ping"
+    waits = True
 
     address: str
     port: int

@@ -53,6 +53,7 @@ class AskCluster(Question[Cluster]):
     """Role, database, schema, peer authentication and our parameters of the local cluster."""
 
     about = "the PostgreSQL cluster"
+    waits = True
 
     name: str
     port: int
@@ -68,7 +69,8 @@ class AskCluster(Question[Cluster]):
         become = f"timeout {PATIENCE_S} runuser -u {self.name}"
         as_server = f"{become} -- psql -X -At -w -p {self.port} -d {self.name}"
         return (
-            f'{psql} -At -F "|" -d postgres -c "{catalogue}"\n'
+            # One that hangs has been waited for long enough.
+            f'{psql} -At -F "|" -d postgres -c "{catalogue}"; [ $? != 124 ] || exit 0\n'
             f'{psql} -At -d {self.name} -c "{inside}"\n'
             f"{as_server} -c \"select 'peer|'||current_user\""
         )

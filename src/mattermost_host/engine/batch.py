@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
-from mattermost_host.engine.shell import limited, side_by_side
+from mattermost_host.engine.shell import limited, shares, side_by_side
 
 MARKER = "=mattermost-host="
 TOGETHER_S = 30
@@ -28,6 +28,8 @@ class Question(ABC, Generic[T]):
 
     about: ClassVar[str] = ""
     """What it asks about, in words; a field's name in braces is its value."""
+    waits: ClassVar[bool] = False
+    """Whether it may wait for a process that hangs: all such questions wait at the same time."""
 
     @abstractmethod
     def script(self) -> str:
@@ -79,15 +81,19 @@ def packed(questions: Sequence[Question[Any]], *, alone: bool = False) -> str:
     """One script that asks all; ``alone``: none is joined, each has its own limit of time."""
     if alone:
         scripts = [_alone(question) for question in questions]
-        return f"echo '{MARKER}'\n{side_by_side(scripts)}\n:"
-    asked = [question for question, _ in _joined(questions)]
+        return f"echo '{MARKER}'\n{side_by_side(shares(scripts))}\n:"
+    dealt = _dealt(questions)
+    asked = [question for share in dealt for question, _ in share]
     shared = {text: f"shared_{at}" for at, text in enumerate(_functions(asked))}
     definitions = [f"{name}() {{\n{text}\n}}" for text, name in shared.items()]
     scripts = [
         # The empty line ends an answer that does not end its last.
-        f"({shared.get(question.functions, ':')}\n{question.script()}\n) 2>/dev/null\n"
-        f"printf '\\n{MARKER}\\n'"
-        for question in asked
+        [
+            f"({shared.get(question.functions, ':')}\n{question.script()}\n) 2>/dev/null\n"
+            f"printf '\\n{MARKER}\\n'"
+            for question, _ in share
+        ]
+        for share in dealt
     ]
     script = "\n".join([*definitions, f"echo '{MARKER}'", side_by_side(scripts)])
     return f"{limited(script, TOGETHER_S)}\n:"
@@ -110,7 +116,8 @@ def unpacked(
 ) -> dict[Question[Any], Any]:
     """The answers in what ``packed`` printed; what was cut off is not among them."""
     found: dict[Question[Any], Any] = {}
-    sent = [(one, [one]) for one in questions] if alone else _joined(questions)
+    together = [sent for share in _dealt(questions) for sent in share]
+    sent = [(one, [one]) for one in questions] if alone else together
     for (asked, parts), answer in zip(sent, _sections(lines), strict=False):
         if answer is not None:
             found |= _understood(asked, parts, answer)
@@ -143,14 +150,21 @@ def _sections(lines: Iterable[str]) -> Iterator[list[str] | None]:
         section = []
 
 
-def _joined(
-    questions: Sequence[Question[Any]],
-) -> list[tuple[Question[Any], list[Question[Any]]]]:
+_Sent = tuple[Question[Any], list[Question[Any]]]
+
+
+def _dealt(questions: Sequence[Question[Any]]) -> list[list[_Sent]]:
+    """What is sent, in the shares that are asked at the same time."""
+    sent = _joined(questions)
+    return shares([one for one in sent if not one[0].waits], [one for one in sent if one[0].waits])
+
+
+def _joined(questions: Sequence[Question[Any]]) -> list[_Sent]:
     """The questions to send, and those that each of them answers."""
     kinds: dict[type[Question[Any]], list[Question[Any]]] = {}
     for question in questions:
         kinds.setdefault(type(question), []).append(question)
-    sent: list[tuple[Question[Any], list[Question[Any]]]] = []
+    sent: list[_Sent] = []
     for kind, alike in kinds.items():
         together = kind.joined(alike)
         sent += [(together, alike)] if together else [(one, [one]) for one in alike]

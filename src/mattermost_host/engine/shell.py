@@ -5,6 +5,7 @@ it is, reads a few plain words only, and no process list and no journal of sudo 
 """
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 FIXED = f"LC_ALL=C PATH={PATH}; export LC_ALL PATH; unset LANGUAGE ENV BASH_ENV CDPATH; umask 022"
@@ -14,6 +15,7 @@ BEGIN = "=mattermost-host-begins="
 PROGRESS = "=mattermost-host-says="
 """A line of output that begins with this is shown to the operator while the command runs."""
 WAIT_S = 600
+T = TypeVar("T")
 AT_ONCE = 3
 """More gained nothing on hosts with two processors; each costs two processes."""
 
@@ -46,13 +48,13 @@ def exclusive(descriptor: int, holder: str) -> str:
     )
 
 
-def side_by_side(scripts: Sequence[str]) -> str:
-    """One script that runs ``scripts``, some of them in order in each of few shells.
+def side_by_side(shares: Sequence[Sequence[str]]) -> str:
+    """One script that runs the scripts of each share in order, and the shares at the same time.
 
     Each shell's output waits in a pipe until those before it have been printed, so nothing is
     left behind on the host, whatever ends the run.
     """
-    shells = ["\n".join(some) for some in _shares(scripts)]
+    shells = ["\n".join(share) for share in shares]
     together = shells[0] if shells else ":"
     for shell in shells[1:]:
         # The braces: a shell that reads its script from standard input reads all of it first.
@@ -60,7 +62,11 @@ def side_by_side(scripts: Sequence[str]) -> str:
     return f"{{\n{together}\n}} </dev/null"
 
 
-def _shares(scripts: Sequence[str]) -> list[Sequence[str]]:
-    """The scripts in ``AT_ONCE`` shares of about the same length, in their order."""
-    share = -(-len(scripts) // AT_ONCE)
-    return [scripts[start : start + share] for start in range(0, len(scripts), share or 1)]
+def shares(items: Sequence[T], waiting: Sequence[T] = ()) -> list[list[T]]:
+    """``items`` in ``AT_ONCE`` shares of about the same length; no two ``waiting`` ones in one."""
+    count = max(AT_ONCE, len(waiting))
+    length = -(-len(items) // count)
+    dealt = [
+        [*items[at * length : (at + 1) * length], *waiting[at : at + 1]] for at in range(count)
+    ]
+    return [share for share in dealt if share]

@@ -17,9 +17,8 @@ from pyinfra.api.operation import OperationMeta
 from mattermost_host.engine.batch import Question
 from mattermost_host.engine.explanations import Change, explain
 from mattermost_host.engine.questions import ask, changing, expect
+from mattermost_host.ops.probe import PATIENCE_S
 
-LOOK_S = 4
-"""A server that works answers in milliseconds; one that hangs is to be named, not waited for."""
 USERS = "http://local/api/v4/users"
 OTHERS = "others:"
 REMEDY = (
@@ -34,12 +33,13 @@ class AskUser(Question["Found"]):
     """The user ``username``, by the server's local socket, and who else is an administrator."""
 
     about = "the server's user {username}"
+    waits = True
 
     socket: str
     username: str
 
     def script(self) -> str:
-        curl = f"curl --silent --max-time {LOOK_S} --unix-socket {self.socket}"
+        curl = f"curl --silent --max-time {PATIENCE_S} --unix-socket {self.socket}"
         name = shlex.quote(self.username)
         return (
             f"one=$({curl} {USERS}/username/{name}); printf '%s\\n' \"$one\"\n"

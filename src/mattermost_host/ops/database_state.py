@@ -130,6 +130,7 @@ class AskDatabase(Question[DatabaseState]):
     """State of role, database, schema and parameters of the local cluster."""
 
     about = "the database {name}"
+    waits = True
 
     name: str
     parameters: tuple[str, ...]

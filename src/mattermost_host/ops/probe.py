@@ -36,6 +36,8 @@ def asking(port: int, path: str = "/") -> str:
 class Answering(Question[frozenset[str]]):
     """Those units that answer; each probe is a unit and shell that succeeds where it does."""
 
+    waits = True
+
     probes: tuple[tuple[str, str], ...]
 
     @classmethod

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,9 @@ import pytest
 
 from mattermost_host.engine import batch, shell
 from mattermost_host.engine.batch import Question, packed, told, unanswered
+from mattermost_host.ops import administrator, database_state, probe
 from mattermost_host.ops.entries import FileStates
+from tests.host import questions, questions_database
 from tests.unit.local import program
 
 
@@ -177,3 +180,35 @@ def test_half_a_script_runs_nothing(tmp_path: Path) -> None:
         assert not (tmp_path / "ran").exists()
     subprocess.run([*shell.taking(text)], input=text, capture_output=True, check=True)
     assert (tmp_path / "ran").exists()
+
+
+@dataclass(frozen=True)
+class Waiting(Echo):
+    """One that may wait for a process that hangs."""
+
+    waits = True
+
+
+@pytest.mark.parametrize("quick", [0, 1, 7])
+@pytest.mark.parametrize("slow", [2, 5])
+def test_those_that_wait_do_so_at_the_same_time(quick: int, slow: int) -> None:
+    asked = [
+        *(Waiting(f"sleep 1; echo {number}") for number in range(slow)),
+        *(Echo(f"echo {number}") for number in range(quick)),
+    ]
+    start = time.monotonic()
+    answers = _asked(*asked)
+    assert time.monotonic() - start < 1.9
+    assert answers == {one: [one.command[-1]] for one in asked}
+
+
+def test_whatever_may_hang_with_a_service_waits_beside_the_others() -> None:
+    """The sum of their waits is what names a hanging server late."""
+    asked = (
+        probe.Answering((("x.service", "false"),)),
+        administrator.AskUser("/run/x", "sysadmin"),
+        database_state.AskDatabase("x", (), "/x"),
+        questions.DirectPing("127.0.0.1", 8065),
+        questions_database.AskCluster("x", 5432, "x"),
+    )
+    assert all(one.waits for one in asked)

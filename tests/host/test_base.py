@@ -4,8 +4,10 @@ import pytest
 
 from mattermost_host.components import base
 from mattermost_host.plan.plan import Plan
+from mattermost_host.preflight.generated import changed_units
 from tests.host import asking, judge
 from tests.host.asking import Seen
+from tests.host.recording import Recorder
 
 
 def test_the_clock_is_right(seen: Seen) -> None:
@@ -29,6 +31,12 @@ def test_kernel_parameters_are_in_force(seen: Seen) -> None:
 def test_no_private_key_is_readable_by_everybody(seen: Seen) -> None:
     """No private key is readable by everybody."""
     judge.holds(judge.no_public_keys(seen.answers[asking.PUBLIC_KEYS]))
+
+
+def test_no_generator_changes_the_units(seen: Seen, record_property: Recorder) -> None:
+    """Drop-ins that a generator makes for the site's units are told; no run can remove them."""
+    for sentence in changed_units(seen.facts):
+        record_property("generator", sentence)
 
 
 def test_a_run_would_change_nothing(seen: Seen, plan: Plan) -> None:

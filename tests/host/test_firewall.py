@@ -1,7 +1,7 @@
 """The doors of every host."""
 
 from mattermost_host.components import firewall
-from mattermost_host.preflight.dropped_ports import dropping
+from mattermost_host.preflight.dropped_ports import dropping, legacy_rules
 from tests.host import asking, judge, judge_firewalld
 from tests.host.asking import Seen
 from tests.host.recording import Recorder
@@ -33,7 +33,9 @@ def test_nothing_else_listens(seen: Seen) -> None:
 
 
 def test_no_other_table_drops_the_ports(seen: Seen, record_property: Recorder) -> None:
-    """Tables of others that drop the ports of the site are told; they are not ours to judge."""
+    """Rules of others, by nftables or iptables-legacy, are told; they are not ours to judge."""
     ports = [port for surface in seen.surfaces.values() for port in surface.ports]
     for sentence in dropping(seen.facts, ports):
         record_property("other firewall", sentence)
+    for rule in legacy_rules(seen.facts):
+        record_property("iptables-legacy", rule)

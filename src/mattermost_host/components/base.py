@@ -13,6 +13,7 @@ from mattermost_host.ops.entries import Directory, File
 from mattermost_host.preflight import conflicts, dnf, together
 from mattermost_host.preflight import host as requirements
 from mattermost_host.preflight.finding import Need
+from mattermost_host.preflight.generated import units_not_generated
 from mattermost_host.preflight.selinux import selinux_enforces
 from mattermost_host.support.templates import render
 
@@ -128,4 +129,5 @@ def requires(settings: Settings, place: Place) -> list[Need]:
         together.clocks_agree(),
         requirements.locale(),
         selinux_enforces(),
+        units_not_generated(),
     ]

@@ -19,6 +19,7 @@ from mattermost_host.ops import files, firewalld, ruleset
 from mattermost_host.ops.entries import Absent, File
 from mattermost_host.ops.files import Check
 from mattermost_host.preflight import conflicts
+from mattermost_host.preflight.dropped_ports import no_legacy_rules
 from mattermost_host.preflight.finding import Requirement
 from mattermost_host.preflight.firewalld import firewalld_decides, other_ways_in
 from mattermost_host.support.templates import render
@@ -253,4 +254,5 @@ def requires(settings: Settings, place: Place) -> list[Requirement]:
         conflicts.nothing_forwarded(settings.forward),
         firewalld_decides(),
         other_ways_in(),
+        no_legacy_rules(),
     ]

@@ -86,7 +86,7 @@ def packed(questions: Sequence[Question[Any]], *, alone: bool = False) -> str:
     asked = [question for share in dealt for question, _ in share]
     shared = {text: f"shared_{at}" for at, text in enumerate(_functions(asked))}
     definitions = [f"{name}() {{\n{text}\n}}" for text, name in shared.items()]
-    scripts = [
+    asking = [
         # The empty line ends an answer that does not end its last.
         [
             f"({shared.get(question.functions, ':')}\n{question.script()}\n) 2>/dev/null\n"
@@ -95,7 +95,7 @@ def packed(questions: Sequence[Question[Any]], *, alone: bool = False) -> str:
         ]
         for share in dealt
     ]
-    script = "\n".join([*definitions, f"echo '{MARKER}'", side_by_side(scripts)])
+    script = "\n".join([*definitions, f"echo '{MARKER}'", side_by_side(asking)])
     return f"{limited(script, TOGETHER_S)}\n:"
 
 

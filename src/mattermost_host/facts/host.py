@@ -107,6 +107,10 @@ class HostFacts:
     """Names of the commands that snaps bring."""
     nftables: tuple[str, ...] = ()
     """All rules of nftables, a line each, without indentation."""
+    legacy_rules: tuple[str, ...] = ()
+    """Commands of nft that would make the rules of the older iptables."""
+    generated: tuple[tuple[str, str], ...] = ()
+    """Drop-ins that generators of systemd made for units of the site: (unit, path)."""
     unread: frozenset[str] = frozenset()
     """Names of the questions that the host could not answer, as in ``QUESTIONS``."""
 

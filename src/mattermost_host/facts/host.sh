@@ -185,6 +185,37 @@ managed() { [ -d /etc/mattermost-host ] && echo yes; }
 # Without the elements of sets, which may be many. No nft, no rules of nftables.
 nftables() { ! have nft || nft -t list ruleset || echo '?'; }
 
+# Rules of the older iptables, which nft does not list, in words of nft; the kernel names such tables
+# once somebody has used them.
+legacy_rules() {
+  for family in ip ip6; do
+    [ -r "/proc/net/${family}_tables_names" ] || continue
+    names=
+    while read -r name; do names=$name; done <"/proc/net/${family}_tables_names"
+    [ -n "$names" ] || continue
+    tables=${family}tables
+    have "$tables-legacy-save" && have "$tables-restore-translate" || { echo '?'; return; }
+    "$tables-legacy-save" | "$tables-restore-translate" -f /dev/stdin || echo '?'
+  done
+}
+
+# What generators of systemd made for our units, as systemd has read it; mostly there is none.
+generated() {
+  for file in /run/systemd/generator*/*.service.d/*.conf /run/systemd/generator*/service.d/*.conf \
+    /run/systemd/generator*/mattermost-.service.d/*.conf; do
+    [ -e "$file" ] || continue
+    systemctl show -p Id,DropInPaths 'mattermost*.service' 'nginx.service' 'postgresql*.service' |
+      awk '
+        sub(/^Id=/, "") { unit = $0 }
+        sub(/^DropInPaths=/, "") {
+          count = split($0, path, " ")
+          for (at = 1; at <= count; at++)
+            if (path[at] ~ /^\/run\/systemd\/generator/ && path[at] !~ /\/zzz-lxc-/) print unit, path[at]
+        }'
+    break
+  done
+}
+
 # Interfaces to which others forward: bridges of containers and virtual machines, tunnels. That the
 # kernel may forward says little by itself: containers inherit it from the machine below.
 forwarding() {

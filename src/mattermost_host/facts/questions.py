@@ -241,6 +241,8 @@ QUESTIONS: Mapping[str, Callable[[list[str]], Fields]] = {
     "first_boot": lambda lines: {"first_boot": bool(lines)},
     "snaps": _words("snaps"),
     "nftables": _words("nftables"),
+    "legacy_rules": _words("legacy_rules"),
+    "generated": _pairs("generated"),
     "modules": lambda lines: {"modules": tuple(sorted(dnf_modules.fixed(lines)))},
     "repositories": _words("repositories"),
     "registered": lambda lines: {"registered": bool(lines)},

@@ -34,6 +34,8 @@ BY_SHELL = (
     "noted_release",
     "container",
     "nftables",
+    "legacy_rules",
+    "generated",
     "forwarding",
     "read_only",
     "temporary",

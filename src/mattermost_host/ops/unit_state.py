@@ -62,6 +62,7 @@ class AskUnit(Question[UnitState]):
             process_limits.SCRIPT,
             f"find {words(unit_files.places(self.unit))} -maxdepth 1"
             " ! -type d -printf 'Overriding=%p|%l\\n'",
+            unit_files.without_package(self.unit),
             what_was_read.script(self.unit, self.restart_on, self.reload_on),
         ]
         return "\n".join(lines)
@@ -77,13 +78,18 @@ class AskUnit(Question[UnitState]):
         first = {key: items[0] for key, items in values.items()}
         # systemd forgets drop-in folders made after it last read its files, and does not say so.
         known = first.get("DropInPaths", "").split()
-        found = unit_files.overriding(self.unit, values.get("Overriding", ()))
+        found = unit_files.overriding(self.unit, values.get("Overriding", ()), known)
         drop_ins = [path for path in found if path.endswith(".conf")]
         # Of a masked one it reads neither drop-ins nor limits, and says that a reload is needed,
         # whatever was reloaded, as long as it has drop-ins.
         masked = first.get("LoadState") == "masked"
         unread = [path for path in drop_ins if path not in known]
-        foreign = {path: to for path, to in found.items() if not self._is_ours(path)}
+        foreign = {
+            path: to
+            for path, to in found.items()
+            # What a generator makes comes again however often it is removed: a check tells it.
+            if not (self._is_ours(path) or (path in known and unit_files.is_generated(path)))
+        }
         to_restart = (*values.get("Deleted", ()), *what_was_read.unread(values))
         of_unit = any(path.startswith(unit_files.FOLDERS) for path in to_restart)
         return UnitState(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.knowledge.surface import Port
 from mattermost_host.preflight.finding import Finding, Requirement
+from mattermost_host.preflight.host import unreadable
 
 OURS = "inet mattermost_host"
 FIREWALLD = "inet firewalld"
@@ -24,6 +25,8 @@ SILENT = re.compile(
 ENDS = re.compile(r"\b(accept|drop|reject|queue|return|redirect|dnat|(?:jump|goto) \S+)\b.*$")
 TURNS = {"drop": "drops", "reject": "drops", "redirect": "redirects", "dnat": "redirects"}
 """What becomes of a packet, as the verb of a sentence; the other verdicts let it go on."""
+SHOWN = 5
+"""Rules that are named one by one."""
 DEEPEST = 16
 """Chains that jump to each other; the kernel allows no more."""
 
@@ -62,6 +65,21 @@ class _Open:
         if not hook:
             return Chain(self.table, self.name, rules)
         return Chain(self.table, self.name, rules, hook[1], hook[2] or "accept")
+
+
+LEGACY = re.compile(r"add (chain|rule) (\S+ \S+) (\S+)(?: (.*))?")
+
+
+def legacy_chains(commands: Iterable[str]) -> Iterator[Chain]:
+    """The chains that commands of nft would make in place of the older iptables'."""
+    every: dict[tuple[str, str], _Open] = {}
+    for found in filter(None, map(LEGACY.fullmatch, commands)):
+        what, table, name, text = found.groups("")
+        one = every.setdefault((table, name), _Open(f"{table} of iptables-legacy", name))
+        if rule := text.removeprefix("{ ").removesuffix(" }") if what == "chain" else text:
+            one.rules.append(rule)
+    for one in every.values():
+        yield one.closed()
 
 
 def _audible(rule: str) -> str:
@@ -167,7 +185,7 @@ def _comes_first(facts: HostFacts) -> bool:
 
 def dropping(facts: HostFacts, ports: Sequence[Port]) -> Iterator[str]:
     """A sentence for each chain of others that keeps packets from one of ``ports``."""
-    every = list(chains(facts.nftables))
+    every = [*chains(facts.nftables), *legacy_chains(facts.legacy_rules)]
     for chain in every:
         if chain.table == FIREWALLD and _comes_first(facts):
             continue
@@ -196,6 +214,39 @@ def _turned(
     return None
 
 
+def legacy_rules(facts: HostFacts) -> list[str]:
+    """Rules of the older iptables, and policies that let nothing pass, in words of nft."""
+    every = list(legacy_chains(facts.legacy_rules))
+    closed = [f"{one.name} policy {one.policy}" for one in every if one.policy != "accept"]
+    return closed + [f"{one.name} {rule}" for one in every for rule in one.rules]
+
+
+def no_legacy_rules() -> Requirement:
+    """Rules that nft does not list are told, whatever they do."""
+
+    def check(facts: HostFacts) -> Iterator[Finding]:
+        needed = "no rules beside those of nftables"
+        found = legacy_rules(facts)
+        if "legacy_rules" in facts.unread:
+            yield unreadable("legacy-rules", "which rules iptables-legacy has", needed)
+        elif not found:
+            yield Finding("legacy-rules", "ok", "none", needed)
+        else:
+            shown = "; ".join(found[:SHOWN]) + ("; ..." if len(found) > SHOWN else "")
+            yield Finding(
+                "legacy-rules",
+                "note",
+                f"{len(found)} rules of iptables-legacy: {shown}",
+                needed,
+                "The kernel applies them beside the site's firewall, and nft does not list them. "
+                "Whoever made them may remove them (iptables-legacy -F). They are left alone.",
+            )
+
+    return Requirement(
+        "legacy-rules", check, "No rules of iptables-legacy, which nft does not list."
+    )
+
+
 def ports_not_dropped(ports: Sequence[Port]) -> Requirement:
     """No other table drops what comes for ``ports``."""
 
@@ -208,11 +259,11 @@ def ports_not_dropped(ports: Sequence[Port]) -> Requirement:
             "ports-not-dropped",
             "warning",
             found,
-            "no other table of nftables that drops the ports of the site",
+            "no other table that drops the ports of the site",
             "Whoever put the table there may open these ports in it, or delete it "
-            "(nft delete table ...). It is left as it is.",
+            "(nft delete table ..., or iptables-legacy -F). It is left as it is.",
         )
 
     return Requirement(
-        "ports-not-dropped", check, "No other table of nftables drops the ports of the site."
+        "ports-not-dropped", check, "No other table of the kernel drops the ports of the site."
     )

@@ -15,7 +15,8 @@ COUNTERPARTS: dict[str, tuple[str, ...]] = {
         "firewall rules are loaded",
     ),
     "test_its_unit_is_its_own": ("firewall rules are loaded",),
-    "test_no_other_table_drops_the_ports": ("ports-not-dropped",),
+    "test_no_other_table_drops_the_ports": ("ports-not-dropped", "legacy-rules"),
+    "test_no_generator_changes_the_units": ("generated-drop-ins",),
     "test_the_server_and_its_stores_are_well": (
         "the server is running",
         "role, database and schema belong to Mattermost",

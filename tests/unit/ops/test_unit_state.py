@@ -104,6 +104,9 @@ def test_a_drop_in_that_systemd_has_not_read(machine: Machine) -> None:
         ("/etc/systemd/system/postgresql@.service", True),
         ("/usr/local/lib/systemd/system/postgresql@15-main.service", True),
         ("/etc/systemd/system/service.d/x.conf", True),
+        ("/run/systemd/generator.early/postgresql@.service", True),
+        ("/run/systemd/generator/postgresql@15-main.service.d/x.conf", True),
+        ("/run/systemd/generator.late/service.d/x.conf", True),
         ("/run/systemd/system/service.d/zzz-lxc-service.conf", False),
         ("/etc/systemd/system/postgresql@15-main.service.d/x.conf.old", False),
     ],
@@ -115,6 +118,51 @@ def test_what_goes_before_the_files_of_a_unit(path: str, counts: bool) -> None:
     assert bool(unit_files.overriding(unit, [f"{path}|"])) is counts
     state = AskUnit(unit, (folder,)).parse([f"Overriding={path}|"])
     assert state.overriding == ()
+
+
+def test_what_a_generator_made_is_no_difference_and_what_somebody_put_there_is() -> None:
+    path = "/run/systemd/generator/x.service.d/y.conf"
+    found = [f"Overriding={path}|"]
+    assert QUESTION.parse([*found, "DropInPaths="]).overriding == (path,)
+    assert QUESTION.parse([*found, f"DropInPaths={path}"]).overriding == ()
+
+
+def test_a_drop_in_of_another_name_of_the_unit_is_told_by_systemd() -> None:
+    path = "/etc/systemd/system/alias.service.d/y.conf"
+    lines = [f"DropInPaths=/usr/lib/systemd/system/x.service.d/z.conf {path}"]
+    assert QUESTION.parse(lines).overriding == (path,)
+
+
+@pytest.mark.parametrize("owner", ["dpkg-query", "rpm", ""])
+def test_a_drop_in_among_those_of_packages_is_one_s_or_by_hand(tmp_path: Path, owner: str) -> None:
+    vendor = tmp_path / "vendor"
+    path = vendor / "service.d" / "x.conf"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    for tool in ("dpkg-query", "rpm"):
+        local.program(tmp_path / "programs", tool, "true" if tool == owner else "false")
+    script = unit_files.without_package("x.service").replace(unit_files.OF_PACKAGES, str(vendor))
+    loaded = vendor / "elsewhere.conf"
+    loaded.touch()
+    script = script.replace("/usr/lib/*", f"{vendor}/*")
+    said = local.run(
+        f"unit='A=b\nDropInPaths={loaded} /etc/y.conf\nC=d'\n{script}",
+        programs=tmp_path / "programs",
+    )
+    wanted = [] if owner else [f"Overriding={loaded}|", f"Overriding={path}|"]
+    assert said.stdout.splitlines() == wanted
+
+
+def test_no_folder_of_systemd_is_forgotten() -> None:
+    """Its own list, where this machine has it."""
+    try:
+        said = subprocess.run(
+            ["systemd-analyze", "unit-paths"], capture_output=True, text=True, check=True
+        ).stdout
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this machine has no systemd-analyze")
+    known = {*unit_files.FOLDERS, *unit_files.GENERATORS, unit_files.OF_PACKAGES}
+    assert set(said.split()) - {"/lib/systemd/system"} <= known
 
 
 def test_files_of_a_name_with_a_dash() -> None:

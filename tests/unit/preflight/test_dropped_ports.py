@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from mattermost_host.knowledge.surface import Port
-from mattermost_host.preflight.dropped_ports import ports_not_dropped
+from mattermost_host.preflight.dropped_ports import no_legacy_rules, ports_not_dropped
 from tests.unit.examples import DEBIAN_12, ROCKY_9
 
 PORTS = [Port(443, "HTTPS", "world"), Port(8065, "the server", "loopback")]
@@ -123,3 +123,45 @@ def test_firewalld_is_judged_by_what_it_does_with_our_policies(managed: bool, ve
     facts = replace(ROCKY_9, nftables=tuple(map(str.strip, listing)), managed=managed)
     (finding,) = ports_not_dropped(PORTS).check(facts)
     assert finding.verdict == verdict
+
+
+LEGACY = """
+# Translated by iptables-restore-translate v1.8.9
+add table ip nat
+add chain ip nat PREROUTING { type nat hook prerouting priority -100; policy accept; }
+add rule ip nat PREROUTING tcp dport 443 counter redirect to :1
+add table ip filter
+add chain ip filter INPUT { type filter hook input priority 0; policy accept; }
+add chain ip filter other
+add rule ip filter INPUT ip protocol tcp tcp dport { 443, 8443 } counter drop
+add rule ip filter INPUT iifname "lo" tcp dport 8065 ct state new counter jump other
+add rule ip filter INPUT ip saddr 10.9.9.9 tcp dport 443 counter drop
+add rule ip filter other counter reject comment "a b -j"
+add chain ip6 filter INPUT { type filter hook input priority 0; policy drop; }
+""".strip().splitlines()
+
+
+def test_rules_of_the_older_iptables_count_as_those_of_nftables() -> None:
+    facts = replace(DEBIAN_12, legacy_rules=tuple(LEGACY))
+    (finding,) = ports_not_dropped(PORTS).check(facts)
+    assert finding.verdict == "warning"
+    assert set(finding.found.split("; ")) == {
+        "chain PREROUTING of table ip nat of iptables-legacy redirects 443/tcp",
+        "chain INPUT of table ip filter of iptables-legacy drops 443/tcp",
+        "chain INPUT of table ip filter of iptables-legacy drops 8065/tcp on loopback",
+        "chain INPUT of table ip6 filter of iptables-legacy drops 443/tcp",
+        "chain INPUT of table ip6 filter of iptables-legacy drops 8065/tcp on loopback",
+    }
+    (told,) = no_legacy_rules().check(facts)
+    assert told.verdict == "note"
+    assert "6 rules of iptables-legacy: INPUT policy drop; PREROUTING tcp dport 443" in told.found
+    assert told.found.endswith("; ...")
+
+
+def test_without_such_rules_nothing_is_told() -> None:
+    empty = tuple(line for line in LEGACY if "rule" not in line and "drop" not in line)
+    (finding,) = no_legacy_rules().check(replace(DEBIAN_12, legacy_rules=empty))
+    assert finding.verdict == "ok"
+    unread = replace(DEBIAN_12, unread=frozenset({"legacy_rules"}))
+    (finding,) = no_legacy_rules().check(unread)
+    assert finding.verdict == "warning"

@@ -21,7 +21,7 @@ from mattermost_host.knowledge.families import FAMILIES
 from mattermost_host.knowledge.surface import SecretFile, Surface
 from mattermost_host.ops.account import Account, Wanted
 from mattermost_host.ops.entries import FileStates, State
-from mattermost_host.ops.firewalld import AskPolicies
+from mattermost_host.ops.firewalld import AskLeftovers, AskPolicies
 from mattermost_host.ops.kernel import KernelParameters
 from mattermost_host.ops.locale import HasLocale
 from mattermost_host.ops.probe import Answering
@@ -47,6 +47,7 @@ PROCESSES = q.Processes()
 PUBLIC_KEYS = q.PublicKeys(("/etc", "/run/mattermost-host"))
 FIREWALL = q.FirewallRules(firewall.TABLE, firewall.RULES, firewall.LISTING, firewall.LOADED)
 POLICIES = AskPolicies(firewall.UNIT, firewall.PROGRAM, firewall.LISTING)
+LEFTOVERS = AskLeftovers(firewall.UNIT)
 LOCALE = HasLocale(base.LOCALE)
 PING = q.DirectPing(*mattermost.LISTEN)
 BINARY = q.AskBinary(mattermost.UNIT, CURRENT)
@@ -123,6 +124,7 @@ class Seen:
             PUBLIC_KEYS,
             FIREWALL,
             POLICIES,
+            LEFTOVERS,
             FIREWALL_FILES,
             LOCALE,
             self._kernel_question,

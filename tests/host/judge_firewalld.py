@@ -5,17 +5,22 @@ from collections.abc import Iterable
 from mattermost_host.ops.firewalld import POLICY, Found
 from tests.host.judge import SHOWN, Sentences, differs
 
-EVERYWHERE = "fe80::/10"
-"""What our policy accepts on each host: neighbours on the same wire."""
+EVERYWHERE = {
+    "ip6 saddr fe80::/10 meta l4proto 58 accept",
+    "ip6 saddr fe80::/10 udp dport 546 accept",
+}
+"""What our policy accepts on each host from neighbours on the same wire: ICMPv6 and DHCPv6."""
 
 
-def policies(enabled: bool, wanted: Iterable[str], found: Found) -> Sentences:
+def switched_off(left: Iterable[str]) -> Sentences:
+    """Nothing of ours is in firewalld."""
+    if shown := ", ".join(left):
+        yield differs(f"policy {POLICY} of firewalld", "none, it is switched off", shown)
+
+
+def policies(wanted: Iterable[str], found: Found) -> Sentences:
     """The kernel opens the declared ports, and has what firewalld was given."""
     what = f"policy {POLICY} of firewalld"
-    if not enabled:
-        if found.first:
-            yield differs(what, "none, it is switched off", "one in the kernel")
-        return
     for unit in found.stopped:
         yield differs(unit, "it active and enabled", "it not so")
     if not found.first:
@@ -25,7 +30,7 @@ def policies(enabled: bool, wanted: Iterable[str], found: Found) -> Sentences:
     opened = {
         rule
         for rule in found.opened
-        if ("dport" in rule or "l4proto" in rule) and EVERYWHERE not in rule
+        if ("dport" in rule or "l4proto" in rule) and rule not in EVERYWHERE
     }
     for rule in sorted(declared - opened):
         yield differs(what, f"the rule '{rule}'", "it missing")

@@ -161,7 +161,7 @@ class KernelRules:
     """Our firewall table: the file, and what the kernel has."""
 
     file: tuple[str, ...] = ()
-    """Rules of the file that accept by port, without indentation."""
+    """Rules of the file that accept by port or by protocol, without indentation."""
     listed: bool = False
     """Whether the kernel has the table."""
     file_newer: bool = False
@@ -183,7 +183,7 @@ class FirewallRules(Question[KernelRules]):
 
     def script(self) -> str:
         return (
-            f"sed -nE 's/^[[:space:]]*(.*dport.*)$/rule=\\1/p' {self.file}\n"
+            f"sed -nE 's/^[[:space:]]*(.*(dport|l4proto).*)$/rule=\\1/p' {self.file}\n"
             f"now=$(nft -s list table {self.table}) && echo listed=yes\n"
             f"sha256sum -c --status {self.loaded} || echo newer=yes\n"
             f"[ -e {self.listing} ] || echo 'diff=> no listing from the time of loading'\n"

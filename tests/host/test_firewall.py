@@ -12,9 +12,11 @@ def test_the_kernel_has_the_rules_of_the_site(seen: Seen) -> None:
     peers = seen.site.peers({seen.host.name: seen.facts})
     opened = list(firewall.openings(seen.surfaces.values(), peers))
     enabled = seen.settings.firewall.enabled
-    if seen.facts.family.firewall == "firewalld":
+    if seen.facts.family.firewall == "firewalld" and not enabled:
+        judge.holds(judge_firewalld.switched_off(seen.answers[asking.LEFTOVERS]))
+    elif seen.facts.family.firewall == "firewalld":
         wanted = map(firewall.kernel_rule, firewall.single_rules(opened))
-        judge.holds(judge_firewalld.policies(enabled, wanted, seen.answers[asking.POLICIES]))
+        judge.holds(judge_firewalld.policies(wanted, seen.answers[asking.POLICIES]))
     else:
         wanted = map(firewall.accept_rule, opened)
         judge.holds(judge.firewall(enabled, wanted, seen.answers[asking.FIREWALL]))

@@ -141,6 +141,7 @@ def converged(fresh: Plan) -> Answer:
         ruleset.RulesState: lambda _: True,
         ruleset.TableExists: lambda _: False,
         firewalld.AskPolicies: lambda _: firewalld.Found(first=True),
+        firewalld.AskLeftovers: lambda _: (),
         selinux.AskSelinux: lambda _: selinux.Found(enabled=False),
         cluster.AskFolder: lambda _: cluster.Folder("16", filled=True, started=True),
         signing_key.HasKey: lambda _: True,

@@ -128,16 +128,16 @@ def _in_nftables(settings: Settings, opened: Sequence["Opening"]) -> None:
 
 
 def _in_firewalld(settings: Settings, opened: Sequence["Opening"]) -> None:
-    policies = firewalld.AskPolicies(unit=UNIT, program=PROGRAM, listing=LISTING)
     if not settings.enabled:
         firewalld.removed(
-            name="our policies are out of firewalld", policies=policies, files=FIREWALLD_FILES
+            name="our policies are out of firewalld", unit=UNIT, files=FIREWALLD_FILES
         )
         files.present(
             name="firewall files are removed",
             entries=[Absent(path) for path in (UNIT_FILE, *FIREWALLD_FILES)],
         )
         return
+    policies = firewalld.AskPolicies(unit=UNIT, program=PROGRAM, listing=LISTING)
     forbidden = File(FORWARD_POLICY, render("firewall/forward.xml.j2"), guards=True)
     written = files.present(
         name="firewall rules are written",
@@ -238,8 +238,9 @@ def single_rules(opened: Iterable[Opening]) -> Iterator[Opening]:
 
 
 def kernel_rule(single: Opening) -> str:
-    """What firewalld makes of a single rule, as nft lists it."""
-    source = f"{single.family} saddr {single.sources[0]} " if single.sources else ""
+    """What firewalld makes of a single rule, as nft lists it: a network of one is an address."""
+    alone = [one.removesuffix("/32" if single.family == "ip" else "/128") for one in single.sources]
+    source = f"{single.family} saddr {alone[0]} " if alone else ""
     if not single.ports:
         return f"{source}meta l4proto {single.protocol} accept"
     return f"{source}{single.protocol} dport {single.ports[0]} accept"

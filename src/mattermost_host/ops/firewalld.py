@@ -179,22 +179,45 @@ def _reload() -> str:
     return f"timeout {RELOAD_LIMIT_S} firewall-cmd -q --reload"
 
 
-def removed(name: str, policies: AskPolicies, files: tuple[str, ...]) -> OperationMeta:
+@dataclass(frozen=True)
+class AskLeftovers(Question[tuple[str, ...]]):
+    """Chains of our policies in the kernel, and our unit where it is active or enabled.
+
+    It does not go by our files: a run that was killed may have removed them without a reload.
+    """
+
+    about = "what firewalld has of our policies"
+
+    unit: str
+
+    def script(self) -> str:
+        return (
+            "nft list table inet firewalld | "
+            "sed -n 's/^[[:space:]]*chain \\(.*_policy_mattermost-[^ ]*\\) {/\\1/p'\n"
+            f"for state in active enabled; do systemctl -q is-$state {self.unit} && "
+            f"echo {self.unit}; done"
+        )
+
+    def parse(self, lines: list[str]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(lines))
+
+
+def removed(name: str, unit: str, files: tuple[str, ...]) -> OperationMeta:
     """Keep our policies, which ``files`` describe, out of firewalld; it runs on without them."""
-    expect(policies)
-    return _removed(name=name, policies=policies, files=files)
+    expect(AskLeftovers(unit))
+    return _removed(name=name, unit=unit, files=files)
 
 
 @operation()
-def _removed(policies: AskPolicies, files: tuple[str, ...]) -> Generator[StringCommand, None, None]:
-    found = ask(policies)
-    if not found.first and policies.unit in found.stopped:
+def _removed(unit: str, files: tuple[str, ...]) -> Generator[StringCommand, None, None]:
+    left = ask(AskLeftovers(unit))
+    if not left:
         host.noop("no policy of ours in firewalld")
         return
-    explain(Change(f"policy {POLICY}", "is in force"))
+    explain(Change(f"policy {POLICY}", f"is in force: {', '.join(left)}"))
     yield from changing(
         StringCommand(
-            f"set -eu; systemctl disable -q --now {policies.unit} || true; "
+            f"set -eu; systemctl disable -q --now {unit} || true; "
             f"rm -f -- {words(files)}; "
             f"! systemctl is-active -q {SERVICE} || {_reload()}"
         )

@@ -21,7 +21,7 @@ from mattermost_host.facts.place import Peer
 from mattermost_host.knowledge.families import ENTERPRISE_LINUX
 from mattermost_host.knowledge.surface import Networks, Peers, Port, Protocol, Surface
 from mattermost_host.ops import firewalld
-from mattermost_host.ops.firewalld import AskPolicies, Found
+from mattermost_host.ops.firewalld import AskLeftovers
 from tests.unit.examples import converged, files_that_differ
 from tests.unit.fake_host import Plan, answering, plan
 from tests.unit.parsers import complaints_of_systemd
@@ -33,7 +33,7 @@ PEERS = (
 SURFACE = Surface(
     ports=(
         Port(443, "clients", "world"),
-        Port(22, "administration", Networks(("192.0.2.0/24",))),
+        Port(22, "administration", Networks(("192.0.2.0/24", "192.0.2.7/32", "fd00::7/128"))),
         Port(8065, "the server", "loopback"),
         Port(8067, "metrics", Peers(("monitoring",), by="all")),
         Port(8074, "gossip", Peers(("proxy",)), protocol="udp"),
@@ -42,6 +42,8 @@ SURFACE = Surface(
 )
 OPENED = {
     ("ipv4", "192.0.2.0/24", "22/tcp"),
+    ("ipv4", "192.0.2.7/32", "22/tcp"),
+    ("ipv6", "fd00::7/128", "22/tcp"),
     ("ipv4", "10.0.0.9", "8067/tcp"),
     ("ipv6", "fd00::9", "8067/tcp"),
     ("ipv4", "10.0.0.5", "8074/udp"),
@@ -100,6 +102,9 @@ def test_what_the_kernel_is_to_have_of_it() -> None:
     assert {kernel_rule(one) for one in single_rules(openings([SURFACE], PEERS))} == {
         "tcp dport 443 accept",
         "ip saddr 192.0.2.0/24 tcp dport 22 accept",
+        # nft lists a network of one as an address.
+        "ip saddr 192.0.2.7 tcp dport 22 accept",
+        "ip6 saddr fd00::7 tcp dport 22 accept",
         "ip saddr 10.0.0.9 tcp dport 8067 accept",
         "ip6 saddr fd00::9 tcp dport 8067 accept",
         "ip saddr 10.0.0.5 udp dport 8074 accept",
@@ -116,17 +121,16 @@ def test_forwarding_is_one_file() -> None:
 
 
 def test_switched_off_it_is_removed() -> None:
-    def switched_off(found: Found) -> Plan:
-        asked = AskPolicies(firewall.UNIT, PROGRAM, firewall.LISTING)
-        answer = answering({asked: found}, converged(_fresh()))
+    def switched_off(left: tuple[str, ...]) -> Plan:
+        answer = answering({AskLeftovers(firewall.UNIT): left}, converged(_fresh()))
         off = Settings(enabled=False)
         return plan(firewall.deploy, off, [SURFACE], PEERS, ENTERPRISE_LINUX, answer=answer)
 
-    assert switched_off(Found(first=True)).changed == [
+    assert switched_off((firewall.UNIT,)).changed == [
         "Firewall | our policies are out of firewalld",
         "Firewall | firewall files are removed",
     ]
-    gone = {entry.path for entry in switched_off(Found(first=True)).entries}
+    gone = {entry.path for entry in switched_off((firewall.UNIT,)).entries}
     assert gone == {POLICY, FORWARD_POLICY, PROGRAM, UNIT_FILE}
 
 

@@ -7,7 +7,7 @@ import pytest
 from mattermost_host.components import firewall
 from mattermost_host.ops import files, firewalld
 from mattermost_host.ops.entries import File
-from mattermost_host.ops.firewalld import SERVICE, AskPolicies, Found
+from mattermost_host.ops.firewalld import SERVICE, AskLeftovers, AskPolicies, Found
 from mattermost_host.ops.unit_state import AskUnit, UnitState
 from mattermost_host.support.templates import render
 from tests.unit import local
@@ -83,21 +83,14 @@ def test_a_plan_foresees_the_loading_and_a_run_asks_the_host() -> None:
     assert apply(deploy, answer=answer).changed == ["rules are written"]
 
 
-@pytest.mark.parametrize(
-    ("found", "changes"),
-    [
-        (Found(stopped=(UNIT,)), False),
-        (Found(first=True, stopped=(UNIT,)), True),
-        (Found(first=False), True),
-    ],
-)
-def test_switched_off_nothing_of_ours_stays_in_firewalld(found: Found, changes: bool) -> None:
+@pytest.mark.parametrize("left", [(), (UNIT,), ("filter_FWD_policy_mattermost-forward",)])
+def test_switched_off_nothing_of_ours_stays_in_firewalld(left: tuple[str, ...]) -> None:
     def deploy() -> None:
-        firewalld.removed(name="policies are gone", policies=ASKED, files=("/etc/x.xml",))
+        firewalld.removed(name="policies are gone", unit=UNIT, files=("/etc/x.xml",))
 
-    result = plan(deploy, answer=answering({ASKED: found}))
-    assert bool(result.changed) == changes
-    if changes:
+    result = plan(deploy, answer=answering({AskLeftovers(UNIT): left}))
+    assert bool(result.changed) == bool(left)
+    if left:
         assert result.shell.index("rm -f -- /etc/x.xml") < result.shell.index("--reload")
 
 
@@ -261,3 +254,16 @@ def test_a_firewalld_that_would_not_load_them_at_boot(
 
 def test_a_host_without_any_of_it() -> None:
     assert ASKED.parse([]) == Found(stopped=(SERVICE, UNIT))
+
+
+def test_what_is_left_of_ours_is_asked_of_the_kernel_and_of_systemd(here: Host) -> None:
+    question = AskLeftovers(UNIT)
+    local.program(here.programs, "systemctl", "exit 1")
+    ours = ("filter_IN_policy_mattermost-host_allow",)
+    assert local.ask_here(question, here.programs) == ours
+    here.kernel(LISTING.replace("mattermost", "others"))
+    assert local.ask_here(question, here.programs) == ()
+    local.program(
+        here.programs, "systemctl", '[ "$*" = "-q is-enabled mattermost-firewall.service" ]'
+    )
+    assert local.ask_here(question, here.programs) == (UNIT,)

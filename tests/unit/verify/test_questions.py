@@ -14,6 +14,7 @@ from mattermost_host.support.errors import OperatorError
 from tests.host import asking
 from tests.host import questions as q
 from tests.host.asking import run_as_root
+from tests.unit import local
 
 
 def test_units_are_read() -> None:
@@ -91,6 +92,17 @@ def test_firewall_rules_are_read() -> None:
     assert question.parse(lines) == q.KernelRules(
         ("tcp dport 22 accept",), True, True, ("> tcp dport 23 accept",)
     )
+
+
+def test_rules_by_port_and_by_protocol_are_found_in_the_file(tmp_path: Path) -> None:
+    file, vrrp = tmp_path / "rules", "ip saddr { 10.0.0.5 } meta l4proto 112 accept"
+    file.write_text(
+        f"table inet x {{\n\tiif lo accept\n\ttcp dport {{ 22 }} accept\n\t{vrrp}\n}}\n"
+    )
+    local.program(tmp_path / "programs", "nft", "exit 1")
+    question = q.FirewallRules("inet x", str(file), f"{tmp_path}/l", f"{tmp_path}/d")
+    found = local.ask_here(question, tmp_path / "programs")
+    assert found.file == ("tcp dport { 22 } accept", vrrp)
 
 
 def test_the_ping_is_read() -> None:

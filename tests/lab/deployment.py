@@ -67,6 +67,7 @@ class Deployment:
         self.user = user
         self.login = dict(login or {})
         self.folder = ROOT
+        self.deploys = "deploys/site.py"
         self.inventory = folder / "lab.py"
         server = site.pop("mattermost", {})
         source = {"file": str(release), "unverified": True}
@@ -138,7 +139,7 @@ class Deployment:
         """`pyinfra INVENTORY deploys/site.py`, without the question; says what changed."""
         inventory = str(self.inventory)
         done = subprocess.run(
-            self.command("pyinfra", "-y", "--json", *options, inventory, "deploys/site.py"),
+            self.command("pyinfra", "-y", "--json", *options, inventory, self.deploys),
             cwd=self.folder,
             env=QUIET,
             capture_output=True,
@@ -159,7 +160,7 @@ class Deployment:
     def start(self) -> subprocess.Popen[str]:
         """Begin a deploy, in a process group of its own; its lines can be read as they come."""
         return subprocess.Popen(
-            self.command("pyinfra", "-y", str(self.inventory), "deploys/site.py"),
+            self.command("pyinfra", "-y", str(self.inventory), self.deploys),
             cwd=self.folder,
             env={**QUIET, "PYTHONUNBUFFERED": "1"},
             stdout=subprocess.PIPE,

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.bench import checks, first, many, nochange, page, plot, push, report
+from tests.bench import checks, first, lookalike, many, nochange, page, plot, push, report
 from tests.bench.measure import Failed, say
 from tests.bench.place import Place
 from tests.bench.report import Outcome
@@ -22,6 +22,7 @@ from tests.lab.shell import CommandFailed
 PARTS: Mapping[str, Callable[[Place], Outcome]] = {
     "nochange": nochange.measure,
     "checks": checks.measure,
+    "lookalike": lookalike.measure,
     "many": many.measure,
     "first": first.measure,
     "push": push.measure,

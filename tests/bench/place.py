@@ -8,10 +8,8 @@ from tests.bench import items, sites
 from tests.bench.items import Item
 from tests.bench.measure import Ran, say
 from tests.bench.sites import BenchSite
-from tests.lab import places, release
+from tests.lab import commands, places, release
 from tests.lab.hosts import Lab, LabHost
-
-SESSIONS = "journalctl -u ssh --no-pager | grep -c 'Starting session: '"
 
 
 class Place:
@@ -32,7 +30,7 @@ class Place:
         say("deploying a host")
         host = self.lab.up("one")
         self.lab.resolve(sites.NAME, host)
-        count_sessions(host)
+        commands.count(host)
         sites.deploy(self.site.inventory([host]))
         sites.unchanged(self.site.inventory([host]))
         return host
@@ -61,20 +59,14 @@ class Place:
         return folder / name
 
 
-def count_sessions(host: LabHost) -> None:
-    """Let sshd write down every command that comes over a connection."""
-    host.write("/etc/ssh/sshd_config.d/bench.conf", "LogLevel VERBOSE\n")
-    host.run("systemctl reload ssh")
-
-
 def counted(host: LabHost, work: Callable[[], Ran], counts: list[int]) -> Callable[[], Ran]:
     """``work``, which also appends the number of commands that it sent to ``host``."""
 
     def run() -> Ran:
-        before = int(host.run(SESSIONS).stdout)
+        before = commands.sent(host)
         done = work()
         # The counting is a command itself.
-        counts.append(int(host.run(SESSIONS).stdout) - before - 1)
+        counts.append(commands.sent(host) - before - 1)
         return done
 
     return run

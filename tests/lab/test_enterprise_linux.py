@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab import commands
 from tests.lab.deployment import Deployment
 from tests.lab.hosts import Lab, LabHost
 from tests.lab.strikes import Blow, strike
@@ -17,6 +18,8 @@ POSTGRES = "postgresql.service"
 UNITS = (POSTGRES, MATTERMOST, NGINX)
 DATA = "/var/lib/pgsql/data"
 SETTINGS = "/etc/mattermost-host/postgresql"
+MOST_COMMANDS = 2
+"""The preflight, and all questions at once."""
 CHECKSUMS_OFF = (
     f"systemctl stop {POSTGRES}; "
     f"runuser -u postgres -- pg_checksums --disable -D {DATA}; systemctl start {POSTGRES}"
@@ -40,6 +43,29 @@ def deployment(
 def test_a_second_run_changes_nothing_and_users_take_their_journey(deployment: Deployment) -> None:
     assert deployment.deploy().changed == ()
     deployment.verify("--journey")
+
+
+def test_a_run_without_changes_sends_as_many_commands_as_on_debian(
+    deployment: Deployment, lab: Lab, release: Path, tmp_path: Path
+) -> None:
+    debian = lab.up("debian")
+    try:
+        there = Deployment(lab, debian, tmp_path, release)
+        there.deploy()
+        counts = {one.name: _commands(one) for one in (deployment, there)}
+    finally:
+        lab.down(debian)
+    assert len(set(counts.values())) == 1, counts
+    assert max(counts.values()) <= MOST_COMMANDS
+
+
+def _commands(deployment: Deployment) -> int:
+    """Of a run that changes nothing."""
+    commands.count(deployment.host)
+    before = commands.sent(deployment.host)
+    assert deployment.deploy().changed == ()
+    # The counting is a command itself.
+    return commands.sent(deployment.host) - before - 1
 
 
 def test_the_database_is_as_its_packages_have_it(deployment: Deployment) -> None:

@@ -15,11 +15,12 @@ from pydantic import SecretStr
 
 from mattermost_host.components.mattermost import ENVIRONMENT_FILE
 from mattermost_host.components.tls import KEY
+from mattermost_host.facts.host import HostFacts
 from mattermost_host.ops import files
 from mattermost_host.ops.entries import File
 from mattermost_host.releases import choice
 from mattermost_host.site.site import Site
-from tests.unit.examples import DEBIAN_12, converged
+from tests.unit.examples import DEBIAN_12, ROCKY_9, converged
 from tests.unit.fake_host import Answer, Plan, apply, nothing_installed, plan
 from tests.unit.site.test_site import EVERYTHING_WRONG, PROJECT, RIGHT, WRONG_PATHS, written
 
@@ -122,8 +123,8 @@ def _deploy() -> None:
     runpy.run_path(str(PROJECT / "deploys" / "site.py"))
 
 
-def _whole(run: Any, answer: Answer = nothing_installed) -> Plan:
-    done = run(_deploy, answer=answer, facts=DEBIAN_12)
+def _whole(run: Any, answer: Answer = nothing_installed, facts: HostFacts = DEBIAN_12) -> Plan:
+    done = run(_deploy, answer=answer, facts=facts)
     assert isinstance(done, Plan)
     return done
 
@@ -154,11 +155,12 @@ def test_the_whole_site_on_a_converged_host_yields_nothing(whole_site: Site) -> 
 MOST_COMMANDS = 12
 
 
-def test_a_run_that_changes_nothing_sends_few_commands(whole_site: Site) -> None:
-    answer = converged(_whole(plan))
-    done = _whole(apply, answer)
+@pytest.mark.parametrize("facts", [DEBIAN_12, ROCKY_9], ids=["Debian", "Enterprise Linux"])
+def test_a_run_that_changes_nothing_sends_few_commands(whole_site: Site, facts: HostFacts) -> None:
+    answer = converged(_whole(plan, facts=facts))
+    done = _whole(apply, answer, facts)
     assert done.changed == []
-    # The host's facts, and then every question at once.
+    # The host's facts, and then every question at once, whatever the distribution.
     assert done.round_trips == 2
     assert done.round_trips <= MOST_COMMANDS
 

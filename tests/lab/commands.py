@@ -1,0 +1,16 @@
+"""How many commands a host was sent, by what its sshd writes down."""
+
+from tests.lab.hosts import LabHost
+
+LOOK = "journalctl -t sshd --no-pager | grep -c 'Starting session: '"
+
+
+def count(host: LabHost) -> None:
+    """Let sshd of `host` write down every command that comes over a connection, from now on."""
+    host.write("/etc/ssh/sshd_config.d/00-count.conf", "LogLevel VERBOSE\n")
+    host.run("systemctl reload ssh.service || systemctl reload sshd.service")
+
+
+def sent(host: LabHost) -> int:
+    """Commands until now, this question included."""
+    return int(host.run(LOOK).stdout)

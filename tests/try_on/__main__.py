@@ -31,11 +31,17 @@ LEAVES = (
 
 
 def main(
-    login: Login, release: str | None, folder: Path | None, file: Path | None, *, yes: bool
+    login: Login,
+    release: str | None,
+    folder: Path | None,
+    file: Path | None,
+    *,
+    postgresql: int | None,
+    yes: bool,
 ) -> int:
     """Run the trial; exit status 0 where all held."""
     place = Place.make(folder)
-    place.write(login, release)
+    place.write(login, release, postgresql)
     os.chdir(PROJECT)
     paper = Paper(place, login, _shown(release), file or place.report)
     steps = Steps(place.folder, environment(place.folder), paper.take)
@@ -137,6 +143,9 @@ def _farewell(place: Place, target: Path, problems: int) -> str:
 @click.option("--ask-sudo-password", is_flag=True, help=f"Prompt for it; or set {PASSWORD}.")
 @click.option("--release", metavar="TARBALL_OR_URL", help="Without it, the vendor's newest ESR.")
 @click.option(
+    "--postgresql", type=int, help="Major version; without it, the distribution's default."
+)
+@click.option(
     "--report",
     "file",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -155,14 +164,15 @@ def command(
     key: str | None,
     ask_sudo_password: bool,
     release: str | None,
+    postgresql: int | None,
     file: Path | None,
     folder: Path | None,
     yes: bool,
 ) -> None:
     """Try mattermost-host on HOST, a machine that you can throw away.
 
-    Preflight, deploy, second run, verification, ten tamperings, drift: with a report to attach to
-    an issue. The preflight changes nothing; after it, it asks before the host is changed.
+    Preflight, deploy, second run, verification, tamperings, drift: with a report to attach to an
+    issue. The preflight changes nothing; after it, it asks before the host is changed.
 
     Exit status: 0 everything held, 1 not, 2 a wrong command line.
 
@@ -176,7 +186,7 @@ def command(
         local = release and not release.startswith(("https://", "http://"))
         source = str(Path(release or "").resolve()) if local else release
         target = file.resolve() if file else None
-        sys.exit(main(login, source, folder, target, yes=yes))
+        sys.exit(main(login, source, folder, target, postgresql=postgresql, yes=yes))
 
 
 if __name__ == "__main__":

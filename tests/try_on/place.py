@@ -61,8 +61,11 @@ class Place:
         """Where the report goes."""
         return self.folder / "report.md"
 
-    def write(self, login: Login, release: str | None) -> None:
-        """Put the inventory there; ``release`` is a tarball or its URL, None the newest ESR."""
+    def write(self, login: Login, release: str | None, postgresql: int | None = None) -> None:
+        """Put the inventory there; ``release`` is a tarball or its URL, None the newest ESR.
+
+        ``postgresql`` is a major version, None the distribution's default.
+        """
         site: dict[str, Any] = {
             "url": f"https://{NAME}",
             "users": USERS,
@@ -71,6 +74,8 @@ class Place:
         }
         if release:
             site["mattermost"] = {"release": {"file": release, "unverified": True}}
+        if postgresql:
+            site["postgres"] = {"version": postgresql}
         data = {"ssh_user": login.user, "ssh_port": login.port, "ssh_key": login.key}
         said = "".join(f"{key!r}: {value!r}, " for key, value in data.items() if value)
         if login.with_password:

@@ -7,10 +7,11 @@ from itertools import islice
 from mattermost_host.components import firewall, mattermost, nginx, postgres, tls
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.knowledge.families import FirewallEngine
-from mattermost_host.ops import firewalld
+from mattermost_host.ops import firewalld, selinux_rules
 from mattermost_host.site.site import Site
 
 COUNT = 10
+"""On every host; some have more."""
 BY_HAND = "# by hand"
 A_PARAMETER = "a kernel parameter"
 
@@ -37,8 +38,8 @@ class Tampering:
 
 
 def chosen(site: Site, facts: HostFacts) -> list[Tampering]:
-    """``COUNT`` that this host has a place for."""
-    return list(islice(_every(site, facts), COUNT))
+    """``COUNT`` that every host has a place for, and those of what only this host's family has."""
+    return [*islice(_every(site, facts), COUNT), *_of_family(site, facts)]
 
 
 def drift(site: Site, facts: HostFacts) -> Tampering:
@@ -113,3 +114,32 @@ def _of_host(site: Site, facts: HostFacts) -> Iterator[Tampering]:
         f"usermod --shell /bin/bash {mattermost.USER}",
         (f"the account {mattermost.USER} has shell /bin/bash",),
     )
+
+
+def _of_family(site: Site, facts: HostFacts) -> Iterator[Tampering]:
+    """SELinux, firewalld's own files, and module streams, where the host has them."""
+    if facts.family.selinux and facts.selinux != "disabled":
+        pattern = f"{tls.CERTIFICATE.rpartition('/')[0]}(/.*)?"
+        yield Tampering(
+            "a rule of SELinux that is removed",
+            f"semanage fcontext -d '{pattern}'",
+            (f"{pattern} has no rule of SELinux for {selinux_rules.CERTIFICATE}",),
+        )
+        boolean = selinux_rules.TO_WEB_PORTS
+        yield Tampering(
+            "a boolean of SELinux that is off",
+            f"setsebool -P {boolean} off",
+            (f"SELinux's boolean {boolean} is off",),
+        )
+    if site.settings.firewall.enabled and facts.family.firewall == "firewalld":
+        yield Tampering(
+            "a port that is opened for good, in a zone",
+            "firewall-cmd --quiet --permanent --add-port=5432/tcp",
+            ("/etc/firewalld/zones/", "changed since firewalld loaded it"),
+        )
+    for module, stream in nginx.streams(facts).items():
+        yield Tampering(
+            f"the module stream of {module}",
+            f"dnf -y -q module reset {module}",
+            (f"the module {module} of dnf is not fixed to its stream {stream}",),
+        )

@@ -13,9 +13,7 @@ from tests.try_on import about, report
 from tests.try_on.place import PASSWORD, Login, Place
 from tests.try_on.steps import Ran, Step, Steps
 from tests.try_on.tamperings import COUNT, chosen, drift
-from tests.unit.examples import DEBIAN_12
-
-ROCKY_9 = replace(DEBIAN_12, distribution="rocky", release="9.4")
+from tests.unit.examples import DEBIAN_12, ROCKY_9
 
 
 @pytest.fixture
@@ -34,26 +32,47 @@ def test_the_inventory_is_one_without_a_mistake_and_without_the_password(place: 
     assert place.inventory.stat().st_mode & 0o077 == 0
 
 
+def test_the_version_of_the_database_may_be_another(place: Place) -> None:
+    place.write(Login("chat.example.com"), None, 15)
+    assert Site.load(place.inventory).settings.postgres.version == 15
+
+
 def test_a_folder_that_is_no_trial_s_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OperatorError, match="is not the folder of an earlier trial"):
         Place.make(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("facts", "access", "opened"),
+    ("facts", "access", "opened", "more"),
     [
-        (DEBIAN_12, "/etc/postgresql/15/main/pg_hba.conf", "nft add rule inet mattermost_host"),
-        (ROCKY_9, "/etc/mattermost-host/postgresql/pg_hba.conf", "firewall-cmd"),
+        (DEBIAN_12, "/etc/postgresql/15/main/pg_hba.conf", "nft add rule inet mattermost_host", ()),
+        (
+            ROCKY_9,
+            "/etc/mattermost-host/postgresql/pg_hba.conf",
+            "firewall-cmd --quiet --policy=",
+            (
+                "semanage fcontext -d '/etc/mattermost-host/tls(/.*)?'",
+                "setsebool -P httpd_can_network_relay off",
+                "firewall-cmd --quiet --permanent",
+                "module reset nginx",
+            ),
+        ),
+        (
+            replace(ROCKY_9, selinux="disabled"),
+            "/etc/mattermost-host/postgresql/pg_hba.conf",
+            "firewall-cmd --quiet --policy=",
+            ("firewall-cmd --quiet --permanent", "module reset nginx"),
+        ),
     ],
     ids=lambda one: one.distribution if isinstance(one, HostFacts) else "",
 )
 def test_tamperings_are_chosen_for_the_host(
-    place: Place, facts: HostFacts, access: str, opened: str
+    place: Place, facts: HostFacts, access: str, opened: str, more: tuple[str, ...]
 ) -> None:
     site = Site.load(place.inventory)
     some = chosen(site, facts)
-    assert len(some) == COUNT == len({one.what for one in some})
-    for wanted in (access, opened):
+    assert len(some) == COUNT + len(more) == len({one.what for one in some})
+    for wanted in (access, opened, *more):
         assert any(wanted in one.shell for one in some)
     assert "restart" not in drift(site, facts).shell
 

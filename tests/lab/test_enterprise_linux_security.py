@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mattermost_host.components import firewall
 from tests.lab.deployment import Deployment
 from tests.lab.hosts import Lab, LabHost
 from tests.lab.scan import open_ports
@@ -106,3 +107,28 @@ def test_a_rule_by_hand_is_seen_and_undone(
     assert open_ports(neighbour, deployment.host.address, ASKED) == DOCUMENTED
     status, words = _plan(deployment)
     assert status == 0, words
+
+
+OFF_AT_BOOT = {
+    "masked": "systemctl mask -q firewalld",
+    "not started": "systemctl disable -q firewalld",
+    "without its unit": "mv /usr/lib/systemd/system/firewalld.service /root/",
+    "with a file that it refuses": f"echo '<policy' >{firewall.POLICY}",
+}
+
+
+@pytest.mark.parametrize("command", OFF_AT_BOOT.values(), ids=list(OFF_AT_BOOT))
+def test_a_boot_without_firewalld_serves_nobody_and_is_seen_and_undone(
+    deployment: Deployment, neighbour: LabHost, command: str
+) -> None:
+    deployment.host.run(command)
+    deployment.host.reboot()
+    # Who comes in by ssh can still put it right; the site itself did not start.
+    assert open_ports(neighbour, deployment.host.address, ASKED) <= {22}
+    status, words = _plan(deployment)
+    assert (status, "firewalld" in words) == (2, True), words
+    assert deployment.deploy().changed != ()
+    assert open_ports(neighbour, deployment.host.address, ASKED) == DOCUMENTED
+    status, words = _plan(deployment)
+    assert status == 0, words
+    deployment.verify()

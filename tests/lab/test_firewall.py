@@ -166,7 +166,7 @@ REMOVED = {
 ADDED = {
     "a port for one more": ("ip saddr {fellow} tcp dport 8067 accept", "fellow 4", {METRICS}),
     "the same over IPv6": ("ip6 saddr {fellow6} tcp dport 8067 accept", "fellow 6", {METRICS}),
-    "ssh for everybody": ("tcp dport 22 accept", "fellow 4", {22}),
+    "ssh for one more": ("ip saddr {fellow} tcp dport 22 accept", "fellow 4", {22}),
     "VRRP for one more": ("ip saddr {watcher} meta l4proto 112 accept", "watcher's VRRP", True),
 }
 

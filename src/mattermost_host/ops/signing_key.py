@@ -67,5 +67,5 @@ found=$(gpg --homedir "$stage" --batch --with-colons --show-keys "$stage/key" |
   echo "{key.url} has the key" $found "and not {key.fingerprint}: it is not taken." >&2
   exit 1
 }}
-install -m 644 "$stage/key" {key.path}
+install -D -m 644 "$stage/key" {key.path}
 sha256sum {key.path} > {question.note}"""

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mattermost_host.engine.batch import Question
-from mattermost_host.ops.database_state import Client, in_force
+from mattermost_host.ops.database_parameters import in_force
+from mattermost_host.ops.database_state import Client
 from mattermost_host.ops.probe import PATIENCE_S
 
 

@@ -5,6 +5,7 @@ The catalogue is not written here: it is what the components themselves put in p
 
 import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,12 @@ from tests.lab.deployment import Deployment
 from tests.lab.hosts import Lab
 from tests.lab.truth import MATTERMOST, NGINX, POSTGRES, heals, tampering
 
-MAY_RESTART = {
-    "/etc/mattermost-host/mattermost": {MATTERMOST},
-    "/etc/mattermost-host/tls": set(),
-    "/etc/nginx": set(),
-    "/etc/postgresql": {POSTGRES},
-    "/etc/systemd/system/mattermost.service": {MATTERMOST},
-    "/etc/systemd/system/nginx.service.d": {NGINX},
-    "/etc/systemd/system/postgresql": {POSTGRES, MATTERMOST},
+RELOADS = {
+    "/etc/mattermost-host/tls": NGINX,
+    "/etc/nginx": NGINX,
+    "/etc/postgresql": POSTGRES,
 }
-"""Whose restart a file is a reason for, by the beginning of its path; no other file is one."""
+"""Who is reloaded for a file, by the beginning of its path."""
 
 
 @pytest.fixture(scope="module")
@@ -74,13 +71,24 @@ def test_each_managed_file(
     mine = [file.path for file in every if file.path.startswith(place)]
     assert mine, f"nothing of ours below {place}"
     shell = "; ".join(TAMPER[kind].format(path=shlex.quote(path)) for path in mine)
-    allowed = {
-        unit
-        for path in mine
-        for beginning, units in MAY_RESTART.items()
-        if path.startswith(beginning)
-        for unit in units
-    }
-    # Another mode or owner changes nothing of what a process has read.
-    read = kind in {"content", "deletion"}
-    heals(deployment, tampering(shell, mine, *(allowed if read else ())))
+    reloads = {unit for path in mine for at, unit in RELOADS.items() if path.startswith(at)}
+    # No process has read what was done, so none is restarted for its repair.
+    heals(deployment, replace(tampering(shell, mine), reloads=frozenset(reloads)))
+
+
+def test_what_a_process_has_read_is_a_reason_to_restart_it(deployment: Deployment) -> None:
+    """The counterpart: the same edits, and then a restart of each."""
+    paths = ["/etc/mattermost-host/mattermost.env", f"/etc/systemd/system/{NGINX}.d/*.conf"]
+    edited = "; ".join(f"for each in {path}; do echo '# by hand' >>$each; done" for path in paths)
+    shell = f"{edited}; systemctl daemon-reload; systemctl restart {MATTERMOST} {NGINX}"
+    before = deployment.started(POSTGRES, MATTERMOST, NGINX)
+    heals(deployment, tampering(shell, {paths[0], NGINX}, MATTERMOST, NGINX))
+    after = deployment.started(POSTGRES, MATTERMOST, NGINX)
+    assert before[POSTGRES] == after[POSTGRES]
+
+
+def test_a_drop_in_that_no_process_has_read_goes_without_a_restart(deployment: Deployment) -> None:
+    folder = f"/etc/systemd/system/{NGINX}.d"
+    write = f"printf '[Service]\\nNice=1\\n' >{folder}/by-hand.conf"
+    for shell in (write, f"{write}; systemctl daemon-reload"):
+        heals(deployment, tampering(shell, {f"{NGINX}.d holds by-hand.conf"}))

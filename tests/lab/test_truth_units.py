@@ -38,7 +38,7 @@ TAMPERINGS = {
         MATTERMOST,
     ),
     "a unit file edited without reload": tampering(
-        f"{NICE} {ETC}/{NGINX}.d/x.conf", {"nginx.service.d holds x.conf"}, NGINX
+        f"{NICE} {ETC}/{NGINX}.d/x.conf", {"nginx.service.d holds x.conf"}
     ),
     "a server that is stopped": tampering(
         f"systemctl stop {MATTERMOST}", {"mattermost.service does not run"}, MATTERMOST

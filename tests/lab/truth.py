@@ -24,6 +24,8 @@ class Tampering:
     shell: str
     names: frozenset[str]
     may_restart: frozenset[str] = frozenset()
+    reloads: frozenset[str] | None = None
+    """What is reloaded and nothing else, where that matters."""
 
 
 def tampering(shell: str, names: Collection[str], *may_restart: str) -> Tampering:
@@ -38,6 +40,8 @@ class Told:
     status: int
     found: str
     interrupted: frozenset[str]
+    """What it would restart."""
+    reloaded: frozenset[str]
 
 
 def plan(deployment: Deployment) -> Told:
@@ -50,7 +54,10 @@ def plan(deployment: Deployment) -> Told:
     return Told(
         status,
         "; ".join(f"{change['subject']} {change['found']}" for change in changes),
-        frozenset(one["subject"] for one in changes if one["effect"] == "restart"),
+        *(
+            frozenset(one["subject"] for one in changes if one["effect"] == effect)
+            for effect in ("restart", "reload")
+        ),
     )
 
 
@@ -62,6 +69,7 @@ def heals(deployment: Deployment, done: Tampering, units: Collection[str] = UNIT
     assert told.status == 2, "the plan saw nothing"
     unnamed = {name for name in done.names if name not in told.found}
     assert not unnamed, f"{unnamed} not named in: {told.found}"
+    assert done.reloads in (None, told.reloaded), told.found
     others = told.interrupted - done.may_restart
     assert not others, f"the plan would restart {others}: {told.found}"
     inventory = str(deployment.inventory)

@@ -23,6 +23,7 @@ from pyinfra.context import ctx_host, ctx_inventory, ctx_state
 
 from mattermost_host.engine import questions
 from mattermost_host.engine.batch import Question
+from mattermost_host.engine.explanations import Change, explained
 from mattermost_host.facts import reading
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.ops import files
@@ -43,6 +44,8 @@ class Step:
     uploads: dict[str, str] = field(default_factory=dict)
     """Destination on the host -> file on the control machine."""
     conditional: bool = False
+    told: tuple[Change, ...] = ()
+    """What it says that it would change, where that is collected."""
 
     @property
     def changes(self) -> bool:
@@ -206,6 +209,7 @@ def _planned(state: State, host: Host, digest: str, result: Plan) -> Step:
     step = Step(_name(state, digest), conditional=bool(data.global_arguments["_if"]))
     for command in data.command_generator():
         _record(command, step, result)
+    step.told = tuple(explained(host, digest))
     return step
 
 

@@ -137,7 +137,7 @@ def deploy(
     account.system_account(name="the account mattermost exists", user=USER, home=STATE)
     if family.selinux:
         for_server(name="SELinux knows its programs and pages", state=STATE)
-    switched = _deploy_release(wanted, brotli, family.package_manager)
+    moved = _deploy_release(wanted, brotli, family.package_manager)
     written = files.present(
         name="folders, settings and unit are in place",
         entries=entries(settings, variables, local_database, before_start, database_ca, licence),
@@ -147,7 +147,7 @@ def deploy(
         name="the server is running",
         unit=UNIT,
         restart_on=[*READ_AT_START, *release.read_at_start(wanted.folder)],
-        restart_after=[written, switched],
+        after=[*moved, written],
         gate=GATE,
         probe=PROBE,
     )
@@ -160,18 +160,18 @@ def deploy(
     )
 
 
-def _deploy_release(wanted: Release, brotli: bool, manager: PackageManager) -> OperationMeta:
-    """What switches to the release; an upgrade may put steps of its own between."""
+def _deploy_release(wanted: Release, brotli: bool, manager: PackageManager) -> list[OperationMeta]:
+    """What unpacks the release and switches to it; an upgrade may put steps of its own between."""
     needed = ["tar", "gzip", *(["brotli"] if brotli else [])]
     packages.installed(name="tools for the release are installed", packages=needed, manager=manager)
     files.present(
         name="release folders are in place",
         entries=[Directory(path) for path in (HOME, RELEASES, MANIFESTS)],
     )
-    release.unpacked(name=f"release {wanted.folder} is unpacked", release=wanted)
+    unpacked = release.unpacked(name=f"release {wanted.folder} is unpacked", release=wanted)
     switched = release.switched(name=f"release {wanted.folder} is current", release=wanted)
     release.pruned(name="old releases are removed", release=wanted)
-    return switched
+    return [unpacked, switched]
 
 
 def entries(

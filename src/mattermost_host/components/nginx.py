@@ -160,13 +160,14 @@ def deploy(
         entries=[*_main_files(sizing, family.nginx), File(SITE, site)],
         check=Check(f'nginx -t -q -c "$stage{MAIN}"', tree=FOLDER),
     )
+    # A file that is gone is seen by its folder.
+    default = [str(Path(FOLDER, site).parent) for site in [family.nginx.default_site] if site]
     running.running(
         name="NGINX is running",
         unit=UNIT,
         restart_on=[DROP_IN_FOLDER],
-        reload_on=[MAIN, SITE, serving.certificate, serving.key],
-        restart_after=[service],
-        reload_after=[written, pair],
+        reload_on=[MAIN, SITE, *default, serving.certificate, serving.key],
+        after=[service, written, pair],
         probe=PROBE,
     )
 

@@ -152,14 +152,7 @@ def deploy(
     account.unprivileged(name="the account is unprivileged", user=USER, login="/bin/bash")
     if layout.setup:
         cluster_of_host.made(name="its cluster is made", cluster=layout, locale=LOCALE)
-    # What had the port when the cluster was made gave it another one.
-    wanted = {
-        "port": str(PORT),
-        "listen_addresses": "''",
-        "unix_socket_directories": f"'{SOCKET_FOLDER}'",
-        **_guarded(access),
-        **parameters,
-    }
+    wanted = {**_guarded(access), **parameters}
     written = files.present(
         name="settings and access rules are in place",
         entries=list(_entries(layout, wanted, before_start)),
@@ -167,9 +160,9 @@ def deploy(
     running.running(
         name="PostgreSQL is running",
         unit=layout.unit,
-        restart_on=[of_unit, drop_in],
-        reload_on=[access],
-        restart_after=[written],
+        restart_on=[of_unit],
+        reload_on=[drop_in, access],
+        after=[written],
         probe=probe(layout),
     )
     database.present(
@@ -177,6 +170,8 @@ def deploy(
         question=_question(layout, version, tuple(wanted)),
         locale=LOCALE,
         unit=layout.unit,
+        parameters=wanted,
+        after=[written],
     )
 
 
@@ -189,6 +184,10 @@ def _question(layout: Cluster, version: int, parameters: tuple[str, ...]) -> Ask
 def _guarded(access: str) -> dict[str, str]:
     """What must not come from elsewhere: it would lose data, let others in, or refuse writes."""
     return {
+        # What had the port when the cluster was made gave it another one.
+        "port": str(PORT),
+        "listen_addresses": "''",
+        "unix_socket_directories": f"'{SOCKET_FOLDER}'",
         "fsync": "on",
         "full_page_writes": "on",
         "default_transaction_read_only": "off",
@@ -212,7 +211,7 @@ def _entries(
 ) -> Iterator[Entry]:
     """The drop-in of the cluster's unit and no other beside it, its settings, its access rules."""
     of_unit, drop_in, access = files_of(layout)
-    note = what_was_read.noted_at_start([of_unit, drop_in])
+    note = what_was_read.noted_at_start([of_unit])
     # Where the packages make no cluster, its settings would be in the folder of its data.
     start = f"{layout.programs}/postgres -D {layout.data} -c config_file={drop_in}"
     start, before = (start, f"{layout.data}/postgresql.conf") if layout.setup else ("", "")

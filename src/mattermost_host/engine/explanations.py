@@ -1,6 +1,6 @@
 """What an operation would change, in words. A plan collects them; a deploy does not need them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -37,6 +37,7 @@ class Change:
 
 
 _collected: WeakKeyDictionary[Host, dict[str, list[Change]]] = WeakKeyDictionary()
+_foretold: WeakKeyDictionary[Host, dict[str, Mapping[str, str]]] = WeakKeyDictionary()
 _collecting = False
 
 
@@ -66,6 +67,25 @@ def explain(*changes: Change) -> None:
 def explained(host: Host, operation: str) -> Sequence[Change]:
     """What the operation with this hash said it would change on ``host``."""
     return _collected.get(host, {}).get(operation, ())
+
+
+def foretell(becoming: Mapping[str, str]) -> None:
+    """Note what the operation that is being evaluated would write.
+
+    By path: the content as ``what_was_read`` notes it, a digest or a link's target; "" where
+    nothing will be. Not part of a change, since a plan is shown and files may be secret.
+    """
+    host: Host = ctx_host.get()  # type: ignore[no-untyped-call]
+    if host.current_op_hash:
+        _foretold.setdefault(host, {})[host.current_op_hash] = becoming
+
+
+def foretold(operation: OperationMeta) -> Mapping[str, str] | None:
+    """What an operation of this host would write; None where it does not say."""
+    host: Host = ctx_host.get()  # type: ignore[no-untyped-call]
+    if not operation.will_change:
+        return {}
+    return _foretold.get(host, {}).get(operation._hash)
 
 
 def foreseen_content(operation: OperationMeta) -> bool:

@@ -22,7 +22,7 @@ from mattermost_host.certificates.authority import (
     new_placeholder,
 )
 from mattermost_host.engine.batch import Question
-from mattermost_host.engine.explanations import Change, explain
+from mattermost_host.engine.explanations import Change, explain, foretell
 from mattermost_host.engine.questions import ask, changing, expect
 
 LINEAGE = "mattermost-host"
@@ -126,6 +126,8 @@ def standing(name: str, place: Place, server_name: str) -> OperationMeta:
 @operation()
 def _standing(place: Place, server_name: str) -> Generator[StringCommand, None, None]:
     now: CertificateState = ask(AskCertificate(place))
+    if not now.fits or (now.issued is not None and not now.installed):
+        foretell({place.certificate: "new", place.key: "new"})
     if now.issued is not None and not (now.installed and now.fits):
         explain(Change(place.certificate, "and its key are not certbot's", severity="critical"))
         yield from changing(StringCommand(f"RENEWED_LINEAGE={LIVE} {place.hook}"))

@@ -4,7 +4,8 @@ Only what differs becomes a statement. Statements travel by standard input.
 """
 
 import shlex
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from pyinfra import host
 from pyinfra.api import StringCommand, operation
@@ -13,6 +14,7 @@ from pyinfra.api.operation import OperationMeta
 from mattermost_host.engine.connections import is_executing
 from mattermost_host.engine.explanations import Change, explain
 from mattermost_host.engine.questions import ask, changing, expect
+from mattermost_host.ops import foresight
 from mattermost_host.ops.database_state import (
     AS_POSTGRES,
     COLLATION_VERSION_SINCE,
@@ -27,15 +29,53 @@ SHOWN = 3
 """Tables that are named; of the others there is the number."""
 
 
-def present(name: str, question: AskDatabase, locale: str, unit: str) -> OperationMeta:
-    """Keep a role that may only log in, its database, and the parameters of our file in force."""
+@dataclass(frozen=True)
+class _Written:
+    """Our file of parameters as it will be, and the operations that write it."""
+
+    parameters: tuple[tuple[str, str], ...]
+    by: tuple[OperationMeta, ...] = field(default=(), compare=False)
+
+    def foreseen(self, question: AskDatabase, now: DatabaseState) -> DatabaseState:
+        """The state as it would be found after the file was written and loaded."""
+        becoming = foresight.written_by(self.by)
+        if is_executing() or (becoming is not None and question.parameters_file not in becoming):
+            return now
+        stated = dict(self.parameters)
+        waiting = [one.name for one in now.in_effect if not one.takes(stated.get(one.name))]
+        ours = {one.name for one in now.in_effect}
+        overridden = [name for name in now.need_restart if name in now.overridden]
+        return replace(
+            now,
+            not_in_force=(),
+            need_restart=tuple(dict.fromkeys([*waiting, *overridden])),
+            pending_restart=tuple(name for name in now.pending_restart if name not in ours),
+        )
+
+
+def present(
+    name: str,
+    question: AskDatabase,
+    locale: str,
+    unit: str,
+    parameters: Mapping[str, str],
+    after: Sequence[OperationMeta] = (),
+) -> OperationMeta:
+    """Keep a role that may only log in, its database, and the parameters of our file in force.
+
+    ``parameters`` are what the file says, which the operations ``after`` write and the unit's own
+    one loads: a plan foresees by them whether a restart is needed, too.
+    """
     expect(question)
-    return _present(name=name, question=question, locale=locale, unit=unit)
+    written = _Written(tuple(parameters.items()), tuple(after))
+    return _present(name=name, question=question, locale=locale, unit=unit, written=written)
 
 
 @operation()
-def _present(question: AskDatabase, locale: str, unit: str) -> Generator[StringCommand, None, None]:
-    now: DatabaseState = ask(question)
+def _present(
+    question: AskDatabase, locale: str, unit: str, written: _Written
+) -> Generator[StringCommand, None, None]:
+    now = written.foreseen(question, ask(question))
     if now.locale_refused:
         found = f"started without the locale {locale}, and its databases can't be opened"
         explain(Change(unit, found, "restart", "critical"))
@@ -102,7 +142,8 @@ def _explained(question: AskDatabase, now: DatabaseState, unit: str) -> Iterator
             heals=False,
         )
     elif now.pending_restart or now.need_restart:
-        yield Change(unit, "has parameters that wait for it", "restart")
+        names = dict.fromkeys([*now.pending_restart, *now.need_restart])
+        yield Change(unit, f"has parameters that wait for it: {', '.join(names)}", "restart")
     elif _needs_reload(now):
         yield Change(unit, "has parameters that wait for it", "reload")
 

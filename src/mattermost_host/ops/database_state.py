@@ -1,16 +1,16 @@
 """What a local PostgreSQL says of role, database, schema and parameters: one question."""
 
-import re
 import shlex
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from mattermost_host.engine.batch import Question
+from mattermost_host.ops.database_parameters import InEffect, in_effect, in_force
 from mattermost_host.ops.probe import PATIENCE_S
 
 AS_POSTGRES = "setpriv --reuid=postgres --regid=postgres --init-groups"
 OPTIONS = "-X -q -v ON_ERROR_STOP=1"
-AS_POSTGRES = "setpriv --reuid=postgres --regid=postgres --init-groups"
 COLLATION_VERSION_SINCE = 15
 """Of a database; before, only each collation has one, from when the cluster was made."""
 OWN_COLLATION = (
@@ -19,6 +19,9 @@ OWN_COLLATION = (
     " where c.collversion is not null"
 )
 """The collations that sort as the database does, within it."""
+PENDING = (
+    "select 'pending='||coalesce(string_agg(name, ' '), '') from pg_settings where pending_restart"
+)
 GRANTORS_SINCE = 16
 """Each member has been granted a role by somebody, who is to be named when it is revoked."""
 
@@ -45,9 +48,12 @@ class DatabaseState:
     """Parameters of ours whose value in force does not come from our file."""
     not_in_force: tuple[str, ...] = ()
     """Parameters that have another value than our file says."""
-    pending_restart: bool = False
+    pending_restart: tuple[str, ...] = ()
+    """Parameters, of ours or not, of which it has read another value that waits for a restart."""
     need_restart: tuple[str, ...] = ()
-    """Those of both that PostgreSQL takes by a restart only."""
+    """Those of ours that PostgreSQL takes by a restart only."""
+    in_effect: tuple[InEffect, ...] = field(default=(), compare=False)
+    """Parameters of ours, and others in our file, as the server runs with them."""
     later: tuple["Later", ...] = ()
     """Lines of other files that set parameters of ours, and are read after our file."""
     granted: tuple[str, ...] = ()
@@ -193,7 +199,7 @@ class AskDatabase(Question[DatabaseState]):
         )
         if self.checksums_in:
             yield "select 'checksums='||current_setting('data_checksums')"
-        yield "select 'pending='||count(*) from pg_settings where pending_restart"
+        yield PENDING
 
     def _of_parameters(self) -> Iterator[str]:
         names = ", ".join(f"'{parameter}'" for parameter in self.parameters)
@@ -218,8 +224,8 @@ class AskDatabase(Question[DatabaseState]):
             f" where o.name = f.name and o.sourcefile = '{self.parameters_file}')"
         )
         yield (
-            f"select 'restart='||name from pg_settings where name in ({names})"
-            " and context = 'postmaster'"
+            "select 'runs='||concat_ws('|', name, context, setting, unit) from pg_settings"
+            f" where name in ({names}) or sourcefile = '{self.parameters_file}'"
         )
 
     def parse(self, lines: list[str]) -> DatabaseState:
@@ -227,8 +233,6 @@ class AskDatabase(Question[DatabaseState]):
         for line in lines:
             key, _, value = line.partition("=")
             values.setdefault(key, []).append(value)
-        values_of = [line.split("|") for line in values.get("value", ())]
-        not_in_force = tuple(name for name, *three in values_of if not in_force(*three))
         first = {key: items[0] for key, items in values.items()}
         return DatabaseState(
             role=first.get("role"),
@@ -239,14 +243,8 @@ class AskDatabase(Question[DatabaseState]):
             locale_refused="locale" in first,
             checksums=first.get("checksums") != "off",
             collation=_pair(first.get("collation", "")),
-            overridden=tuple(values.get("overridden", ())),
-            pending_restart=first.get("pending", "0") != "0",
-            need_restart=tuple(
-                name
-                for name in values.get("restart", ())
-                if name in values.get("overridden", ()) or name in not_in_force
-            ),
-            not_in_force=not_in_force,
+            pending_restart=tuple(first.get("pending", "").split()),
+            **_of_parameters(values),
             later=tuple(sorted(map(_later, values.get("later", ())))),
             granted=tuple(values.get("granted", ())),
             closed=first.get("closed") == "true",
@@ -254,6 +252,20 @@ class AskDatabase(Question[DatabaseState]):
             set_aside=tuple(values.get("aside", ())),
             superusers=tuple(values.get("superuser", ())),
         )
+
+
+def _of_parameters(values: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    running = tuple(map(in_effect, values.get("runs", ())))
+    overridden = tuple(values.get("overridden", ()))
+    stated = [line.split("|") for line in values.get("value", ())]
+    not_in_force = tuple(name for name, *three in stated if not in_force(*three))
+    wrong = {*overridden, *not_in_force}
+    return {
+        "in_effect": running,
+        "overridden": overridden,
+        "not_in_force": not_in_force,
+        "need_restart": tuple(one.name for one in running if one.by_restart and one.name in wrong),
+    }
 
 
 def _later(text: str) -> Later:
@@ -264,22 +276,3 @@ def _later(text: str) -> Later:
 def _pair(text: str) -> tuple[str, str]:
     built, _, now = text.partition(" ")
     return built, now
-
-
-MULTIPLES = {"kB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30, "TB": 1 << 40, "B": 1}
-TIMES = {"us": 1, "ms": 1_000, "s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000}
-WORDS = {"on": "on", "true": "on", "yes": "on", "off": "off", "false": "off", "no": "off"}
-
-
-def in_force(stated: str, setting: str, unit: str = "") -> bool:
-    """Whether a parameter's ``setting``, in units of ``unit``, is what a file states."""
-    return _plain(stated, unit) == _plain(setting, unit)
-
-
-def _plain(text: str, unit: str) -> float | str:
-    """A value in the smallest unit, so that 1GB, 1024MB and 131072 (of 8kB) are one."""
-    number = re.fullmatch(r"\s*(-?[\d.]+)\s*([a-zA-Z]*)\s*", text)
-    if not number:
-        return WORDS.get(text.lower(), text)
-    factor, name = re.fullmatch(r"(\d*)(.*)", number[2] or unit).groups()  # type: ignore[union-attr]
-    return float(number[1]) * int(factor or 1) * (MULTIPLES | TIMES).get(name, 1)

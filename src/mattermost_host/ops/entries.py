@@ -219,3 +219,19 @@ def rewritten(wrong: list[Entry], states: dict[str, State]) -> list[File]:
         if isinstance(entry, File)
         and not ((state := states.get(entry.path)) and same_content(entry, state))
     ]
+
+
+def becoming(wrong: Sequence[Entry], states: dict[str, State]) -> dict[str, str]:
+    """What will be at each path: a file's digest, a link's target; "" where nothing will."""
+    found: dict[str, str] = {}
+    for entry in wrong:
+        state = states.get(entry.path)
+        if isinstance(entry, File):
+            found[entry.path] = entry.sha256
+        elif isinstance(entry, Link):
+            found[entry.path] = entry.target
+        elif isinstance(entry, Absent) or (state and state.kind != kind_of(entry)):
+            found[entry.path] = ""
+        elif isinstance(entry, Alone):
+            found |= {f"{entry.path}/{name}": "" for name in strangers(entry, state)}
+    return found

@@ -19,7 +19,7 @@ from pyinfra.api import StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 
 from mattermost_host.engine import explanations
-from mattermost_host.engine.explanations import explain
+from mattermost_host.engine.explanations import explain, foretell
 from mattermost_host.engine.questions import ask, changing, expect
 from mattermost_host.ops.differences import described
 from mattermost_host.ops.entries import (
@@ -33,6 +33,7 @@ from mattermost_host.ops.entries import (
     Link,
     Owned,
     State,
+    becoming,
     is_right,
     mode_of,
     rewritten,
@@ -73,6 +74,7 @@ def _present(
     if not wrong:
         host.noop("all files are as described")
         return
+    foretell(becoming(wrong, states))
     if explanations.wanted():
         explain(*described(wrong, states, rewritten(wrong, states)))
     yield from changing(_put_right(entries, wrong, states, check))

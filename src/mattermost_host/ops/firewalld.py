@@ -16,7 +16,7 @@ from mattermost_host.engine.batch import Question
 from mattermost_host.engine.connections import is_executing
 from mattermost_host.engine.explanations import Change, explain, foreseen_content
 from mattermost_host.engine.questions import ask, changing, expect
-from mattermost_host.ops.unit_state import AskUnit
+from mattermost_host.ops.unit_state import AskUnit, as_described, flaws
 from mattermost_host.ops.what_was_read import words
 
 SERVICE = "firewalld.service"
@@ -133,31 +133,24 @@ def _in_force(
 ) -> Generator[StringCommand, None, None]:
     foreseen = not is_executing() and any(map(foreseen_content, after))
     found, now = ask(policies), ask(unit)
-    others = (*now.masks, *now.overriding)
-    wrong = list(_wrong(found))
-    if others:
-        by = f"is overridden by {', '.join(others)}"
-        wrong.append(Change(policies.unit, by, severity="critical"))
-    if now.needs_daemon_reload:
-        wrong.append(Change(policies.unit, "has unit files that systemd has not read"))
+    wrong = [*_wrong(found), *flaws(policies.unit, now)]
     if foreseen and not wrong:
         wrong.append(Change("firewalld", "will have newer rules"))
     if not wrong:
         host.noop("the policies in the kernel are those of the files")
         return
     explain(*wrong)
-    removed = f"rm -f -- {words(others)}; " if others else ""
-    unmasked = f"systemctl unmask -q {policies.unit}; " if now.masked else ""
-    yield from changing(
-        StringCommand(
-            f"set -eu; {unmasked}{removed}systemctl daemon-reload; "
-            f"systemctl unmask -q {SERVICE}; systemctl unmask -q --runtime {SERVICE}; "
-            f"systemctl enable -q {SERVICE} {policies.unit}; "
-            f"if systemctl is-active -q {SERVICE}; then {_reload()}; "
-            f"else systemctl start {SERVICE}; fi; "
-            f"systemctl reload-or-restart {policies.unit}"
-        )
-    )
+    steps = [
+        "set -eu",
+        *as_described(policies.unit, now, reload=True),
+        f"systemctl unmask -q {SERVICE}",
+        f"systemctl unmask -q --runtime {SERVICE}",
+        f"systemctl enable -q {SERVICE}",
+        f"if systemctl is-active -q {SERVICE}; then {_reload()}",
+        f"else systemctl start {SERVICE}; fi",
+        f"systemctl reload-or-restart {policies.unit}",
+    ]
+    yield from changing(StringCommand("\n".join(steps)))
 
 
 def _wrong(found: Found) -> Iterator[Change]:

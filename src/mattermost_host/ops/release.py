@@ -14,7 +14,7 @@ from pyinfra.api.operation import OperationMeta
 
 from mattermost_host.engine import beforehand
 from mattermost_host.engine.connections import is_executing
-from mattermost_host.engine.explanations import Change, Severity, explain
+from mattermost_host.engine.explanations import Change, Severity, explain, foretell
 from mattermost_host.engine.push import push
 from mattermost_host.engine.questions import ask, changing, expect
 from mattermost_host.ops import release_scripts as scripts
@@ -77,6 +77,7 @@ def _unpacked(release: Release) -> Commands:
         host.noop("the release is as it was unpacked")
         return
     explain(*changes)
+    foretell(dict.fromkeys(_replaced(release, now), "as unpacked"))
     there = folder in now.releases
     if there and all(flaw.kind == "touched" for flaw in now.flaws) and now.tarball:
         yield from changing(StringCommand(scripts.list_again(folder, run)))
@@ -113,6 +114,12 @@ def _of_files(release: Release, now: Found) -> Iterator[Change]:
         yield Change(place, f"has {more} more files that are not as unpacked", severity=worst)
 
 
+def _replaced(release: Release, now: Found) -> Iterator[str]:
+    """The paths that get another content, or another file in their place."""
+    place = f"{RELEASES}/{release.folder}"
+    yield from (_path(place, flaw) for flaw in now.flaws if flaw.kind != "touched")
+
+
 def _path(place: str, flaw: Flaw) -> str:
     return place + flaw.path.removeprefix(".")
 
@@ -132,6 +139,7 @@ def _switched(release: Release) -> Commands:
         host.noop("the release is current")
         return
     explain(*_of_link(release, now))
+    foretell({CURRENT: target} if leads != target else {})
     aside = f"{CURRENT}.moved-{token_hex(4)}" if now.in_the_way else ""
     yield from changing(StringCommand(scripts.switch(release.folder, aside)))
 

@@ -11,8 +11,7 @@ from mattermost_host.engine.batch import Question
 from mattermost_host.engine.connections import is_executing
 from mattermost_host.engine.explanations import Change, explain, foreseen_content
 from mattermost_host.engine.questions import ask, changing, expect
-from mattermost_host.ops.unit_state import AskUnit
-from mattermost_host.ops.what_was_read import words
+from mattermost_host.ops.unit_state import AskUnit, as_described, flaws
 
 
 @dataclass(frozen=True)
@@ -56,28 +55,19 @@ def _loaded(
 ) -> Generator[StringCommand, None, None]:
     foreseen = not is_executing() and any(map(foreseen_content, after))
     same, now = ask(rules), ask(unit)
-    others = (*now.masks, *now.overriding)
-    if same and not (foreseen or others or now.needs_daemon_reload):
-        host.noop("the rules in the kernel are those of the file")
-        return
+    wrong = list(flaws(rules.unit, now))
     if not same:
         found = "in the kernel is not what the file says"
-        explain(Change(f"table {rules.table}", found, severity="critical"))
-    elif others:
-        found = f"is overridden by {', '.join(others)}"
-        explain(Change(rules.unit, found, severity="critical"))
-    elif now.needs_daemon_reload:
-        explain(Change(rules.unit, "has unit files that systemd has not read"))
-    else:
-        explain(Change(f"table {rules.table}", "will have newer rules"))
-    removed = f"rm -f -- {words(others)}; " if others else ""
-    unmasked = f"systemctl unmask -q {rules.unit}; " if now.masked else ""
-    yield from changing(
-        StringCommand(
-            f"set -eu; {unmasked}{removed}systemctl daemon-reload; "
-            f"systemctl enable -q {rules.unit}; systemctl reload-or-restart {rules.unit}"
-        )
-    )
+        wrong.insert(0, Change(f"table {rules.table}", found, severity="critical"))
+    if foreseen and not wrong:
+        wrong.append(Change(f"table {rules.table}", "will have newer rules"))
+    if not wrong:
+        host.noop("the rules in the kernel are those of the file")
+        return
+    explain(*wrong)
+    steps = as_described(rules.unit, now, reload=True)
+    loads = f"systemctl reload-or-restart {rules.unit}"
+    yield from changing(StringCommand("\n".join(["set -eu", *steps, loads])))
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,14 @@ from pyinfra.api import StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 
 from mattermost_host.engine.connections import is_executing
-from mattermost_host.engine.explanations import Change, Effect, explain, foreseen_content
+from mattermost_host.engine.explanations import Change, Effect, explain
 from mattermost_host.engine.questions import ask, changing, expect
 from mattermost_host.engine.restart_triggers import announce
 from mattermost_host.engine.rolling import failed_before
+from mattermost_host.ops import foresight
 from mattermost_host.ops.probe import PATIENCE_S, Answering
-from mattermost_host.ops.unit_state import AskUnit, UnitState
-from mattermost_host.ops.what_was_read import STAMPS, words
+from mattermost_host.ops.unit_state import AskUnit, UnitState, as_described
+from mattermost_host.ops.what_was_read import STAMPS
 
 UNIT_FILES = "/etc/systemd/system"
 HANGS_S = 30
@@ -51,8 +52,7 @@ class _Wanted:
     question: AskUnit
     gate: Gate | None = None
     probe: str = ""
-    restart_after: tuple[OperationMeta, ...] = field(default=(), compare=False)
-    reload_after: tuple[OperationMeta, ...] = field(default=(), compare=False)
+    after: tuple[OperationMeta, ...] = field(default=(), compare=False)
 
 
 def running(
@@ -60,8 +60,7 @@ def running(
     unit: str,
     restart_on: Sequence[str] = (),
     reload_on: Sequence[str] = (),
-    restart_after: Sequence[OperationMeta] = (),
-    reload_after: Sequence[OperationMeta] = (),
+    after: Sequence[OperationMeta] = (),
     gate: Gate | None = None,
     probe: str = "",
     one_after_another: bool = False,
@@ -73,15 +72,15 @@ def running(
     ``one_after_another`` the hosts have their turns, and where one fails, the units of the next
     ones are left as they are.
 
-    ``restart_after`` and ``reload_after`` name operations of this run that write such files:
-    a plan, which writes nothing, foresees the restart by them.
+    ``after`` are the operations of this run that write such files: a plan, which writes nothing,
+    foresees by them what follows.
     """
     question = AskUnit(unit, tuple(restart_on), tuple(reload_on))
     expect(question)
     if probe:
         expect(Answering(((unit, probe),)))
-    announce(unit, restart_on, reload_on, [*restart_after, *reload_after])
-    wanted = _Wanted(question, gate, probe, tuple(restart_after), tuple(reload_after))
+    announce(unit, restart_on, reload_on, after)
+    wanted = _Wanted(question, gate, probe, tuple(after))
     return _running(name=name, wanted=wanted, _serial=one_after_another)
 
 
@@ -89,13 +88,15 @@ def running(
 def _running(wanted: _Wanted) -> Generator[StringCommand, None, None]:
     unit = wanted.question.unit
     now: UnitState = ask(wanted.question)
+    if not is_executing():
+        now = foresight.of_unit(wanted.question, now, wanted.after)
     if wanted.probe and now.active and not ask(Answering(((unit, wanted.probe),))):
         now = replace(now, silent=True)
     steps = list(_steps(unit, now, wanted))
     if not steps:
         host.noop(f"{unit} runs its current files")
         return
-    explain(*_explained(unit, now, wanted))
+    explain(*_explained(unit, now))
     if other := failed_before():
         refused = f"{unit} is left as it is, because it failed on {other}"
         yield StringCommand(f"echo {shlex.quote(refused)} >&2; exit 1")
@@ -119,7 +120,7 @@ def _stopped(unit: str) -> Generator[StringCommand, None, None]:
     yield from changing(StringCommand(f"systemctl disable --quiet --now {unit}"))
 
 
-def _explained(unit: str, now: UnitState, wanted: _Wanted) -> Iterator[Change]:
+def _explained(unit: str, now: UnitState) -> Iterator[Change]:
     if now.masked:
         yield Change(unit, "is masked", severity="critical")
     elif not now.enabled:
@@ -129,10 +130,9 @@ def _explained(unit: str, now: UnitState, wanted: _Wanted) -> Iterator[Change]:
     for path in now.overriding:
         yield Change(unit, f"is overridden by {path}", "restart", "critical")
     yield from _of_process(unit, now)
-    if now.active and not now.to_restart and _foreseen(wanted.restart_after):
-        yield Change(unit, "will have newer files", "restart")
-    elif now.active and not now.to_reload and _is_foreseen(wanted.reload_after):
-        yield Change(unit, "will have newer files", "reload")
+    told = now.to_restart or (now.to_reload and now.foreseen == "reload")
+    if now.active and now.foreseen and not told:
+        yield Change(unit, "will have newer files", now.foreseen)
 
 
 def _of_process(unit: str, now: UnitState) -> Iterator[Change]:
@@ -155,24 +155,18 @@ def _of_process(unit: str, now: UnitState) -> Iterator[Change]:
 
 
 def _steps(unit: str, now: UnitState, wanted: _Wanted) -> Iterator[str]:
-    if now.masked:
-        yield f"systemctl unmask {unit}"
-    if removed := (*now.masks, *now.overriding):
-        yield f"rm -f -- {words(removed)}"
-    if now.needs_daemon_reload or removed:
-        stale = now.active and _is_stale(now)
-        yield from _daemon_reload(wanted.question if stale else None)
-    if not now.enabled:
-        yield f"systemctl enable --quiet {unit}"
+    stale = _not_lost(wanted.question) if now.active and _is_stale(now) else ()
+    changes = now.foreseen == "change"
+    yield from as_described(unit, now, reload=changes, before_reload=stale)
     if not now.active:
         yield f"systemctl reset-failed {unit} 2>/dev/null || true"
         yield from _started("start", unit, wanted.gate)
     elif now.silent or now.suspended:
         yield from _killed(unit)
         yield from _started("start", unit, wanted.gate)
-    elif _is_stale(now) or _foreseen(wanted.restart_after):
+    elif _is_stale(now) or now.foreseen == "restart":
         yield from _started("restart", unit, wanted.gate)
-    elif now.to_reload or _is_foreseen(wanted.reload_after):
+    elif now.to_reload or now.foreseen == "reload":
         # The stamp is as old as the beginning of the reload: a file written meanwhile is newer.
         stamp = f"{STAMPS}/reloaded:{unit}"
         yield f"mkdir -p -m 755 {STAMPS}; touch {stamp}~"
@@ -184,18 +178,16 @@ def _is_stale(now: UnitState) -> bool:
     return bool(now.to_restart or unread or now.overriding or now.lowered)
 
 
-def _daemon_reload(stale: AskUnit | None) -> Iterator[str]:
+def _not_lost(stale: AskUnit) -> Iterator[str]:
     """A process may be younger than a unit file that systemd had not read when it started it.
 
     The file is made the younger one, and what was noted at the start goes, so that the restart is
     not lost if the run ends here.
     """
-    if stale:
-        yield f"rm -f {STAMPS}/read:{stale.unit}"
-        for path in stale.restart_on:
-            if path.startswith(UNIT_FILES):
-                yield f"touch -c {shlex.quote(path)}"
-    yield "systemctl daemon-reload"
+    yield f"rm -f {STAMPS}/read:{stale.unit}"
+    for path in stale.restart_on:
+        if path.startswith(UNIT_FILES):
+            yield f"touch -c {shlex.quote(path)}"
 
 
 def _killed(unit: str) -> Iterator[str]:
@@ -212,12 +204,3 @@ def _started(verb: str, unit: str, gate: Gate | None) -> Iterator[str]:
 
 def _or_journal(verb: str, unit: str) -> str:
     return f"systemctl {verb} {unit} || {{ journalctl -u {unit} -n 20 --no-pager >&2; exit 1; }}"
-
-
-def _foreseen(operations: tuple[OperationMeta, ...]) -> bool:
-    return not is_executing() and any(map(foreseen_content, operations))
-
-
-def _is_foreseen(operations: tuple[OperationMeta, ...]) -> bool:
-    """A reload is judged by time, so whatever is written is a reason."""
-    return not is_executing() and any(meta.will_change for meta in operations)

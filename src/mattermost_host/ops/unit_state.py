@@ -1,8 +1,10 @@
 """What systemd and the kernel say of a unit, and which of its files its process has not read."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from mattermost_host.engine.batch import Question
+from mattermost_host.engine.explanations import Change, Effect
 from mattermost_host.ops import process_limits, unit_files, what_was_read
 from mattermost_host.ops.what_was_read import words
 
@@ -39,6 +41,12 @@ class UnitState:
     """Whether a signal stopped the process: for systemd it runs."""
     silent: bool = False
     """Whether it runs, and yet does not answer; asked apart."""
+    unread_drop_ins: tuple[str, ...] = ()
+    """Those that systemd does not know of."""
+    noted: Mapping[str, str] | None = field(default=None, compare=False)
+    """What was in its files at the start, by path, where there is a note of it."""
+    foreseen: Effect | None = None
+    """In a plan: what follows from files that this run would write; see ``foresight``."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +91,7 @@ class AskUnit(Question[UnitState]):
         # Of a masked one it reads neither drop-ins nor limits, and says that a reload is needed,
         # whatever was reloaded, as long as it has drop-ins.
         masked = first.get("LoadState") == "masked"
-        unread = [path for path in drop_ins if path not in known]
+        unread = tuple(path for path in drop_ins if path not in known)
         foreign = {
             path: to
             for path, to in found.items()
@@ -91,18 +99,57 @@ class AskUnit(Question[UnitState]):
             if not (self._is_ours(path) or (path in known and unit_files.is_generated(path)))
         }
         to_restart = (*values.get("Deleted", ()), *what_was_read.unread(values))
-        of_unit = any(path.startswith(unit_files.FOLDERS) for path in to_restart)
+        noted = what_was_read.noted(values)
         return UnitState(
             active=first.get("ActiveState") in {"active", "reloading"},
             enabled=first.get("UnitFileState") in {"enabled", "static", "indirect", "generated"},
             masked=masked,
             needs_daemon_reload=not masked
             and bool(unread or first.get("NeedDaemonReload") == "yes"),
-            unit_files_alike=not (unread or of_unit) and what_was_read.systemd_had_read(values),
+            unit_files_alike="Now" in values and are_unit_files_alike(noted, to_restart, unread),
             to_restart=to_restart,
             to_reload=tuple(values.get("Reload", ())),
             overriding=tuple(path for path, to in foreign.items() if to != unit_files.MASK),
             masks=tuple(path for path, to in foreign.items() if to == unit_files.MASK),
             lowered=() if masked else process_limits.lowered(values),
             suspended="Suspended" in values,
+            unread_drop_ins=unread,
+            noted=noted,
         )
+
+
+def flaws(unit: str, now: UnitState) -> Iterator[Change]:
+    """What is wrong with the files of a unit whose reload or restart interrupts nobody."""
+    if others := (*now.masks, *now.overriding):
+        yield Change(unit, f"is overridden by {', '.join(others)}", severity="critical")
+    if now.needs_daemon_reload:
+        yield Change(unit, "has unit files that systemd has not read")
+
+
+def as_described(
+    unit: str, now: UnitState, *, reload: bool = False, before_reload: Iterable[str] = ()
+) -> Iterator[str]:
+    """Shell after which a unit is what its described files say, and starts at boot."""
+    if now.masked:
+        yield f"systemctl unmask -q {unit}"
+    if removed := (*now.masks, *now.overriding):
+        yield f"rm -f -- {words(removed)}"
+    if reload or removed or now.needs_daemon_reload:
+        yield from before_reload
+        yield "systemctl daemon-reload"
+    if not now.enabled:
+        yield f"systemctl enable -q {unit}"
+
+
+def are_unit_files_alike(
+    noted: Mapping[str, str] | None, stale: Iterable[str], unread: Iterable[str]
+) -> bool:
+    """Whether the process was started by what the unit files say.
+
+    ``stale``: paths with another content than at its start; ``unread``: drop-ins that systemd does
+    not know of. One that was noted is one that was there, and that systemd has forgotten since.
+    """
+    if noted is None:
+        return False
+    of_unit = any(path.startswith(unit_files.FOLDERS) for path in stale)
+    return not of_unit and all(path in noted for path in unread)

@@ -39,12 +39,15 @@ def newer_than_start(unit: str, paths: Sequence[str]) -> str:
 
 
 def newer_than_reload(unit: str, paths: Sequence[str]) -> str:
-    """Shell that finds what changed since the start and since the last reload."""
+    """Shell that finds what changed since the start and since the last reload.
+
+    Of a folder, that something came or went: what is in it may be somebody's work in progress.
+    """
     stamp = f"{STAMPS}/reloaded:{unit}"
     return (
         f"newer='-cnewer {STARTED}{unit}'\n"
         f'[ ! -e {stamp} ] || newer="$newer -cnewer {stamp}"\n'
-        f"find {words(paths)} $newer"
+        f"find {words(paths)} -maxdepth 0 $newer"
     )
 
 
@@ -57,10 +60,11 @@ def script(unit: str, restart_on: Sequence[str], reload_on: Sequence[str]) -> st
             f"changed=$({since_start} -printf 'Restart=%p\\n'",
             f"{since_reload} -printf 'Reload=%p\\n')",
             '[ -z "$changed" ] || echo "$changed"',
-            f"note=$(find {STAMPS}/read:{unit} -newer {STARTED}{unit} -exec cat {{}} \\;)",
+            f"note=$(find {STAMPS}/read:{unit} -newer {STARTED}{unit}"
+            " -exec sed 's/^/Read=/' {} \\;)",
+            '[ -z "$note" ] || echo "$note"',
             f"case $changed$note in *Restart=* | *{STALE}*)",
             f"  find {words(restart_on)} {PRINTED} | sed 's/^/Now=/'",
-            "  echo \"$note\" | sed 's/^/Read=/'",
             ";; esac",
         ]
     )
@@ -85,6 +89,11 @@ def unread(answer: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
 def systemd_had_read(answer: Mapping[str, Sequence[str]]) -> bool:
     """Whether the unit files noted at the start are those by which systemd started it."""
     return "NeedDaemonReload=no" in answer.get("Read", ())
+
+
+def noted(answer: Mapping[str, Sequence[str]]) -> Mapping[str, str] | None:
+    """What was in each path at the start; None where that is not known."""
+    return _contents(answer["Read"]) if systemd_had_read(answer) else None
 
 
 def _contents(lines: Sequence[str]) -> dict[str, str]:

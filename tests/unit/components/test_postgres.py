@@ -1,5 +1,6 @@
 """The component postgres: fresh, converged, one setting at a time."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from mattermost_host.components import postgres
 from mattermost_host.components.postgres import Settings
 from mattermost_host.facts.host import HostFacts
+from mattermost_host.ops.database_parameters import InEffect
 from mattermost_host.ops.database_state import AskDatabase, DatabaseState
 from mattermost_host.ops.unit_state import AskUnit
 from tests.unit.examples import DEBIAN_12, converged, files_that_differ, mistakes_of, place
@@ -66,15 +68,39 @@ def test_parameters_are_a_drop_in_and_the_packages_own_file_stays() -> None:
     assert not any(path.endswith("/postgresql.conf") for path in _fresh().written)
 
 
-def test_one_parameter_is_one_file_and_a_restart() -> None:
+@pytest.mark.parametrize(
+    ("by_restart", "setting", "restarts"),
+    [(True, "74880", True), (False, "74880", False), (True, "131072", False)],
+)
+def test_one_parameter_is_one_file_and_a_restart_where_a_reload_does_not_do(
+    by_restart: bool, setting: str, restarts: bool
+) -> None:
+    """The last one: somebody edited the file, and the server never read that."""
     larger = {**PARAMETERS, "shared_buffers": "1GB"}
-    assert files_that_differ(_fresh(), _fresh(parameters=larger)) == {DROP_IN}
-    result = _fresh(parameters=larger, answer=converged(_fresh()))
-    assert result.changed == [
-        "PostgreSQL | settings and access rules are in place",
-        "PostgreSQL | PostgreSQL is running",
-    ]
-    assert "systemctl restart postgresql@15-main.service" in result.shell
+    fresh = _fresh()
+    assert files_that_differ(fresh, _fresh(parameters=larger)) == {DROP_IN}
+    (question,) = (asked for asked in fresh.questions if isinstance(asked, AskDatabase))
+    running = (InEffect("shared_buffers", by_restart, setting, "8kB"),)
+    answers = {question: DatabaseState("l", "mattermost", "UTF8", "mattermost", in_effect=running)}
+    result = _fresh(parameters=larger, answer=answering(answers, converged(fresh)))
+    verbs = re.findall(r"systemctl (\w+) postgresql@15-main.service", result.shell)
+    assert verbs == (["reload", "restart"] if restarts else ["reload"])
+
+
+@pytest.mark.parametrize("pending", [("shared_buffers",), ("wal_level",)])
+def test_what_somebody_wrote_into_our_file_and_loaded_needs_no_restart(
+    pending: tuple[str, ...],
+) -> None:
+    """It waits for one until it is gone from the file; a parameter of another file still waits."""
+    larger = {**PARAMETERS, "shared_buffers": "1GB"}
+    fresh = _fresh()
+    (question,) = (asked for asked in fresh.questions if isinstance(asked, AskDatabase))
+    running = (InEffect("shared_buffers", True, "131072", "8kB"),)
+    state = DatabaseState(
+        "l", "mattermost", "UTF8", "mattermost", pending_restart=pending, in_effect=running
+    )
+    result = _fresh(parameters=larger, answer=answering({question: state}, converged(fresh)))
+    assert ("systemctl restart" in result.shell) is (pending == ("wal_level",))
 
 
 def test_nobody_comes_in_over_the_network() -> None:

@@ -45,7 +45,7 @@ def _deploy(*entries: Entry) -> Callable[[], None]:
             unit=UNIT.unit,
             restart_on=UNIT.restart_on,
             reload_on=UNIT.reload_on,
-            restart_after=[written],
+            after=[written],
         )
         files.present(name="X | more is in place", entries=[OTHER])
         kernel.in_force(name="Base | parameters are in force", parameters={"vm.a": "1"})
@@ -162,7 +162,7 @@ def test_a_pending_restart_is_left_alone() -> None:
 def test_a_unit_is_enabled_without_being_started() -> None:
     disabled = unit_state.UnitState(active=True, enabled=False)
     _, ran = _healed(_deploy(CONF), _right(CONF) | {UNIT: disabled})
-    assert ran == {"X | it runs": "set -eu\nsystemctl enable --quiet x.service"}
+    assert ran == {"X | it runs": "set -eu\nsystemctl enable -q x.service"}
 
 
 def test_what_comes_after_a_service_that_is_down_waits_for_it() -> None:
@@ -179,7 +179,9 @@ def test_a_database_that_needs_a_restart_is_left_alone() -> None:
     right = database_state.DatabaseState("l", "m", "UTF8", "m")
 
     def deploy() -> None:
-        database.present(name="P | right", question=question, locale="C", unit="p.service")
+        database.present(
+            name="P | right", question=question, locale="C", unit="p.service", parameters={}
+        )
 
     for found, left in (
         (replace(right, role="ls"), 1),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mattermost_host.ops import database, database_state
+from mattermost_host.ops import database, database_parameters, database_state
 from mattermost_host.ops.database_state import AskDatabase, DatabaseState
 from tests.unit import local
 from tests.unit.fake_host import Plan, answering, apply, plan
@@ -22,7 +22,7 @@ RIGHT = DatabaseState("l", "mattermost", "UTF8", "mattermost")
 
 
 def _deploy(question: AskDatabase = QUESTION, locale: str = "en_US.UTF-8") -> None:
-    database.present(name="it is ours", question=question, locale=locale, unit=UNIT)
+    database.present(name="it is ours", question=question, locale=locale, unit=UNIT, parameters={})
 
 
 def _plan(state: DatabaseState) -> Plan:
@@ -72,7 +72,7 @@ def test_statements_travel_by_standard_input() -> None:
 
 
 def test_a_parameter_that_waits_for_a_restart_gets_one() -> None:
-    waiting = DatabaseState("l", "mattermost", "UTF8", "mattermost", pending_restart=True)
+    waiting = DatabaseState("l", "mattermost", "UTF8", "mattermost", pending_restart=("x",))
     assert _plan(waiting).shell == f"systemctl restart {UNIT}"
 
 
@@ -287,7 +287,7 @@ def test_a_run_that_changes_nothing_sends_nothing() -> None:
     ],
 )
 def test_whether_a_parameter_is_in_force(stated: str, setting: str, unit: str, same: bool) -> None:
-    assert database_state.in_force(stated, setting, unit) is same
+    assert database_parameters.in_force(stated, setting, unit) is same
 
 
 def test_a_file_that_was_not_read_is_read_by_a_reload(cluster: Cluster) -> None:

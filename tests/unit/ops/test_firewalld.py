@@ -47,9 +47,10 @@ def test_whatever_differs_is_loaded_anew(found: Found) -> None:
     shell = _planned(found).shell
     steps = [
         "systemctl daemon-reload",
+        f"systemctl enable -q {UNIT}",
         f"systemctl unmask -q {SERVICE}",
-        f"systemctl enable -q {SERVICE} {UNIT}",
-        f"then timeout 60 firewall-cmd -q --reload; else systemctl start {SERVICE}",
+        f"systemctl enable -q {SERVICE}",
+        f"then timeout 60 firewall-cmd -q --reload\nelse systemctl start {SERVICE}",
         f"systemctl reload-or-restart {UNIT}",
     ]
     places = [shell.index(step) for step in steps]
@@ -59,7 +60,7 @@ def test_whatever_differs_is_loaded_anew(found: Found) -> None:
 @pytest.mark.parametrize(
     ("state", "part"),
     [
-        (UnitState(overriding=("/run/x.conf",)), "rm -f -- /run/x.conf; systemctl daemon-reload"),
+        (UnitState(overriding=("/run/x.conf",)), "rm -f -- /run/x.conf\nsystemctl daemon-reload"),
         (UnitState(masks=("/etc/x",), masked=True), f"systemctl unmask -q {UNIT}"),
         (UnitState(needs_daemon_reload=True), "systemctl daemon-reload"),
     ],

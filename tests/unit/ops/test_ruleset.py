@@ -29,14 +29,14 @@ def _only_loaded() -> None:
 def test_answers_in_commands_out() -> None:
     assert plan(_only_loaded, answer=answering({QUESTION: True})).changed == []
     step = plan(_only_loaded, answer=answering({QUESTION: False})).steps[0]
-    assert f"systemctl enable -q {UNIT}; systemctl reload-or-restart {UNIT}" in step.shell
+    assert f"systemctl enable -q {UNIT}\nsystemctl reload-or-restart {UNIT}" in step.shell
 
 
 @pytest.mark.parametrize(
     ("state", "part"),
     [
-        (UnitState(overriding=("/run/x.conf",)), "rm -f -- /run/x.conf; systemctl daemon-reload"),
-        (UnitState(masks=("/run/x",)), "rm -f -- /run/x; systemctl daemon-reload"),
+        (UnitState(overriding=("/run/x.conf",)), "rm -f -- /run/x.conf\nsystemctl daemon-reload"),
+        (UnitState(masks=("/run/x",)), "rm -f -- /run/x\nsystemctl daemon-reload"),
         (UnitState(masks=("/etc/x",), masked=True), "systemctl unmask -q"),
         (UnitState(needs_daemon_reload=True), "systemctl daemon-reload"),
     ],

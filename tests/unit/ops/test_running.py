@@ -15,8 +15,8 @@ from pyinfra.api.operations import run_ops
 from pyinfra.api.state import StateStage
 from pyinfra.context import ctx_inventory, ctx_state
 
-from mattermost_host.ops import files, running
-from mattermost_host.ops.entries import File
+from mattermost_host.ops import entries, files, running
+from mattermost_host.ops.entries import Alone, Entry, File
 from mattermost_host.ops.probe import Answering
 from mattermost_host.ops.running import Gate
 from mattermost_host.ops.unit_state import AskUnit, UnitState
@@ -44,7 +44,7 @@ def _deploy(write: bool = False) -> None:
         unit="x.service",
         restart_on=["/etc/x.conf"],
         reload_on=["/etc/x.pem"],
-        restart_after=written,
+        after=written,
     )
 
 
@@ -84,6 +84,42 @@ def test_answers_in_commands_out(state: UnitState, verbs: list[str]) -> None:
 def test_a_plan_foresees_the_restart_of_a_file_it_did_not_write() -> None:
     answer = answering({QUESTION: RIGHT}, nothing_installed)
     assert _verbs(plan(_deploy, True, answer=answer)) == [RESTART]
+
+
+@pytest.mark.parametrize(
+    ("entry", "verbs"),
+    [
+        (File("/etc/x.conf", "new"), [RESTART]),
+        (File("/etc/x.conf", "as noted"), []),
+        (File("/etc/x.pem", "new"), [RELOAD]),
+        (File("/etc/y.conf", "new"), []),
+        (Alone("/etc/x.d"), []),
+    ],
+)
+def test_a_plan_foresees_what_follows_from_each_file(entry: Entry, verbs: list[str]) -> None:
+    """By what the process read at its start, and by what no unit reads."""
+
+    def deploy() -> None:
+        written = files.present(name="files are right", entries=[entry])
+        running.running(
+            name="x runs",
+            unit="x.service",
+            restart_on=["/etc/x.conf", "/etc/x.d"],
+            reload_on=["/etc/x.pem"],
+            after=[written],
+        )
+
+    noted = {"/etc/x.conf": File("", "as noted").sha256}
+    question = AskUnit("x.service", ("/etc/x.conf", "/etc/x.d"), ("/etc/x.pem",))
+    folder = entries.State("directory", "755", "root", "root", members=("by-hand.conf",))
+    listed = {"/etc/x.d": folder} if isinstance(entry, Alone) else {}
+    asked = files._question([entry])
+    # The file by hand is newer than the process, and not in the note.
+    state = replace(RIGHT, to_restart=("/etc/x.d/by-hand.conf",) if listed else (), noted=noted)
+    answer = answering({question: state, asked: listed}, nothing_installed)
+    result = plan(deploy, answer=answer)
+    assert result.step("files are right").changes
+    assert _verbs(result) == verbs
 
 
 def test_a_run_restarts_for_what_the_host_says_and_for_nothing_else() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mattermost_host.ops import what_was_read
+from mattermost_host.ops.unit_state import AskUnit
 from tests.unit import local
 from tests.unit.ops.machine import SHOWN, Machine
 
@@ -146,3 +147,33 @@ def test_that_systemd_had_not_read_it_is_asked_although_nothing_changed_since(
     printed = local.run(local.moved(script, places)).stdout
     assert "Read=NeedDaemonReload=yes\n" in printed
     assert f" {noted.conf}/a\n" in printed
+
+
+def test_what_was_noted_is_told_although_nothing_changed(noted: Noted) -> None:
+    """A plan compares it with what it would write."""
+    state = noted.state()
+    assert state.to_restart == ()
+    assert state.noted is not None
+    assert {Path(path).name for path in state.noted} == {"a", "b", "x.pem"}
+    noted.touch(noted.started)
+    assert noted.state().noted is None, "a note of an earlier start"
+
+
+def test_after_a_start_by_files_that_systemd_had_not_read_nothing_is_known(noted: Noted) -> None:
+    noted.shows(SHOWN.replace("NeedDaemonReload=no", "NeedDaemonReload=yes"))
+    noted.start()
+    assert noted.state().noted is None
+
+
+@pytest.mark.parametrize(("in_note", "alike"), [(True, True), (False, False)])
+def test_a_drop_in_that_systemd_forgot_is_read_again_without_a_restart(
+    in_note: bool, alike: bool
+) -> None:
+    """Removed by hand, `systemctl daemon-reload`, and put back by a run."""
+    lines = ["ActiveState=active", "DropInPaths=", "NeedDaemonReload=no", f"Overriding={DROP_IN}|"]
+    lines += ["Read=NeedDaemonReload=no", "Read=aa  /etc/systemd/system/x.service"]
+    lines += [f"Read=abc  {DROP_IN}"] if in_note else []
+    lines += [f"Restart={DROP_IN}", "Now=aa  /etc/systemd/system/x.service", f"Now=abc  {DROP_IN}"]
+    state = AskUnit("x.service", (DROP_IN,)).parse(lines)
+    assert state.needs_daemon_reload
+    assert state.unit_files_alike is alike

@@ -13,7 +13,7 @@ from mattermost_host.releases.choice import Release
 from mattermost_host.releases.download import Tarball
 from mattermost_host.site.site import Site
 from tests.unit.examples import DEBIAN_12, URL, pair
-from tests.unit.fake_host import Plan, plan
+from tests.unit.fake_host import Answer, Plan, nothing_installed, plan
 
 PROJECT = Path(__file__).parents[3]
 PASSWORD = "Golden-Password-1"
@@ -24,8 +24,9 @@ def planned(
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
     facts: HostFacts = DEBIAN_12,
+    answer: Answer = nothing_installed,
 ) -> Plan:
-    """What a deploy would do on a fresh host; ``changed`` are keys of the description."""
+    """What a deploy would do on a host that answers so; ``changed`` are keys of the description."""
     for name in ("ADMIN", "DATABASE"):
         monkeypatch.setenv(f"MATTERMOST_HOST_{name}_PASSWORD", PASSWORD)
     tarball = folder / "mattermost-11.7.9.tar.gz"
@@ -44,4 +45,4 @@ def planned(
     # An external database is asked over ssh.
     monkeypatch.setattr(postgres, "requires_of_external", lambda *_, **__: [])
     deploy = PROJECT / "deploys" / "site.py"
-    return plan(lambda: runpy.run_path(str(deploy)), facts=facts)
+    return plan(lambda: runpy.run_path(str(deploy)), facts=facts, answer=answer)

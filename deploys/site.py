@@ -57,6 +57,7 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
             family=facts.family,
             server_name=site.settings.name,
             pair=site.certificate,
+            lego_tarball=site.lego(facts),
         )
         nginx.deploy(
             site.settings.nginx,

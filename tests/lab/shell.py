@@ -3,6 +3,7 @@
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 
 class CommandFailed(RuntimeError):
@@ -19,11 +20,18 @@ def run(
     stdin: str | None = None,
     check: bool = True,
     timeout: float = 600,
+    cwd: str | Path | None = None,
     shown: str | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run `argv` for at most `timeout` seconds; CommandFailed names it as `shown` if given."""
     done = subprocess.run(
-        argv, input=stdin, capture_output=True, text=True, timeout=timeout, check=False
+        argv,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+        cwd=cwd,
     )
     if check and done.returncode:
         raise CommandFailed(

@@ -14,6 +14,7 @@ from mattermost_host.certificates.authority import Pair, new_authority, new_leaf
 from mattermost_host.engine.batch import Question
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import About, Place
+from mattermost_host.knowledge.lego import DIGESTS
 from mattermost_host.ops import (
     account,
     acme,
@@ -22,6 +23,8 @@ from mattermost_host.ops import (
     database_state,
     firewalld,
     kernel,
+    lego,
+    lego_program,
     locale,
     packages,
     probe,
@@ -149,8 +152,12 @@ def converged(fresh: Plan) -> Answer:
             "l", asked.name, "UTF8", asked.name
         ),
         administrator.AskUser: lambda _: administrator.Found(True, "system_user system_admin"),
+        lego.AskRemains: lambda _: (),
+        lego_program.AskProgram: lambda _: lego_program.Found(
+            DIGESTS["amd64"], there=True, unchanged=True
+        ),
         acme.AskCertificate: lambda _: acme.CertificateState(
-            True, True, pair().leaf, _first(r"--server (\S+)", fresh.shell)
+            True, True, pair().leaf, _first(r"(https:\S+) gave no certificate", fresh.shell)
         ),
     }
     return lambda question: answers[type(question)](question)

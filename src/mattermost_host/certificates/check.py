@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from ipaddress import ip_address
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from cryptography import x509
@@ -23,10 +24,26 @@ from mattermost_host.certificates.pem import (
     refusal_of_openssl,
 )
 from mattermost_host.support.errors import Mistake
+from mattermost_host.support.paths import is_file
 
 BROWSERS_CURVES = ("secp256r1", "secp384r1")
 RSA_MIN_BITS = 2048
 """The CA/Browser Forum's baseline; browsers refuse less."""
+
+
+def check_files(
+    certificate: str | None, key: str | None, server_name: str, now: datetime
+) -> Iterator[Mistake]:
+    """What is wrong with an operator's two files, by their paths on this machine."""
+    contents: list[bytes] = []
+    for setting, file in ((CERTIFICATE, certificate), (KEY, key)):
+        if not file or not is_file(file):
+            found = repr(file) if file else "nothing"
+            yield Mistake(setting, found, 'a file is needed with mode "files"')
+        else:
+            contents.append(Path(file).read_bytes())
+    if len(contents) == 2:
+        yield from check_pair(contents[0], contents[1], server_name, now)
 
 
 def check_pair(certificate_pem: bytes, key_pem: bytes, name: str, now: datetime) -> list[Mistake]:

@@ -75,6 +75,8 @@ class HostFacts:
     """Where the link `current` of the releases leads; empty where there is none."""
     noted_release: str = ""
     """The folder of the release that a run of ours switched to last."""
+    lego: str = ""
+    """SHA-256 of the tarball that its lego was unpacked from."""
     container: bool = False
     """Inside a container: clock and some sysctls belong to the machine below."""
     ssh_port: int = 22

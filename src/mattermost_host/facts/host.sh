@@ -158,6 +158,11 @@ noted_release() {
   [ -f /opt/mattermost/release ] && read -r noted </opt/mattermost/release && echo "$noted"
 }
 
+lego() {
+  note=/opt/mattermost/lego/bin/lego.unpacked
+  [ -f "$note" ] && read -r noted <"$note" && echo "$noted"
+}
+
 locales() { locale -a || echo '?'; }
 
 # systemd leaves there what kind of container it found itself in when it started.

@@ -32,6 +32,7 @@ BY_SHELL = (
     "releases",
     "current_release",
     "noted_release",
+    "lego",
     "container",
     "nftables",
     "legacy_rules",

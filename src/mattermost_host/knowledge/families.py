@@ -98,6 +98,8 @@ class Certbot:
     service: str
     """The unit that renews; a drop-in for it goes into ``SERVICE.d``."""
     timer: str
+    of_distribution: bool = True
+    """Whether the distribution has it, without the packages of others."""
 
 
 @dataclass(frozen=True)
@@ -235,7 +237,9 @@ ENTERPRISE_LINUX = Family(
     clock=Service(("chrony",), "chronyd.service", "chrony"),
     other_clocks=("ntpsec", "ntp", "openntpd"),
     nginx=Nginx(packages=("nginx",), user="nginx", modules="/usr/share/nginx/modules/*.conf"),
-    certbot=Certbot(("certbot",), "certbot-renew.service", "certbot-renew.timer"),
+    certbot=Certbot(
+        ("certbot",), "certbot-renew.service", "certbot-renew.timer", of_distribution=False
+    ),
     authorities="/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
     databases="/var/lib/pgsql",
     cluster=_redhat_cluster,

@@ -117,10 +117,11 @@ def epel() -> Requirement:
                 "error",
                 "not enabled",
                 needed,
-                f"Add it {way}, or take the certificate by another way (tls in the inventory).",
+                f"Add it {way}, or leave `tls.client` out: lego, which is taken then, needs no "
+                "repository.",
             )
 
-    return Requirement("epel", check, "EPEL is enabled, which has certbot.")
+    return Requirement("epel", check, "With certbot by dnf: EPEL is enabled, which has it.")
 
 
 def module_stream(

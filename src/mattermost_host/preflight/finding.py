@@ -1,7 +1,7 @@
 """What a component needs of a host, and what was found: data without behaviour."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pyinfra.api import Host
@@ -33,6 +33,10 @@ class Requirement:
     check: Callable[[HostFacts], Iterable[Finding]]
     meaning: str = ""
     """What it asks for, a sentence for the documentation."""
+
+    def where(self, holds: Callable[[HostFacts], bool]) -> "Requirement":
+        """The same on hosts of which ``holds`` is true, and nothing on others."""
+        return replace(self, check=lambda facts: self.check(facts) if holds(facts) else ())
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,8 @@ def collect(
         if host in facts:
             inquiries = (inquired or {}).get(host, ())
             found = chain(_checked(needed, host, facts[host], together, skip), inquiries)
-            findings[host] = tuple(found)
+            # Two components may need the same of a host.
+            findings[host] = tuple(dict.fromkeys(found))
         else:
             findings[host] = (_unreachable((silent or {}).get(host, NO_ANSWER)),)
     return Report(findings)

@@ -151,7 +151,7 @@ def release_to_run(
         source = replace(source, sha256=None)
     return Release(
         stays.folder if stays else _folder(version, settings.edition, source),
-        fetch=lambda noted: _fetched(_by_digest(source, noted)),
+        fetch=lambda noted: fetched(_by_digest(source, noted), CACHE / "releases"),
         can_be_verified=bool(source.sha256 or source.signature_key or source.unverified),
         by_hash=by_hash,
     )
@@ -175,11 +175,14 @@ _fetching = Lock()
 _tarballs: dict[ReleaseSource, Tarball] = {}
 
 
-def _fetched(source: ReleaseSource) -> Tarball:
-    """The tarball of ``source``, fetched and verified once in a run, for however many hosts."""
+def fetched(source: ReleaseSource, cache: Path) -> Tarball:
+    """The tarball of ``source``, fetched and verified once in a run, for however many hosts.
+
+    What comes over the network is kept in ``cache``. Raises ReleaseError.
+    """
     with _fetching:
         if source not in _tarballs:
-            _tarballs[source] = download.fetch(source, CACHE / "releases", _tell())
+            _tarballs[source] = download.fetch(source, cache, _tell())
         return _tarballs[source]
 
 

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mattermost_host.knowledge import releases
 from mattermost_host.releases.signature import check_signature
 from mattermost_host.releases.source import ReleaseError, ReleaseSource
-from mattermost_host.releases.tarball import Readable, check_listing
+from mattermost_host.releases.tarball import Readable
 
 if TYPE_CHECKING:
     import requests
@@ -48,9 +47,9 @@ def fetch(
     if not (source.sha256 or source.signature_key or source.unverified):
         raise ReleaseError(
             f"There is nothing to verify {source.shown} with. Set its SHA-256 "
-            f"(`mattermost.release.sha256`; the vendor's are at {releases.ARCHIVE}) or the key "
-            "that signed it (`mattermost.release.signature_key`); "
-            "`mattermost.release.unverified` deploys it all the same."
+            f"(`{source.kind.setting}.sha256`; the vendor's are at {source.kind.page}) or the key "
+            f"that signed it (`{source.kind.setting}.signature_key`); "
+            f"`{source.kind.setting}.unverified` deploys it all the same."
         )
     try:
         return (
@@ -99,7 +98,7 @@ def _use_file(source: ReleaseSource, cache: Path, progress: Progress) -> Tarball
     if not path.is_file():
         raise ReleaseError(
             f"{path} is not there. Put the release's tarball there, or correct "
-            "`mattermost.release.file`."
+            f"`{source.kind.setting}.file`."
         )
     with path.open("rb") as file:
         total = os.fstat(file.fileno()).st_size
@@ -144,7 +143,7 @@ def _private(cache: Path) -> Path:
 
 def _examine(source: ReleaseSource, tee: _Tee) -> str:
     """Read the tarball to its end, list it, and compare its digest."""
-    complaint = check_listing(tee, source.architecture)
+    complaint = source.kind.listing(tee, source.architecture)
     digest = tee.finish()
     # Only what is whole and of the right kind has a digest worth comparing.
     if complaint:
@@ -153,7 +152,7 @@ def _examine(source: ReleaseSource, tee: _Tee) -> str:
         raise ReleaseError(
             f"{source.shown} has the SHA-256 {digest}, and {source.sha256} was expected: it is "
             "not that release, or somebody changed it. Do not deploy it; compare both with "
-            f"{releases.ARCHIVE}."
+            f"{source.kind.page}."
         )
     return digest
 

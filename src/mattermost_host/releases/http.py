@@ -24,19 +24,19 @@ def opened(source: ReleaseSource, url: str) -> Iterator[requests.Response]:
     except requests.RequestException as error:
         cause = cause_of(error) or "the connection failed"
         raise ReleaseError(
-            f"{shown} cannot be reached ({cause}). Give this machine a way there, or set a "
-            "mirror (`mattermost.release.mirror`) or a tarball (`mattermost.release.file`)."
+            f"{shown} cannot be reached ({cause}). Give this machine a way there, or set "
+            f"{source.kind.other_ways}."
         ) from None
     with response:
         if response.status_code != requests.codes.ok:
             raise ReleaseError(
                 f"{shown} answers {response.status_code} {response.reason}: the file "
-                "does not exist, or access is restricted. Check version, edition and mirror."
+                f"does not exist, or access is restricted. Check {source.kind.to_check}."
             )
         try:
             yield response
         except (requests.RequestException, urllib3.exceptions.HTTPError):
             raise ReleaseError(
                 f"The download of {shown} was interrupted. Run again, or download it some other "
-                "way and set `mattermost.release.file`."
+                f"way and set `{source.kind.setting}.file`."
             ) from None

@@ -1,10 +1,12 @@
 """Where a release's tarball comes from, and by what it is known to be right."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mattermost_host.knowledge import releases
+from mattermost_host.releases.tarball import Readable, check_listing
 from mattermost_host.support.errors import OperatorError
 
 
@@ -23,6 +25,31 @@ def without_secrets(location: str) -> str:
 
 
 @dataclass(frozen=True)
+class Kind:
+    """What a tarball is of, and the words for what an operator can do about it."""
+
+    setting: str
+    """Where the inventory describes it."""
+    page: str
+    """Where its digests are published."""
+    other_ways: str
+    """What to set where the address can't be reached."""
+    to_check: str
+    """What to look at where there is no such file."""
+    listing: Callable[[Readable, releases.Architecture | None], str | None] = field(repr=False)
+    """What is wrong with its members, the rest of a sentence; see ``tarball.check_listing``."""
+
+
+SERVER = Kind(
+    "mattermost.release",
+    releases.ARCHIVE,
+    "a mirror (`mattermost.release.mirror`) or a tarball (`mattermost.release.file`)",
+    "version, edition and mirror",
+    check_listing,
+)
+
+
+@dataclass(frozen=True)
 class ReleaseSource:
     """Where a tarball comes from, and by what it is known to be right."""
 
@@ -35,6 +62,7 @@ class ReleaseSource:
     """The operator said that neither is needed."""
     architecture: releases.Architecture | None = None
     """What the host that it is for is built of; None: it is not looked at."""
+    kind: Kind = SERVER
 
     @property
     def shown(self) -> str:

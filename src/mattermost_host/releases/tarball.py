@@ -5,7 +5,7 @@ import gzip
 import posixpath
 import tarfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Protocol, cast
 
@@ -39,9 +39,18 @@ def check_listing(stream: Readable, architecture: Architecture | None = None) ->
     ``architecture``. No member may lie or point outside of that folder, not by a chain of links
     either, be a device, or be set-uid.
     """
+    return _read(stream, lambda plain: _check_members(plain, architecture))
+
+
+def check_program(stream: Readable, architecture: Architecture | None, program: str) -> str | None:
+    """The same of a tarball of which the file ``program`` is needed, and nothing else unpacked."""
+    return _read(stream, lambda plain: _check_program(plain, architecture, program))
+
+
+def _read(stream: Readable, check: Callable[[gzip.GzipFile], str | None]) -> str | None:
     try:
         with gzip.GzipFile(fileobj=cast(IO[bytes], stream), mode="rb") as plain:
-            complaint = _check_members(plain, architecture)
+            complaint = check(plain)
             # The checksum stands behind the last byte.
             while not complaint and plain.read(BUFFER):
                 pass
@@ -85,6 +94,18 @@ def _check_members(plain: gzip.GzipFile, architecture: Architecture | None) -> s
             "is not a Mattermost server: it has no bin/mattermost in its folder. Use another one."
         )
     return _of_another_processor(tree.header, architecture)
+
+
+def _check_program(
+    plain: gzip.GzipFile, architecture: Architecture | None, program: str
+) -> str | None:
+    with tarfile.open(fileobj=plain, mode="r|", bufsize=BUFFER) as tar:
+        for member in tar:
+            if member.name == program and member.isreg():
+                content = tar.extractfile(member)
+                header = content.read(HEADER) if content else b""
+                return _of_another_processor(header, architecture)
+    return f"has no file {program} at its top. Use another one."
 
 
 def _below_top(member: tarfile.TarInfo) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from mattermost_host.facts.place import About, Place
 from mattermost_host.knowledge import mattermost_settings
+from mattermost_host.knowledge.surface import Wanted
 from mattermost_host.site.secrets import Secrets
 from mattermost_host.site.settings import ROOMS, Description
 from mattermost_host.support.errors import Mistake
@@ -29,3 +30,11 @@ def mistakes_with_secrets(
     yield from mattermost_settings.mistakes(
         secrets.settings, site.version, path="settings", settled=site.version_is_stated
     )
+
+
+def wanted(settings: Description, place: Place) -> Wanted:
+    """The secrets that the components need together."""
+    all_of_them = Wanted()
+    for name, room in ROOMS.items():
+        all_of_them |= room.secrets(getattr(settings, name), place)
+    return all_of_them

@@ -21,9 +21,10 @@ from mattermost_host.facts.place import UNASKED, About, Peer, Place, installed_o
 from mattermost_host.knowledge import postgresql_sizing
 from mattermost_host.knowledge.dsn import Dsn
 from mattermost_host.knowledge.postgresql_sizing import Pool
-from mattermost_host.knowledge.surface import Surface, Wanted
+from mattermost_host.knowledge.surface import Surface
 from mattermost_host.ops.release_state import CURRENT
 from mattermost_host.preflight.finding import Need
+from mattermost_host.releases import lego
 from mattermost_host.releases.choice import Release, release_to_run, stated_version, version_of
 from mattermost_host.site import rules as site_rules
 from mattermost_host.site.secrets import Secrets
@@ -57,7 +58,7 @@ class Site:
         """
         read, settings = cls.described(path, command_line)
         about = _about(settings, path)
-        secrets = Secrets.load(path, _wanted(settings, Place(about)), datetime.now(UTC))
+        secrets = Secrets.load(path, site_rules.wanted(settings, Place(about)), datetime.now(UTC))
         mistakes = list(site_rules.mistakes_with_secrets(settings, about, secrets))
         if mistakes:
             raise SiteError(str(path), mistakes)
@@ -267,6 +268,13 @@ class Site:
             wanted.fetch("")
         return wanted
 
+    def lego(self, facts: HostFacts) -> lego.LegoTarball:
+        """lego for this host, fetched now where the host lacks it. Raises ReleaseError."""
+        wanted = lego.tarball(self.settings.tls.lego, facts.architecture)
+        if Site._lock is not None and tls.lacks(self.settings.tls, facts, wanted):
+            wanted.fetch()
+        return wanted
+
     def postgres_parameters(self, host_name: str, facts: HostFacts) -> dict[str, str]:
         """PostgreSQL's memory and connections on this host."""
         size, shared = (facts.cpus, facts.memory_mb), len(self.roles(host_name)) > 1
@@ -288,11 +296,3 @@ def _about(settings: Description, path: Path) -> About:
         version_is_stated=stated_version(settings.mattermost.release) is not None,
         secrets_file=str(secrets_path(path)),
     )
-
-
-def _wanted(settings: Description, place: Place) -> Wanted:
-    """The secrets that the components need together."""
-    wanted = Wanted()
-    for name, room in ROOMS.items():
-        wanted |= room.secrets(getattr(settings, name), place)
-    return wanted

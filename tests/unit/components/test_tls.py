@@ -12,17 +12,21 @@ from mattermost_host.certificates.authority import Pair
 from mattermost_host.components import tls
 from mattermost_host.components.tls import Settings
 from mattermost_host.engine.batch import Question
-from mattermost_host.knowledge.families import DEBIAN, ENTERPRISE_LINUX
+from mattermost_host.knowledge.families import DEBIAN, ENTERPRISE_LINUX, Family
 from mattermost_host.knowledge.surface import SecretFile, Unit
-from mattermost_host.ops import acme
+from mattermost_host.ops import certbot
 from mattermost_host.ops.acme import AskCertificate, CertificateState
 from mattermost_host.ops.entries import Absent, File
+from mattermost_host.preflight import certificate
 from mattermost_host.preflight.finding import Finding, Verdict
+from mattermost_host.releases.download import Tarball
+from mattermost_host.releases.lego import LegoSettings, LegoTarball
 from tests.unit import local
 from tests.unit.examples import ROCKY_9, place
 from tests.unit.fake_host import Plan, answering, plan
 
-PLACE = tls.place_of(DEBIAN.certbot)
+CLIENT = certbot.client(DEBIAN.certbot)
+TARBALL = LegoTarball("ab" * 32, lambda: Tarball(Path("/lego.tar.gz"), "ab" * 32))
 NAME = "mm.example.com"
 NOW = datetime.now(UTC)
 AUTHORITY = certificates.new_authority("test", NOW - timedelta(minutes=1))
@@ -43,12 +47,16 @@ def _right() -> CertificateState:
     )
 
 
+def deployed(settings: Settings, family: Family, pair: Pair | None = None) -> None:
+    tls.deploy(settings=settings, family=family, server_name=NAME, pair=pair, lego_tarball=TARBALL)
+
+
 def planned(settings: Settings, state: CertificateState, pair: Pair | None = None) -> Plan:
     def both() -> None:
-        tls.deploy(settings=settings, family=DEBIAN, server_name=NAME, pair=pair)
+        deployed(settings, DEBIAN, pair)
         tls.issue(settings=settings, family=DEBIAN, server_name=NAME)
 
-    question: Question[CertificateState] = AskCertificate(PLACE)
+    question: Question[CertificateState] = AskCertificate(CLIENT, tls.SERVED)
     return plan(both, answer=answering({question: state}))
 
 
@@ -61,6 +69,7 @@ def test_pair_is_put_in_place_and_its_key_only_by_standard_input() -> None:
     assert "PRIVATE KEY" not in result.shell
     assert "PRIVATE KEY" not in repr(result.entries)
     assert [step.name for step in result.steps] == [
+        "TLS | nothing of lego is left",
         "TLS | the certificate folder exists, without ACME files",
         "TLS | certificate and key are in place",
     ]
@@ -70,11 +79,11 @@ def test_without_acme_everything_of_it_is_removed() -> None:
     result = planned(Settings(mode="files"), CertificateState(), PAIR)
     removed = {entry.path for entry in result.entries if isinstance(entry, Absent)}
     assert removed == {
-        *acme.REMAINS,
+        *certbot.REMAINS,
         tls.HOOK,
         tls.CHALLENGES,
         tls.ACME_AUTHORITIES,
-        PLACE.drop_in,
+        CLIENT.unit_file,
     }
     assert tls.challenge_folder(Settings()) is None
     assert tls.surface(Settings(), place()).units == ()
@@ -90,12 +99,13 @@ def test_acme_on_a_fresh_host_starts_with_a_placeholder() -> None:
     result = planned(ACME, CertificateState())
     assert [step.name for step in result.steps] == [
         "TLS | certbot is installed",
+        "TLS | nothing of lego is left",
         "TLS | certbot is configured",
         "TLS | a temporary certificate is in place",
         "TLS | the certificate is issued",
         "TLS | automatic renewal is enabled",
     ]
-    assert all(step.changes for step in result.steps)
+    assert all(step.changes for step in result.steps if "lego" not in step.name)
     assert "PRIVATE KEY" not in result.shell
 
 
@@ -121,9 +131,11 @@ def test_private_acme_server_is_verified_with_its_own_authorities(tmp_path: Path
     bundle = tmp_path / "ca.pem"
     bundle.write_text(AUTHORITY.certificate)
     private = ACME.model_copy(update={"ca_bundle": str(bundle)})
-    result = planned(private, CertificateState(unread_drop_in=True))
+    result = planned(private, CertificateState(unread=True))
     assert result.text(tls.ACME_AUTHORITIES) == AUTHORITY.certificate
-    assert f"Environment=REQUESTS_CA_BUNDLE={tls.ACME_AUTHORITIES}\n" in result.text(PLACE.drop_in)
+    assert f"Environment=REQUESTS_CA_BUNDLE={tls.ACME_AUTHORITIES}\n" in result.text(
+        CLIENT.unit_file
+    )
     command = result.step(ISSUED).shell
     assert command.startswith("set -eu\nsystemctl daemon-reload\n")
     assert f"REQUESTS_CA_BUNDLE={tls.ACME_AUTHORITIES} certbot" in command
@@ -160,7 +172,7 @@ def test_only_an_order_that_was_refused_for_its_nonce_is_sent_again(
     log, programs = tmp_path / "log", tmp_path / "programs"
     local.program(programs, "certbot", f"echo {logged} >>{log}; exit 1")
     shell = planned(ACME, CertificateState()).step(ISSUED).shell
-    done = local.run(local.moved(shell, {acme.LOG: log, "rm -rf /etc": ": /etc"}), (), programs)
+    done = local.run(local.moved(shell, {certbot.LOG: log, "rm -rf /etc": ": /etc"}), (), programs)
     assert done.returncode == 1
     assert "gave no certificate" in done.stderr
     assert len(log.read_text().splitlines()) == times
@@ -182,7 +194,7 @@ def test_pair_changed_by_hand_is_certbots_again_without_asking_the_authority(
     broken: dict[str, bool],
 ) -> None:
     result = planned(ACME, CertificateState(**{**_right().__dict__, **broken}))
-    assert result.step(STANDING).shell == f"RENEWED_LINEAGE={acme.LIVE} {tls.HOOK}"
+    assert result.step(STANDING).shell == f"RENEWED_LINEAGE={certbot.LIVE} {tls.HOOK}"
     assert not result.step(ISSUED).changes
 
 
@@ -206,6 +218,23 @@ def test_surface() -> None:
             NAME,
             'tls: found certificate or key with mode "internal-ca"; write mode = "files", or '
             "leave certificate and key out",
+        ),
+        (
+            Settings(client="lego"),
+            NAME,
+            'tls.client: found "lego" with mode "internal-ca"; write mode = "acme", or leave '
+            "it out",
+        ),
+        (
+            Settings(lego=LegoSettings(file="https://mirror.test/lego.tar.gz")),
+            NAME,
+            'tls.lego: found settings with mode "internal-ca"; write mode = "acme", or leave '
+            "it out",
+        ),
+        (
+            ACME.model_copy(update={"lego": LegoSettings(file="/missing.tar.gz")}),
+            NAME,
+            "tls.lego.file: found '/missing.tar.gz'; there is no such file on this machine",
         ),
         (
             ACME.model_copy(update={"ca_bundle": "/missing.pem"}),
@@ -265,7 +294,7 @@ def test_wrong_settings_are_refused(wrong: dict[str, object]) -> None:
 )
 def test_time_left(mode: str, days: int, verdict: Verdict, remedy: str) -> None:
     later = NOW + timedelta(days=days)
-    found = tls.time_left(Settings.model_validate({"mode": mode}), PAIR, later)
+    found = certificate.time_left(mode, PAIR, later)
     left = (PAIR.leaf.not_valid_after_utc - later).days
     assert found == Finding(
         "certificate-time", verdict, f"{left} days left", "at least 21 days", remedy
@@ -274,7 +303,12 @@ def test_time_left(mode: str, days: int, verdict: Verdict, remedy: str) -> None:
 
 def test_time_left_is_required_of_pushed_certificates_only() -> None:
     assert [one.name for one in tls.requires(Settings(), place(pair=PAIR))] == ["certificate-time"]
-    assert [one.name for one in tls.requires(ACME, place())] == ["certbot-of-snap", "epel"]
+    assert [one.name for one in tls.requires(ACME, place())] == [
+        "certbot-of-snap",
+        "epel",
+        "opt-executable",
+        "fapolicyd",
+    ]
 
 
 def test_files_of_acme_hold_no_secret() -> None:
@@ -285,15 +319,15 @@ def test_files_of_acme_hold_no_secret() -> None:
 def test_on_enterprise_linux_certbot_of_epel_renews_it(tmp_path: Path) -> None:
     bundle = tmp_path / "ca.pem"
     bundle.write_text(AUTHORITY.certificate)
-    private = ACME.model_copy(update={"ca_bundle": str(bundle)})
+    private = ACME.model_copy(update={"ca_bundle": str(bundle), "client": "certbot"})
     family = ENTERPRISE_LINUX
 
     def both() -> None:
-        tls.deploy(settings=private, family=family, server_name=NAME, pair=None)
+        deployed(private, family)
         tls.issue(settings=private, family=family, server_name=NAME)
 
     result = plan(both)
     renewal = "/etc/systemd/system/certbot-renew.service.d/mattermost-host.conf"
     assert "REQUESTS_CA_BUNDLE" in result.text(renewal)
     assert "certbot-renew.timer" in result.step("automatic renewal is enabled").shell
-    assert tls.surface(ACME, place(ROCKY_9)).units == (Unit("certbot-renew.timer"),)
+    assert tls.surface(private, place(ROCKY_9)).units == (Unit("certbot-renew.timer"),)

@@ -10,12 +10,12 @@ from pydantic import SecretStr
 from mattermost_host.certificates.authority import Pair
 from mattermost_host.components import tls
 from mattermost_host.knowledge.families import DEBIAN
-from mattermost_host.ops import acme
+from mattermost_host.ops import certbot
 from mattermost_host.ops.acme import AskCertificate, CertificateState
 from tests.unit import local
 from tests.unit.components.test_tls import ACME, AUTHORITY, PAIR, STANDING, planned
 
-PLACE = tls.place_of(DEBIAN.certbot)
+CLIENT = certbot.client(DEBIAN.certbot)
 
 
 def _write(path: Path, text: str, mode: int) -> None:
@@ -27,11 +27,10 @@ def _write(path: Path, text: str, mode: int) -> None:
 
 @pytest.fixture
 def live(tmp_path: Path) -> Path:
-    """What certbot keeps: chain, key and certificate."""
+    """What certbot keeps: chain and key."""
     folder = tmp_path / "live"
     _write(folder / "fullchain.pem", PAIR.certificate + AUTHORITY.certificate, 0o644)
     _write(folder / "privkey.pem", PAIR.key.get_secret_value(), 0o600)
-    _write(folder / "cert.pem", PAIR.certificate, 0o644)
     return folder
 
 
@@ -39,13 +38,13 @@ def _asked(tmp_path: Path) -> CertificateState:
     programs = tmp_path / "programs"
     local.program(programs, "systemctl", "echo DropInPaths=")
     found: CertificateState = local.ask_here(
-        AskCertificate(PLACE),
+        AskCertificate(CLIENT, tls.SERVED),
         programs,
         {
-            acme.LIVE: tmp_path / "live",
+            certbot.LIVE: tmp_path / "live",
             tls.FOLDER: tmp_path / "tls",
-            acme.RENEWAL: tmp_path / "renewal.conf",
-            PLACE.drop_in: tmp_path / "drop-in.conf",
+            certbot.RENEWAL: tmp_path / "renewal.conf",
+            CLIENT.unit_file: tmp_path / "drop-in.conf",
         },
     )
     return found
@@ -67,7 +66,7 @@ def test_state_of_a_host(tmp_path: Path, live: Path) -> None:
     (tmp_path / "tls/privkey.pem").chmod(0o644)
     _write(tmp_path / "drop-in.conf", "", 0o644)
     found = _asked(tmp_path)
-    assert (found.fits, found.installed, found.unread_drop_in) == (False, True, True)
+    assert (found.fits, found.installed, found.unread) == (False, True, True)
     _write(tmp_path / "tls/privkey.pem", AUTHORITY.key.get_secret_value(), 0o600)
     found = _asked(tmp_path)
     assert (found.fits, found.installed) == (False, False)
@@ -78,7 +77,7 @@ def _hook(tmp_path: Path, lineage: Path) -> str:
     result = planned(ACME, CertificateState())
     script = local.moved(
         result.text(tls.HOOK),
-        {acme.LIVE: tmp_path / "live", tls.FOLDER: tmp_path / "tls", "/run": tmp_path / "run"},
+        {certbot.LIVE: tmp_path / "live", tls.FOLDER: tmp_path / "tls", "/run": tmp_path / "run"},
     )
     log = tmp_path / "systemctl.log"
     local.program(tmp_path / "programs", "systemctl", f'echo "$@" >> {log}')

@@ -11,15 +11,16 @@ from mattermost_host.certificates.authority import Pair, new_authority, new_leaf
 from mattermost_host.components import tls
 from mattermost_host.components.tls import Settings
 from mattermost_host.knowledge.families import DEBIAN
-from mattermost_host.ops import acme
+from mattermost_host.ops import certbot, served_pair
 from mattermost_host.ops.acme import AskCertificate, CertificateState
 from tests.unit import local
+from tests.unit.components.test_tls import deployed
 from tests.unit.fake_host import answering, plan
 from tests.unit.parsers import needs
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: NGINX makes its folders")
 
-PLACE = tls.place_of(DEBIAN.certbot)
+CLIENT = certbot.client(DEBIAN.certbot)
 NAME = "mm.example.com"
 NOW = datetime.now(UTC)
 AUTHORITY = new_authority("test", NOW - timedelta(minutes=1))
@@ -49,9 +50,7 @@ def folder(tmp_path: Path) -> Path:
 def _deploy(pair: Pair, folder: Path) -> tuple[int, str]:
     """Put the pair in place by the real shell and the real NGINX."""
     settings = Settings(mode="files")
-    planned = plan(
-        lambda: tls.deploy(settings=settings, family=DEBIAN, server_name=NAME, pair=pair)
-    )
+    planned = plan(lambda: deployed(settings, DEBIAN, pair))
     step = planned.step("certificate and key are in place")
     script = local.moved(step.shell, {f"place {tls.FOLDER}": f"place {folder}"})
     script = script.replace('cp -- "$stage$1" new', f'cp -- "$stage{tls.FOLDER}/${{1##*/}}" new')
@@ -62,10 +61,10 @@ def _deploy(pair: Pair, folder: Path) -> tuple[int, str]:
 def _hook(folder: Path, live: Path) -> tuple[int, str]:
     settings = Settings(mode="acme", email="admin@example.com")
     planned = plan(
-        lambda: tls.deploy(settings=settings, family=DEBIAN, server_name=NAME, pair=None),
-        answer=answering({AskCertificate(PLACE): CertificateState()}),
+        lambda: deployed(settings, DEBIAN),
+        answer=answering({AskCertificate(CLIENT, tls.SERVED): CertificateState()}),
     )
-    places = {acme.LIVE: live, tls.FOLDER: folder, "/run": live.parent / "run"}
+    places = {certbot.LIVE: live, tls.FOLDER: folder, "/run": live.parent / "run"}
     script = local.moved(planned.text(tls.HOOK), places)
     local.program(live.parent / "programs", "systemctl", "exit 1")
     done = local.run(f"RENEWED_LINEAGE={live}\n{script}", programs=live.parent / "programs")
@@ -109,6 +108,6 @@ def test_without_nginx_there_is_nothing_to_test_with(folder: Path, tmp_path: Pat
     live.mkdir()
     (live / "fullchain.pem").write_text(NEXT.certificate)
     (live / "privkey.pem").write_text(NEXT.key.get_secret_value())
-    text = tls._tested_pair("/fullchain.pem", "/privkey.pem")
+    text = served_pair.in_stage()
     done = local.run(f"set -eu; stage={live}; PATH=/nowhere; {text}")
     assert (done.returncode, done.stderr) == (0, "")

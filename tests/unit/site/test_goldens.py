@@ -40,9 +40,10 @@ SHAPES: Mapping[str, dict[str, Any]] = {
         "firewall": {"ssh_from": ["192.0.2.0/24"], "forward": True},
     },
     "enterprise-linux": {},
+    "enterprise-linux-acme": {"tls": {"mode": "acme", "email": "admin@example.com"}},
 }
 
-FACTS: Mapping[str, HostFacts] = {"enterprise-linux": ROCKY_9}
+FACTS: Mapping[str, HostFacts] = {"enterprise-linux": ROCKY_9, "enterprise-linux-acme": ROCKY_9}
 """Of the shapes that are not on Debian 12."""
 
 

@@ -227,7 +227,7 @@ def test_a_run_that_changes_fetches_before_anything_is_touched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = Site.load(written(tmp_path, RIGHT))
-    monkeypatch.setattr(choice, "_fetched", lambda source: pytest.fail(source.location))
+    monkeypatch.setattr(choice, "fetched", lambda source, cache: pytest.fail(source.location))
     site.release(DEBIAN_12)
     monkeypatch.setattr(Site, "_lock", io.StringIO())
     with pytest.raises(pytest.fail.Exception, match=r"11\.7\.9"):

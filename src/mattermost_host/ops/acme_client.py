@@ -1,0 +1,19 @@
+"""Which client for ACME a host has: the distribution's certbot, or lego."""
+
+from mattermost_host.knowledge.families import Family
+from mattermost_host.ops import certbot, lego
+from mattermost_host.ops.acme import Client
+
+LIVES = (certbot.LIVE, lego.LIVE)
+"""Where the clients keep their pairs."""
+
+
+def chosen(stated: str | None, family: Family) -> Client:
+    """The ``stated`` client, else certbot where the distribution has it, as it is on a host."""
+    name = stated or ("certbot" if family.certbot.of_distribution else "lego")
+    return lego.CLIENT if name == "lego" else certbot.client(family.certbot)
+
+
+def is_lego(stated: str | None, family: Family) -> bool:
+    """Whether that is lego."""
+    return chosen(stated, family) is lego.CLIENT

@@ -1,0 +1,74 @@
+"""certbot of the distribution: what it keeps, and how a certificate is asked for."""
+
+import shlex
+from collections.abc import Iterator
+
+from mattermost_host.certificates.authority import canonical
+from mattermost_host.knowledge.families import Certbot
+from mattermost_host.ops.acme import Client, Order, Served
+from mattermost_host.ops.entries import Absent, Directory, File
+from mattermost_host.support.templates import render
+
+LINEAGE = "mattermost-host"
+"""certbot's name for the certificate; it stays when the site changes its name."""
+LIVE = f"/etc/letsencrypt/live/{LINEAGE}"
+RENEWAL = f"/etc/letsencrypt/renewal/{LINEAGE}.conf"
+LOG = "/var/log/letsencrypt/letsencrypt.log"
+"""certbot's log of its last run."""
+BAD_NONCE = "urn:ietf:params:acme:error:badNonce"
+REMAINS = (LIVE, f"/etc/letsencrypt/archive/{LINEAGE}", RENEWAL)
+"""All that certbot keeps of a certificate. With one of them gone it refuses to go on."""
+OF_UNIT = "mattermost-host.conf"
+
+
+def client(certbot: Certbot) -> Client:
+    """What it keeps on a host. Its drop-in is there only for a private authority."""
+    drop_in, known = _drop_in(certbot), f"systemctl show -p DropInPaths {certbot.service}"
+    return Client(
+        name="certbot",
+        live=LIVE,
+        directory=f"sed -n 's/^server *= */directory=/p' {RENEWAL}",
+        unit_file=drop_in,
+        unread=f"[ -e {drop_in} ] && ! {known} | grep -qF {drop_in}",
+        timer=certbot.timer,
+        command=_command,
+        remains=REMAINS,
+    )
+
+
+def _drop_in(certbot: Certbot) -> str:
+    return f"/etc/systemd/system/{certbot.service}.d/{OF_UNIT}"
+
+
+def entries(certbot: Certbot, order: Order) -> Iterator[Directory | File | Absent]:
+    """How its unit comes to trust the authorities of a private ACME server."""
+    drop_in = _drop_in(certbot)
+    if order.authorities:
+        yield Directory(drop_in.rpartition("/")[0])
+        yield File(drop_in, render("tls/certbot.conf.j2", authorities=order.authorities))
+    else:
+        yield Absent(drop_in)
+
+
+def nothing(certbot: Certbot) -> Iterator[Absent]:
+    """certbot, which may have other work on the host, stays; our certificate and key do not."""
+    return map(Absent, (*REMAINS, _drop_in(certbot)))
+
+
+def _command(order: Order, served: Served) -> str:
+    """Ask for a certificate now. certbot keeps the choices and renews with them."""
+    account = f"--email {shlex.quote(order.email)}" if order.email else ""
+    trust = f"REQUESTS_CA_BUNDLE={order.authorities} " if order.authorities else ""
+    directory, name = shlex.quote(order.directory), shlex.quote(canonical(order.server_name))
+    return f"""order() {{
+  {trust}certbot certonly --non-interactive --agree-tos --no-eff-email \\
+    {account or "--register-unsafely-without-email"} --server {directory} \\
+    --cert-name {LINEAGE} --domain {name} --renew-with-new-domains --force-renewal \\
+    --key-type ecdsa --webroot --webroot-path {order.webroot} --deploy-hook {served.hook}
+}}
+# An ACME server may refuse any request for its nonce; certbot asks twice, and then breaks down.
+order || {{ grep -qs {BAD_NONCE} {LOG} && order; }} || {{
+  echo {directory} gave no certificate for {name}, see above. >&2
+  echo It must reach this host at http://{name}/, port 80: see to the name and to firewalls. >&2
+  exit 1
+}}"""

@@ -1,0 +1,148 @@
+"""lego for the site's certificate: an account, a unit and a timer of ours, and what root takes.
+
+lego runs as an account that may write its own folder and that of the challenges. What it was given
+is read by this account, too, and becomes root's by a copy: root opens nothing in its folder.
+"""
+
+import shlex
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+
+from pyinfra import host
+from pyinfra.api import StringCommand, operation
+from pyinfra.api.operation import OperationMeta
+
+from mattermost_host.certificates.authority import canonical
+from mattermost_host.engine.batch import Question
+from mattermost_host.engine.explanations import Change, explain
+from mattermost_host.engine.questions import ask, changing, expect
+from mattermost_host.ops.acme import Client, Order, Served
+from mattermost_host.ops.entries import Alone, Directory, Entry, File
+from mattermost_host.ops.lego_program import FOLDER, NOTE, PROGRAM
+from mattermost_host.ops.served_pair import in_stage
+from mattermost_host.support.templates import render
+
+USER = "mattermost-acme"
+STATE = "/var/lib/mattermost-host/lego"
+"""lego's own: accounts with their keys, and what it was given."""
+LIVE = "/var/lib/mattermost-host/certificate"
+"""What root took of it, and where it came from."""
+ORDER = f"{FOLDER}/order-certificate"
+TAKE = f"{FOLDER}/take-certificate"
+SERVICE = "mattermost-certificate.service"
+TIMER = "mattermost-certificate.timer"
+UNITS = "/etc/systemd/system"
+SERVICE_FILE, TIMER_FILE = f"{UNITS}/{SERVICE}", f"{UNITS}/{TIMER}"
+FILES_OF_TIMER = (TIMER_FILE, f"{TIMER_FILE}.d")
+OURS = (SERVICE_FILE, f"{SERVICE_FILE}.d", *FILES_OF_TIMER, FOLDER, STATE, LIVE)
+
+
+def entries(order: Order, served: Served) -> Iterator[Entry]:
+    """Its folders, scripts and units."""
+    yield Directory(STATE, "700", USER, USER)
+    yield Directory(order.webroot, "755", USER, USER)
+    yield Directory(LIVE, "700")
+    yield Directory(FOLDER)
+    yield Alone(FOLDER, tuple(one.rpartition("/")[2] for one in (PROGRAM, NOTE, ORDER, TAKE)))
+    yield from _scripts(order, served)
+    service = render(
+        "tls/certificate.service.j2",
+        user=USER,
+        state=STATE,
+        webroot=order.webroot,
+        authorities=order.authorities,
+        order=ORDER,
+        take=TAKE,
+    )
+    yield File(SERVICE_FILE, service)
+    yield Alone(f"{SERVICE_FILE}.d")
+    yield File(TIMER_FILE, render("tls/certificate.timer.j2", service=SERVICE))
+    yield Alone(f"{TIMER_FILE}.d")
+
+
+def _scripts(order: Order, served: Served) -> Iterator[File]:
+    name = canonical(order.server_name)
+    account = f"--email {shlex.quote(order.email)} " if order.email else ""
+    words = f"{name} {order.directory} {order.email or ''}"
+    ordering = render(
+        "tls/order-certificate.sh.j2",
+        program=PROGRAM,
+        state=STATE,
+        name=shlex.quote(name),
+        words=shlex.quote(words.strip()),
+        server=shlex.quote(order.directory),
+        webroot=order.webroot,
+        account=account,
+    )
+    yield File(ORDER, ordering, mode="755")
+    taking = render(
+        "tls/take-certificate.sh.j2",
+        user=USER,
+        state=STATE,
+        name=shlex.quote(name),
+        server=shlex.quote(order.directory),
+        live=LIVE,
+        served=served,
+        tested=in_stage(),
+    )
+    yield File(TAKE, taking, mode="755")
+
+
+def _command(order: Order, _: Served) -> str:
+    """Have the unit that renews order a certificate, or take what it was given already."""
+    directory, name = shlex.quote(order.directory), shlex.quote(canonical(order.server_name))
+    return f"""systemctl reset-failed {SERVICE} 2>/dev/null || true
+systemctl start {SERVICE} || {{
+  journalctl -u {SERVICE} -n 30 -o cat --no-pager >&2
+  echo {directory} gave no certificate for {name}, see above. >&2
+  echo It must reach this host at http://{name}/, port 80: see to the name and to firewalls. >&2
+  exit 1
+}}"""
+
+
+CLIENT = Client(
+    name="lego",
+    live=LIVE,
+    directory=f"sed 's/^/directory=/' {LIVE}/directory",
+    unit_file=SERVICE_FILE,
+    unread=f"systemctl show -p NeedDaemonReload {SERVICE} | grep -q yes",
+    timer=TIMER,
+    command=_command,
+    files_of_timer=FILES_OF_TIMER,
+)
+
+
+@dataclass(frozen=True)
+class AskRemains(Question[tuple[str, ...]]):
+    """What there is of ``paths``."""
+
+    about = "what lego left"
+
+    paths: tuple[str, ...] = OURS
+
+    def script(self) -> str:
+        # The shell's own words, and no process.
+        return f'for path in {" ".join(self.paths)}; do [ ! -e "$path" ] || echo "$path"; done'
+
+    def parse(self, lines: list[str]) -> tuple[str, ...]:
+        return tuple(lines)
+
+
+def removed(name: str) -> OperationMeta:
+    """Keep nothing of lego where it is not used; its account stays, as its number may be known."""
+    expect(AskRemains())
+    return _removed(name=name)
+
+
+@operation()
+def _removed() -> Generator[StringCommand, None, None]:
+    found = ask(AskRemains())
+    if not found:
+        host.noop("nothing of lego is left")
+        return
+    explain(*(Change(path, "is not needed any more") for path in found))
+    steps = ["set -eu"]
+    if TIMER_FILE in found:
+        steps.append(f"systemctl disable --quiet --now {TIMER}")
+    steps += [f"rm -rf -- {' '.join(OURS)}", "systemctl daemon-reload"]
+    yield from changing(StringCommand("\n".join(steps)))

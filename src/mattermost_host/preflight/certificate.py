@@ -1,0 +1,58 @@
+"""The site's certificate: time left of one that we push, and what a client for ACME needs."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from mattermost_host.certificates.authority import Pair
+from mattermost_host.certificates.check import days_left
+from mattermost_host.facts.host import HostFacts
+from mattermost_host.ops.acme_client import is_lego
+from mattermost_host.preflight import conflicts, dnf, hardening, host
+from mattermost_host.preflight.finding import Finding, Requirement, Verdict
+
+WARNING_DAYS = 21
+"""An operator's own certificate needs a person to renew it, who may be on holiday."""
+
+
+def time(mode: str, pair: Pair) -> Requirement:
+    """Time is left of ``pair``, which is the operator's own or that of the site's authority."""
+
+    def check(_: HostFacts) -> Iterator[Finding]:
+        yield time_left(mode, pair, datetime.now(UTC))
+
+    return Requirement(
+        "certificate-time",
+        check,
+        "The certificate that we push is valid long enough to be renewed.",
+    )
+
+
+def time_left(mode: str, pair: Pair, now: datetime) -> Finding:
+    """What is left of ``pair``, which comes from where ``mode`` says."""
+    days = days_left(pair.certificate.encode(), now)
+    remedy = (
+        "Have it renewed, put the new one into the same file, and deploy."
+        if mode == "files"
+        else "The authority itself ends: remove the table [authority] from the secrets file, "
+        "deploy, and give the new NAME.ca.pem to your users."
+    )
+    verdict: Verdict = "error" if days < 0 else "ok"
+    if 0 <= days < WARNING_DAYS:
+        verdict = "warning"
+    return Finding(
+        "certificate-time",
+        verdict,
+        f"{days} days left",
+        f"at least {WARNING_DAYS} days",
+        "" if verdict == "ok" else remedy,
+    )
+
+
+def of_client(stated: str | None) -> list[Requirement]:
+    """What the ``stated`` client for ACME, else that of the family, needs of a host."""
+    certbot = (conflicts.no_certbot_of_snap(), dnf.epel())
+    lego = (host.executable_opt(), hardening.fapolicyd())
+    return [
+        *(one.where(lambda facts: not is_lego(stated, facts.family)) for one in certbot),
+        *(one.where(lambda facts: is_lego(stated, facts.family)) for one in lego),
+    ]

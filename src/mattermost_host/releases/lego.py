@@ -1,0 +1,78 @@
+"""Where lego's tarball comes from: the project's page of releases, or a file of the operator's."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+
+from pydantic import BaseModel, Field
+
+from mattermost_host.knowledge import lego
+from mattermost_host.knowledge.releases import Architecture
+from mattermost_host.knowledge.texts import STRICT, Line, Sha256
+from mattermost_host.releases import choice
+from mattermost_host.releases.download import Tarball
+from mattermost_host.releases.source import Kind, ReleaseSource, without_secrets
+from mattermost_host.releases.tarball import check_program
+from mattermost_host.support.errors import Mistake
+from mattermost_host.support.paths import CACHE, is_file
+
+PROGRAM = "lego"
+"""The program in the tarball, beside its licence."""
+KIND = Kind(
+    "tls.lego",
+    lego.RELEASES,
+    "a tarball (`tls.lego.file`)",
+    "the address",
+    partial(check_program, program=PROGRAM),
+)
+
+
+class LegoSettings(BaseModel):
+    """Which lego, and where it comes from."""
+
+    model_config = STRICT
+
+    file: Line | None = Field(
+        default=None,
+        description=(
+            f"lego's tarball on the control machine, or its URL; without it {lego.VERSION} from "
+            f"{lego.RELEASES}. `lego_v{lego.VERSION}_linux_amd64.tar.gz` and the one for arm64 "
+            "are known by their digests."
+        ),
+    )
+    sha256: Sha256 | None = Field(
+        default=None,
+        description="Digest of the tarball, where it is another release of the line 4.",
+    )
+
+
+@dataclass(frozen=True)
+class LegoTarball:
+    """lego's tarball by its digest, and the way to it."""
+
+    sha256: str
+    fetch: Callable[[], Tarball] = field(compare=False, repr=False)
+    """Gives it, verified, on the control machine. Raises ReleaseError."""
+
+
+def tarball(settings: LegoSettings, architecture: str) -> LegoTarball:
+    """The tarball for hosts of this ``architecture``."""
+    built_for: Architecture = "arm64" if architecture == "arm64" else "amd64"
+    digest = settings.sha256 or lego.DIGESTS[built_for]
+    location = settings.file or lego.official_url(built_for)
+    source = ReleaseSource(location, digest, architecture=built_for, kind=KIND)
+    return LegoTarball(digest, lambda: choice.fetched(source, CACHE / "lego"))
+
+
+def mistakes(settings: LegoSettings, path: str) -> Iterator[Mistake]:
+    """What is wrong with the choice, which stands at ``path`` of the inventory."""
+    if settings.sha256 and not settings.file:
+        needed = "name the tarball that it is of, as file beside it, or leave it out"
+        yield Mistake(f"{path}.sha256", f"{settings.sha256!r} without a file", needed)
+    elif settings.file and not _is_url(settings.file) and not is_file(settings.file):
+        found = repr(without_secrets(settings.file))
+        yield Mistake(f"{path}.file", found, "there is no such file on this machine")
+
+
+def _is_url(location: str) -> bool:
+    return location.startswith(("https://", "http://"))

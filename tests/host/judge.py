@@ -274,7 +274,11 @@ def release(found: FoundRelease) -> Sentences:
         noted = f"the link to releases/{found.noted or '…'}, as noted at the switch"
         yield differs(CURRENT, noted, found.current)
     if not found.tarball:
-        yield differs(found.current, "a manifest of its files", "none that root alone may write")
+        yield differs(
+            found.current,
+            "a manifest of its files",
+            f"one {found.mistrusted}" if found.mistrusted else "none",
+        )
     for flaw in found.flaws:
         yield differs(f"{found.current}/{flaw.path.removeprefix('./')}", "as unpacked", flaw.found)
 

@@ -36,6 +36,11 @@ SHOWN = 20
 """Files that are named one by one where many are not as they were unpacked."""
 PROGRAMS = ("bin", "config", "fonts", "i18n", "prepackaged_plugins", "templates")
 """What the server reads when it starts; the web application is read file by file."""
+COMPARED = {
+    True: "so its files are compared with its tarball",
+    False: "and no tarball that can be verified; its files are taken as they are",
+}
+"""What becomes of a release without a manifest, by whether its tarball can be verified."""
 AT_START = {f"./{name}" for name in PROGRAMS}
 
 Commands = Generator[StringCommand | FunctionCommand, None, None]
@@ -99,13 +104,9 @@ def _of_files(release: Release, now: Found) -> Iterator[Change]:
     if release.folder not in now.releases:
         moves = _installed(now) is not None
         yield Change(place, "is not on the host", heals=not moves)
-    elif not now.tarball and release.can_be_verified:
-        yield Change(place, "has no manifest, so its files are compared with its tarball")
     elif not now.tarball:
-        yield Change(
-            place,
-            "has no manifest and no tarball that can be verified; its files are taken as they are",
-        )
+        has = f"a manifest {now.mistrusted}" if now.mistrusted else "no manifest"
+        yield Change(place, f"has {has}, {COMPARED[release.can_be_verified]}")
     for flaw in now.flaws[:SHOWN]:
         yield Change(_path(place, flaw), flaw.found, severity=_severity(flaw))
     if len(now.flaws) > SHOWN:

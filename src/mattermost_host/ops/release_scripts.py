@@ -15,6 +15,7 @@ from mattermost_host.ops.release_state import (
     MANIFESTS,
     NOTED,
     RELEASES,
+    SEAL,
     UNFINISHED,
     UPLOADS,
 )
@@ -156,4 +157,5 @@ def _manifest(release: str, manifest: str) -> str:
 def _noted(folder: str, manifest: str) -> str:
     """Everything on the disk, and the manifest in its place."""
     place = shlex.quote(f"{MANIFESTS}/{folder}")
-    return f"sync -f {manifest}\nrm -rf {place}\nmv -T {manifest} {place}"
+    sealed = f"(cd {manifest} && {SEAL} >seal)\nsync -f {manifest}"
+    return f"{sealed}\nrm -rf {place}\nmv -T {manifest} {place}"

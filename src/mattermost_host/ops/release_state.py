@@ -3,6 +3,7 @@
 When a release is unpacked, three files about it are written beside it, in ``MANIFESTS``: the
 tarball's digest, the SHA-256 of each file, and a list of type, mode, owner, size and change time.
 Each plan compares that list; it costs one `find`. Only what the list says was touched is hashed.
+A fourth file has the digests of these three: a manifest that somebody changed proves nothing.
 """
 
 import shlex
@@ -29,6 +30,10 @@ KINDS: Mapping[str, str] = {"f": "file", "d": "directory", "l": "symbolic link"}
 CHANGED = "has another content"
 ODD_NAME = "holds a file whose name has control characters"
 TOUCHED = "was touched since it was unpacked; its content is the same"
+
+PARTS = ("state", "sha256", "tarball")
+SEAL = f"sha256sum {' '.join(PARTS)}"
+"""Shell: what the file `seal` of a manifest says."""
 
 LISTING = (
     r"find . \( -type d -printf 'd %m %U %G - - %p\n'"
@@ -75,7 +80,9 @@ class Found:
     leftovers: tuple[str, ...] = ()
     manifests: tuple[str, ...] = ()
     tarball: str = ""
-    """Digest of what the release was unpacked from; empty where it has no manifest."""
+    """Digest of what the release was unpacked from; empty without a manifest to trust."""
+    mistrusted: str = ""
+    """Why its manifest proves nothing."""
     flaws: tuple[Flaw, ...] = ()
 
 
@@ -98,8 +105,10 @@ class ReleaseState(Question["Found"]):
             f"folder={folder}; folder=${{folder##*/}}",
             f"find {places} -maxdepth 1 -printf 'there=%y %u %m %T@ %p\\t%l\\n'",
             f'[ -f {NOTED} ] && read -r noted <{NOTED} && echo "noted=$noted"',
-            f"[ -f {manifest}/state ] && [ -f {manifest}/sha256 ] &&"
-            f" [ -f {manifest}/tarball ] || exit 0",
+            f"[ -d {manifest} ] || exit 0",
+            # Plain files only, which `cmp` and the rest can read to their end.
+            f'[ "$(find {manifest} -mindepth 1 -type f -printf . -o -printf -)" = .... ] &&'
+            f" (cd {manifest} && {SEAL} | cmp -s - seal) || {{ echo unsealed=yes; exit 0; }}",
             f'read -r tarball <{manifest}/tarball; echo "tarball=$tarball"',
             f"cd {release} || exit 0",
             f"hashed() {{ tr '\\n' '\\0' | xargs -0 -r sha256sum -- |"
@@ -129,6 +138,9 @@ class ReleaseState(Question["Found"]):
         folder = self.folder or (link.target.rpartition("/")[2] if link else "")
         manifest = f"{MANIFESTS}/{folder}"
         kept = [one for one in there if manifest in (one.path, one.folder)]
+        # Who may write it may hide what he did.
+        is_open = "that others than root may write" if any(one.is_open for one in kept) else ""
+        mistrusted = is_open or ("that is not as it was written" if "unsealed" in values else "")
         return Found(
             releases=tuple(one.name for one in releases if not one.name.startswith(".")),
             current=link.target if link and link.type == "l" else None,
@@ -138,8 +150,8 @@ class ReleaseState(Question["Found"]):
                 one.path for one in there if one.path.startswith((UPLOADS, UNFINISHED))
             ),
             manifests=tuple(dict.fromkeys(one.name for one in manifests)),
-            # Who may write it may hide what he did.
-            tarball="" if any(one.is_open for one in kept) else values.get("tarball", [""])[0],
+            tarball="" if mistrusted else values.get("tarball", [""])[0],
+            mistrusted=mistrusted,
             flaws=tuple(_flaws(values.get("differs", ()), values.get("content", ()))),
         )
 

@@ -90,17 +90,48 @@ def test_a_manifest_that_is_not_whole_is_none(host: Host, lost: str) -> None:
     assert host.deploy(wanted) == DONE
     (host.home / "manifests/1.0.0" / lost).unlink()
     (host.home / "releases/1.0.0/README").write_text("evil.")
-    assert "has no manifest" in host.said(wanted)["1.0.0"]
+    assert "has a manifest that is not as it was written, so" in host.said(wanted)["1.0.0"]
     assert host.deploy(wanted) == DONE
     assert host.said(wanted) == {}
     assert (host.home / "releases/1.0.0/README").read_text() == "1.0.0"
+
+
+@pytest.mark.parametrize("kept", [*release_state.PARTS, "seal"])
+@pytest.mark.parametrize("added", ["garbage\n", f"{'0' * 64}  ./none\n", "\0"])
+def test_a_manifest_that_somebody_changed_is_made_again(host: Host, kept: str, added: str) -> None:
+    wanted = host.tarball("1.0.0")
+    assert host.deploy(wanted) == DONE
+    path = host.home / "manifests/1.0.0" / kept
+    before = path.read_bytes()
+    with path.open("a") as file:
+        file.write(added)
+    (host.home / "releases/1.0.0/README").write_text("evil.")
+    assert "has a manifest that is not as it was written, so" in host.said(wanted)["1.0.0"]
+    assert host.deploy(wanted) == DONE
+    assert host.said(Release(wanted.folder, wanted.fetch, by_hash=True)) == {}
+    assert host.deploy(wanted) == NOTHING_TO_DO
+    assert kept in {"state", "seal"} or path.read_bytes() == before
+    assert (host.home / "releases/1.0.0/README").read_text() == "1.0.0"
+
+
+def test_a_pipe_in_a_manifest_is_not_read(host: Host) -> None:
+    wanted = host.tarball("1.0.0")
+    assert host.deploy(wanted) == DONE
+    os.mkfifo(host.home / "manifests/1.0.0/more")
+    assert "has a manifest that is not as it was written, so" in host.said(wanted)["1.0.0"]
+    assert host.deploy(wanted) == DONE
+    assert host.said(wanted) == {}
 
 
 def test_a_strange_file_is_not_read_however_large(host: Host) -> None:
     wanted = host.tarball("1.0.0")
     assert host.deploy(wanted) == DONE
     read = host.folder / "read"
-    local.program(host.programs, "sha256sum", f"echo read >{read}")
+    local.program(
+        host.programs,
+        "sha256sum",
+        f'[ "$1" = state ] || echo read >{read}\nexec /usr/bin/sha256sum "$@"',
+    )
     with (host.home / "releases/1.0.0/huge").open("w") as file:
         file.truncate(2**40)
     assert host.said(wanted) == {"1.0.0/huge": "is no part of the release"}
@@ -126,6 +157,7 @@ def test_every_file_is_hashed_where_that_is_asked_for(host: Host) -> None:
         for line in hashes.read_text().splitlines()
     ]
     hashes.write_text("\n".join(lines) + "\n")
+    assert local.run(f"cd {hashes.parent} && {release_state.SEAL} >seal").returncode == 0
     assert host.said(wanted) == {}
     by_hash = Release(wanted.folder, wanted.fetch, by_hash=True)
     assert host.said(by_hash) == {"1.0.0/README": "has another content"}

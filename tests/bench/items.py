@@ -28,6 +28,7 @@ from mattermost_host.ops import (
     packages,
     probe,
     ruleset,
+    state_files,
     unit_state,
     what_was_read,
 )
@@ -213,7 +214,7 @@ def _answering(asked: probe.Answering) -> Iterator[Item]:
 
 def _account(asked: account.Account) -> Iterator[Item]:
     if asked.user == mattermost.USER:
-        yield Account(asked.user, mattermost.STATE, account.NO_SHELL)
+        yield Account(asked.user, state_files.STATE, account.NO_SHELL)
         return
     privileged = "|".join(sorted(account.PRIVILEGED))
     asked_for = f"id -Gn {asked.user} | tr ' ' '\\n' | grep -xE '{privileged}'"

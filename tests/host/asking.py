@@ -19,7 +19,7 @@ from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import UNASKED
 from mattermost_host.knowledge.families import FAMILIES
 from mattermost_host.knowledge.surface import SecretFile, Surface
-from mattermost_host.ops import lego
+from mattermost_host.ops import lego, state_files
 from mattermost_host.ops.account import Account, Wanted
 from mattermost_host.ops.entries import FileStates, State
 from mattermost_host.ops.firewalld import AskLeftovers, AskPolicies
@@ -56,13 +56,14 @@ BINARY = q.AskBinary(mattermost.UNIT, CURRENT)
 RELEASE = ReleaseState("", by_hash=True)
 RELEASE_FILES = q.AskReleaseFiles(CURRENT)
 FIREWALL_FILES = AskUnit(firewall.UNIT, restart_on=(firewall.UNIT_FILE,))
+MEMBERS = state_files.of_server(mattermost.USER, whole=True)
 SERVER_FILES = AskUnit(mattermost.UNIT, restart_on=mattermost.READ_AT_START)
 NGINX_FILES = AskUnit(
     nginx.UNIT,
     restart_on=(nginx.DROP_IN_FOLDER,),
     reload_on=(nginx.MAIN, nginx.SITE, tls.CERTIFICATE, tls.KEY),
 )
-ACCOUNT = Wanted(mattermost.USER, home=mattermost.STATE)
+ACCOUNT = Wanted(mattermost.USER, home=state_files.STATE)
 PROXY_ACCOUNTS = tuple(Account(family.nginx.user) for family in FAMILIES)
 """Of which family the host is, its facts tell in the same answer."""
 DATABASE_ACCOUNT = Wanted(postgres.USER, "/bin/bash")
@@ -71,12 +72,11 @@ CLUSTER = AskCluster(postgres.NAME, postgres.PORT, postgres.OF_UNIT)
 FOLDERS = FileStates(
     (
         base.FOLDER,
-        mattermost.STATE,
-        mattermost.LOGS,
+        state_files.STATE,
         HOME,
         RELEASES,
         MANIFESTS,
-        *(f"{mattermost.STATE}{part}" for part in mattermost.STATE_FOLDERS),
+        *state_files.FOLDERS,
     )
 )
 
@@ -138,7 +138,7 @@ class Seen:
     def _by_role(self) -> tuple[Question[Any], ...]:
         asked: dict[str, tuple[Question[Any], ...]] = {
             "db": (CLUSTER, Account(DATABASE_ACCOUNT.user)),
-            "app": (Account(ACCOUNT.user), PING, BINARY, RELEASE, SERVER_FILES, FOLDERS),
+            "app": (Account(ACCOUNT.user), PING, BINARY, RELEASE, SERVER_FILES, FOLDERS, MEMBERS),
             "proxy": (*PROXY_ACCOUNTS, NGINX_FILES, CERTIFICATE, RELEASE_FILES),
         }
         return tuple(question for role in self.host.roles for question in asked[role])

@@ -6,7 +6,8 @@ from typing import Any
 from mattermost_host.components import base, mattermost
 from mattermost_host.ops.account import Account
 from mattermost_host.ops.release_state import HOME, MANIFESTS, RELEASES
-from tests.host import asking, judge, judge_web
+from mattermost_host.ops.state_files import FOLDERS, STATE
+from tests.host import asking, judge, judge_files, judge_web
 from tests.host.asking import Seen
 from tests.host.recording import Recorder, bounded_by_container
 
@@ -60,10 +61,19 @@ def test_folders_belong_to_their_owners(seen: Seen) -> None:
         HOME: root,
         RELEASES: root,
         MANIFESTS: root,
-        mattermost.LOGS: own,
-        **{f"{mattermost.STATE}{part}": own for part in ("", *mattermost.STATE_FOLDERS)},
+        **dict.fromkeys((STATE, *FOLDERS), own),
     }
     judge.holds(judge.folders(expected, seen.answers[asking.FOLDERS]))
+
+
+def test_its_files_are_its_own(seen: Seen, record_property: Recorder) -> None:
+    """Each file in its folders is its own, to read and write; links there are told."""
+    found = seen.answers[asking.MEMBERS]
+    for one in found.odd:
+        record_property("in its folders", f"{one.path} is a {one.kind}")
+    if found.unfinished:
+        record_property("in its folders", "there was no time to look at every file")
+    judge.holds(judge_files.members(asking.MEMBERS.user, found))
 
 
 def test_its_account_is_no_administrator(seen: Seen) -> None:

@@ -31,6 +31,7 @@ from mattermost_host.ops import (
     ruleset,
     selinux,
     signing_key,
+    state_files,
     streams,
     unit_state,
 )
@@ -151,6 +152,7 @@ def converged(fresh: Plan) -> Answer:
         database_state.AskDatabase: lambda asked: database_state.DatabaseState(
             "l", asked.name, "UTF8", asked.name
         ),
+        state_files.AskMembers: lambda _: state_files.Found(),
         administrator.AskUser: lambda _: administrator.Found(True, "system_user system_admin"),
         lego.AskRemains: lambda _: (),
         lego_program.AskProgram: lambda _: lego_program.Found(

@@ -14,16 +14,19 @@ from mattermost_host.knowledge.mattermost_settings import environment_name, envi
 from mattermost_host.knowledge.surface import Port, SecretFile, Surface, Unit
 from mattermost_host.knowledge.texts import STRICT, Line, MailAddress, Username
 from mattermost_host.ops import account, administrator, files, packages, probe, release, running
+from mattermost_host.ops import state_files as state
 from mattermost_host.ops.entries import Absent, Alone, Directory, Entry, File, Owned
 from mattermost_host.ops.files import Check
 from mattermost_host.ops.release_state import CURRENT, HOME, MANIFESTS, RELEASES
 from mattermost_host.ops.selinux_rules import for_server
+from mattermost_host.ops.state_files import CONFIGURATION, FOLDERS, LOG_FILE, LOGS, STATE
 from mattermost_host.ops.unit_files import understood
 from mattermost_host.ops.what_was_read import noted_at_start
 from mattermost_host.preflight import conflicts, dropped_ports, hardening, together
 from mattermost_host.preflight import host as requirements
 from mattermost_host.preflight import release as release_requirements
 from mattermost_host.preflight.finding import Need
+from mattermost_host.preflight.odd_files import only_files
 from mattermost_host.releases import choice
 from mattermost_host.releases.choice import Release, ReleaseSettings
 from mattermost_host.support.errors import Mistake
@@ -33,10 +36,6 @@ from mattermost_host.support.templates import render
 USER = "mattermost"
 UNIT = "mattermost.service"
 UNIT_FILE = f"/etc/systemd/system/{UNIT}"
-STATE = "/var/lib/mattermost"
-CONFIGURATION = f"{STATE}/config/config.json"
-"""The server's own; what we say stands in the environment."""
-LOGS = "/var/log/mattermost"
 ENVIRONMENT_FILE = "/etc/mattermost-host/mattermost.env"
 LICENCE_FILE = "/etc/mattermost-host/mattermost.license"
 DATABASE_CA_FILE = "/etc/mattermost-host/database-ca.pem"
@@ -143,6 +142,7 @@ def deploy(
         entries=entries(settings, variables, local_database, before_start, database_ca, licence),
         check=Check(understood(UNIT_FILE)),
     )
+    state.owned(name="its files are its own", members=state.of_server(USER, whole=wanted.by_hash))
     running.running(
         name="the server is running",
         unit=UNIT,
@@ -186,11 +186,10 @@ def entries(
     quoted = {name: process_environment.quoted(value) for name, value in sorted(variables.items())}
     return [
         Directory("/etc/mattermost-host"),
-        *(Directory(f"{STATE}{part}", "750", USER, USER) for part in ("", *STATE_FOLDERS)),
-        Directory(LOGS, "750", USER, USER),
+        *(Directory(path, "750", USER, USER) for path in (STATE, *FOLDERS)),
         # Written by the server: once root has written one by hand, the server can't any more.
         Owned(CONFIGURATION, USER, USER),
-        Owned(f"{LOGS}/mattermost.log", USER, USER),
+        Owned(LOG_FILE, USER, USER),
         File(
             ENVIRONMENT_FILE,
             render("mattermost/mattermost.env.j2", variables=quoted),
@@ -218,9 +217,6 @@ def _unit(settings: Settings, local_database: bool, before_start: Sequence[str])
         note=noted_at_start(READ_AT_START),
         sandbox_without=settings.sandbox_without,
     )
-
-
-STATE_FOLDERS = ("/config", "/data", "/plugins", "/client-plugins")
 
 
 def _optional(path: str, content: bytes | None) -> Entry:
@@ -292,6 +288,7 @@ def requires(settings: Settings, place: Place) -> list[Need]:
         requirements.executable_opt(),
         hardening.fapolicyd(),
         hardening.fips(),
+        only_files(),
         requirements.disk(place.site.users, place.site.file_use),
         conflicts.ports_free((PORT,)),
         dropped_ports.ports_not_dropped((PORT,)),

@@ -111,6 +111,8 @@ class HostFacts:
     """All rules of nftables, a line each, without indentation."""
     legacy_rules: tuple[str, ...] = ()
     """Commands of nft that would make the rules of the older iptables."""
+    odd_files: tuple[str, ...] = ()
+    """Links, pipes and devices in the server's own folders: find's letter for each, and path."""
     generated: tuple[tuple[str, str], ...] = ()
     """Drop-ins that generators of systemd made for units of the site: (unit, path)."""
     unread: frozenset[str] = frozenset()

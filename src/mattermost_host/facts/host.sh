@@ -221,6 +221,14 @@ generated() {
   done
 }
 
+# Links, pipes and devices in the upper levels of the server's own folders: kind, path.
+odd_files() {
+  state=/var/lib/mattermost
+  find $state/config $state/data $state/plugins $state/client-plugins /var/log/mattermost \
+    -mindepth 1 -maxdepth 2 \( -type l -o -type p -o -type b -o -type c \) -printf '%y %p\n' |
+    head -n 100
+}
+
 # Interfaces to which others forward: bridges of containers and virtual machines, tunnels. That the
 # kernel may forward says little by itself: containers inherit it from the machine below.
 forwarding() {

@@ -243,6 +243,7 @@ QUESTIONS: Mapping[str, Callable[[list[str]], Fields]] = {
     "snaps": _words("snaps"),
     "nftables": _words("nftables"),
     "legacy_rules": _words("legacy_rules"),
+    "odd_files": _words("odd_files"),
     "generated": _pairs("generated"),
     "modules": lambda lines: {"modules": tuple(sorted(dnf_modules.fixed(lines)))},
     "repositories": _words("repositories"),

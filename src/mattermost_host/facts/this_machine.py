@@ -37,6 +37,7 @@ BY_SHELL = (
     "nftables",
     "legacy_rules",
     "generated",
+    "odd_files",
     "forwarding",
     "read_only",
     "temporary",

@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from mattermost_host.certificates.authority import Pair, new_leaf
+from mattermost_host.ops.state_files import STATE
 from tests.lab.deployment import Deployment
 from tests.lab.hosts import Lab
 from tests.lab.truth import FIREWALL, MATTERMOST, heals, plan, tampering
@@ -22,6 +23,7 @@ def deployment(
     yield made
 
 
+DATA = f"{STATE}/data"
 TABLE = {"table inet mattermost_host"}
 TAMPERINGS = {
     "a firewall rule added at run time": tampering(
@@ -83,6 +85,31 @@ TAMPERINGS = {
         "chown root:root /var/lib/mattermost/config/config.json",
         {"/var/lib/mattermost/config/config.json belongs to root:root"},
     ),
+    "uploads that root restored": tampering(
+        f"mkdir -p {DATA}/20260101/teams/deep; echo x >{DATA}/20260101/teams/deep/file; "
+        f"chown -R root:root {DATA}/20260101; chmod -R go= {DATA}/20260101",
+        {f"{DATA}/20260101 belongs to root instead of mattermost"},
+    ),
+    "an upload that the server can't read": tampering(
+        f"install -o mattermost -g mattermost -m 000 /etc/hostname {DATA}/closed",
+        {f"{DATA}/closed has mode 0: mattermost can't use it"},
+    ),
+    "a set-uid program among the plugins": tampering(
+        f"install -o mattermost -g mattermost -m 4755 /bin/true {STATE}/plugins/program",
+        {f"{STATE}/plugins/program has mode 4755: whoever runs it gets mattermost's rights"},
+    ),
+    "a log that root began": tampering(
+        "touch /var/log/mattermost/audit.log",
+        {"/var/log/mattermost/audit.log belongs to root instead of mattermost"},
+    ),
+    "garbage in the hashes of the release": tampering(
+        "echo garbage | tee -a /opt/mattermost/manifests/*/sha256",
+        {"has a manifest that is not as it was written"},
+    ),
+    "another digest of the tarball": tampering(
+        "sha256sum </dev/null >$(echo /opt/mattermost/manifests/*/tarball)",
+        {"has a manifest that is not as it was written"},
+    ),
     "the default site back": tampering(
         "ln -s ../sites-available/default /etc/nginx/sites-enabled/default",
         {"/etc/nginx/sites-enabled/default is there"},
@@ -121,6 +148,46 @@ def test_a_table_that_drops_our_ports_is_told_and_left_alone(deployment: Deploym
     seen = deployment.run("mattermost-host", "verify", str(deployment.inventory), check=False)
     assert "chain c of table inet other drops 443/tcp" in seen.words
     deployment.host.run("nft list table inet other; nft delete table inet other")
+
+
+def test_a_link_among_the_uploads_is_told_and_left_alone(deployment: Deployment) -> None:
+    deployment.host.run(f"ln -s /etc {DATA}/link")
+    inventory = str(deployment.inventory)
+    for command in ("plan", "verify"):
+        said = deployment.run("mattermost-host", command, inventory, check=False)
+        assert f"{DATA}/link is a symbolic link" in said.words
+        assert said.status == 0, said.output
+    assert deployment.deploy().changed == ()
+    deployment.host.run(f"test -L {DATA}/link; rm {DATA}/link")
+
+
+def test_a_file_that_has_two_names_is_never_given_away(deployment: Deployment) -> None:
+    deployment.host.run(f"install -m 600 /etc/hostname {STATE}/mine; ln {STATE}/mine {DATA}/mine")
+    assert f"{DATA}/mine belongs to root" in plan(deployment).found
+    run = deployment.deploy(check=False)
+    assert "has a second name (a hard link)" in run.words
+    shown = deployment.host.run(f"stat -c %U {STATE}/mine; rm {STATE}/mine {DATA}/mine")
+    assert shown.stdout.split() == ["root"]
+    assert plan(deployment).status == 0
+
+
+def test_rules_of_iptables_legacy_are_told_and_left_alone(deployment: Deployment) -> None:
+    deployment.host.run("DEBIAN_FRONTEND=noninteractive apt-get -y -q install iptables")
+    rules = "INPUT -p tcp --dport 443 -j DROP"
+    made = deployment.host.run(f"iptables-legacy -A {rules}", check=False)
+    if made.returncode:
+        pytest.skip("this machine's kernel has no iptables-legacy")
+    deployment.host.run("iptables-legacy -I INPUT -p tcp --dport 443 -i lo -j ACCEPT")
+    inventory = str(deployment.inventory)
+    told = deployment.run("mattermost-host", "plan", inventory, check=False)
+    assert "chain INPUT of table ip filter of iptables-legacy drops 443/tcp" in told.words
+    assert "2 rules of iptables-legacy" in told.words
+    seen = deployment.run("mattermost-host", "verify", inventory, check=False)
+    assert "chain INPUT of table ip filter of iptables-legacy drops 443/tcp" in seen.words
+    assert deployment.deploy().changed == ()
+    deployment.host.run(f"iptables-legacy -C {rules}; iptables-legacy -F")
+    after = deployment.run("mattermost-host", "plan", inventory, check=False)
+    assert "iptables-legacy" not in after.words
 
 
 def test_another_valid_certificate(deployment: Deployment) -> None:

@@ -1,10 +1,13 @@
 """The plan tells the truth of what runs: units, their files, limits, and whether they answer."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from mattermost_host.ops import unit_files
+from mattermost_host.ops.probe import PATIENCE_S
 from tests.lab.deployment import Deployment
 from tests.lab.hosts import Lab
 from tests.lab.truth import (
@@ -31,6 +34,8 @@ def deployment(
 
 NICE = "printf '[Service]\\nNice=1\\n' >"
 ETC, RUN = "/etc/systemd/system", "/run/systemd/system"
+EARLY, TRANSIENT = "/run/systemd/generator.early", "/run/systemd/transient"
+VENDOR = "/usr/lib/systemd/system"
 TAMPERINGS = {
     "a drop-in beside ours": tampering(
         f"mkdir -p {ETC}/{MATTERMOST}.d; {NICE} {ETC}/{MATTERMOST}.d/x.conf",
@@ -74,6 +79,30 @@ TAMPERINGS = {
         POSTGRES,
         MATTERMOST,
         NGINX,
+    ),
+    "a drop-in in a folder of generators": tampering(
+        f"mkdir -p {EARLY}/{NGINX}.d; {NICE} {EARLY}/{NGINX}.d/x.conf",
+        {f"nginx.service is overridden by {EARLY}/{NGINX}.d/x.conf"},
+        NGINX,
+    ),
+    "a transient drop-in": tampering(
+        f"mkdir -p {TRANSIENT}/{POSTGRES}.d; {NICE} {TRANSIENT}/{POSTGRES}.d/x.conf; "
+        "systemctl daemon-reload",
+        {f"{POSTGRES} is overridden by {TRANSIENT}/{POSTGRES}.d/x.conf"},
+        POSTGRES,
+    ),
+    "a drop-in among those of packages": tampering(
+        f"mkdir -p {VENDOR}/service.d; {NICE} {VENDOR}/service.d/x.conf",
+        {f"{MATTERMOST} is overridden by {VENDOR}/service.d/x.conf"},
+        POSTGRES,
+        MATTERMOST,
+        NGINX,
+    ),
+    "a drop-in by another name of the unit": tampering(
+        f"ln -s {MATTERMOST} {ETC}/chat.service; mkdir -p {ETC}/chat.service.d; "
+        f"{NICE} {ETC}/chat.service.d/x.conf; systemctl daemon-reload",
+        {f"{MATTERMOST} is overridden by {ETC}/chat.service.d/x.conf"},
+        MATTERMOST,
     ),
     "a mask below /run": tampering(
         f"systemctl mask --runtime {NGINX}", {f"is masked by {RUN}/{NGINX}"}
@@ -123,6 +152,48 @@ TAMPERINGS = {
 @pytest.mark.parametrize("what", TAMPERINGS)
 def test_of_what_runs(deployment: Deployment, what: str) -> None:
     heals(deployment, TAMPERINGS[what])
+
+
+GENERATOR = f"""#!/bin/sh
+mkdir -p "$1/{MATTERMOST}.d"
+printf '[Service]\\nNice=1\\n' >"$1/{MATTERMOST}.d/made.conf"
+"""
+
+
+def test_what_a_generator_makes_is_told_and_is_no_drift(deployment: Deployment) -> None:
+    path = "/etc/systemd/system-generators/other"
+    made = f"/run/systemd/generator/{MATTERMOST}.d/made.conf"
+    deployment.host.write(path, GENERATOR)
+    deployment.host.run(f"chmod 755 {path}; systemctl daemon-reload; test -e {made}")
+    inventory = str(deployment.inventory)
+    for command in ("plan", "verify"):
+        said = deployment.run("mattermost-host", command, inventory, check=False)
+        assert f"{MATTERMOST} is changed by" in said.words
+        assert said.status == 0, said.output
+    deployment.host.run(f"rm {path}; systemctl daemon-reload; test ! -e {made}")
+    assert plan(deployment).status == 0
+
+
+def test_every_folder_of_units_is_known(deployment: Deployment) -> None:
+    """By systemd's own list; the last one is another name of the one of packages."""
+    known = {*unit_files.FOLDERS, *unit_files.GENERATORS, unit_files.OF_PACKAGES}
+    told = set(deployment.host.run("systemctl show -p UnitPath --value").stdout.split())
+    assert told - known <= {"/lib/systemd/system"}
+
+
+@pytest.mark.parametrize("unit", [MATTERMOST, POSTGRES])
+def test_a_service_that_hangs_costs_a_plan_one_patience(deployment: Deployment, unit: str) -> None:
+    begun = time.monotonic()
+    assert plan(deployment).status == 0
+    usual = time.monotonic() - begun
+    deployment.host.run(f"kill -STOP {main_process(unit)}")
+    begun = time.monotonic()
+    told = plan(deployment)
+    took = time.monotonic() - begun
+    deployment.host.run(f"kill -CONT {main_process(unit)}")
+    assert f"{unit} runs, but does not answer" in told.found
+    # Whatever else is at work on this machine, two waits one after the other are 6 s.
+    assert took < usual + PATIENCE_S + 2, f"{took:.1f} s instead of {usual:.1f}"
 
 
 def test_nothing_starts_without_the_firewall(deployment: Deployment) -> None:

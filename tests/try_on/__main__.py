@@ -11,8 +11,8 @@ import click
 
 from mattermost_host.cli.sentences import sentences
 from mattermost_host.knowledge import releases
-from mattermost_host.releases.source import without_secrets
 from mattermost_host.site.site import Site
+from mattermost_host.support.addresses import without_secrets
 from mattermost_host.support.errors import OperatorError
 from mattermost_host.support.paths import PROJECT
 from tests.try_on import about, report

@@ -23,6 +23,7 @@ from mattermost_host.certificates.pem import (
     read_key,
     refusal_of_openssl,
 )
+from mattermost_host.support.addresses import without_secrets
 from mattermost_host.support.errors import Mistake
 from mattermost_host.support.paths import is_file
 
@@ -38,7 +39,7 @@ def check_files(
     contents: list[bytes] = []
     for setting, file in ((CERTIFICATE, certificate), (KEY, key)):
         if not file or not is_file(file):
-            found = repr(file) if file else "nothing"
+            found = repr(without_secrets(file)) if file else "nothing"
             yield Mistake(setting, found, 'a file is needed with mode "files"')
         else:
             contents.append(Path(file).read_bytes())

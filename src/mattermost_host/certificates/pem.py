@@ -11,6 +11,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
+from mattermost_host.support.addresses import no_such_file
 from mattermost_host.support.errors import Mistake
 from mattermost_host.support.paths import is_file
 
@@ -35,7 +36,7 @@ def check_authorities(setting: str, file: str | None) -> Iterator[Mistake]:
     if not file:
         return
     if not is_file(file):
-        yield Mistake(setting, repr(file), "there is no such file on this machine")
+        yield no_such_file(setting, file)
         return
     chain = read_chain(plain(Path(file).read_bytes()), setting)
     if isinstance(chain, Mistake):

@@ -29,6 +29,7 @@ from mattermost_host.preflight.finding import Need
 from mattermost_host.preflight.odd_files import only_files
 from mattermost_host.releases import choice
 from mattermost_host.releases.choice import Release, ReleaseSettings
+from mattermost_host.support.addresses import no_such_file
 from mattermost_host.support.errors import Mistake
 from mattermost_host.support.paths import is_file
 from mattermost_host.support.templates import render
@@ -267,8 +268,7 @@ def mistakes(settings: Settings, place: Place) -> Iterator[Mistake]:
     """What is wrong with the release, its files, the variables and Mattermost's own settings."""
     yield from choice.mistakes(settings.release, "mattermost.release")
     if settings.licence and not is_file(settings.licence):
-        needed = "there is no such file on this machine"
-        yield Mistake("mattermost.licence", repr(settings.licence), needed)
+        yield no_such_file("mattermost.licence", settings.licence)
     yield from process_environment.mistakes(settings.environment)
     yield from mattermost_settings.mistakes(
         settings.settings,

@@ -37,6 +37,7 @@ from mattermost_host.preflight import certificate
 from mattermost_host.preflight.finding import Requirement
 from mattermost_host.releases import lego as lego_release
 from mattermost_host.releases.lego import LegoSettings, LegoTarball
+from mattermost_host.support.addresses import without_secrets
 from mattermost_host.support.errors import Mistake
 
 FOLDER = "/etc/mattermost-host/tls"
@@ -254,7 +255,7 @@ def mistakes(settings: Settings, place: Place) -> Iterator[Mistake]:
     if settings.mode != "acme":
         for key in sorted({"ca_bundle", "client", "lego"} & settings.model_fields_set):
             stated = getattr(settings, key)
-            found = f'"{stated}"' if isinstance(stated, str) else "settings"
+            found = f'"{without_secrets(stated)}"' if isinstance(stated, str) else "settings"
             needed = 'write mode = "acme", or leave it out'
             yield Mistake(f"tls.{key}", f'{found} with mode "{settings.mode}"', needed)
         return

@@ -13,7 +13,7 @@ from mattermost_host.knowledge.user_limits import user_limit
 from mattermost_host.preflight.finding import Finding, Requirement, Verdict
 from mattermost_host.releases.choice import ReleaseSettings, stated_version, version_of
 from mattermost_host.releases.installed import Installed
-from mattermost_host.releases.source import without_secrets
+from mattermost_host.support.addresses import without_secrets
 
 NAMED_ARCHITECTURE = re.compile(r"linux-(amd64|arm64)")
 STATE = "`mattermost.release.version`"

@@ -16,7 +16,8 @@ from mattermost_host.releases import download
 from mattermost_host.releases import source as release_source
 from mattermost_host.releases.download import Tarball
 from mattermost_host.releases.installed import Installed
-from mattermost_host.releases.source import ReleaseSource, without_secrets
+from mattermost_host.releases.source import ReleaseSource
+from mattermost_host.support.addresses import no_such_file, without_secrets
 from mattermost_host.support.errors import Mistake
 from mattermost_host.support.paths import CACHE, is_file
 
@@ -114,8 +115,7 @@ def mistakes(settings: ReleaseSettings, path: str) -> Iterator[Mistake]:
         )
     for key, file in (("file", _local(settings.file)), ("signature_key", settings.signature_key)):
         if file and not is_file(file):
-            found = repr(without_secrets(file))
-            yield Mistake(f"{path}.{key}", found, "there is no such file on this machine")
+            yield no_such_file(f"{path}.{key}", file)
 
 
 def _local(location: str | None) -> str | None:

@@ -11,8 +11,9 @@ from mattermost_host.knowledge.releases import Architecture
 from mattermost_host.knowledge.texts import STRICT, Line, Sha256
 from mattermost_host.releases import choice
 from mattermost_host.releases.download import Tarball
-from mattermost_host.releases.source import Kind, ReleaseSource, without_secrets
+from mattermost_host.releases.source import Kind, ReleaseSource
 from mattermost_host.releases.tarball import check_program
+from mattermost_host.support.addresses import no_such_file
 from mattermost_host.support.errors import Mistake
 from mattermost_host.support.paths import CACHE, is_file
 
@@ -70,8 +71,7 @@ def mistakes(settings: LegoSettings, path: str) -> Iterator[Mistake]:
         needed = "name the tarball that it is of, as file beside it, or leave it out"
         yield Mistake(f"{path}.sha256", f"{settings.sha256!r} without a file", needed)
     elif settings.file and not _is_url(settings.file) and not is_file(settings.file):
-        found = repr(without_secrets(settings.file))
-        yield Mistake(f"{path}.file", found, "there is no such file on this machine")
+        yield no_such_file(f"{path}.file", settings.file)
 
 
 def _is_url(location: str) -> bool:

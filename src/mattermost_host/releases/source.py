@@ -1,27 +1,17 @@
 """Where a release's tarball comes from, and by what it is known to be right."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mattermost_host.knowledge import releases
 from mattermost_host.releases.tarball import Readable, check_listing
+from mattermost_host.support.addresses import without_secrets
 from mattermost_host.support.errors import OperatorError
 
 
 class ReleaseError(OperatorError):
     """A release that cannot be had, or is not what it should be. Nothing of it was kept."""
-
-
-def without_secrets(location: str) -> str:
-    """An address as it may be printed: no user, no password, no query, however odd they are."""
-    user, _, place = location.rpartition("@")
-    if ":" not in user:
-        user, place = "", location
-    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/+", user)
-    shown = (scheme.group() if scheme else "") + place
-    return re.sub(r"^(\w+://[^?#]*)[?#].*", r"\1?…", shown, flags=re.DOTALL)
 
 
 @dataclass(frozen=True)

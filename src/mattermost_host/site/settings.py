@@ -1,6 +1,5 @@
 """Description: what an operator may say about a site, composed of the components' settings."""
 
-import copy
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -129,7 +128,7 @@ def describe(data: Mapping[str, Any]) -> tuple[Description, list[Mistake]]:
 def _with_text_keys(value: Any, path: str, mistakes: list[Mistake]) -> Any:
     """A copy of ``value`` without the keys that are no texts; each of them is a mistake."""
     if not isinstance(value, Mapping):
-        return copy.copy(value)
+        return value
     kept = {}
     for key, inner in value.items():
         if isinstance(key, str) and _is_text(key):

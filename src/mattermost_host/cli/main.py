@@ -14,6 +14,7 @@ from mattermost_host.plan import plan as planning
 from mattermost_host.plan import report as plan_report
 from mattermost_host.preflight import run as checks
 from mattermost_host.site.site import Site
+from mattermost_host.support import output
 from mattermost_host.verify import run as verification
 
 
@@ -63,9 +64,9 @@ def plan(inventory: Path, hosts: tuple[str, ...], json_file: str | None, junit: 
     """
     made = planning.make(Site.use(inventory), hosts)
     if json_file:
-        _write(json_file, made.to_json())
+        output.write(json_file, made.to_json())
     if junit:
-        _write(junit, plan_report.junit(made))
+        output.write(junit, plan_report.junit(made))
     if "-" not in (json_file, junit):
         plan_report.show(made)
     sys.exit(made.status)
@@ -106,8 +107,3 @@ def verify(inventory: Path, journey: bool, json_file: str | None, junit: str | N
 main.add_command(init)
 main.add_command(drift)
 main.add_command(schedule_command)
-
-
-def _write(file: str, text: str) -> None:
-    with click.open_file(file, "w", encoding="utf-8") as stream:
-        stream.write(text + "\n")

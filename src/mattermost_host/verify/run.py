@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-import click
 from rich.console import Console
 
+from mattermost_host.support import output
 from mattermost_host.support.paths import PROJECT
 
 TESTS = PROJECT / "tests" / "host"
@@ -28,11 +28,11 @@ def run(
     if junit:
         arguments.append(f"--junit-xml={junit.resolve()}")
     report = Report()
-    ended = pytest.main(arguments, plugins=[report])
+    with output.writing(str(junit)):
+        ended = pytest.main(arguments, plugins=[report])
     status = 0 if ended == pytest.ExitCode.OK and report.holds else 1
     if json_file:
-        with click.open_file(json_file, "w", encoding="utf-8") as stream:
-            stream.write(report.to_json(status) + "\n")
+        output.write(json_file, report.to_json(status))
     if json_file != "-":
         report.show(Console(highlight=False, soft_wrap=True))
     return status

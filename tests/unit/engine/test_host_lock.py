@@ -9,7 +9,10 @@ import pytest
 from pyinfra.api import Host
 
 from mattermost_host.engine import host_lock, remote
+from mattermost_host.ops import files
+from mattermost_host.ops.entries import File
 from tests.unit import local
+from tests.unit.fake_host import apply, plan
 from tests.unit.ssh_server import this_machine
 
 
@@ -113,3 +116,24 @@ class _Deaf:
 
     def end_input(self) -> None:
         """Nothing was waiting."""
+
+
+def _change() -> None:
+    files.present(name="it is there", entries=[File("/etc/x", "x")])
+
+
+def test_nothing_is_changed_on_a_host_that_another_run_changes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(host_lock, "take", lambda _: "is being changed by process 1")
+    (step,) = [one for one in apply(_change).steps if one.commands]
+    assert step.commands == ["echo '@fake/host is being changed by process 1' >&2; exit 1"]
+
+
+def test_the_lock_is_taken_before_the_first_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[str] = []
+    monkeypatch.setattr(host_lock, "take", lambda host: taken.append(host.name))
+    plan(_change)
+    assert taken == [], "a plan changes nothing"
+    assert apply(_change).changed
+    assert taken == ["@fake/host"]

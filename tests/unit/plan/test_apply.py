@@ -93,7 +93,7 @@ def test_a_failed_operation_is_a_sentence_and_what_holds_is_said(
     hosts.breaks, hosts.verified = "the run failed on h1; …", verified
     done = _apply(tmp_path, "--yes")
     assert done.exit_code == 1
-    assert "Error: the run failed on h1" in done.output
+    assert "Error: the run failed on h1" in done.stderr
     assert "Verification:" in done.output
     assert "The plan was only partly applied" in done.output
     assert ("but all checks passed" in done.output) == (verified == 0)

@@ -68,6 +68,29 @@ def test_what_would_restart_stands_apart() -> None:
     ]
 
 
+def test_on_a_terminal_a_line_is_never_broken(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    long = Change("/etc/a/path/that/is/longer/than/the/terminal/is/wide", "is missing")
+    plan_report.show(Plan({"mm1": (Step("files are in place", (long,)),)}))
+    assert f"    {long}\n" in capsys.readouterr().out
+
+
+def test_colours_tell_what_is_severe_what_restarts_and_what_was_added() -> None:
+    out = io.StringIO()
+    terminal = Console(file=out, width=120, soft_wrap=True, force_terminal=True)
+    plan_report.show(DRIFTED, terminal)
+    coloured = {
+        line.split("\x1b")[-2]: line for line in out.getvalue().splitlines() if "\x1b" in line
+    }
+    assert any(one.startswith("[31m      -a") for one in coloured)
+    assert any(one.startswith("[32m      +++") for one in coloured)
+    assert any(one.startswith("[1;31m    /etc/secret") for one in coloured)
+    assert any(one.startswith("[33m    /etc/x") for one in coloured)
+    assert any(one.startswith("[1m  would restart") for one in coloured)
+
+
 def test_nothing_to_do_is_one_line() -> None:
     assert _shown(RIGHT) == ["mm1: nothing would change; 1 operations are in place already"]
 

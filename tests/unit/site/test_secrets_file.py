@@ -87,4 +87,5 @@ def test_wrong_content_is_a_sentence_without_the_value(
     with pytest.raises(SiteError) as raised:
         Secrets.load(inventory, WANTED, NOW)
     assert [str(one) for one in raised.value.mistakes] == [mistake]
+    assert raised.value.source == str(secrets_of(inventory))
     assert "hunter2" not in str(raised.value)

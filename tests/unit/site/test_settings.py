@@ -77,6 +77,10 @@ def test_not_even_a_word_where_a_secret_may_stand(path: tuple[str, ...]) -> None
         (("firewall", "ssh_port"), "22", "'22'"),
         (("firewall", "enabled"), 1, "1"),
         (("firewall", "enabled"), "yes", "'yes'"),
+        (("firewall", "ssh_port"), 65536, "65536"),
+        (("firewall", "ssh_port"), 0, "0"),
+        (("drift", "mail", "port"), 65536, "65536"),
+        (("drift", "mail", "port"), 0, "0"),
         (("mattermost", "log_days"), 10**9, "1000000000"),
         (("postgres", "version"), 99, "99"),
         (("postgres", "dsn"), 5432, "a number"),
@@ -87,6 +91,11 @@ def test_not_even_a_word_where_a_secret_may_stand(path: tuple[str, ...]) -> None
 def test_a_value_of_the_wrong_type(path: tuple[str, ...], value: object, found: str) -> None:
     (sentence,) = _said(path, value)
     assert sentence.startswith(f"{'.'.join(path)}: found {found};")
+
+
+@pytest.mark.parametrize("path", [("firewall", "ssh_port"), ("drift", "mail", "port")])
+def test_every_port_there_is_can_be_stated(path: tuple[str, ...]) -> None:
+    assert _said(path, 1) == _said(path, 65535) == []
 
 
 def test_the_url_is_the_one_that_browsers_send() -> None:

@@ -128,7 +128,7 @@ def test_a_cluster_that_was_half_made_is_made_anew(
     host = lab.up("struck", suite="el9")
     try:
         deployment = _described(lab, host, tmp_path, release)
-        assert strike(deployment, Blow("PostgreSQL | its cluster is made", 0.6, power))
+        assert strike(deployment, Blow("PostgreSQL | its cluster exists", 0.6, power))
         deployment.deploy()
         assert deployment.deploy().changed == ()
         deployment.verify()

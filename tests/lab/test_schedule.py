@@ -156,7 +156,7 @@ def test_the_timer_waits_for_its_hour(watch: Watch) -> None:
 def test_no_drift(watch: Watch) -> None:
     seen = watch.look()
     assert (seen.status, seen.result) == (0, "success"), seen.journal
-    assert seen.said(6, "chat: everything is as described"), seen.journal
+    assert seen.said(6, "chat: everything matches the inventory"), seen.journal
     assert watch.metrics()['status{site="chat"}'] == "0.0"
     assert watch.history()[-1]["status"] == 0
     assert watch.posts() == []
@@ -176,7 +176,7 @@ def test_safe_healing_restarts_nothing_and_tells_the_rest_once(
     host.run(f"chmod 644 {ENVIRONMENT}; usermod --shell /bin/bash mattermost")
     seen = watch.look()
     assert (seen.status, seen.result) == (2, "success"), seen.journal
-    assert seen.said(5, "put right: "), seen.journal
+    assert seen.said(5, "repaired: "), seen.journal
     assert seen.said(2, ENVIRONMENT), "a secret that others may read"
     assert host.run("nft list table inet mattermost_host").stdout.count("5432") == 0
     assert "nologin" in host.run("getent passwd mattermost").stdout
@@ -200,7 +200,7 @@ def test_everything_is_put_right_in_the_window(watch: Watch, deployment: Deploym
     assert {unit for unit in before if before[unit] != after[unit]} == {"mattermost.service"}
     assert deployment.host.run(f"stat -c %a {ENVIRONMENT}").stdout.strip() == "640"
     (text,) = watch.posts()
-    assert "What was reported before has ended." in text
+    assert "The drift that was reported before is gone." in text
     assert deployment.deploy().changed == ()
     deployment.verify()
     watch.schedule("--heal", "safe")
@@ -219,7 +219,7 @@ def test_mail_when_the_server_is_down(watch: Watch, deployment: Deployment) -> N
     deployment.host.run("systemctl start mattermost")
     watch.host.run("rm /tmp/broken")
     assert watch.look().status == 0
-    assert "has ended" in watch.posts()[0]
+    assert "is gone" in watch.posts()[0]
 
 
 def test_a_host_that_is_off_is_no_host_without_drift(
@@ -245,7 +245,7 @@ def test_a_dead_environment_is_built_anew_before_the_run(watch: Watch) -> None:
     assert (seen.status, seen.result) == (0, "success"), seen.journal
     assert seen.said(4, "does not work any more"), seen.journal
     assert seen.said(5, "works again, with Python 3.11"), seen.journal
-    assert seen.said(6, "everything is as described"), seen.journal
+    assert seen.said(6, "everything matches the inventory"), seen.journal
 
 
 def test_an_environment_that_cannot_be_built_is_told(watch: Watch) -> None:
@@ -312,7 +312,7 @@ def test_a_run_that_is_ended_from_outside_is_told(watch: Watch, more: str, says:
         wait_until(lambda: bool(watch.posts()), 60, "somebody was told")
         (text,) = watch.posts()
         assert "chat: the check for drift failed" in text
-        assert f"before it could tell anything: {says}" in text.replace("signal ", "")
+        assert f"before it could report: {says}" in text.replace("signal ", "")
         assert watch.history()[-1]["status"] == 1
     finally:
         host.run(f"rm -r {folder}; systemctl daemon-reload; systemctl reset-failed")
@@ -327,14 +327,14 @@ def test_code_that_somebody_else_may_write_is_not_run_by_root(watch: Watch) -> N
     seen = watch.look()
     assert seen.result == "exit-code"
     assert seen.said(2, "Somebody else could change what is run here"), seen.journal
-    assert not seen.said(6, "everything is as described"), seen.journal
+    assert not seen.said(6, "everything matches the inventory"), seen.journal
     host.run(f"chown root {file}")
     assert watch.look().status == 0
 
 
 def test_history(watch: Watch) -> None:
     shown = watch.control.run("drift", "--history")
-    assert "the check for drift failed" in shown.output and "put right" in shown.output
+    assert "the check for drift failed" in shown.output and "repaired" in shown.output
     history = "/var/lib/mattermost-host/drift/chat-*/history.jsonl"
     watch.host.run(f"sed -i.kept '2s/{{/[/' {history}")
     tampered = watch.control.run("drift", "--history", check=False)
@@ -373,7 +373,7 @@ def test_units_of_a_user(watch: Watch) -> None:
     done = host.run(f"systemctl --user start {found[1]}", user="admin", check=False)
     journal = host.run(f"journalctl _SYSTEMD_USER_UNIT={found[1]}.service -o cat").stdout
     assert done.returncode == 0, journal
-    assert "chat: everything is as described" in journal
+    assert "chat: everything matches the inventory" in journal
     history = f"/home/admin/.local/state/mattermost-host/drift/{found[1][22:]}/history.jsonl"
     assert host.run(f"stat -c %U:%a {history}").stdout.strip() == "admin:600"
     removed = argv.replace("--on-calendar daily", "--remove")

@@ -79,9 +79,10 @@ def test_apply_and_drift_find_everything_as_described(
     assert (
         "Nothing had to be changed" in installed.run("mattermost-host", "apply", inventory).output
     )
-    assert "as described" in installed.run("mattermost-host", "drift", inventory).output
+    assert "matches the inventory" in installed.run("mattermost-host", "drift", inventory).output
     assert (
-        "as described" in installed.run("mattermost-host", "drift", inventory, "--history").output
+        "matches the inventory"
+        in installed.run("mattermost-host", "drift", inventory, "--history").output
     )
 
 

@@ -16,7 +16,7 @@ HEAL = click.option(
     "--heal",
     "scope",
     type=click.Choice(["safe", "all"]),
-    help="Put right what restarts and reloads nothing, or, in the window, everything.",
+    help="Repair what needs no restart or reload (safe), or everything within the window (all).",
 )
 WINDOW = click.option(
     "--window", metavar="HH:MM-HH:MM", help="When --heal all may restart services; local time."
@@ -64,8 +64,9 @@ def schedule_command(
     remove: bool,
     here: bool,
 ) -> None:
-    """Check for drift from a systemd timer: on this machine, or on the inventory's ops host.
+    """Check for drift from a systemd timer.
 
+    The timer is on this machine, or on the inventory's ops host.
     An inventory with ops = ["a-machine-that-is-always-on"] has it there: that machine gets a copy
     of this checkout, of the inventory and its secrets, and needs ssh access to the site's hosts.
 

@@ -94,7 +94,9 @@ def apply(inventory: Path, hosts: tuple[str, ...], yes: bool) -> None:
 )
 @click.option("--junit", type=OutputFile(dash=False), help="Write a JUnit file.")
 def verify(inventory: Path, journey: bool, json_file: str | None, junit: str | None) -> None:
-    """Check each host against the inventory; read-only without --journey.
+    """Check each host against the inventory.
+
+    It changes nothing; --journey creates two users and a team, and removes them again.
 
     Exit status: 0 all checks passed, 1 at least one failed or none could be made.
 

@@ -67,7 +67,6 @@ WORDS: Mapping[Any, str] = {
     texts.MailAddress: "mail address",
     Any: "value of the setting's own type",
 }
-EXTERNAL = "Asked of an external PostgreSQL, as the server will reach it."
 PEERS = {"world": "everybody", "loopback": "this host only"}
 
 
@@ -78,9 +77,9 @@ def settings_page() -> str:
         "",
         GENERATED,
         "",
-        "What may stand in the dict `site` of an inventory. A key like `tls.mode` is written",
-        '`"tls": {"mode": …}`. What is left out has its default; a key that is not in these tables',
-        "is refused before any connection.",
+        "What the dict `site` of an inventory may contain. A key like `tls.mode` is written",
+        '`"tls": {"mode": …}`. A key that is left out has its default; a key that is not in these',
+        "tables is refused before any connection.",
         "",
         "## The site",
         "",
@@ -100,8 +99,8 @@ def ports_page() -> str:
         "",
         GENERATED,
         "",
-        "The firewall opens these ports to those who are named, on IPv4 and IPv6, and drops the",
-        "rest. A port that only this host may reach is listened on at 127.0.0.1.",
+        "The firewall opens these ports to those listed, on IPv4 and IPv6, and drops the",
+        "rest. A port that only this host may reach listens on 127.0.0.1.",
         "",
         *ports_table(),
     ]
@@ -277,7 +276,7 @@ def _checks() -> Iterator[str]:
                 roles.setdefault((requirement.name, requirement.meaning), []).append(role)
     for (name, meaning), names in roles.items():
         yield f"| `{name}` | {_cell(meaning)} | {', '.join(names)} |"
-    yield from (f"| `{name}` | {EXTERNAL} | app |" for name in DATABASE_CHECKS)
+    yield from (f"| `{name}` | {meaning} | app |" for name, meaning in DATABASE_CHECKS.items())
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import Any
 import click
 from pyinfra.api.exceptions import PyinfraError
 
+from mattermost_host.support import output
 from mattermost_host.support.defects import defect
 from mattermost_host.support.errors import OperatorError
 
@@ -71,8 +72,9 @@ def _flushed() -> Iterator[None]:
         yield
     finally:
         try:
-            sys.stdout.flush()
-        except OSError:
+            with output.writing("-"):
+                sys.stdout.flush()
+        except (OSError, OperatorError):
             with suppress(OSError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise

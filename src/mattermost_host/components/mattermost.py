@@ -78,7 +78,7 @@ class Settings(BaseModel):
         description=(
             "Any documented setting under its documented name, for example "
             '`{"EmailSettings.SMTPServer": "smtp.example.com"}`. What stands here is locked in '
-            "the System Console; the rest stays the console's. Secret settings belong into the "
+            "the System Console; the rest stays the console's. Secret settings belong in the "
             "secrets file, under `settings`."
         ),
     )
@@ -86,7 +86,7 @@ class Settings(BaseModel):
         default={},
         description=(
             "Further variables of the server's process, such as `HTTPS_PROXY` and `NO_PROXY`. "
-            "Mattermost's own settings belong into `settings`."
+            "Mattermost's own settings belong in `settings`."
         ),
     )
     max_file_size_mb: int = Field(
@@ -101,7 +101,7 @@ class Settings(BaseModel):
     )
     sandbox_without: list[Literal["netlink", "executable-memory"]] = Field(
         default=[],
-        description="Parts of the sandbox that a plugin of yours needs to be without.",
+        description="Parts of the sandbox to switch off because a plugin needs it.",
     )
 
 

@@ -96,7 +96,7 @@ class Settings(BaseModel):
     trusted_proxies: list[Network] = Field(
         default=[],
         description=(
-            "Networks of load balancers before this proxy. Only from these is the client's "
+            "Networks of load balancers in front of this proxy. Only from these is the client's "
             "address taken out of X-Forwarded-For."
         ),
     )
@@ -182,7 +182,7 @@ def _confine(family: Family, serving: Serving) -> None:
     account.unprivileged(name="the account is unprivileged", user=family.nginx.user)
     if family.selinux:
         way = serving.upstreams, serving.certificate, serving.acme_folder
-        for_proxy(*way, name="SELinux allows its way to the server")
+        for_proxy(*way, name="SELinux lets it connect to the server")
 
 
 def _main_files(sizing: NginxSizing, layout: families.Nginx) -> Iterator[File | Absent]:
@@ -291,10 +291,10 @@ def port_of_users(url: str) -> Requirement:
         yield Finding(
             "url-port",
             "warning",
-            f"users come in by port {port}, and NGINX listens on {HTTPS_PORT}",
+            f"users connect to port {port}, and NGINX listens on {HTTPS_PORT}",
             f"something before this host that forwards port {port} to its port {HTTPS_PORT}",
             f"Have the router or load balancer forward port {port} to port {HTTPS_PORT} of this "
             f"host, or leave the port out of the URL. Skip this check where it does already.",
         )
 
-    return Requirement("url-port", check, "Users come in by port 443, or it is said what forwards.")
+    return Requirement("url-port", check, "Users connect to port 443, or their port leads to it.")

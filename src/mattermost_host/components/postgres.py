@@ -151,7 +151,7 @@ def deploy(
     _installed(settings, facts, layout)
     account.unprivileged(name="the account is unprivileged", user=USER, login="/bin/bash")
     if layout.setup:
-        cluster_of_host.made(name="its cluster is made", cluster=layout, locale=LOCALE)
+        cluster_of_host.made(name="its cluster exists", cluster=layout, locale=LOCALE)
     wanted = {**_guarded(access), **parameters}
     written = files.present(
         name="settings and access rules are in place",
@@ -279,4 +279,4 @@ def requires_of_external(
             pool=pool.connections,
         )
 
-    return [Inquiry(DATABASE_CHECKS, ask)]
+    return [Inquiry(tuple(DATABASE_CHECKS), ask)]

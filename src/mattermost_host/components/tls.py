@@ -92,7 +92,7 @@ class Settings(BaseModel):
     lego: LegoSettings = Field(default=LegoSettings(), description="Which lego.")
     email: MailAddress | None = Field(
         default=None,
-        description="With `acme`: where the authority may write to.",
+        description="With `acme`: contact address for the ACME server.",
     )
     ca_bundle: Line | None = Field(
         default=None,

@@ -54,7 +54,7 @@ def tell(
 ) -> tuple[frozenset[str], Sequence[str]]:
     """Tell people what they don't know yet; what they know then, and what went wrong.
 
-    Where nobody could be told, they are told by the next run.
+    Where no report could be sent, they are told by the next run.
     """
     now = frozenset(_fingerprint(one) for one in outcome.drift)
     if outcome.reason:
@@ -66,13 +66,13 @@ def tell(
     if not (channels.webhook or channels.mail.recipients):
         return known, ()
     heard, failures = _deliver(channels, outcome, *message(outcome, news, ended))
-    return (now, failures) if heard else (known, (*failures, "nobody could be told"))
+    return (now, failures) if heard else (known, (*failures, "no report could be sent"))
 
 
 def message(outcome: Outcome, news: Sequence[Found], ended: str) -> tuple[str, str]:
     """Subject and text. ``ended`` is a sentence about what people were told before, or empty."""
     lines = [
-        f"{one.severity}: {'put right: ' if one in outcome.healed else ''}{one}"
+        f"{one.severity}: {'repaired: ' if one in outcome.healed else ''}{one}"
         for one in sorted(news, key=lambda one: -ORDER[one.severity])
     ]
     if still := len([one for one in outcome.drift if one not in news]):
@@ -86,7 +86,7 @@ def message(outcome: Outcome, news: Sequence[Found], ended: str) -> tuple[str, s
 
 def _ended(known: frozenset[str], now: frozenset[str]) -> str:
     if known and not now:
-        return "What was reported before has ended."
+        return "The drift that was reported before is gone."
     return "The check works again." if FAILED in known - now else ""
 
 

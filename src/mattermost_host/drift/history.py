@@ -67,6 +67,8 @@ def show(history: History) -> None:
         click.echo(f"{when}  {summary} ({entry.seconds:.1f} s)")
         for level, line in lines:
             click.echo(f"    {level}: {line}")
+    if not history.entries and not history.broken:
+        click.echo("No check for drift has been made by this user yet.")
     if (earlier := len(history.entries) - SHOWN) > 0:
         click.echo(f"{earlier} earlier entries are in the file.")
     if history.broken:

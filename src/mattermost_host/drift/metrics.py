@@ -36,14 +36,14 @@ def text(outcome: Outcome) -> str:
     registry, site = CollectorRegistry(), outcome.site
     values = {
         "status": (outcome.status, "0 no drift, 2 drift, 1 the check failed."),
-        "healed": (len(outcome.healed), "Things that the last run put right."),
+        "healed": (len(outcome.healed), "Differences that the last run repaired."),
         "last_run_timestamp_seconds": (outcome.began.timestamp(), "When the last run began."),
         "last_run_duration_seconds": (outcome.seconds, "How long the last run took."),
     }
     for name, (value, meaning) in values.items():
         Gauge(f"{PREFIX}{name}", meaning, ["site"], registry=registry).labels(site).set(value)
     if not outcome.reason:
-        meaning = "Things that are not as described, by severity."
+        meaning = "Differences from the inventory, by severity."
         changes = Gauge(f"{PREFIX}changes", meaning, ["site", "severity"], registry=registry)
         counts = Counter(one.severity for one in outcome.drift)
         for severity in ORDER:

@@ -72,17 +72,17 @@ class Outcome:
         """One sentence."""
         if self.reason:
             return f"{self.site}: the check for drift failed"
-        healed = f"; {_things(len(self.healed))} put right" if self.healed else ""
+        healed = f"; {_things(len(self.healed))} repaired" if self.healed else ""
         if not self.drift:
-            return f"{self.site}: everything is as described{healed}"
-        are = "is" if len(self.drift) == 1 else "are"
+            return f"{self.site}: everything matches the inventory{healed}"
+        differ = "differs" if len(self.drift) == 1 else "differ"
         worst = f", at worst {self.level}" if self.level != "info" else ""
-        return f"{self.site}: {_things(len(self.drift))} {are} not as described{worst}{healed}"
+        return f"{self.site}: {_things(len(self.drift))} {differ} from the inventory{worst}{healed}"
 
     def lines(self) -> Iterator[tuple[Level, str]]:
         """Everything, a line each, with the priority it has in the journal."""
         for one in self.healed:
-            yield "notice", f"put right: {one}"
+            yield "notice", f"repaired: {one}"
         for one in sorted(self.drift, key=lambda one: -ORDER[one.severity]):
             yield one.severity, str(one)
         for line in f"{self.trouble}\n{self.reason}".strip().splitlines():

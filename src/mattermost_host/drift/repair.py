@@ -27,14 +27,15 @@ class Heal:
         """From the options of a command. Raises OperatorError where they don't fit together."""
         if scope == "all" and not window:
             raise OperatorError(
-                "--heal all needs --window 02:00-04:00: what restarts services does so then only"
+                "--heal all needs a window, such as --window 02:00-04:00: services are restarted "
+                "only within it"
             )
-        if window and scope != "all":
-            raise OperatorError("--window means something together with --heal all only")
+        if window is not None and scope != "all":
+            raise OperatorError("--window is only used together with --heal all")
         begin, _, end = (window or "").partition("-")
         if window and (not re.fullmatch(f"{CLOCK}-{CLOCK}", window, re.A) or begin == end):
             raise OperatorError(
-                f"--window {window}: write a begin and another end, as in 02:00-04:00"
+                f"--window {window}: write a start and a different end, as in 02:00-04:00"
             )
         return cls(scope, window or "") if scope else None
 

@@ -62,7 +62,7 @@ def tell_failure(inventory: Path) -> int:
     memory = Memory.read(inventory)
     if not memory.is_of_this_invocation:
         how = map(os.environ.get, ("SERVICE_RESULT", "EXIT_CODE", "EXIT_STATUS"))
-        reason = f"the run was ended before it could tell anything: {' '.join(filter(None, how))}"
+        reason = f"the check was stopped before it could report: {' '.join(filter(None, how))}"
         _record(inventory, memory, Outcome(datetime.now(UTC), inventory.stem, reason=reason))
     return 1
 
@@ -99,7 +99,7 @@ def _examined(inventory: Path, heal: Heal | None, outcome: Outcome, memory: Memo
             return replace(outcome, drift=before)
         trouble = application.carry_out(prepared, site)
     if trouble:
-        trouble = f"not everything could be put right: {trouble}"
+        trouble = f"not everything could be repaired: {trouble}"
     # What a run says of itself is no proof; a plan of its own is.
     after = _found(planning.make(Site.use(inventory, by_hash=by_hash)))
     healed = tuple(one for one in before if one not in after)

@@ -117,7 +117,7 @@ def remove(inventory: Path) -> None:
     places.systemctl("show-environment")
     written = [path for path in places.of(inventory).values() if path.exists()]
     if not written:
-        raise OperatorError(f"no look for drift of {inventory} is scheduled by this user here")
+        raise OperatorError(f"no drift check of {inventory} is scheduled by this user here")
     places.systemctl("disable", "--quiet", "--now", f"{name}.timer")
     for path in written:
         path.unlink()
@@ -176,8 +176,8 @@ def _refuse_schedule(on_calendar: str, heal: Heal | None) -> None:
     times = next_times(on_calendar)
     if heal and heal.window and not any(heal.now(clock) == "all" for clock in times):
         raise OperatorError(
-            f"--on-calendar {on_calendar} never falls into --window {heal.window}, so nothing that "
-            "restarts a service would ever be put right; change one of them"
+            f"--on-calendar {on_calendar} never falls into --window {heal.window}, so no "
+            "repair that restarts a service would ever run; change one of them"
         )
 
 

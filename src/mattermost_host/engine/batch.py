@@ -176,6 +176,6 @@ def unanswered(asked: Sequence[Question[Any]], answers: Answers) -> str:
     silent = [question.subject for question in asked if question not in answers]
     return (
         f"gave no answer within {ALONE_S} s, or none that can be understood, about "
-        f"{' and about '.join(silent)}. Look there for what can't be read to its end, such as a "
-        "named pipe, a device, or a file system that hangs, and for programs that print other words"
+        f"{' and about '.join(silent)}. Look there for a file that can't be read to its end "
+        "(a named pipe, a device, a file system that hangs), or a program whose output is unusual"
     )

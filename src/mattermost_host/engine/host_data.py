@@ -14,7 +14,7 @@ from mattermost_host.support.errors import Mistake
 
 OURS: Mapping[str, type] = {"private_address": str, "priority": int}
 """The address by which the other hosts reach it, and its rank among those of its role."""
-UNUSABLE = {"_get_pty": "scripts travel by standard input", "_stdin": "we send our own"}
+UNUSABLE = {"_get_pty": "scripts are sent by standard input", "_stdin": "we send our own"}
 NAME = re.compile(r"\w[\w.-]{0,252}")
 """A host's name, or an alias of ssh's configuration: never an option of ssh, nor two words."""
 USER = re.compile(r"[\w.][\w.@+$\\-]{0,127}")

@@ -261,8 +261,8 @@ def _role_mistakes(names: Mapping[str, Any], roles: Mapping[str, tuple[str, ...]
             Mistake(
                 "hosts",
                 f"roles spread over hosts: {spread}",
-                "put each host into all roles; this version deploys whole hosts only, of which "
-                "each is a server of its own",
+                "put each host into all roles; this version deploys only complete hosts, each a "
+                "separate server",
             )
         )
     return mistakes

@@ -78,17 +78,19 @@ def _name_mistake(name: str) -> tuple[str, str] | None:
         return None
     if not name.startswith("@"):
         wrong = host_name_mistake(name)
-        return ("a name that " + wrong, "write one, as ssh takes it") if wrong else None
+        return (
+            ("a name that " + wrong, "write a name or address that ssh accepts") if wrong else None
+        )
     connector, _, rest = name[1:].partition("/")
     if connector not in (*CONNECTORS, REHEARSAL):
         known = ", ".join([LOCAL, *(f"@{one}/…" for one in CONNECTORS)])
         return (
             f"the connector @{connector}",
-            f"write a name that ssh knows, or one of {known}: a host has systemd and is logged in "
-            "to",
+            f"write a name that ssh knows, or one of {known}: a host runs systemd, and one can "
+            "log in to it",
         )
     wrong = host_name_mistake(rest) if connector == "ssh" else ""
-    return ("a name that " + wrong, "write one, as ssh takes it") if wrong else None
+    return ("a name that " + wrong, "write a name or address that ssh accepts") if wrong else None
 
 
 def _kind(value: Any) -> str:

@@ -89,7 +89,7 @@ def of(said: str) -> Refusal:
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     if not lines:
         return Refusal(
-            "the host ran nothing and said nothing, as where the login shell is /bin/false",
+            "the host ran nothing and printed nothing, as with the login shell /bin/false",
             f"See what 'ssh HOST true' does; {WAYS}",
         )
     return Refusal("; ".join(lines[-LAST_LINES:]), WAYS[0].upper() + WAYS[1:])

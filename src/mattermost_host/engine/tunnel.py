@@ -55,7 +55,7 @@ def connection_through(transport: Transport, address: str, port: int) -> Iterato
     except ChannelException as error:
         raise TunnelError(_reason(error)) from None
     except SSHException as error:
-        raise TunnelError(f"the ssh connection did not open the way: {error}") from None
+        raise TunnelError(f"the ssh connection could not open a tunnel: {error}") from None
     near, far = socket.socketpair()
     near.settimeout(TIMEOUT_S)
 

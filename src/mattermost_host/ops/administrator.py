@@ -77,7 +77,7 @@ class Found:
     def sentence(self) -> str:
         """What is wrong with the user."""
         if not self.answered:
-            return "can't be looked for: the server does not answer, or without its database"
+            return "can't be checked: the server, or its database, does not answer"
         return "is missing" if self.roles is None else "is no administrator"
 
 

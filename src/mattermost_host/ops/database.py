@@ -150,7 +150,7 @@ def _explained(question: AskDatabase, now: DatabaseState, unit: str) -> Iterator
 
 def _of_rights(name: str, now: DatabaseState) -> Iterator[Change]:
     if now.role != ONLY_LOGIN:
-        found = "is missing" if now.role is None else "has other rights than to log in"
+        found = "is missing" if now.role is None else "has privileges beyond logging in"
         yield Change(f"the role {name}", found, severity="critical")
     for statement in now.granted:
         other = statement.removeprefix("REVOKE ").partition(" FROM ")[0]

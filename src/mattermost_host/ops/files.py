@@ -127,7 +127,7 @@ def _refused(wrong: list[Entry], states: dict[str, State]) -> Iterator[str]:
         if isinstance(entry, Directory) and kind not in {"", "directory"}:
             yield (
                 f"{entry.path} is a {kind}, and must be a folder: move away what is there; "
-                "another disk is to be mounted there, not linked to."
+                "mount another disk there instead of linking to it."
             )
         if isinstance(entry, Owned) and kind != REGULAR:
             yield f"{entry.path} is a {kind}, and must be a file: move away what is there."

@@ -106,7 +106,9 @@ def prepared(site: Site, limit: Sequence[str] = ()) -> Iterator[Run]:
     unknown = sorted(set(limit) - {host.name for host in site.hosts})
     if unknown:
         known = ", ".join(host.name for host in site.hosts)
-        raise OperatorError(f"no host {', '.join(unknown)} in {site.path}; its hosts are: {known}")
+        raise OperatorError(
+            f"no host {', '.join(map(repr, unknown))} in {site.path}; its hosts are: {known}"
+        )
     hosts = [host for host in site.hosts if not limit or host.name in limit]
     with engine.prepared(hosts, DEPLOY) as run:
         yield run

@@ -122,7 +122,7 @@ def nothing_forwarded(allowed: bool) -> Requirement:
 
     def check(facts: HostFacts) -> Iterator[Finding]:
         found = f"packets are forwarded to {', '.join(facts.forwarding)}"
-        needed = "nobody's packets that the firewall would drop"
+        needed = "no forwarded packets, which the firewall would drop"
         if "forwarding" in facts.unread:
             yield unreadable("forwarding", "whether others forward packets", needed)
         elif allowed or not facts.forwarding:

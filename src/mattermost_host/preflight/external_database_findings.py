@@ -1,21 +1,22 @@
 """What an external PostgreSQL must be for Mattermost: its facts, and a finding for each demand."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mattermost_host.preflight.finding import Finding
 
 LOCALE = "en_US.UTF-8"
-DATABASE_CHECKS = (
-    "database-connection",
-    "database-version",
-    "database-encoding",
-    "database-collation",
-    "database-privileges",
-    "database-superuser",
-    "database-writable",
-    "database-tls",
-    "database-connections",
-)
+DATABASE_CHECKS: Mapping[str, str] = {
+    "database-connection": "The application host can log in to the external PostgreSQL.",
+    "database-version": "Mattermost starts with the external PostgreSQL.",
+    "database-encoding": "The external database has the encoding UTF8.",
+    "database-collation": f"The external database sorts by {LOCALE}.",
+    "database-privileges": "The role owns the external database, and may create tables in it.",
+    "database-superuser": "The role is no superuser of the external PostgreSQL.",
+    "database-writable": "The external PostgreSQL is not a read-only replica.",
+    "database-tls": "The connection to the external PostgreSQL is encrypted and verified.",
+    "database-connections": "The external PostgreSQL allows enough connections.",
+}
 """Every check of an external database; where the first is skipped, nothing is asked."""
 
 

@@ -177,7 +177,7 @@ def writable() -> Requirement:
     """The system's folders can be written, and temporary files have room."""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
-        needed = f"a system that can be written, {TEMPORARY_MB} MB in /tmp and /var/tmp"
+        needed = f"a writable system, {TEMPORARY_MB} MB in /tmp and /var/tmp"
         full = [
             f"{free} MB free in {path}" for path, free in facts.temporary if free < TEMPORARY_MB
         ]

@@ -6,7 +6,7 @@ from mattermost_host.facts.host import HostFacts
 from mattermost_host.preflight.finding import Finding, Requirement
 from mattermost_host.preflight.host import unreadable
 
-NEEDED = "enforcing, as the distribution comes"
+NEEDED = "enforcing, the distribution's default"
 
 
 def selinux_enforces() -> Requirement:
@@ -23,7 +23,7 @@ def selinux_enforces() -> Requirement:
             yield Finding("selinux", "warning", facts.selinux, NEEDED, _remedy(facts.selinux))
 
     return Requirement(
-        "selinux", check, "SELinux is enforcing where the distribution comes with it so."
+        "selinux", check, "SELinux is enforcing where that is the distribution's default."
     )
 
 
@@ -31,7 +31,7 @@ def _remedy(state: str) -> str:
     if state == "permissive":
         return (
             "It only logs what it would refuse. Type 'setenforce 1' and write SELINUX=enforcing in "
-            "/etc/selinux/config; the site is made for that. It is left as it is."
+            "/etc/selinux/config; the site works with it. A deploy does not change it."
         )
     return (
         "Write SELINUX=enforcing in /etc/selinux/config (and take selinux=0 from the kernel's "

@@ -97,7 +97,7 @@ def mistakes(settings: ReleaseSettings, path: str) -> Iterator[Mistake]:
             f"{path}.file",
             f"{without_secrets(settings.file)!r} without a digest",
             "write sha256 too, from the vendor's page of releases, or unverified = True "
-            "if you mean it",
+            "if you accept that",
         )
     version = version_of(settings)
     if (settings.sha256 or settings.file) and stated_version(settings) is None:

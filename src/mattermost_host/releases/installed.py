@@ -56,5 +56,5 @@ def meaning_of_move(before: Installed, wanted: Installed) -> str:
         )
     return (
         f"leads to {before.version}: an UPGRADE to {wanted.version}. The server restarts and "
-        "migrates its database; the way back is a copy of the database from before, so make one"
+        "migrates its database; to go back you need a copy of it from before: make one"
     )

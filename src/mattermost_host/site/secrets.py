@@ -78,9 +78,10 @@ class Secrets:
         """Read the secrets of ``inventory`` and complete them; nothing is written.
 
         Raises OperatorError (SiteError for the content) with a sentence: readable by others, not
-        ours, not understood.
+        ours, not understood, not text.
         """
         inventory = inventory.resolve()
+        _refuse_bytes_of_the_environment()
         found = secrets_file.read(inventory)
         completion = _Completion(found, inventory, now)
         complete = completion.of(wanted)
@@ -147,6 +148,17 @@ def new_password() -> SecretStr:
         password = "-".join(groups)
         if all(any(test(c) for c in password) for test in (str.islower, str.isupper, str.isdigit)):
             return SecretStr(password)
+
+
+def _refuse_bytes_of_the_environment() -> None:
+    for name in VARIABLES:
+        try:
+            os.environ.get(name, "").encode()
+        except UnicodeEncodeError:
+            raise OperatorError(
+                f"the environment's {name} is not UTF-8 text; set it again, or write the secret "
+                "into the secrets file"
+            ) from None
 
 
 def _from_environment(name: str) -> SecretStr | None:

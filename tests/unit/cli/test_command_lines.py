@@ -178,7 +178,7 @@ def test_no_surroundings_give_a_traceback(tmp_path: Path, shell: str) -> None:
 
 def test_a_full_disk_is_named(tmp_path: Path) -> None:
     done = _really(tmp_path, "M --help >/dev/full")
-    assert "No space left on device" in done.stderr
+    assert "standard output can't be written: No space left on device" in done.stderr
 
 
 def test_where_stdout_is_closed_the_error_is_still_read(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def test_a_fresh_host_gets_a_cluster_before_its_settings() -> None:
     result = _planned()
     assert result.changed == [
         "PostgreSQL | PostgreSQL 16 is installed",
-        "PostgreSQL | its cluster is made",
+        "PostgreSQL | its cluster exists",
         "PostgreSQL | settings and access rules are in place",
         "PostgreSQL | PostgreSQL is running",
         "PostgreSQL | role, database and schema belong to Mattermost",
@@ -88,7 +88,7 @@ def test_pgdg_brings_its_repository_its_key_and_its_paths() -> None:
     assert "gpgcheck=1" in source
     assert "gpgkey=file:///etc/pki/rpm-gpg/PGDG-RPM-GPG-KEY-RHEL" in source
     assert "postgresql17-server postgresql17-contrib" in result.step("17 is installed").shell
-    assert "postgresql-17-setup initdb" in result.step("its cluster is made").shell
+    assert "postgresql-17-setup initdb" in result.step("its cluster exists").shell
     drop_in = "/etc/systemd/system/postgresql-17.service.d/mattermost-host.conf"
     assert "ExecStart=/usr/pgsql-17/bin/postgres -D /var/lib/pgsql/17/data " in result.text(drop_in)
     again = _planned(Settings(pgdg=True, version=17), answer=converged(result))

@@ -58,8 +58,8 @@ class TestWhatIsTold:
         heard = _tell(hook, RIGHT, _with(ONE), _with(ONE), _with(ONE), RIGHT, RIGHT)
         assert [bool(one) for one in heard] == [False, True, False, False, True, False]
         assert "warning: h1: /etc/one is missing" in heard[1]
-        assert "chat: everything is as described" in heard[4]
-        assert "has ended" in heard[4]
+        assert "chat: everything matches the inventory" in heard[4]
+        assert "is gone" in heard[4]
 
     def test_drift_that_comes_back_is_told_again(self, hook: Hook) -> None:
         assert all(_tell(hook, _with(ONE), RIGHT, _with(ONE)))
@@ -76,7 +76,7 @@ class TestWhatIsTold:
 
     def test_what_was_put_right_at_once_is_told(self, hook: Hook) -> None:
         heard = _tell(hook, _with(healed=(TWO,)), RIGHT)
-        assert "critical: put right: h1: table inet x" in heard[0]
+        assert "critical: repaired: h1: table inet x" in heard[0]
         assert heard[1] == ""
 
     def test_a_check_that_fails_is_told_once_whatever_the_reason(self, hook: Hook) -> None:
@@ -86,13 +86,13 @@ class TestWhatIsTold:
         assert heard[2] == ""
         assert "The check works again." in heard[3] and "still there: 1." in heard[3]
         assert heard[4] == ""
-        assert "has ended" in heard[5]
+        assert "is gone" in heard[5]
 
     def test_who_could_not_be_told_is_told_at_the_next_run(self, hook: Hook) -> None:
         hook.status = 500
         known, failures = alerts.tell(_channels(hook), _with(ONE), frozenset())
         assert known == frozenset()
-        assert failures == ("the webhook answered with status 500", "nobody could be told")
+        assert failures == ("the webhook answered with status 500", "no report could be sent")
 
     def test_nothing_is_remembered_where_there_is_nobody_to_tell(self) -> None:
         assert alerts.tell(_channels(), _with(ONE), frozenset()) == (frozenset(), ())
@@ -146,14 +146,14 @@ class TestWays:
 
     def test_mail_alone(self, box: Box) -> None:
         alerts.tell(_channels(None, box), _with(ONE), frozenset())
-        assert "Subject: chat: 1 thing is not as described, at worst warning" in box.mails[0]
+        assert "Subject: chat: 1 thing differs from the inventory, at worst warning" in box.mails[0]
 
     def test_nobody_hears(self, hook: Hook, box: Box) -> None:
         hook.status, box.refuse = 500, "550 no"
         known, failures = alerts.tell(_channels(hook, box), _with(ONE), frozenset())
         assert known == frozenset()
         assert "did not take the mail" in failures[1]
-        assert failures[-1] == "nobody could be told"
+        assert failures[-1] == "no report could be sent"
 
 
 def _free_port() -> int:

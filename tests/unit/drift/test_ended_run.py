@@ -25,7 +25,7 @@ def test_a_run_that_was_ended_is_reported_with_its_reason(
     hosts: Hosts, site_hook: Hook, inventory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert _ended(inventory, monkeypatch, "a") == 1
-    assert "before it could tell anything: oom-kill killed KILL" in site_hook.posted[0]
+    assert "before it could report: oom-kill killed KILL" in site_hook.posted[0]
     assert last_entry(inventory)["status"] == 1
     assert _ended(inventory, monkeypatch, "b") == 1
     assert len(site_hook.posted) == 1, "the same is told once"

@@ -214,4 +214,4 @@ def test_a_broken_inventory_is_mailed_to_whom_the_last_good_one_named(
         assert "the check for drift failed" in only
         inventory.write_text(good + site)
         assert drift.run(inventory, None) == 0
-        assert "has ended" in box.mails[1]
+        assert "is gone" in box.mails[1]

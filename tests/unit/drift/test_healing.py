@@ -29,8 +29,8 @@ def test_what_is_safe_is_put_right_and_proven(
     assert drift.run(inventory, Heal("safe")) == 0
     assert hosts.carried_out == ["left: safe", "everything"]
     out = capsys.readouterr().out
-    assert "notice: put right: h1: table inet x" in out
-    assert "chat: everything is as described; 2 things put right" in out
+    assert "notice: repaired: h1: table inet x" in out
+    assert "chat: everything matches the inventory; 2 things repaired" in out
     assert [one["subject"] for one in last_entry(inventory)["healed"]] == [
         "table inet x",
         "/etc/x.conf",
@@ -97,5 +97,5 @@ def test_a_run_that_breaks_is_told_and_the_rest_proven(
     hosts.plans, hosts.safe = [plan_of(OPEN, COMMENT), plan_of(OPEN)], 2
     hosts.breaks = "the run failed on h1"
     assert drift.run(inventory, Heal("safe")) == 2
-    assert "not everything could be put right: the run failed on h1" in capsys.readouterr().out
+    assert "not everything could be repaired: the run failed on h1" in capsys.readouterr().out
     assert [one["subject"] for one in last_entry(inventory)["healed"]] == ["/etc/x.conf"]

@@ -95,12 +95,15 @@ def test_a_report_for_people(history: Path, capsys: pytest.CaptureFixture[str]) 
     drift_history.show(drift_history.read(history))
     text = capsys.readouterr().out
     assert "warning: h1: /etc/x has mode 666 instead of 644" in text
-    assert "put right: h1: /etc/x" in text
+    assert "repaired: h1: /etc/x" in text
     assert "the check for drift failed" in text and "h1 gave no answer" in text
 
 
-def test_nothing_yet(tmp_path: Path) -> None:
-    assert drift_history.read(tmp_path / "none").entries == ()
+def test_nothing_yet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = drift_history.read(tmp_path / "none")
+    assert found.entries == ()
+    drift_history.show(found)
+    assert capsys.readouterr().out == "No check for drift has been made by this user yet.\n"
 
 
 @pytest.mark.parametrize("made", odd_files.KINDS)

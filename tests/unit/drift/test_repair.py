@@ -245,9 +245,12 @@ def test_everything_only_in_the_window() -> None:
     safe = Heal.parse("safe", None)
     assert safe is not None and safe.now("03:00") == "safe"
     assert Heal.parse(None, None) is None
-    with pytest.raises(OperatorError, match="--heal all needs --window"):
+    for scope, window in ((None, ""), ("safe", ""), ("safe", "02:00-04:00")):
+        with pytest.raises(OperatorError, match="--window is only used together with --heal all"):
+            Heal.parse(scope, window)  # type: ignore[arg-type]
+    with pytest.raises(OperatorError, match="--heal all needs a window"):
         Heal.parse("all", None)
-    with pytest.raises(OperatorError, match="together with --heal all only"):
+    with pytest.raises(OperatorError, match="together with --heal all"):
         Heal.parse("safe", "02:00-04:00")
 
 

@@ -37,7 +37,7 @@ from tests.unit.listeners import webhook
 def test_no_drift(hosts: Hosts, inventory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     hosts.plans = [RIGHT]
     assert drift.run(inventory, None) == 0
-    assert "info: chat: everything is as described" in capsys.readouterr().out
+    assert "info: chat: everything matches the inventory" in capsys.readouterr().out
     assert last_entry(inventory)["status"] == 0
     assert 'status{site="chat"} 0.0' in metrics_text(inventory)
 
@@ -56,7 +56,7 @@ def test_drift_goes_to_the_journal_with_its_priority_the_gravest_first(
         "<2>h1: table inet x in the kernel is not what the file says",
         "<4>h1: x.service runs since before /etc/x.conf changed (a run would restart it)",
         "<6>h1: /etc/x.conf has another content",
-        "<2>chat: 3 things are not as described, at worst critical",
+        "<2>chat: 3 things differ from the inventory, at worst critical",
     ]
     assert 'changes{severity="critical",site="chat"} 1.0' in metrics_text(inventory)
     # Differences of files are for whoever asks for a plan.
@@ -109,12 +109,12 @@ def test_the_webhook_is_a_secret_of_the_site(
         secrets.write_text(f'drift_webhook = "{hook.url}"\n{secrets.read_text()}')
         for status in (2, 2, 0):
             assert drift.run(inventory, None) == status
-        assert ["is not as described" in text for text in hook.posted] == [True, False]
+        assert ["differs from the inventory" in text for text in hook.posted] == [True, False]
     hosts.plans = [plan_of(OPEN)]
     drift.run(inventory, None)  # nobody listens any more
     out = capsys.readouterr().out
     assert "warning: the webhook gave no answer: connection refused" in out
-    assert "warning: nobody could be told" in out
+    assert "warning: no report could be sent" in out
     assert "c0ffee" not in out
     assert "c0ffee" not in history_file(inventory).read_text()
     assert "c0ffee" in secrets.read_text(), "generating other secrets keeps it"
@@ -145,7 +145,7 @@ def test_command(hosts: Hosts, inventory: Path) -> None:
     history.write_text('{"edited":\n')
     assert run(main, ["drift", str(inventory), "--history"]).exit_code == 1
     refused = run(main, ["drift", str(inventory), "--heal", "all"])
-    assert (refused.exit_code, "--heal all needs --window" in refused.output) == (1, True)
+    assert (refused.exit_code, "--heal all needs a window" in refused.output) == (1, True)
 
 
 def test_every_file_of_a_release_is_hashed_once_a_week(

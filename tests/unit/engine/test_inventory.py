@@ -70,8 +70,7 @@ def test_helpers_with_an_underscore_are_no_groups(tmp_path: Path) -> None:
             SITE + 'app = proxy = ["h1"]\ndb = ["h2"]',
             [
                 "hosts: found roles spread over hosts: h1 (app and proxy), h2 (db); put each host "
-                "into all roles; this version deploys whole hosts only, of which each is a server "
-                "of its own",
+                "into all roles; this version deploys only complete hosts, each a separate server",
             ],
         ),
         (

@@ -29,7 +29,7 @@ GREETING = "Welcome to chat!\n*** 3 updates ***\n"
         ("env: 'sudo': No such file or directory", "there is no sudo on the host", "ssh_user"),
         ("This account is currently not available.", "login shell of the user is nolo", "usermod"),
         ("su: Authentication failure", "su does not take the password", "_su_password"),
-        ("", "the host ran nothing and said nothing", "ssh_user"),
+        ("", "the host ran nothing and printed nothing", "ssh_user"),
         ("kernel: odd", "kernel: odd", "ssh_user"),
     ],
 )

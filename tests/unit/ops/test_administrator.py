@@ -100,7 +100,7 @@ def test_reading(lines: list[str], answer: Found) -> None:
     [
         (NOBODY, "is missing"),
         (MEMBER, "is no administrator"),
-        (SILENT, "can't be looked for: the server does not answer, or without its database"),
+        (SILENT, "can't be checked: the server, or its database, does not answer"),
     ],
 )
 def test_what_is_wrong_is_a_sentence(found: Found, sentence: str) -> None:

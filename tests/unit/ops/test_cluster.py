@@ -61,7 +61,7 @@ class Host:
 def _planned(state: Folder, cluster: Cluster = CLUSTER) -> Plan:
     return plan(
         cluster_of_host.made,
-        name="its cluster is made",
+        name="its cluster exists",
         cluster=cluster,
         locale="en_US.UTF-8",
         answer=answering({AskFolder(cluster.data): state}),

@@ -203,7 +203,7 @@ def test_something_else_in_a_folders_place_is_told_and_left(tmp_path: Path, kind
     done = local.run(step.shell, step.stdin)
     assert done.returncode == 1
     assert f"{place} is a {kind}" in done.stderr
-    assert "another disk is to be mounted there, not linked to." in done.stderr
+    assert "mount another disk there instead of linking to it." in done.stderr
     assert stat.S_IMODE(disk.stat().st_mode) == 0o755
     assert not (tmp_path / "new").exists()
 

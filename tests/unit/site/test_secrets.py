@@ -135,6 +135,16 @@ def test_environment_wins_and_is_not_written(
     assert _kept(inventory, WANTED, NOW).admin_password.get_secret_value() == "Stored-1"
 
 
+@pytest.mark.parametrize("variable", secrets.VARIABLES)
+def test_bytes_that_are_no_text_are_refused(
+    inventory: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "hunter2\udcff")
+    sentence = _sentence(inventory)
+    assert sentence.startswith(f"the environment's {variable} is not UTF-8 text; ")
+    assert "hunter2" not in sentence
+
+
 def test_nothing_shows_a_secret(inventory: Path) -> None:
     write_secrets(inventory, '[settings]\n"EmailSettings.SMTPPassword" = "hunter2"\n')
     loaded = _kept(inventory, WANTED, NOW)

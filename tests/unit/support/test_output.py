@@ -1,6 +1,5 @@
 """Files that an operator asked for, on a full disk and where nobody reads."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -33,8 +32,5 @@ def test_a_file_that_can_not_be_written_is_named(file: str, words: str) -> None:
 
 
 def test_a_reader_that_has_gone_is_no_error_of_the_file() -> None:
-    reading, writing = os.pipe()
-    os.close(reading)
     with pytest.raises(BrokenPipeError), output.writing("-"):
-        os.write(writing, b"x")
-    os.close(writing)
+        raise BrokenPipeError

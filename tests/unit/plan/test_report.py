@@ -77,18 +77,24 @@ def test_on_a_terminal_a_line_is_never_broken(
     assert f"    {long}\n" in capsys.readouterr().out
 
 
-def test_colours_tell_what_is_severe_what_restarts_and_what_was_added() -> None:
-    out = io.StringIO()
-    terminal = Console(file=out, width=120, soft_wrap=True, force_terminal=True)
-    plan_report.show(DRIFTED, terminal)
-    coloured = {
-        line.split("\x1b")[-2]: line for line in out.getvalue().splitlines() if "\x1b" in line
-    }
-    assert any(one.startswith("[31m      -a") for one in coloured)
-    assert any(one.startswith("[32m      +++") for one in coloured)
-    assert any(one.startswith("[1;31m    /etc/secret") for one in coloured)
-    assert any(one.startswith("[33m    /etc/x") for one in coloured)
-    assert any(one.startswith("[1m  would restart") for one in coloured)
+def test_colours_tell_what_is_severe_what_restarts_and_what_was_added(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("FORCE_COLOR", "1"), ("TERM", "xterm"), ("COLUMNS", "120")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    plan_report.show(DRIFTED)
+    assert [line.removesuffix("\x1b[0m") for line in capsys.readouterr().out.splitlines()] == [
+        "mm1: 3 of 4 operations would change something",
+        "  files are in place",
+        "\x1b[33m    /etc/x has another content",
+        "\x1b[31m      --- on the host",
+        "\x1b[32m      +++ as described",
+        "\x1b[31m      -a",
+        "\x1b[1;31m    /etc/secret has mode 644 instead of 600",
+        "\x1b[1m  would restart: mm.service, because it runs since before /etc/x changed",
+        "\x1b[1m  would reload: nginx.service, because it has not read /etc/z since it changed",
+    ]
 
 
 def test_nothing_to_do_is_one_line() -> None:

@@ -98,6 +98,14 @@ def test_every_port_there_is_can_be_stated(path: tuple[str, ...]) -> None:
     assert _said(path, 1) == _said(path, 65535) == []
 
 
+def test_a_key_that_is_no_text_is_named_by_its_type_or_in_ascii() -> None:
+    _, mistakes = describe({"url": "https://chat.example.com", "users": 50, 1: 2, "\udcff": 3})
+    assert [str(mistake) for mistake in mistakes] == [
+        "site: found a key of the type int; keys must be strings",
+        "site: found the key '\\udcff', which no file can hold; keys must be strings",
+    ]
+
+
 def test_the_url_is_the_one_that_browsers_send() -> None:
     settings, mistakes = describe({"url": "https://Chat.Example.com:443", "users": 50})
     assert not mistakes

@@ -99,7 +99,8 @@ def test_every_port_there_is_can_be_stated(path: tuple[str, ...]) -> None:
 
 
 def test_a_key_that_is_no_text_is_named_by_its_type_or_in_ascii() -> None:
-    _, mistakes = describe({"url": "https://chat.example.com", "users": 50, 1: 2, "\udcff": 3})
+    odd: dict[Any, Any] = {1: 2, "\udcff": 3}
+    _, mistakes = describe({"url": "https://chat.example.com", "users": 50, **odd})
     assert [str(mistake) for mistake in mistakes] == [
         "site: found a key of the type int; keys must be strings",
         "site: found the key '\\udcff', which no file can hold; keys must be strings",

@@ -121,6 +121,22 @@ def test_plan_sees_it_and_a_run_repairs_it(deployment: Deployment, what: str) ->
     heals(deployment, TAMPERINGS[what], UNITS)
 
 
+def test_packages_of_another_stream_are_put_back_by_an_operator_only(
+    deployment: Deployment,
+) -> None:
+    inventory, version = str(deployment.inventory), "rpm -q --qf '%{VERSION}' postgresql-server"
+    deployment.host.run("dnf -y -q module switch-to postgresql:16")
+    deployment.run("mattermost-host", "drift", "--heal", "safe", inventory, check=False)
+    assert deployment.host.run(version).stdout == "16.4"
+    # As a reset of the stream would leave it.
+    deployment.host.run("dnf -y -q module reset postgresql; dnf -y -q module enable postgresql:15")
+    told = deployment.run("mattermost-host", "plan", inventory, check=False)
+    assert "has postgresql-server 16.4" in told.words, told.words
+    deployment.deploy()
+    assert deployment.host.run(version).stdout == "15.8"
+    deployment.verify()
+
+
 @pytest.mark.parametrize("power", [False, True], ids=["killed", "power cut"])
 def test_a_cluster_that_was_half_made_is_made_anew(
     lab: Lab, release: Path, tmp_path: Path, power: bool

@@ -70,6 +70,7 @@ ROCKY_9 = replace(
     repositories=("baseos", "appstream", "extras"),
     active_units=("firewalld",),
     selinux="enforcing",
+    crypto_policy="DEFAULT",
 )
 ABOUT = About("https://chat.example.com", "chat.example.com", 50, "medium", "11.7.9")
 IN_A_CONTAINER = replace(DEBIAN_12, container=True)
@@ -134,7 +135,7 @@ def converged(fresh: Plan) -> Answer:
     }
     answers: dict[type[Question[Any]], Callable[[Any], Any]] = {
         FileStates: lambda asked: {path: states[path] for path in asked.paths if states[path]},
-        packages.PackageStates: lambda asked: dict.fromkeys(asked.packages, "1.0"),
+        packages.PackageStates: lambda asked: _packages(asked, fresh),
         streams.ModuleStreams: lambda asked: _streams(asked, fresh),
         locale.HasLocale: lambda _: True,
         kernel.KernelParameters: lambda _: _kernel_parameters(fresh),
@@ -163,6 +164,15 @@ def converged(fresh: Plan) -> Answer:
         ),
     }
     return lambda question: answers[type(question)](question)
+
+
+def _packages(asked: packages.PackageStates, fresh: Plan) -> dict[str, str]:
+    """Those of a module are of the stream that was enabled."""
+    enabled = re.findall(r"module (?:enable|switch-to) (\w+):(\S+)", fresh.shell)
+    versions = {
+        name: stream for name in asked.packages for of, stream in enabled if name.startswith(of)
+    }
+    return {name: f"{versions.get(name, 1)}.0-1" for name in asked.packages}
 
 
 def _streams(asked: streams.ModuleStreams, fresh: Plan) -> dict[str, str | None]:

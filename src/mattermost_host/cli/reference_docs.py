@@ -39,6 +39,8 @@ class ExampleSecrets:
 
 
 EXAMPLE = Description(url="https://chat.example.com", users=200)
+VARIANTS = (EXAMPLE, Description.model_validate({**EXAMPLE.model_dump(), "tls": {"mode": "acme"}}))
+"""Sites that together need every check there is."""
 DEBIAN_12 = HostFacts(
     distribution="debian",
     release="12",
@@ -246,15 +248,16 @@ def _owned() -> Iterator[str]:
     yield from (f"| `{name}` | {_cell(instead)} |" for name, instead in OWNED.items())
 
 
-def _rooms() -> Iterator[tuple[str, Room, Any]]:
-    """Each component's roles in words, its row and its example settings."""
+def _rooms(*sites: Description) -> Iterator[tuple[str, Room, Any]]:
+    """Each component's roles in words, its row and its settings in each of the ``sites``."""
     for name, room in ROOMS.items():
-        yield " and ".join(room.roles) or "all", room, getattr(EXAMPLE, name)
+        for site in sites:
+            yield " and ".join(room.roles) or "all", room, getattr(site, name)
 
 
 def _surfaces() -> Iterator[tuple[str, Surface]]:
     """Each component's surface and the role of the hosts that show it."""
-    for role, room, settings in _rooms():
+    for role, room, settings in _rooms(EXAMPLE):
         yield role, room.module.surface(settings, PLACE)
 
 
@@ -269,11 +272,11 @@ def _peer(port: Port) -> str:
 
 
 def _checks() -> Iterator[str]:
-    roles: dict[tuple[str, str], list[str]] = {}
-    for role, room, settings in _rooms():
+    roles: dict[tuple[str, str], dict[str, None]] = {}
+    for role, room, settings in _rooms(*VARIANTS):
         for requirement in room.module.requires(settings, PLACE):
             if not isinstance(requirement, Inquiry):
-                roles.setdefault((requirement.name, requirement.meaning), []).append(role)
+                roles.setdefault((requirement.name, requirement.meaning), {})[role] = None
     for (name, meaning), names in roles.items():
         yield f"| `{name}` | {_cell(meaning)} | {', '.join(names)} |"
     yield from (f"| `{name}` | {meaning} | app |" for name, meaning in DATABASE_CHECKS.items())

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field
 from pyinfra.api import deploy as component
@@ -13,7 +12,6 @@ from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import Place
 from mattermost_host.knowledge import families
 from mattermost_host.knowledge.families import Family
-from mattermost_host.knowledge.names import HTTPS_PORT
 from mattermost_host.knowledge.sizing import NginxSizing
 from mattermost_host.knowledge.surface import Port, Surface, Unit
 from mattermost_host.knowledge.texts import STRICT, Network
@@ -22,9 +20,10 @@ from mattermost_host.ops.entries import Absent, Alone, Directory, Entry, File
 from mattermost_host.ops.files import Check
 from mattermost_host.ops.selinux_rules import for_proxy
 from mattermost_host.ops.streams import Wanted
-from mattermost_host.preflight import conflicts, dnf, together
+from mattermost_host.preflight import conflicts, dnf, hardening, together
 from mattermost_host.preflight.dropped_ports import ports_not_dropped
-from mattermost_host.preflight.finding import Finding, Need, Requirement
+from mattermost_host.preflight.finding import Need
+from mattermost_host.preflight.url_port import port_of_users
 from mattermost_host.support.templates import render
 
 UNIT = "nginx.service"
@@ -146,15 +145,16 @@ def deploy(
     pair: OperationMeta,
 ) -> None:
     """Serve over TLS: ``before_start`` makes the unit wait, ``pair`` wrote the key."""
+    # Before the package: whatever starts new services, a preset or a boot, starts none of its own.
+    service = files.present(
+        name="systemd sandbox and limits are in place",
+        entries=list(_unit_files(family.nginx, sizing, before_start)),
+    )
     brotli = [brotli_module] if brotli_module else []
     wanted, manager = [*family.nginx.packages, *brotli], family.package_manager
     packages.installed(name="NGINX is installed", packages=wanted, manager=manager, streams=streams)
     _confine(family, serving)
     site = site_configuration(settings, serving, nginx_version, ipv6=ipv6, brotli=bool(brotli))
-    service = files.present(
-        name="systemd sandbox and limits are in place",
-        entries=list(_unit_files(sizing, before_start)),
-    )
     written = files.present(
         name="the tested configuration is in place",
         entries=[*_main_files(sizing, family.nginx), File(SITE, site)],
@@ -165,17 +165,26 @@ def deploy(
     running.running(
         name="NGINX is running",
         unit=UNIT,
-        restart_on=[DROP_IN_FOLDER],
+        restart_on=read_at_start(family.nginx),
         reload_on=[MAIN, SITE, *default, serving.certificate, serving.key],
         after=[service, written, pair],
         probe=PROBE,
     )
 
 
-def _unit_files(sizing: NginxSizing, before_start: Sequence[str]) -> Iterator[Entry]:
+def _unit_files(
+    layout: families.Nginx, sizing: NginxSizing, before_start: Sequence[str]
+) -> Iterator[Entry]:
     yield Directory(DROP_IN_FOLDER)
     yield Alone(DROP_IN_FOLDER, (Path(DROP_IN).name,))
-    yield File(DROP_IN, service_configuration(sizing, before_start))
+    note = what_was_read.noted_at_start(read_at_start(layout))
+    ours_first = f"AssertPathExists={SITE}"
+    yield File(DROP_IN, service_configuration(sizing, (ours_first, *before_start), note))
+
+
+def read_at_start(layout: families.Nginx) -> list[str]:
+    """What the process reads once: the unit's files, and the system-wide policy for TLS."""
+    return [DROP_IN_FOLDER, *layout.tls_policy]
 
 
 def _confine(family: Family, serving: Serving) -> None:
@@ -191,13 +200,13 @@ def _main_files(sizing: NginxSizing, layout: families.Nginx) -> Iterator[File | 
         yield Absent(f"{FOLDER}/{layout.default_site}")
 
 
-def service_configuration(sizing: NginxSizing, before_start: Sequence[str]) -> str:
+def service_configuration(sizing: NginxSizing, before_start: Sequence[str], note: str) -> str:
     """The drop-in of its unit."""
     return render(
         "nginx/service.conf.j2",
         open_files=sizing.open_files,
         before_start=before_start,
-        note=what_was_read.noted_at_start([DROP_IN_FOLDER]),
+        note=note,
     )
 
 
@@ -277,24 +286,5 @@ def requires(settings: Settings, place: Place) -> list[Need]:
         dnf.module_stream("nginx", "nginx", lambda facts: streams(facts).get("nginx")),
         together.name_resolution(place.site.url),
         port_of_users(place.site.url),
+        hardening.crypto_policy(),
     ]
-
-
-def port_of_users(url: str) -> Requirement:
-    """Users come in by the port that NGINX listens on."""
-    port = urlsplit(url).port or HTTPS_PORT
-
-    def check(_: HostFacts) -> Iterator[Finding]:
-        if port == HTTPS_PORT:
-            yield Finding("url-port", "ok", f"port {port}")
-            return
-        yield Finding(
-            "url-port",
-            "warning",
-            f"users connect to port {port}, and NGINX listens on {HTTPS_PORT}",
-            f"something before this host that forwards port {port} to its port {HTTPS_PORT}",
-            f"Have the router or load balancer forward port {port} to port {HTTPS_PORT} of this "
-            f"host, or leave the port out of the URL. Skip this check where it does already.",
-        )
-
-    return Requirement("url-port", check, "Users connect to port 443, or their port leads to it.")

@@ -15,6 +15,7 @@ from mattermost_host.knowledge.families import Cluster
 from mattermost_host.knowledge.postgresql_sizing import Pool
 from mattermost_host.knowledge.postgresql_versions import (
     NEWEST,
+    OLDEST,
     PGDG_DEFAULT,
     minimum_for,
 )
@@ -62,7 +63,7 @@ class Settings(BaseModel):
     )
     version: int | None = Field(
         default=None,
-        ge=14,
+        ge=OLDEST,
         le=NEWEST,
         description=(
             "Major version with `pgdg`, or among the module streams of Enterprise Linux; without "

@@ -62,7 +62,7 @@ class HostFacts:
     candidates: tuple[tuple[str, str], ...] = ()
     """Versions apt would install of those ``CANDIDATES`` that are not there yet."""
     clusters: tuple[tuple[str, str, int], ...] = ()
-    """PostgreSQL clusters on the host: (version, name, port)."""
+    """PostgreSQL clusters on the host: (version, name or folder of its data, port)."""
     active_units: tuple[str, ...] = ()
     """Those of ``UNITS`` that are active; ufw only where it also filters."""
     clock_synchronised: bool = True
@@ -99,6 +99,8 @@ class HostFacts:
     """The host is registered with Red Hat's subscription management."""
     fips: bool = False
     """The kernel is in FIPS mode."""
+    crypto_policy: str = ""
+    """The system-wide policy for cryptography: ``DEFAULT``, ``LEGACY``, ``DEFAULT:SHA1``."""
     allowed_programs: bool = False
     """fapolicyd has a rule for the server's folder."""
     selinux: str = "disabled"

@@ -117,7 +117,8 @@ candidates() {
     $1 == "Candidate:" && $2 != "(none)" { print name, $2 }'
 }
 
-# version, name, port; Debian keeps the settings apart, Enterprise Linux beside the data
+# version, name, port; Debian keeps the settings apart, Enterprise Linux in the folder of the data
+# and nothing else names a cluster there
 clusters() {
   set --
   for file in /etc/postgresql/*/*/postgresql.conf; do [ ! -f "$file" ] || set -- "$@" "$file"; done
@@ -133,7 +134,7 @@ clusters() {
     [ -f "$file" ] || continue
     port=$(sed -n 's/^[[:space:]]*port[[:space:]]*=[[:space:]]*\([0-9]*\).*/\1/p' \
       "${file%/*}/postgresql.conf" | tail -n 1)
-    echo "$(cat "$file") data ${port:-5432}"
+    echo "$(cat "$file") ${file%/*} ${port:-5432}"
   done
 }
 
@@ -289,6 +290,12 @@ repositories() {
 registered() { [ -e /etc/pki/consumer/cert.pem ] && echo yes; }
 
 fips() { [ ! -r /proc/sys/crypto/fips_enabled ] || shown /proc/sys/crypto/fips_enabled; }
+
+# Name of the system-wide policy for cryptography.
+crypto_policy() {
+  file=/etc/crypto-policies/state/current
+  [ ! -r "$file" ] || shown "$file"
+}
 
 # Whether fapolicyd has rules for the server's folder.
 allowed_programs() {

@@ -249,6 +249,7 @@ QUESTIONS: Mapping[str, Callable[[list[str]], Fields]] = {
     "repositories": _words("repositories"),
     "registered": lambda lines: {"registered": bool(lines)},
     "fips": lambda lines: {"fips": lines == ["1"]},
+    "crypto_policy": lambda lines: {"crypto_policy": "".join(lines)},
     "allowed_programs": lambda lines: {"allowed_programs": bool(lines)},
     LAST: lambda lines: {LAST: float(lines[0])},
 }

@@ -47,6 +47,7 @@ BY_SHELL = (
     "repositories",
     "registered",
     "fips",
+    "crypto_policy",
     "allowed_programs",
 )
 CGROUP_LIMITS = (

@@ -38,7 +38,7 @@ class Cluster:
     packages: tuple[str, ...]
     unit: str
     name: tuple[str, str]
-    """Version and name, as the facts of a host give them (``HostFacts.clusters``)."""
+    """Version, and name or folder, as the facts of a host give them (``HostFacts.clusters``)."""
     programs: str
     """Folder of psql and pg_isready themselves, not of a wrapper."""
     data: str
@@ -88,6 +88,8 @@ class Nginx:
     """Further files of sites that the main file includes, beside conf.d."""
     default_site: str | None = None
     """The page of the package, where it is a file of its own."""
+    tls_policy: tuple[str, ...] = ()
+    """Files of the system-wide policy for TLS that OpenSSL reads, where there is one."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,7 @@ def _redhat_cluster(major: int) -> Cluster:
     return Cluster(
         packages=("postgresql-server", "postgresql-contrib"),
         unit="postgresql.service",
-        name=(str(major), "data"),
+        name=(str(major), data),
         programs="/usr/bin",
         data=data,
         settings=REDHAT_SETTINGS,
@@ -203,7 +205,7 @@ def _redhat_cluster_of_pgdg(major: int) -> Cluster:
     return Cluster(
         packages=(f"postgresql{major}-server", f"postgresql{major}-contrib"),
         unit=f"postgresql-{major}.service",
-        name=(str(major), "data"),
+        name=(str(major), data),
         programs=f"/usr/pgsql-{major}/bin",
         data=data,
         settings=REDHAT_SETTINGS,
@@ -236,7 +238,13 @@ ENTERPRISE_LINUX = Family(
     locale_package="glibc-langpack-en",
     clock=Service(("chrony",), "chronyd.service", "chrony"),
     other_clocks=("ntpsec", "ntp", "openntpd"),
-    nginx=Nginx(packages=("nginx",), user="nginx", modules="/usr/share/nginx/modules/*.conf"),
+    nginx=Nginx(
+        packages=("nginx",),
+        user="nginx",
+        modules="/usr/share/nginx/modules/*.conf",
+        # Followed as in the package's own nginx.conf: PROFILE=SYSTEM, and nothing of curves.
+        tls_policy=("/etc/crypto-policies/back-ends/opensslcnf.config",),
+    ),
     certbot=Certbot(
         ("certbot",), "certbot-renew.service", "certbot-renew.timer", of_distribution=False
     ),

@@ -40,6 +40,8 @@ END_OF_LIFE = {
 www.postgresql.org/support/versioning."""
 
 NEWEST = max(END_OF_LIFE)
+OLDEST = 14
+"""The oldest that a site may be set up with: every release that is supported takes it."""
 """The newest major version that we know."""
 
 

@@ -12,7 +12,7 @@ from mattermost_host.engine.explanations import Change, explain
 from mattermost_host.engine.questions import ask, changing, expect
 from mattermost_host.knowledge.families import PackageManager
 from mattermost_host.ops import apt, dnf, first_boot
-from mattermost_host.ops.streams import ModuleStreams, Wanted, commands, differences
+from mattermost_host.ops.streams import Found, ModuleStreams, Wanted, commands, differences
 
 QUERIES: Mapping[PackageManager, Callable[[Sequence[str]], str]] = {
     "apt": apt.query,
@@ -76,7 +76,8 @@ def _installed(
     question: PackageStates, wanted: tuple[tuple[str, str | None], ...]
 ) -> Generator[StringCommand, None, None]:
     found = ask(question)
-    streams = ask(ModuleStreams(tuple(module for module, _ in wanted))) if wanted else {}
+    fixed = ask(ModuleStreams(tuple(module for module, _ in wanted))) if wanted else {}
+    streams = Found(fixed, found)
     missing = [package for package in question.packages if package not in found]
     unfinished = "unfinished" in found
     explain(

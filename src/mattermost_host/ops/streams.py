@@ -40,32 +40,62 @@ class ModuleStreams(Question[dict[str, str | None]]):
         return {name: stream or None for name, stream in fixed(lines)}
 
 
-def differences(wanted: Wanted, found: Wanted) -> Iterator[Change]:
-    """What is not as wanted, in words."""
+@dataclass(frozen=True)
+class Found:
+    """What a host has of the modules that are wanted."""
+
+    fixed: Wanted
+    packages: Mapping[str, str]
+    """Installed versions; those whose names begin with a module's come from it."""
+
+    def is_fixed(self, module: str, stream: str | None) -> bool:
+        """Whether dnf has it as wanted."""
+        return module in self.fixed and self.fixed[module] == stream
+
+    def moved(self, module: str, stream: str | None) -> list[str]:
+        """Packages of the module that are of another stream, each with its version."""
+        return [
+            f"{name} {version.partition('-')[0]}"
+            for name, version in self.packages.items()
+            if stream and name.startswith(module) and not version.startswith(f"{stream}.")
+        ]
+
+
+def differences(wanted: Wanted, found: Found) -> Iterator[Change]:
+    """What is not as wanted, in words.
+
+    Whoever moved packages to another stream did so by a command for it, and a database's data may
+    have been moved, too: no repair that nobody watches moves them back.
+    """
     for name, stream in wanted.items():
         subject = f"the module {name} of dnf"
-        if name in found and found[name] == stream:
+        moved = found.moved(name, stream)
+        if moved:
+            text = f"has {', '.join(moved)} installed, which is not of its stream {stream}"
+            yield Change(subject, text, severity="critical", heals=False)
+        if found.is_fixed(name, stream):
             continue
         if stream is None:
             yield Change(subject, "is not disabled")
-        elif not found.get(name):
+        elif not found.fixed.get(name):
             yield Change(subject, f"is not fixed to its stream {stream}")
         else:
-            yield Change(subject, f"is fixed to its stream {found[name]} instead of {stream}")
+            yield Change(subject, f"is fixed to its stream {found.fixed[name]} instead of {stream}")
 
 
-def commands(wanted: Wanted, found: Wanted) -> Iterator[str]:
+def commands(wanted: Wanted, found: Found) -> Iterator[str]:
     """What dnf has to be told, without its own name.
 
     ``switch-to`` also replaces packages of another stream; it is for streams that were changed
     after we had fixed them, the preflight refuses others.
     """
     for name, stream in wanted.items():
-        if name in found and found[name] == stream:
+        moved = found.moved(name, stream)
+        if found.is_fixed(name, stream) and not moved:
             continue
         if stream is None:
             yield f"module disable {name}"
-        elif found.get(name):
+        elif found.fixed.get(name) or moved:
             yield f"module switch-to {name}:{stream}"
         else:
             yield f"module enable {name}:{stream}"

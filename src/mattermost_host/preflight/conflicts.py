@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from mattermost_host.facts.host import FIREWALLS, WEB_SERVERS, HostFacts, Listener
 from mattermost_host.knowledge.families import Cluster
+from mattermost_host.knowledge.postgresql_versions import OLDEST
 from mattermost_host.knowledge.surface import Port
 from mattermost_host.ops.first_boot import LIMIT_S as FIRST_BOOT_LIMIT_S
 from mattermost_host.preflight.finding import Finding, Requirement
@@ -75,19 +76,37 @@ def no_other_postgresql(ours: Callable[[HostFacts], Cluster]) -> Requirement:
 
     def check(facts: HostFacts) -> Iterator[Finding]:
         needed = "no cluster but the site's own"
-        others = [
-            f"{version}/{name}"
-            for version, name, _ in facts.clusters
-            if not facts.managed or (version, name) != ours(facts).name
-        ]
+        there = [(version, name) for version, name, _ in facts.clusters]
+        mine = ours(facts)
+        others = [one for one in there if not facts.managed or one != mine.name]
         remedy = (
             "Use it as an external database (postgres.dsn), or remove it "
-            f"({ours(facts).removal}) if nothing needs its data."
+            f"({mine.removal}) if nothing needs its data."
         )
-        found = f"PostgreSQL {', '.join(others)} on the host" if others else ""
+        if facts.managed and mine.name not in there:
+            # The inventory asks for another one than before; never say that its data may go.
+            remedy = _as_it_was(facts, others) or remedy
+        names = (f"{version}{' in ' if '/' in name else '/'}{name}" for version, name in others)
+        found = f"PostgreSQL {', '.join(names)} on the host" if others else ""
         yield _judge("no-other-postgresql", found, needed, remedy)
 
     return Requirement("no-other-postgresql", check, "No PostgreSQL cluster but ours.")
+
+
+def _as_it_was(facts: HostFacts, others: Sequence[tuple[str, str]]) -> str | None:
+    """What the inventory said when such a cluster was set up; None where none can be the site's."""
+    for version, name in others:
+        if not version.isdecimal() or int(version) < OLDEST:
+            continue
+        by_distribution = int(version) in facts.platform.postgresql_versions
+        for pgdg, layout in ((False, facts.family.cluster), (True, facts.family.cluster_of_pgdg)):
+            if (pgdg or by_distribution) and layout(int(version)).name == (version, name):
+                stated = f"'version': {version}" + (", 'pgdg': True" if pgdg else "")
+                return (
+                    "It is what this site was set up with, and has its data. A deploy moves no "
+                    f"data to another PostgreSQL: write postgres = {{{stated}}} into the inventory."
+                )
+    return None
 
 
 def no_other_firewall() -> Requirement:

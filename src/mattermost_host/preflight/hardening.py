@@ -9,6 +9,8 @@ from mattermost_host.preflight.host import unreadable
 SERVER = "/opt/mattermost/"
 PLUGINS = "/var/lib/mattermost/plugins/"
 RULES = "/etc/fapolicyd/rules.d/80-mattermost.rules"
+WEAK_POLICIES = {"LEGACY", "SHA1", "AD-SUPPORT-LEGACY"}
+"""Policies, and parts of one (DEFAULT:SHA1), that allow what is easily broken."""
 
 
 def fips() -> Requirement:
@@ -25,8 +27,9 @@ def fips() -> Requirement:
                 "the kernel is in FIPS mode",
                 needed,
                 "The releases for servers are not built for it: the vendor's FIPS build is a "
-                "container image only. Skip this check with the reason if validated cryptography "
-                "of the server is not asked of you.",
+                "container image only (mattermost-enterprise-fips-edition, since 11.0). NGINX and "
+                "PostgreSQL use the system's cryptography. Skip this check with the reason if "
+                "validated cryptography of the server itself is not asked of you.",
             )
         else:
             yield Finding("fips", "ok", "not in FIPS mode", needed)
@@ -56,3 +59,29 @@ def fapolicyd() -> Requirement:
             yield Finding("fapolicyd", "ok", found, needed)
 
     return Requirement("fapolicyd", check, "fapolicyd, where active, has a rule for the server.")
+
+
+def crypto_policy() -> Requirement:
+    """The system-wide policy for cryptography, which NGINX follows, allows nothing weak."""
+
+    def check(facts: HostFacts) -> Iterator[Finding]:
+        if not facts.family.nginx.tls_policy:
+            return
+        needed = "a policy for cryptography that allows nothing weak"
+        if "crypto_policy" in facts.unread or not facts.crypto_policy:
+            yield unreadable("crypto-policy", "the system-wide policy for cryptography", needed)
+        elif WEAK_POLICIES.isdisjoint(facts.crypto_policy.split(":")):
+            yield Finding("crypto-policy", "ok", facts.crypto_policy, needed)
+        else:
+            yield Finding(
+                "crypto-policy",
+                "warning",
+                f"{facts.crypto_policy}, which allows what is easily broken, such as SHA-1",
+                needed,
+                "NGINX follows it. Type 'update-crypto-policies --set DEFAULT' and restart the "
+                "host, or skip this check with the reason if something on the host needs it.",
+            )
+
+    return Requirement(
+        "crypto-policy", check, "The system-wide policy for cryptography is not a weak one."
+    )

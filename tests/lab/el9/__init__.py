@@ -32,7 +32,11 @@ sshd.service          Debian's server under that name; /usr/libexec/openssh/sftp
 locales               C only, until glibc-langpack-en
 tar, brotli           to be installed, as there
 certificates          /etc/pki/tls/certs, update-ca-trust (PEM anchors only)
-crypto-policies       update-crypto-policies records and says DEFAULT; nothing follows it
+crypto-policies       DEFAULT, LEGACY, FUTURE and FIPS, by a stand-in of update-crypto-policies; no
+                      subpolicy has an effect. OpenSSL follows them, nothing else does. Debian's
+                      does not know PROFILE=SYSTEM: /etc/ld.so.preload names a library of the
+                      image's own, which reads the list from the file that the real one reads.
+                      The kernel is never in FIPS mode, and there is no provider of OpenSSL for it
 network               systemd-networkd, as on all hosts of the lab
 package manager       of Debian: nothing of it is left
 ====================  ==========================================================================

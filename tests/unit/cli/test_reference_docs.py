@@ -1,5 +1,6 @@
 """The references in docs/ say what the declarations say."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,3 +81,17 @@ def test_every_port_and_every_check_of_a_site_is_listed(tmp_path: Path) -> None:
 def test_a_type_without_words_is_an_error_and_not_a_blank() -> None:
     with pytest.raises(TypeError, match="add them to WORDS"):
         docs._words(complex)
+
+
+def _checks_made(folder: Path) -> Iterator[str]:
+    """The name of each check that the source makes, where it stands there in full."""
+    made = re.compile(r"\b(?:Finding|Requirement|SiteRequirement)\(\s*\"([a-z-]+)\"")
+    for file in folder.rglob("*.py"):
+        yield from made.findall(file.read_text(encoding="utf-8"))
+
+
+def test_every_check_is_on_its_page() -> None:
+    names = set(_checks_made(docs.PROJECT / "src"))
+    assert {"certbot-of-snap", "epel", "fips", "clocks-agree"} <= names
+    page = docs.checks_page()
+    assert [name for name in names if f"| `{name}` |" not in page] == []

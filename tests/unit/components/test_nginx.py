@@ -8,8 +8,10 @@ import pytest
 from mattermost_host.components import nginx
 from mattermost_host.components.nginx import DROP_IN, MAIN, SITE, Settings
 from mattermost_host.facts.host import HostFacts
+from mattermost_host.knowledge.families import ENTERPRISE_LINUX, FAMILIES
 from mattermost_host.ops.entries import Absent
 from mattermost_host.ops.unit_state import AskUnit, UnitState
+from mattermost_host.preflight.url_port import port_of_users
 from tests.unit.components.nginx_examples import CERTIFICATE, KEY, planned
 from tests.unit.examples import DEBIAN_12, converged, files_that_differ, mistakes_of, place
 from tests.unit.fake_host import answering
@@ -20,8 +22,8 @@ BROTLI = "libnginx-mod-http-brotli-static"
 def test_a_fresh_host() -> None:
     result = planned()
     assert result.changed == [
-        "NGINX | NGINX is installed",
         "NGINX | systemd sandbox and limits are in place",
+        "NGINX | NGINX is installed",
         "NGINX | the tested configuration is in place",
         "NGINX | NGINX is running",
     ]
@@ -29,6 +31,10 @@ def test_a_fresh_host() -> None:
     assert Absent("/etc/nginx/sites-enabled/default") in result.entries
     step = result.step("the tested configuration is in place")
     assert step.shell.index("nginx -t") < step.shell.index(f"place {MAIN}")
+
+
+def test_nothing_starts_it_as_its_package_left_it() -> None:
+    assert f"AssertPathExists={SITE}" in planned(before_start=()).text(DROP_IN).splitlines()
 
 
 def test_a_converged_host_yields_nothing() -> None:
@@ -102,6 +108,34 @@ def test_what_the_documents_ask_for() -> None:
     assert "proxy_cache" not in text
 
 
+def test_tls_is_as_the_system_wide_policy_says_where_there_is_one() -> None:
+    result = planned(family=ENTERPRISE_LINUX)
+    words = [line.split() for line in result.text(MAIN).splitlines()]
+    assert {tuple(line) for line in words if line and line[0].startswith("ssl_")} == {
+        ("ssl_protocols", "TLSv1.2", "TLSv1.3;"),
+        ("ssl_ciphers", "PROFILE=SYSTEM;"),
+        ("ssl_prefer_server_ciphers", "on;"),
+        ("ssl_session_cache", "shared:mattermost:20m;"),
+        ("ssl_session_timeout", "1d;"),
+        ("ssl_session_tickets", "off;"),
+    }
+
+
+def test_another_system_wide_policy_is_a_restart() -> None:
+    (policy,) = ENTERPRISE_LINUX.nginx.tls_policy
+    result = planned(family=ENTERPRISE_LINUX)
+    (asked,) = (one for one in result.questions if isinstance(one, AskUnit))
+    assert policy in asked.restart_on
+    assert f" {policy} " in result.text(DROP_IN)  # noted at each start
+    assert policy not in planned().text(DROP_IN)
+
+
+def test_no_curve_is_named_that_openssl_lacks_in_fips_mode() -> None:
+    for family in FAMILIES:
+        result = planned(family=family)
+        assert "ssl_ecdh_curve" not in result.text(MAIN) + result.text(SITE)
+
+
 def test_brotli_is_installed_and_served_where_there_is_a_module() -> None:
     result = planned(brotli_module=BROTLI)
     assert BROTLI in result.step("NGINX is installed").shell
@@ -146,6 +180,6 @@ def test_wrong_settings() -> None:
     [("https://chat.example.com", "ok"), ("https://chat.example.com:8443", "warning")],
 )
 def test_another_port_is_explained(url: str, verdict: str) -> None:
-    (finding,) = nginx.port_of_users(url).check(DEBIAN_12)
+    (finding,) = port_of_users(url).check(DEBIAN_12)
     assert finding.verdict == verdict
     assert ("forward port 8443 to port 443" in finding.remedy) is (verdict == "warning")

@@ -138,10 +138,42 @@ def test_a_stated_version_is_the_one_that_runs() -> None:
 
 
 def test_the_cluster_of_another_version_is_a_finding() -> None:
-    older = replace(ROCKY_9, clusters=(("13", "data", 5432),), managed=True)
+    older = replace(ROCKY_9, clusters=(("13", DATA, 5432),), managed=True)
     requirements = postgres.requires(Settings(), place(ROCKY_9))
     check = next(one for one in requirements if one.name == "no-other-postgresql")
     (found,) = check.check(older)
-    assert (found.verdict, found.found) == ("error", "PostgreSQL 13/data on the host")
-    (found,) = check.check(replace(older, clusters=(("16", "data", 5432),)))
+    assert (found.verdict, found.found) == ("error", f"PostgreSQL 13 in {DATA} on the host")
+    (found,) = check.check(replace(older, clusters=(("16", DATA, 5432),)))
     assert found.verdict == "ok"
+
+
+@pytest.mark.parametrize(
+    ("settings", "clusters", "stated"),
+    [
+        (Settings(version=16), [("15", DATA)], "{'version': 15}"),
+        (Settings(pgdg=True), [("16", DATA)], "{'version': 16}"),
+        (Settings(pgdg=True, version=16), [("16", DATA)], "{'version': 16}"),
+        (Settings(), [("16", "/var/lib/pgsql/16/data")], "{'version': 16, 'pgdg': True}"),
+        (
+            Settings(pgdg=True, version=18),
+            [("17", "/var/lib/pgsql/17/data")],
+            "{'version': 17, 'pgdg': True}",
+        ),
+    ],
+)
+def test_another_postgresql_in_the_inventory_of_a_running_site_is_taken_back(
+    settings: Settings, clusters: list[tuple[str, str]], stated: str
+) -> None:
+    there = tuple((*one, 5432) for one in clusters)
+    requirements = postgres.requires(settings, place(ROCKY_9))
+    check = next(one for one in requirements if one.name == "no-other-postgresql")
+    (found,) = check.check(replace(ROCKY_9, managed=True, clusters=there))
+    assert found.verdict == "error"
+    assert f"write postgres = {stated} into the inventory" in found.remedy
+    assert "remove" not in found.remedy
+    (unmanaged,) = check.check(replace(ROCKY_9, clusters=there))
+    assert "remove it" in unmanaged.remedy
+
+
+def test_its_tls_is_what_the_packages_and_the_system_wide_policy_say() -> None:
+    assert "ssl" not in _planned().text(SETTINGS)

@@ -257,6 +257,8 @@ def test_the_port_of_ssh_is_found_though_sudo_hides_it() -> None:
         ("registered", ["yes"], "registered", True),
         ("fips", ["1"], "fips", True),
         ("fips", ["0"], "fips", False),
+        ("crypto_policy", ["DEFAULT:SHA1"], "crypto_policy", "DEFAULT:SHA1"),
+        ("crypto_policy", [], "crypto_policy", ""),
         ("allowed_programs", ["yes"], "allowed_programs", True),
         ("selinux", ["1"], "selinux", "enforcing"),
         ("selinux", [], "selinux", "disabled"),

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from mattermost_host.preflight.finding import Finding, Requirement
-from mattermost_host.preflight.hardening import fapolicyd, fips
+from mattermost_host.preflight.hardening import crypto_policy, fapolicyd, fips
 from tests.unit.examples import DEBIAN_12, ROCKY_9
 
 
@@ -25,7 +25,7 @@ def test_a_usual_host_will_do(needed: Requirement) -> None:
 def test_fips_is_said() -> None:
     found = _only(fips(), fips=True)
     assert found.verdict == "warning"
-    assert "container image" in found.remedy
+    assert "container image only (mattermost-enterprise-fips-edition, since 11.0)" in found.remedy
 
 
 def test_fapolicyd_without_a_rule_would_stop_the_server() -> None:
@@ -43,3 +43,23 @@ def test_fapolicyd_without_a_rule_would_stop_the_server() -> None:
 )
 def test_a_host_that_does_not_say_is_no_good_host(needed: Requirement, question: str) -> None:
     assert _only(needed, unread=frozenset({question})).verdict == "warning"
+
+
+@pytest.mark.parametrize("policy", ["DEFAULT", "FUTURE", "FIPS:OSPP", "DEFAULT:NO-SHA1", "OWN"])
+def test_a_policy_for_cryptography_that_allows_nothing_weak(policy: str) -> None:
+    found = _only(crypto_policy(), crypto_policy=policy)
+    assert (found.verdict, found.found) == ("ok", policy)
+
+
+@pytest.mark.parametrize("policy", ["LEGACY", "DEFAULT:SHA1", "LEGACY:NO-CBC"])
+def test_a_weak_policy_for_cryptography_is_said(policy: str) -> None:
+    found = _only(crypto_policy(), crypto_policy=policy)
+    assert found.verdict == "warning"
+    assert found.found.startswith(policy)
+    assert "update-crypto-policies --set DEFAULT" in found.remedy
+
+
+def test_a_policy_for_cryptography_that_is_not_told() -> None:
+    for unknown in ({"crypto_policy": ""}, {"unread": frozenset({"crypto_policy"})}):
+        assert _only(crypto_policy(), **unknown).verdict == "warning"
+    assert list(crypto_policy().check(DEBIAN_12)) == []

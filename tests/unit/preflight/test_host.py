@@ -271,6 +271,16 @@ def test_a_second_cluster_beside_ours() -> None:
     assert finding("no-other-postgresql", facts).found == "PostgreSQL 13/main on the host"
 
 
+def test_the_cluster_of_the_site_is_not_to_be_removed() -> None:
+    """As after an upgrade of the system, or another version in the inventory."""
+    facts = replace(HOST, managed=True, clusters=(("16", "main", 5432),))
+    remedy = finding("no-other-postgresql", facts).remedy
+    assert "write postgres = {'version': 16, 'pgdg': True} into the inventory" in remedy
+    for strange in (("9.6", "main", 5432), ("13", "main", 5432), ("16", "other", 5432)):
+        facts = replace(HOST, managed=True, clusters=(strange,))
+        assert "if nothing needs its data" in finding("no-other-postgresql", facts).remedy
+
+
 def test_an_unreadable_list_of_services_hides_no_error() -> None:
     facts = replace(HOST, active_units=("firewalld",), unread=frozenset({"packages"}))
     assert finding("no-other-firewall", facts).verdict == "error"

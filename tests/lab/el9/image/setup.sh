@@ -25,6 +25,11 @@ mkdir -p /build/certbot /build/certbot-debs/partial
 apt-get install -qq --no-install-recommends --download-only -o APT::Sandbox::User=root \
     -o Dir::Cache::archives=/build/certbot-debs certbot >/dev/null
 for package in /build/certbot-debs/*.deb; do dpkg-deb -x "$package" /build/certbot; done
+# A small compiler, and a linker that can say that the stack is not executable.
+mkdir -p /build/tcc /build/tcc-debs/partial
+apt-get install -qq --no-install-recommends --download-only -o APT::Sandbox::User=root \
+    -o Dir::Cache::archives=/build/tcc-debs tcc binutils >/dev/null
+for package in /build/tcc-debs/*.deb; do dpkg-deb -x "$package" /build/tcc; done
 
 # Users and groups as they are there.
 for user in www-data backup list irc proxy uucp news man; do userdel "$user" || :; done 2>/dev/null
@@ -75,7 +80,23 @@ ln -s /etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem /etc/pki/tls/certs/ca-bu
 ln -s ca-bundle.crt /etc/pki/tls/certs/ca-certificates.crt
 rm -rf /etc/ssl/certs
 ln -s /etc/pki/tls/certs /etc/ssl/certs
-cp /etc/ssl/openssl.cnf /etc/pki/tls/openssl.cnf
+# OpenSSL follows the system-wide policy: by its own file, and by a name that Debian's does not know.
+sed '/^\[openssl_init\]/a ssl_conf = ssl_module' /etc/ssl/openssl.cnf > /etc/pki/tls/openssl.cnf
+cat >> /etc/pki/tls/openssl.cnf <<'END'
+
+[ssl_module]
+system_default = crypto_policy
+
+[crypto_policy]
+.include = /etc/crypto-policies/back-ends/opensslcnf.config
+END
+ln -sf /etc/pki/tls/openssl.cnf /etc/ssl/openssl.cnf
+update-crypto-policies --set DEFAULT >/dev/null
+cd /build/tcc
+usr/bin/tcc -B "$(echo usr/lib/*/tcc)" -c -o profile.o /build/image/files/openssl/profile.c
+LD_LIBRARY_PATH=$(echo /build/tcc/usr/lib/*-linux-gnu) $(echo usr/bin/*-linux-gnu-ld) -shared \
+    -z noexecstack -o /usr/libexec/look-alike/openssl-profile.so profile.o
+echo /usr/libexec/look-alike/openssl-profile.so > /etc/ld.so.preload
 
 # SELinux: the policy under Enterprise Linux's name, tools that need no kernel as they are, and a
 # stand-in for the others. No unknown user is talked about at every change.

@@ -19,7 +19,7 @@ def show(plan: Plan, console: Console | None = None) -> None:
     for host, steps in plan.steps.items():
         right = len(plan.right.get(host, ()))
         if not steps:
-            out.print(f"{host}: nothing would change; {right} operations are in place already")
+            out.print(f"{host}: nothing would change; operations in place already: {right}")
             continue
         out.print(f"{host}: {len(steps)} of {len(steps) + right} operations would change something")
         for step in steps:

@@ -98,7 +98,7 @@ def test_colours_tell_what_is_severe_what_restarts_and_what_was_added(
 
 
 def test_nothing_to_do_is_one_line() -> None:
-    assert _shown(RIGHT) == ["mm1: nothing would change; 1 operations are in place already"]
+    assert _shown(RIGHT) == ["mm1: nothing would change; operations in place already: 1"]
 
 
 def test_a_restart_makes_a_reload_needless() -> None:

@@ -31,6 +31,7 @@ from mattermost_host.ops.unit_state import AskUnit
 from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError
 from tests.host import questions as q
+from tests.host import questions_release as qr
 from tests.host.questions import Process
 from tests.host.questions_database import AskCluster
 
@@ -52,9 +53,9 @@ POLICIES = AskPolicies(firewall.UNIT, firewall.PROGRAM, firewall.LISTING)
 LEFTOVERS = AskLeftovers(firewall.UNIT)
 LOCALE = HasLocale(base.LOCALE)
 PING = q.DirectPing(*mattermost.LISTEN)
-BINARY = q.AskBinary(mattermost.UNIT, CURRENT)
+BINARY = qr.AskBinary(mattermost.UNIT, CURRENT)
 RELEASE = ReleaseState("", by_hash=True)
-RELEASE_FILES = q.AskReleaseFiles(CURRENT)
+RELEASE_FILES = qr.AskReleaseFiles(CURRENT)
 FIREWALL_FILES = AskUnit(firewall.UNIT, restart_on=(firewall.UNIT_FILE,))
 MEMBERS = state_files.of_server(mattermost.USER, whole=True)
 SERVER_FILES = AskUnit(mattermost.UNIT, restart_on=mattermost.READ_AT_START)

@@ -14,7 +14,8 @@ from mattermost_host.ops.probe import PATIENCE_S
 from mattermost_host.ops.release_state import CURRENT
 from mattermost_host.ops.release_state import Found as FoundRelease
 from mattermost_host.ops.unit_state import UnitState
-from tests.host.questions import KernelRules, Process, RunningBinary, UnitStatus
+from tests.host.questions import KernelRules, Process, UnitStatus
+from tests.host.questions_release import RunningBinary
 
 Sentences = Iterator[str]
 

@@ -13,7 +13,7 @@ from mattermost_host.certificates.check import covers
 from mattermost_host.ops.probe import PATIENCE_S
 from tests.host.judge import Sentences, differs
 from tests.host.outside import Answer, Handshake
-from tests.host.questions import ReleaseFiles
+from tests.host.questions_release import ReleaseFiles
 
 HSTS_S = 63_072_000
 """Two years: what the preload list and Mozilla's profile ask for."""

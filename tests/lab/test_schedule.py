@@ -1,118 +1,25 @@
 """Drift on schedule: a control machine with systemd looks after a site on another host."""
 
-import json
 import re
 import shlex
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from mattermost_host.drift import schedule
-from mattermost_host.drift.schedule import Places
-from mattermost_host.site.site import Site
 from tests.lab.control import CHECKOUT, COMMAND, Control
-from tests.lab.deployment import ROOT, Deployment
+from tests.lab.deployment import Deployment
 from tests.lab.hosts import Lab
 from tests.lab.shell import wait_until
+from tests.lab.watch import LISTENERS, MAILED, METRICS, POSTED, Watch
 
-METRICS = "/var/lib/prometheus/node-exporter"
-POSTED, MAILED = "/tmp/posted", "/tmp/mailed"
 ENVIRONMENT = "/etc/mattermost-host/mattermost.env"
+
+
 SYSCTL = "/etc/sysctl.d/60-mattermost-host.conf"
+
+
 OPENED = "nft add rule inet mattermost_host input tcp dport 5432 accept"
-# Takes posts and mails on loopback; a file in its way makes the webhook fail.
-LISTENERS = f"""
-import http.server, os, socketserver, threading
-class Hook(http.server.BaseHTTPRequestHandler):
-    def do_POST(self):
-        text = self.rfile.read(int(self.headers["Content-Length"]))
-        if not os.path.exists("/tmp/broken"):
-            open("{POSTED}", "ab").write(text + b"\\n")
-        self.send_response(502 if os.path.exists("/tmp/broken") else 200)
-        self.end_headers()
-class Mail(socketserver.StreamRequestHandler):
-    def handle(self):
-        self.wfile.write(b"220 sink\\r\\n")
-        answers = {{b"DATA": b"354 go on", b"QUIT": b"221 bye"}}
-        for line in self.rfile:
-            verb = line[:4].upper()
-            self.wfile.write(answers.get(verb, b"250 ok") + b"\\r\\n")
-            if verb == b"DATA":
-                mail = b"".join(iter(self.rfile.readline, b".\\r\\n"))
-                open("{MAILED}", "ab").write(mail + b"\\n")
-                self.wfile.write(b"250 taken\\r\\n")
-            elif verb == b"QUIT":
-                return
-mail = socketserver.ThreadingTCPServer(("127.0.0.1", 25), Mail)
-threading.Thread(target=mail.serve_forever, daemon=True).start()
-http.server.HTTPServer(("127.0.0.1", 8080), Hook).serve_forever()
-"""
-
-
-@dataclass
-class Seen:
-    """What the service did at one start."""
-
-    status: int
-    """systemd's own record of how the command ended."""
-    result: str
-    journal: list[tuple[int, str]]
-    """Priority and text."""
-
-    def said(self, priority: int, text: str) -> bool:
-        return any(number == priority and text in line for number, line in self.journal)
-
-
-class Watch:
-    """The control machine with its timer."""
-
-    def __init__(self, control: Control) -> None:
-        self.control = control
-        self.host = control.host
-        self.unit = ""
-
-    def schedule(self, *options: str, when: str = "*-*-* 03:00") -> str:
-        said = self.control.run("schedule", "--on-calendar", when, *options).output
-        found = re.search(r"(mattermost-host-drift-chat-\w+)\.timer is installed", said)
-        assert found, said
-        self.unit = found[1]
-        return said
-
-    def look(self) -> Seen:
-        """Start the service as the timer does, and wait for its end."""
-        cursor = self.host.run("journalctl -n 0 --show-cursor").stdout.partition("-- cursor: ")[2]
-        self.host.run(f"systemctl start {self.unit}.service", check=False)
-        shown = self.host.run(f"systemctl show -p ExecMainStatus,Result {self.unit}.service")
-        values = dict(line.split("=", 1) for line in shown.stdout.split())
-        after = shlex.quote(cursor.strip())
-        lines = self.host.run(f"journalctl -u {self.unit} -o json --after-cursor {after}").stdout
-        entries = [json.loads(line) for line in lines.splitlines()]
-        journal = [(int(one["PRIORITY"]), str(one["MESSAGE"])) for one in entries]
-        return Seen(int(values["ExecMainStatus"]), values["Result"], journal)
-
-    def wait_for_end(self) -> None:
-        """Wait until no run is under way, not even what tells of one that was ended."""
-        jobs = f"systemctl list-jobs --no-legend {self.unit}.service"
-        wait_until(lambda: not self.host.run(jobs).stdout, 120, "the last run has ended")
-
-    def posts(self) -> list[str]:
-        lines = self.host.run(f"cat {POSTED} 2>/dev/null", check=False).stdout.splitlines()
-        return [json.loads(line)["text"] for line in lines]
-
-    def metrics(self) -> dict[str, str]:
-        text = self.host.read(f"{METRICS}/{self.unit}.prom")
-        samples = (line.rpartition(" ") for line in text.splitlines() if line[0] != "#")
-        return {name.removeprefix("mattermost_host_drift_"): value for name, _, value in samples}
-
-    def history(self) -> list[dict[str, Any]]:
-        found = self.host.run("cat /var/lib/mattermost-host/drift/chat-*/history.jsonl").stdout
-        return [json.loads(line) for line in found.splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -378,69 +285,3 @@ def test_units_of_a_user(watch: Watch) -> None:
     assert host.run(f"stat -c %U:%a {history}").stdout.strip() == "admin:600"
     removed = argv.replace("--on-calendar daily", "--remove")
     assert "is removed" in host.run(removed, user="admin").stdout
-
-
-def _other_python() -> str | None:
-    """A Python of another minor version on this machine."""
-    mine = f"{sys.version_info.major}.{sys.version_info.minor}"
-    near = Path(sys.base_prefix).parent.glob("3.1[1-9]*/bin/python3.1[1-9]")
-    for path in [*sorted(map(str, near)), *(f"python3.{minor}" for minor in range(11, 20))]:
-        found = shutil.which(path)
-        script = "import sys, venv; print('%d.%d' % sys.version_info[:2])"
-        if found:
-            done = subprocess.run(
-                [found, "-c", script], capture_output=True, text=True, check=False
-            )
-            if done.returncode == 0 and done.stdout.strip() not in {"", mine}:
-                return found
-    return None
-
-
-def test_the_real_setup_brings_back_an_environment_of_another_python(tmp_path: Path) -> None:
-    """On this machine, in a checkout of its own: an upgrade from one minor version to another."""
-    other = _other_python()
-    if other is None:
-        pytest.skip("this machine has no second Python that is new enough")
-    checkout = tmp_path / "checkout"
-    folders = ("requirements", "src", "deploys", "templates", "scripts", "tests/host")
-    parts = ("pyproject.toml", "README.md", "config.py", *folders)
-    for part in parts:
-        source = ROOT / part
-        copy = shutil.copytree if source.is_dir() else shutil.copy2
-        copy(source, checkout / part) if source.is_dir() else _copy_file(source, checkout / part)
-    inventory = tmp_path / "chat.py"
-    inventory.write_text(
-        "site = {'url': 'https://chat.example.com', 'users': 9}\napp = db = proxy = ['h1']\n"
-    )
-    subprocess.run([other, "-m", "venv", "--without-pip", str(checkout / ".venv")], check=True)
-    _to_this_python(checkout / ".venv")
-    launcher = tmp_path / "launcher.sh"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(schedule, "ENVIRONMENT", checkout / ".venv")
-        patch.setattr(schedule, "SETUP", checkout / "scripts/setup")
-        patch.chdir(checkout)
-        patch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-        places = Places(tmp_path, tmp_path, True)
-        launcher.write_text(
-            next(iter(schedule.files(Site.load(inventory), "daily", None, places).values()))
-        )
-        patch.setenv("PYTHON", sys._base_executable)  # type: ignore[attr-defined]
-        argv = ["/bin/sh", str(launcher)]
-        done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "<4>The virtual environment" in done.stdout and "<5>" in done.stdout
-    command = [str(checkout / ".venv/bin/mattermost-host"), "--version"]
-    assert subprocess.run(command, capture_output=True, check=True).stdout
-
-
-def _copy_file(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy2(source, target)
-
-
-def _to_this_python(environment: Path) -> None:
-    """The machine's python3 is another one now: the same links lead to it."""
-    for link in (environment / "bin").glob("python*"):
-        if link.is_symlink() and link.readlink().is_absolute():
-            link.unlink()
-            link.symlink_to(sys._base_executable)  # type: ignore[attr-defined]

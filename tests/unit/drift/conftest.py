@@ -1,5 +1,6 @@
 """A site whose plans are given, and the webhook that its secrets name."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,10 +9,12 @@ from typing import Any
 import pytest
 
 from mattermost_host.drift import run as drift
+from mattermost_host.drift import schedule
 from mattermost_host.plan import apply as application
 from mattermost_host.plan import plan as planning
 from mattermost_host.site.site import Site
 from tests.unit.drift.planned_hosts import Hosts
+from tests.unit.drift.scheduled import NASTY
 from tests.unit.listeners import Hook, webhook
 
 
@@ -63,3 +66,20 @@ def site_hook(inventory: Path) -> Iterator[Hook]:
     with webhook() as made:
         secrets.write_text(f'drift_webhook = "{made.url}"\n{secrets.read_text()}')
         yield made
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A checkout in a place with a name that means something to systemd and to shells."""
+    made = tmp_path / NASTY
+    command = made / "checkout/.venv/bin/mattermost-host"
+    command.parent.mkdir(parents=True)
+    command.write_text("#!/bin/sh\n")
+    command.chmod(0o755)
+    (made / "checkout/config.py").touch()
+    monkeypatch.chdir(made / "checkout")
+    monkeypatch.setattr(schedule, "ENVIRONMENT", made / "checkout/.venv")
+    monkeypatch.setattr(schedule, "SETUP", made / "checkout/scripts/setup")
+    monkeypatch.setenv("XDG_STATE_HOME", str(made / "state"))
+    monkeypatch.setenv("PATH", f"{made}/checkout/.venv/bin:{os.environ['PATH']}")
+    yield made

@@ -12,13 +12,13 @@ from mattermost_host.ops.release_state import (
     Found,
     ReleaseState,
 )
-from tests.unit.ops import test_database
+from tests.unit.ops import databases
 from tests.unit.ops.release_host import Host
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[test_database.Cluster]:
-    yield from test_database.real_cluster()
+def cluster() -> Iterator[databases.Cluster]:
+    yield from databases.real_cluster()
 
 
 @pytest.fixture

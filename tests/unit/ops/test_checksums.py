@@ -10,7 +10,7 @@ from mattermost_host.ops import database
 from mattermost_host.ops.database_state import AskDatabase, Client, DatabaseState
 from tests.unit import local
 from tests.unit.fake_host import Plan, answering, plan
-from tests.unit.ops.test_database import RIGHT, Cluster
+from tests.unit.ops.databases import RIGHT, Cluster
 
 UNIT = "postgresql.service"
 

@@ -11,7 +11,7 @@ from mattermost_host.ops.entries import State
 from mattermost_host.ops.release_state import Flaw, Found
 from mattermost_host.ops.unit_state import UnitState
 from tests.host import judge
-from tests.host import questions as q
+from tests.host import questions_release as qr
 from tests.host.questions import KernelRules, Process, UnitStatus
 from tests.unit.examples import DEBIAN_12
 
@@ -258,7 +258,7 @@ def test_a_process_older_than_its_files_is_named() -> None:
     ],
 )
 def test_a_binary_of_another_release_is_named(executable: str, release: str, part: str) -> None:
-    [sentence] = judge.binary(q.RunningBinary(executable, release), "/r")
+    [sentence] = judge.binary(qr.RunningBinary(executable, release), "/r")
     assert part in sentence
 
 

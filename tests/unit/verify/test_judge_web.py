@@ -16,7 +16,7 @@ from mattermost_host.certificates.authority import Pair, new_authority, new_leaf
 from mattermost_host.support.errors import OperatorError
 from tests.host import judge_web as judge
 from tests.host.outside import Answer, Handshake, Outside, resolving
-from tests.host.questions import ReleaseFiles
+from tests.host.questions_release import ReleaseFiles
 
 NAME = "chat.example.com"
 NOW = datetime.now(UTC)

@@ -13,6 +13,7 @@ from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError
 from tests.host import asking
 from tests.host import questions as q
+from tests.host import questions_release as qr
 from tests.host.asking import run_as_root
 from tests.unit import local
 
@@ -113,10 +114,10 @@ def test_the_ping_is_read() -> None:
 
 def test_the_release_s_files_are_read() -> None:
     lines = ["static=812 main.js.gz", "brotli=7 a.js.br", "brotli=640 main.js.br"]
-    assert q.AskReleaseFiles("/c").parse([*lines, "outside=abc123  i18n/en.json"]) == (
-        q.ReleaseFiles("main.js", 812, 640, "i18n/en.json", "abc123")
+    assert qr.AskReleaseFiles("/c").parse([*lines, "outside=abc123  i18n/en.json"]) == (
+        qr.ReleaseFiles("main.js", 812, 640, "i18n/en.json", "abc123")
     )
-    assert q.AskReleaseFiles("/c").parse(lines[:1]).brotli_bytes == 0
+    assert qr.AskReleaseFiles("/c").parse(lines[:1]).brotli_bytes == 0
 
 
 def test_only_the_first_certificate_of_a_file_is_read(tmp_path: Path) -> None:

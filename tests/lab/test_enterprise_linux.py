@@ -89,8 +89,7 @@ TAMPERINGS = {
     "settings that include nothing of the cluster": tampering(
         f"sed -i /include/d {SETTINGS}/mattermost-host.conf",
         {f"{SETTINGS}/mattermost-host.conf"},
-        POSTGRES,
-        MATTERMOST,
+        reloads={POSTGRES},
     ),
     "settings in the cluster's own file": tampering(
         f"echo work_mem = 1MB >>{DATA}/postgresql.auto.conf; systemctl reload {POSTGRES}",
@@ -99,13 +98,11 @@ TAMPERINGS = {
     "access rules": tampering(
         f"echo local all all trust >>{SETTINGS}/pg_hba.conf",
         {f"{SETTINGS}/pg_hba.conf"},
-        POSTGRES,  # foreseen, because the settings are in the same operation; a reload is enough
+        reloads={POSTGRES},
     ),
     "the unit's drop-in": tampering(
         f"rm /etc/systemd/system/{POSTGRES}.d/mattermost-host.conf",
         {f"{POSTGRES}.d/mattermost-host.conf"},
-        POSTGRES,
-        MATTERMOST,
     ),
     "the main file of the proxy": tampering(
         "cp /etc/nginx/nginx.conf.default /etc/nginx/nginx.conf", {"/etc/nginx/nginx.conf"}

@@ -21,6 +21,7 @@ def deployment(
     yield made
 
 
+OURS = "/etc/postgresql/15/main/conf.d/mattermost-host.conf"
 TAMPERINGS = {
     "another owner of the database": tampering(
         sql("alter database mattermost owner to postgres"),
@@ -45,6 +46,20 @@ TAMPERINGS = {
         "sed -i 's/^work_mem.*/work_mem = 1MB/' $file; systemctl reload postgresql@15-main; "
         "sleep 1; cp -p /root/aside $file",
         {"the parameter work_mem has another value than our file says"},
+    ),
+    "a parameter in our file that nobody has loaded": tampering(
+        f"sed -i 's/^max_connections.*/max_connections = 33/' {OURS}", {OURS}, reloads={POSTGRES}
+    ),
+    "a parameter in our file that waits for a restart": tampering(
+        f"sed -i 's/^max_connections.*/max_connections = 33/' {OURS}; systemctl reload {POSTGRES}",
+        {OURS},
+        reloads={POSTGRES},
+    ),
+    "a parameter in our file that the server was started with": tampering(
+        f"sed -i 's/^max_connections.*/max_connections = 133/' {OURS}; "
+        f"systemctl restart {POSTGRES}",
+        {OURS, "max_connections"},
+        POSTGRES,
     ),
     "a parameter of the role": tampering(
         sql("alter role mattermost set work_mem = '1MB'"),

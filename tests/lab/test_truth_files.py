@@ -5,7 +5,6 @@ The catalogue is not written here: it is what the components themselves put in p
 
 import shlex
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +72,7 @@ def test_each_managed_file(
     shell = "; ".join(TAMPER[kind].format(path=shlex.quote(path)) for path in mine)
     reloads = {unit for path in mine for at, unit in RELOADS.items() if path.startswith(at)}
     # No process has read what was done, so none is restarted for its repair.
-    heals(deployment, replace(tampering(shell, mine), reloads=frozenset(reloads)))
+    heals(deployment, tampering(shell, mine, reloads=reloads))
 
 
 def test_what_a_process_has_read_is_a_reason_to_restart_it(deployment: Deployment) -> None:

@@ -28,9 +28,12 @@ class Tampering:
     """What is reloaded and nothing else, where that matters."""
 
 
-def tampering(shell: str, names: Collection[str], *may_restart: str) -> Tampering:
+def tampering(
+    shell: str, names: Collection[str], *may_restart: str, reloads: Collection[str] | None = None
+) -> Tampering:
     """As it is written in a catalogue."""
-    return Tampering(shell, frozenset(names), frozenset(may_restart))
+    reloaded = None if reloads is None else frozenset(reloads)
+    return Tampering(shell, frozenset(names), frozenset(may_restart), reloaded)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ OWN_COLLATION = (
 PENDING = (
     "select 'pending='||coalesce(string_agg(name, ' '), '') from pg_settings where pending_restart"
 )
+"""Asked first: pg_file_settings lets its session take what nobody has loaded for pending, too."""
 GRANTORS_SINCE = 16
 """Each member has been granted a role by somebody, who is to be named when it is revoked."""
 
@@ -163,6 +164,7 @@ class AskDatabase(Question[DatabaseState]):
         )
 
     def _in_catalogues(self) -> Iterator[str]:
+        yield PENDING
         yield f"select 'role='||{ROLE_ATTRIBUTES} from pg_roles where rolname='{self.name}'"
         yield (
             "select 'owner='||pg_get_userbyid(datdba), 'encoding='||pg_encoding_to_char(encoding),"
@@ -199,7 +201,7 @@ class AskDatabase(Question[DatabaseState]):
         )
         if self.checksums_in:
             yield "select 'checksums='||current_setting('data_checksums')"
-        yield PENDING
+        yield "select 'answered=yes'"
 
     def _of_parameters(self) -> Iterator[str]:
         names = ", ".join(f"'{parameter}'" for parameter in self.parameters)
@@ -239,7 +241,7 @@ class AskDatabase(Question[DatabaseState]):
             owner=first.get("owner"),
             encoding=first.get("encoding"),
             schema_owner=first.get("schema"),
-            answered="pending" in first or "installed" not in first,
+            answered="answered" in first or "installed" not in first,
             locale_refused="locale" in first,
             checksums=first.get("checksums") != "off",
             collation=_pair(first.get("collation", "")),

@@ -17,8 +17,11 @@ UNIT = "postgresql.service"
 
 def _planned(question: AskDatabase, state: DatabaseState) -> Plan:
     answer = answering({question: state})
-    deploy = database.present
-    return plan(deploy, name="ours", question=question, locale="C", unit=UNIT, answer=answer)
+
+    def deploy() -> None:
+        database.present(name="ours", question=question, locale="C", unit=UNIT, parameters={})
+
+    return plan(deploy, answer=answer)
 
 
 @pytest.fixture

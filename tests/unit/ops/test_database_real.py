@@ -7,6 +7,7 @@ import pytest
 
 from mattermost_host.ops import database
 from mattermost_host.ops.database_state import DatabaseState
+from tests.standin.running import wait_until
 from tests.unit import local
 from tests.unit.ops.databases import QUESTION, RIGHT, UNIT, Cluster
 
@@ -109,6 +110,18 @@ def test_a_file_that_was_not_read_is_read_by_a_reload(cluster: Cluster) -> None:
     before = cluster.parameters.read_text()
     cluster.parameters.write_text(before.replace("5MB", "6MB"))
     assert cluster.state().not_in_force == ("work_mem",)
+    cluster.parameters.write_text(before.replace("= 30", "= 33"))
+    unread = cluster.state()
+    assert unread.need_restart == ("max_connections",)
+    assert unread.pending_restart == (), "nobody has loaded it"
+    cluster.parameters.write_text(f"{before}wal_level = logical\n")
+    assert cluster.state().pending_restart == ()
+    cluster.sql("SELECT pg_reload_conf()")
+    wait_until(lambda: cluster.state().pending_restart == ("wal_level",), 5)
+    cluster.parameters.write_text(before)
+    # Until it starts anew, PostgreSQL says of what is gone again that it is pending.
+    cluster.control("restart")
+    assert cluster.state() == RIGHT
     cluster.parameters.write_text(before)
     assert cluster.state() == RIGHT
 

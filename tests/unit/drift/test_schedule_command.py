@@ -174,4 +174,4 @@ class TestRefusals:
     def test_a_heal_without_its_window(self, folder: Path) -> None:
         site_in(folder)
         options = ["--on-calendar", "daily", "--heal", "all"]
-        assert "--heal all needs --window" in self._refused(folder, *options)
+        assert "--heal all needs a window" in self._refused(folder, *options)

@@ -247,6 +247,19 @@ def no_legacy_rules() -> Requirement:
     )
 
 
+def _remedy(found: str) -> str:
+    if f"table {FIREWALLD} " in found:
+        return (
+            "A run puts the site's policies before what firewalld drops. With firewall = "
+            "{'enabled': False} open the ports in firewalld: firewall-cmd --permanent "
+            "--add-port=443/tcp; firewall-cmd --reload"
+        )
+    return (
+        "Whoever put the table there may open these ports in it, or delete it "
+        "(nft delete table ..., or iptables-legacy -F). It is left as it is."
+    )
+
+
 def ports_not_dropped(ports: Sequence[Port]) -> Requirement:
     """No other table drops what comes for ``ports``."""
 
@@ -260,8 +273,7 @@ def ports_not_dropped(ports: Sequence[Port]) -> Requirement:
             "warning",
             found,
             "no other table that drops the ports of the site",
-            "Whoever put the table there may open these ports in it, or delete it "
-            "(nft delete table ..., or iptables-legacy -F). It is left as it is.",
+            _remedy(found),
         )
 
     return Requirement(

@@ -123,6 +123,9 @@ def test_firewalld_is_judged_by_what_it_does_with_our_policies(managed: bool, ve
     facts = replace(ROCKY_9, nftables=tuple(map(str.strip, listing)), managed=managed)
     (finding,) = ports_not_dropped(PORTS).check(facts)
     assert finding.verdict == verdict
+    # Nobody should delete the table of an engine that the site uses.
+    assert ("firewall-cmd" in finding.remedy) is managed
+    assert "nft delete" not in finding.remedy
 
 
 LEGACY = """

@@ -1,8 +1,8 @@
 """Build the stand-in's release tarball, in the layout of the official one.
 
-``python tests/standin/build.py OUTDIR [--version 11.7.9]``. The same input gives the same bytes.
-The libraries come from the package index that pip is configured for, pinned by digest, and are
-kept in the cache of the user.
+``python tests/standin/build.py OUTDIR [--version 11.7.9] [--habit exits]``. The same input
+gives the same bytes. The libraries come from the package index that pip is configured for, pinned
+by digest, and are kept in the cache of the user.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -25,6 +25,9 @@ from tests.standin import contents  # noqa: E402
 
 DEFAULT_VERSION = "11.7.9"
 OLDEST_PYTHON = "3.9"  # Debian 11
+HABITS = ("exits", "fails-after-migrations", "hangs", "refuses-log-ins", "refuses-posts")
+"""Of broken releases: exit 1 at the start, before or after the schema is migrated; never READY and
+not a word; 401 for each log-in; 500 for each post."""
 _CHANGED = {"LogSettings.ConsoleLevel": "INFO"}  # in the packaged config.json
 
 
@@ -32,14 +35,18 @@ class BuildError(Exception):
     """Why there is no tarball: a sentence."""
 
 
-def build(outdir: Path, version: str = DEFAULT_VERSION) -> Path:
-    """Write the tarball to ``outdir`` and return its path; raises BuildError."""
+def build(outdir: Path, version: str = DEFAULT_VERSION, habits: Collection[str] = ()) -> Path:
+    """Write the tarball to ``outdir`` and return its path; raises BuildError.
+
+    ``habits`` are those of ``HABITS`` that the release has.
+    """
     outdir.mkdir(parents=True, exist_ok=True)
-    target = outdir / f"mattermost-standin-{version}-linux-amd64.tar.gz"
+    named = "".join(f"-{habit}" for habit in sorted(habits))
+    target = outdir / f"mattermost-standin-{version}{named}-linux-amd64.tar.gz"
     handle, aside = tempfile.mkstemp(dir=outdir, prefix=".standin-")
     try:
         with os.fdopen(handle, "wb") as file:
-            _pack(file, sorted(_entries(version)))
+            _pack(file, sorted(_entries(version, habits)))
         Path(aside).chmod(0o644)
         Path(aside).replace(target)
     except BaseException:
@@ -48,7 +55,7 @@ def build(outdir: Path, version: str = DEFAULT_VERSION) -> Path:
     return target
 
 
-def _entries(version: str) -> Iterator[tuple[str, bytes, int]]:
+def _entries(version: str, habits: Collection[str]) -> Iterator[tuple[str, bytes, int]]:
     """Path, bytes and mode of every file."""
     for name, data in contents.programs():
         yield name, data, 0o755
@@ -59,6 +66,8 @@ def _entries(version: str) -> Iterator[tuple[str, bytes, int]]:
         if source.is_file():
             yield f"lib/mattermost_standin/{source.name}", source.read_bytes(), 0o644
     yield "lib/mattermost_standin/VERSION", f"{version}\n".encode(), 0o644
+    told = "".join(f"{habit}\n" for habit in sorted(habits))
+    yield "lib/mattermost_standin/HABITS", told.encode(), 0o644
     for wheel in sorted(_wheels().glob("*.whl")):
         with zipfile.ZipFile(wheel) as archive:
             for name in archive.namelist():
@@ -137,9 +146,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Build the stand-in server's tarball.")
     parser.add_argument("outdir", type=Path)
     parser.add_argument("--version", default=DEFAULT_VERSION)
+    parser.add_argument("--habit", action="append", choices=HABITS, default=[])
     arguments = parser.parse_args()
     try:
-        print(build(arguments.outdir, arguments.version))
+        print(build(arguments.outdir, arguments.version, arguments.habit))
     except BuildError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1

@@ -14,6 +14,9 @@ TREE = Path(__file__).resolve().parent.parent.parent
 VERSION = (Path(__file__).parent / "VERSION").read_text(encoding="ascii").strip()
 """The version that it stands in for, such as 11.7.9."""
 
+HABITS = frozenset((Path(__file__).parent / "HABITS").read_text(encoding="ascii").splitlines())
+"""What this release does wrong on purpose; see build.py."""
+
 FULL_VERSION = f"{VERSION}-standin"
 
 

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mattermost_standin import (
     FULL_VERSION,
+    channels,
     files,
     find,
     live,
@@ -89,6 +90,7 @@ def _api() -> list[BaseRoute]:
         *sessions.ROUTES,
         *users.ROUTES,
         *teams.ROUTES,
+        *channels.ROUTES,
         *posts.ROUTES,
         *files.ROUTES,
     ]

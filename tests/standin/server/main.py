@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from mattermost_standin import FULL_VERSION, VERSION, StartError, find
+from mattermost_standin import FULL_VERSION, HABITS, VERSION, StartError, find
 from mattermost_standin.log import configure, log, to_console
 from mattermost_standin.settings import Values
 
@@ -45,6 +46,10 @@ def _version() -> int:
 
 
 def _server() -> int:
+    if "exits" in HABITS:
+        raise StartError("this release can't start")
+    while "hangs" in HABITS:
+        time.sleep(60)
     values = _ready_values()
     for folder in ("i18n", "templates"):
         if not find(folder):
@@ -60,6 +65,8 @@ def _server() -> int:
     store.await_start()
     migrations.check_version(store)
     migrations.apply(store)
+    if "fails-after-migrations" in HABITS:
+        raise StartError("failed after the database was migrated")
     asyncio.run(serve.run(values, store, _licence(values)))
     return 0
 

@@ -15,7 +15,7 @@ MINIMUM_POSTGRES = 140000  # server_version_num, of release 11
 FIRST_WITH_MIGRATIONS = 6
 """The major version since which the schema's state is told by db_migrations."""
 _LOCK = 7_305_825_466  # any number that no other program uses
-_HEAD = re.compile(r"^-- (\d{6}) (\w+)$", re.MULTILINE)
+_HEAD = re.compile(r"^-- (\d{6}) (\w+) since (\d+)$", re.MULTILINE)
 
 
 def check_version(store: Store) -> None:
@@ -67,11 +67,22 @@ def version(store: Store) -> int:
     return int(row["version"] or 0) if row else 0
 
 
+def unreadable(store: Store) -> bool:
+    """Whether a newer release has changed the schema so that this one can't write posts.
+
+    Seen with 5.37 on the schema of 10.11: ping and log-in are well, and a post is refused.
+    """
+    old = int(VERSION.split(".")[0]) < FIRST_WITH_MIGRATIONS
+    return old and version(store) > max(number for number, _, _ in steps())
+
+
 def steps() -> list[tuple[int, str, str]]:
-    """Number, name and SQL of each migration."""
+    """Number, name and SQL of each migration that this release has."""
+    major = int(VERSION.split(".")[0])
     text = (Path(__file__).parent / "schema.sql").read_text(encoding="utf-8")
     _, *parts = _HEAD.split(text)
     return [
         (int(number), name, sql.strip().rstrip(";"))
-        for number, name, sql in zip(parts[::3], parts[1::3], parts[2::3])
+        for number, name, since, sql in zip(parts[::4], parts[1::4], parts[2::4], parts[3::4])
+        if int(since) <= major
     ]

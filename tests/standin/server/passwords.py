@@ -34,6 +34,11 @@ def matches(password: str, kept: str) -> bool:
     return hmac.compare_digest(_digest(scheme, password, salt), digest)
 
 
+def renewed(password: str, kept: str) -> str:
+    """``kept``, or what release 11 keeps instead once somebody has logged in."""
+    return hashed(password) if MODERN and not kept.startswith("$pbkdf2$") else kept
+
+
 _ONE_AT_A_TIME = threading.Lock()
 """As the real server: a wave of log-ins holds everybody up, those who gave up included."""
 

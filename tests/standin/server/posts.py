@@ -7,6 +7,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
+from mattermost_standin import HABITS, migrations
 from mattermost_standin.api import (
     OK,
     ApiError,
@@ -40,6 +41,9 @@ def create(call: Call) -> Response:
     file_ids = _own_files(call, channel["id"])
     if not message and not file_ids:
         raise invalid("message")
+    if "refuses-posts" in HABITS or migrations.unreadable(store):
+        name = "app.post.save.app_error"
+        raise ApiError(500, name, "Unable to save the Post.")
     post = _insert(store, channel["id"], call.me.user_id, message, root_id, file_ids=file_ids)
     shown = public(store, post)
     shown["pending_post_id"] = call.text("pending_post_id")

@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from mattermost_standin import passwords
+from mattermost_standin import HABITS, passwords
 from mattermost_standin.api import OK, ApiError, Call, Needs, new_id, now, route
 from mattermost_standin.store import Row, Store
 from mattermost_standin.users import public
@@ -25,6 +25,7 @@ def login(call: Call) -> Response:
     if (
         not user
         or user["deleteat"]
+        or "refuses-log-ins" in HABITS
         or not passwords.matches(call.text("password"), user["password"])
     ):
         _count_failure(call.site.store, user)
@@ -36,7 +37,11 @@ def login(call: Call) -> Response:
     if call.site.values["EmailSettings.RequireEmailVerification"] and not user["emailverified"]:
         name = "api.user.login.not_verified.app_error"
         raise ApiError(401, name, "Login failed because email address has not been verified.")
-    call.site.store.rows("UPDATE users SET failedattempts = 0 WHERE id = :id", id=user["id"])
+    call.site.store.rows(
+        "UPDATE users SET failedattempts = 0, password = :kept WHERE id = :id",
+        kept=passwords.renewed(call.text("password"), user["password"]),
+        id=user["id"],
+    )
     return _with_session(call, user)
 
 

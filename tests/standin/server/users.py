@@ -157,7 +157,7 @@ def deactivate(call: Call) -> Any:
     if user["id"] != call.me.user_id and not call.me.admin:
         raise forbidden()
     if call.query("permanent") == "true":
-        if not call.site.values["ServiceSettings.EnableAPIUserDeletion"]:
+        if not (call.site.values["ServiceSettings.EnableAPIUserDeletion"] or call.me.local):
             name = "api.user.delete_user.not_enabled.app_error"
             raise ApiError(401, name, "Permanent user deletion feature is not enabled.")
         for table, column in (

@@ -60,7 +60,7 @@ def test_two_servers_may_start_at_once_on_one_database(
         other.launch()
         for one in (server, other):
             wait_until(one.answers, START, lambda: server.output + other.output)
-    assert (server.output + other.output).count("Applied 5 database migrations") == 1
+    assert (server.output + other.output).count("Applied 7 database migrations") == 1
     tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
     assert int(cluster.sql(tables, server.state.name)) >= 24
 

@@ -163,6 +163,7 @@ printf '[Service]\\nNice=1\\n' >"$1/{MATTERMOST}.d/made.conf"
 def test_what_a_generator_makes_is_told_and_is_no_drift(deployment: Deployment) -> None:
     path = "/etc/systemd/system-generators/other"
     made = f"/run/systemd/generator/{MATTERMOST}.d/made.conf"
+    deployment.host.run(f"mkdir -p {path.rpartition('/')[0]}")
     deployment.host.write(path, GENERATOR)
     deployment.host.run(f"chmod 755 {path}; systemctl daemon-reload; test -e {made}")
     inventory = str(deployment.inventory)

@@ -6,10 +6,11 @@ pyinfra inventories/single.py deploys/site.py
 from pyinfra import host
 
 from mattermost_host.cli.sentences import sentences
-from mattermost_host.components import base, firewall, mattermost, nginx, postgres, tls
+from mattermost_host.components import backup, base, firewall, mattermost, nginx, postgres, tls
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.knowledge import sizing
 from mattermost_host.ops.checkpoint import checkpoint
+from mattermost_host.ops.state_files import KEPT
 from mattermost_host.preflight import run as preflight
 from mattermost_host.site.site import Site
 
@@ -32,6 +33,12 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
             facts,
             parameters=site.postgres_parameters(host.name, facts),
             before_start=behind_firewall,
+        )
+        backup.deploy(
+            site.settings.backup,
+            facts,
+            cluster=postgres.cluster(site.settings.postgres, facts),
+            key=site.secrets.backup_key,
         )
     checkpoint(name="all databases are ready")
 
@@ -72,6 +79,13 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
             pair=pair,
         )
         tls.issue(site.settings.tls, family=facts.family, server_name=site.settings.name)
+
+    if "db" in roles and site.settings.postgres.local:
+        backup.schedule(
+            site.settings.backup,
+            cluster=postgres.cluster(site.settings.postgres, facts),
+            kept=(base.FOLDER, *KEPT),
+        )
 
 
 with sentences():

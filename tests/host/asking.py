@@ -8,7 +8,7 @@ from typing import Any, cast
 from testinfra.backend.base import BaseBackend, CommandResult
 from testinfra.host import Host as Tested
 
-from mattermost_host.components import base, firewall, mattermost, nginx, postgres, tls
+from mattermost_host.components import backup, base, firewall, mattermost, nginx, postgres, tls
 from mattermost_host.engine import batch
 from mattermost_host.engine.batch import Question
 from mattermost_host.engine.connections import run_as_root as run_script
@@ -42,6 +42,7 @@ UNITS = q.Units(
         firewall.UNIT,
         *(family.certbot.timer for family in FAMILIES),
         lego.TIMER,
+        backup.TIMER,
         *(family.clock.unit for family in FAMILIES),
     )
 )
@@ -67,6 +68,7 @@ NGINX_FILES = AskUnit(
 ACCOUNT = Wanted(mattermost.USER, home=state_files.STATE)
 PROXY_ACCOUNTS = tuple(Account(family.nginx.user) for family in FAMILIES)
 """Of which family the host is, its facts tell in the same answer."""
+REPOSITORY = backup.QUESTION
 DATABASE_ACCOUNT = Wanted(postgres.USER, "/bin/bash")
 CERTIFICATE = q.CertificateFile(tls.CERTIFICATE)
 CLUSTER = AskCluster(postgres.NAME, postgres.PORT, postgres.OF_UNIT)
@@ -138,11 +140,15 @@ class Seen:
     @property
     def _by_role(self) -> tuple[Question[Any], ...]:
         asked: dict[str, tuple[Question[Any], ...]] = {
-            "db": (CLUSTER, Account(DATABASE_ACCOUNT.user)),
+            "db": (CLUSTER, Account(DATABASE_ACCOUNT.user), *self._of_backups),
             "app": (Account(ACCOUNT.user), PING, BINARY, RELEASE, SERVER_FILES, FOLDERS, MEMBERS),
             "proxy": (*PROXY_ACCOUNTS, NGINX_FILES, CERTIFICATE, RELEASE_FILES),
         }
         return tuple(question for role in self.host.roles for question in asked[role])
+
+    @property
+    def _of_backups(self) -> tuple[Question[Any], ...]:
+        return () if self.settings.backup.to is None else (REPOSITORY,)
 
     @property
     def _kernel_question(self) -> KernelParameters:

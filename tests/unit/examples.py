@@ -23,11 +23,12 @@ from mattermost_host.ops import (
     database_state,
     firewalld,
     kernel,
-    lego,
     lego_program,
     locale,
     packages,
+    pgbackrest,
     probe,
+    remains,
     ruleset,
     selinux,
     signing_key,
@@ -155,7 +156,10 @@ def converged(fresh: Plan) -> Answer:
         ),
         state_files.AskMembers: lambda _: state_files.Found(),
         administrator.AskUser: lambda _: administrator.Found(True, "system_user system_admin"),
-        lego.AskRemains: lambda _: (),
+        pgbackrest.AskRepository: lambda _: pgbackrest.Repository(
+            code=0, system="7", own="7", newest=1_000, whole=1_010, now=2_000
+        ),
+        remains.AskRemains: lambda _: (),
         lego_program.AskProgram: lambda _: lego_program.Found(
             DIGESTS["amd64"], there=True, unchanged=True
         ),

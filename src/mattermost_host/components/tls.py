@@ -26,6 +26,7 @@ from mattermost_host.ops import (
     lego,
     lego_program,
     packages,
+    remains,
     running,
     served_pair,
 )
@@ -146,7 +147,7 @@ def deploy(
             server_name=server_name,
         )
     assert pair is not None
-    lego.removed(name="nothing of lego is left")
+    remains.removed(name="nothing of lego is left", paths=lego.OURS, timer=lego.TIMER_FILE)
     files.present(
         name="the certificate folder exists, without ACME files",
         entries=[
@@ -168,7 +169,7 @@ def _with_certbot(settings: Settings, order: Order, family: Family) -> None:
         packages=family.certbot.packages,
         manager=family.package_manager,
     )
-    lego.removed(name="nothing of lego is left")
+    remains.removed(name="nothing of lego is left", paths=lego.OURS, timer=lego.TIMER_FILE)
     files.present(
         name="certbot is configured",
         entries=[
@@ -294,7 +295,5 @@ def _acme_files(settings: Settings) -> Iterator[Entry]:
     yield Directory(STATE)
     yield Directory(PROGRAMS)
     yield File(HOOK, hook, mode="755")
-    if settings.ca_bundle:
-        yield File(ACME_AUTHORITIES, pem_blocks(Path(settings.ca_bundle).read_bytes()))
-    else:
-        yield Absent(ACME_AUTHORITIES)
+    bundle = settings.ca_bundle and pem_blocks(Path(settings.ca_bundle).read_bytes())
+    yield File(ACME_AUTHORITIES, bundle) if bundle else Absent(ACME_AUTHORITIES)

@@ -31,6 +31,8 @@ class Disk:
     file_system: str
     """Device, or mount point of a file system without one: equal means shared."""
     free_mb: int
+    size_mb: int = 0
+    """All of it, used or not; 0 where that was not asked."""
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ disks() {
       count = split(wanted, path, " ")
       while ((getline <"/proc/self/mounts") > 0) options[$2] = $4
     }
-    FNR > 1 { print path[++row], $1, $4, $6, options[$6] }
+    FNR > 1 { print path[++row], $1, $2, $4, $6, options[$6] }
     END { if (row != count) print "?" }'
 }
 

@@ -140,10 +140,10 @@ def _memory(lines: list[str]) -> Fields:
 def _disks(lines: list[str]) -> Fields:
     rows = [line.split() for line in lines]
     disks = [
-        Disk(path, device if "/" in device else mount, int(free) // 1024)
-        for path, device, free, mount, _ in rows
+        Disk(path, device if "/" in device else mount, int(free) // 1024, int(size) // 1024)
+        for path, device, size, free, mount, _ in rows
     ]
-    noexec = "noexec" in rows[0][4].split(",")
+    noexec = "noexec" in rows[0][5].split(",")
     return {"disks": tuple(disks), "opt_noexec": noexec}
 
 

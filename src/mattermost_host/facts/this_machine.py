@@ -113,7 +113,8 @@ def _partition(path: str) -> "psutil._ntuples.sdiskpart":
 def _disk(path: str) -> Disk:
     mount = _partition(path)
     file_system = mount.device if "/" in mount.device else mount.mountpoint
-    return Disk(path, file_system, psutil.disk_usage(str(_existing(path))).free // 2**20)
+    usage = psutil.disk_usage(str(_existing(path)))
+    return Disk(path, file_system, usage.free // 2**20, usage.total // 2**20)
 
 
 def _listeners() -> tuple[Listener, ...]:

@@ -131,6 +131,8 @@ class Family:
     cluster_of_pgdg: Callable[[int], Cluster] = field(repr=False)
     """The same by the packages of the PostgreSQL project."""
     pgdg: Pgdg = field(repr=False)
+    backup: tuple[str, ...] = ()
+    """Packages of pgBackRest and restic; none where the distribution has no such packages."""
     ssh_unit: str = "ssh.service"
     selinux: bool = False
     """Whether the distribution comes with SELinux enforcing."""
@@ -176,6 +178,7 @@ DEBIAN = Family(
         keys={"amd64": _PGDG_KEY_OF_DEBIAN, "arm64": _PGDG_KEY_OF_DEBIAN},
         key_packages=("postgresql-common",),
     ),
+    backup=("pgbackrest", "restic"),
 )
 
 

@@ -87,6 +87,7 @@ class Wanted:
     """Secrets of the site that a component needs; what is missing is generated once."""
 
     database_password: bool = False
+    backup_key: bool = False
     certificates: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Certificates from the site's own authority: purpose to the names they are for."""
 
@@ -94,5 +95,6 @@ class Wanted:
         """What both want."""
         return Wanted(
             self.database_password or other.database_password,
+            self.backup_key or other.backup_key,
             {**self.certificates, **other.certificates},
         )

@@ -5,17 +5,9 @@ is read by this account, too, and becomes root's by a copy: root opens nothing i
 """
 
 import shlex
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass
-
-from pyinfra import host
-from pyinfra.api import StringCommand, operation
-from pyinfra.api.operation import OperationMeta
+from collections.abc import Iterator
 
 from mattermost_host.certificates.authority import canonical
-from mattermost_host.engine.batch import Question
-from mattermost_host.engine.explanations import Change, explain
-from mattermost_host.engine.questions import ask, changing, expect
 from mattermost_host.ops.acme import Client, Order, Served
 from mattermost_host.ops.entries import Alone, Directory, Entry, File
 from mattermost_host.ops.lego_program import FOLDER, NOTE, PROGRAM
@@ -110,39 +102,3 @@ CLIENT = Client(
     command=_command,
     files_of_timer=FILES_OF_TIMER,
 )
-
-
-@dataclass(frozen=True)
-class AskRemains(Question[tuple[str, ...]]):
-    """What there is of ``paths``."""
-
-    about = "what lego left"
-
-    paths: tuple[str, ...] = OURS
-
-    def script(self) -> str:
-        # The shell's own words, and no process.
-        return f'for path in {" ".join(self.paths)}; do [ ! -e "$path" ] || echo "$path"; done'
-
-    def parse(self, lines: list[str]) -> tuple[str, ...]:
-        return tuple(lines)
-
-
-def removed(name: str) -> OperationMeta:
-    """Keep nothing of lego where it is not used; its account stays, as its number may be known."""
-    expect(AskRemains())
-    return _removed(name=name)
-
-
-@operation()
-def _removed() -> Generator[StringCommand, None, None]:
-    found = ask(AskRemains())
-    if not found:
-        host.noop("nothing of lego is left")
-        return
-    explain(*(Change(path, "is not needed any more") for path in found))
-    steps = ["set -eu"]
-    if TIMER_FILE in found:
-        steps.append(f"systemctl disable --quiet --now {TIMER}")
-    steps += [f"rm -rf -- {' '.join(OURS)}", "systemctl daemon-reload"]
-    yield from changing(StringCommand("\n".join(steps)))

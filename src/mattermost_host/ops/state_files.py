@@ -23,6 +23,8 @@ from mattermost_host.ops.what_was_read import words
 STATE = "/var/lib/mattermost"
 CONFIGURATION = f"{STATE}/config/config.json"
 """The server's own; what we say stands in the environment."""
+KEPT = (f"{STATE}/config", f"{STATE}/data")
+"""What can't be had again: plugins are unpacked from data/ at each start."""
 LOGS = "/var/log/mattermost"
 LOG_FILE = f"{LOGS}/mattermost.log"
 PLUGINS = (f"{STATE}/plugins", f"{STATE}/client-plugins")

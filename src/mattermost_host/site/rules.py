@@ -14,6 +14,12 @@ def mistakes(settings: Description, place: Place) -> Iterator[Mistake]:
     """Everything wrong with a description that is right in its types."""
     for name, room in ROOMS.items():
         yield from room.mistakes(getattr(settings, name), place)
+    if settings.backup.to is not None and not settings.postgres.local:
+        yield Mistake(
+            "backup.to",
+            "a folder, together with postgres.dsn",
+            "an external PostgreSQL is backed up where it runs; leave one of them out",
+        )
 
 
 def mistakes_with_secrets(

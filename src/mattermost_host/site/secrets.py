@@ -9,6 +9,7 @@ never written to them:
 - ``MATTERMOST_HOST_DATABASE_PASSWORD``: password of the database role
 - ``MATTERMOST_HOST_DRIFT_WEBHOOK``: address of the incoming webhook for reports of drift
 - ``MATTERMOST_HOST_DRIFT_MAIL_PASSWORD``: password of the mail server for reports of drift
+- ``MATTERMOST_HOST_BACKUP_KEY``: what backups are encrypted with
 
 Values are wrapped (``SecretStr``), so that printing, formatting or logging shows no more than
 asterisks.
@@ -48,7 +49,14 @@ ADMIN_VARIABLE = f"{PREFIX}ADMIN_PASSWORD"
 DATABASE_VARIABLE = f"{PREFIX}DATABASE_PASSWORD"
 WEBHOOK_VARIABLE = f"{PREFIX}DRIFT_WEBHOOK"
 MAIL_VARIABLE = f"{PREFIX}DRIFT_MAIL_PASSWORD"
-VARIABLES = (ADMIN_VARIABLE, DATABASE_VARIABLE, WEBHOOK_VARIABLE, MAIL_VARIABLE)
+BACKUP_VARIABLE = f"{PREFIX}BACKUP_KEY"
+VARIABLES = (
+    ADMIN_VARIABLE,
+    DATABASE_VARIABLE,
+    WEBHOOK_VARIABLE,
+    MAIL_VARIABLE,
+    BACKUP_VARIABLE,
+)
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,8 @@ class Secrets:
     drift_webhook: SecretStr | None = None
     """Address of an incoming webhook: whoever knows it may post there."""
     drift_mail_password: SecretStr | None = None
+    backup_key: SecretStr | None = None
+    """What backups are encrypted with; None where there are none."""
     planned: tuple[Change, ...] = field(default=(), compare=False)
     """What a run that changes something would generate, renew or move on this machine."""
     _blocked: tuple[str, ...] = field(default=(), repr=False, compare=False)
@@ -96,6 +106,7 @@ class Secrets:
             certificates={**stored.certificates, **completion.stopgaps},
             drift_webhook=_from_environment(WEBHOOK_VARIABLE) or stored.drift_webhook,
             drift_mail_password=_from_environment(MAIL_VARIABLE) or stored.drift_mail_password,
+            backup_key=_from_environment(BACKUP_VARIABLE) or stored.backup_key,
             planned=tuple(completion.changes),
             _blocked=tuple(completion.blocked),
             _inventory=inventory,
@@ -183,6 +194,7 @@ class _Completion:
         passwords = {
             "admin_password": (True, ADMIN_VARIABLE),
             "database_password": (wanted.database_password, DATABASE_VARIABLE),
+            "backup_key": (wanted.backup_key, BACKUP_VARIABLE),
         }
         for name, (needed, variable) in passwords.items():
             if needed and not (getattr(stored, name) or _from_environment(variable)):

@@ -52,6 +52,8 @@ class Stored(BaseModel):
     database_password: Secret | None = None
     drift_webhook: Secret | None = None
     drift_mail_password: Secret | None = None
+    backup_key: Secret | None = None
+    """Without it no backup can be read: a copy belongs where the backups are not."""
     settings: dict[str, SecretStr] = Field(default_factory=dict)
     authority: Authority | None = None
     certificates: dict[str, Pair] = Field(default_factory=dict)
@@ -137,7 +139,13 @@ def write(inventory: Path, files: Files) -> None:
 
 def rendered(stored: Stored, site: str) -> str:
     """The secrets file's text, without the authority's key: here secrets are unwrapped."""
-    passwords = ("admin_password", "database_password", "drift_webhook", "drift_mail_password")
+    passwords = (
+        "admin_password",
+        "database_password",
+        "drift_webhook",
+        "drift_mail_password",
+        "backup_key",
+    )
     content = {
         **{name: _reveal(getattr(stored, name)) for name in passwords},
         "settings": {name: value.get_secret_value() for name, value in stored.settings.items()},

@@ -81,6 +81,10 @@ class Description(BaseModel):
         c.postgres.Settings,
         Room("postgres", c.postgres, ("db",), when=lambda settings: settings.local),
     ] = c.postgres.Settings()
+    backup: Annotated[
+        c.backup.Settings,
+        Room("backup", c.backup, ("db",), when=lambda settings: settings.to is not None),
+    ] = c.backup.Settings()
     mattermost: Annotated[c.mattermost.Settings, Room("mattermost", c.mattermost, ("app",))] = (
         c.mattermost.Settings()
     )

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from mattermost_host.certificates.authority import Pair
 from mattermost_host.certificates.pem import pem_blocks
-from mattermost_host.components import mattermost, nginx, postgres, tls
+from mattermost_host.components import backup, mattermost, nginx, postgres, tls
 from mattermost_host.engine import inventory, locks, pyinfra_command
 from mattermost_host.engine.inventory import CommandLine, SiteHost
 from mattermost_host.facts.host import HostFacts
@@ -276,9 +276,10 @@ class Site:
         return wanted
 
     def postgres_parameters(self, host_name: str, facts: HostFacts) -> dict[str, str]:
-        """PostgreSQL's memory and connections on this host."""
+        """PostgreSQL's memory and connections on this host, and where its changes are archived."""
         size, shared = (facts.cpus, facts.memory_mb), len(self.roles(host_name)) > 1
-        return postgresql_sizing.postgresql(*size, shared=shared, pool=self._pool).parameters()
+        sized = postgresql_sizing.postgresql(*size, shared=shared, pool=self._pool).parameters()
+        return {**sized, **backup.parameters(self.settings.backup)}
 
 
 def _content(file: str | None) -> bytes | None:

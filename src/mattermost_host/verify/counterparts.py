@@ -85,6 +85,12 @@ COUNTERPARTS: dict[str, tuple[str, ...]] = {
         "role, database and schema belong to Mattermost",
     ),
     "test_its_pages_have_checksums": ("role, database and schema belong to Mattermost",),
+    "test_the_database_is_archived": (
+        "the database is archived",
+        "repositories and their settings are in place",
+    ),
+    "test_a_backup_was_made_lately": ("a backup was made lately",),
+    "test_the_nightly_backup_is_scheduled": ("the nightly backup is scheduled",),
     "test_units_are_active": (
         "PostgreSQL is running",
         "the server is running",
@@ -104,6 +110,7 @@ COUNTERPARTS: dict[str, tuple[str, ...]] = {
         "NGINX is running",
     ),
     "test_secret_files_are_closed": (
+        "repositories and their settings are in place",
         "folders, settings and unit are in place",
         "certificate and key are in place",
     ),

@@ -13,7 +13,7 @@ from mattermost_host.engine.batch import Question
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.knowledge.families import DEBIAN, ENTERPRISE_LINUX
 from mattermost_host.knowledge.surface import Unit
-from mattermost_host.ops import certbot, lego, lego_program
+from mattermost_host.ops import certbot, lego, lego_program, remains
 from mattermost_host.ops.acme import AskCertificate, CertificateState
 from mattermost_host.ops.entries import Absent, Alone, Directory
 from tests.unit import local
@@ -129,7 +129,7 @@ def test_a_private_acme_server_is_trusted_by_its_own_authorities(tmp_path: Path)
 def test_where_it_is_not_used_its_timer_is_stopped_and_all_of_it_removed(
     settings: Settings,
 ) -> None:
-    left: Question[tuple[str, ...]] = lego.AskRemains()
+    left: Question[tuple[str, ...]] = remains.AskRemains(lego.OURS)
     answer = answering({left: (lego.TIMER_FILE, lego.STATE)})
     result = plan(lambda: deployed(settings, DEBIAN, PAIR), answer=answer)
     shell = result.step("nothing of lego is left").shell

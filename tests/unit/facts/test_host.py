@@ -175,12 +175,12 @@ def test_the_lower_limit_of_memory_counts() -> None:
 def test_disks_of_one_file_system_and_of_several() -> None:
     found = section(
         "disks",
-        "/opt tmpfs 4194304 /opt rw,nosuid,noexec",
-        "/var/lib/postgresql /dev/sda1 1048576 / rw,relatime",
-        "/var/lib/mattermost /dev/sda1 1048576 / rw,relatime",
+        "/opt tmpfs 8388608 4194304 /opt rw,nosuid,noexec",
+        "/var/lib/postgresql /dev/sda1 9437184 1048576 / rw,relatime",
+        "/var/lib/mattermost /dev/sda1 9437184 1048576 / rw,relatime",
     )
     assert found["opt_noexec"] is True
-    assert found["disks"][0].free_mb == 4096
+    assert (found["disks"][0].free_mb, found["disks"][0].size_mb) == (4096, 8192)
     assert [disk.file_system for disk in found["disks"]] == ["/opt", "/dev/sda1", "/dev/sda1"]
 
 

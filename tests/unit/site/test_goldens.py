@@ -39,6 +39,7 @@ SHAPES: Mapping[str, dict[str, Any]] = {
         "nginx": {"trusted_proxies": ["10.0.0.0/8", "2001:db8::/32"]},
         "firewall": {"ssh_from": ["192.0.2.0/24"], "forward": True},
     },
+    "backup": {"backup": {"to": "/srv/backup"}},
     "enterprise-linux": {},
     "enterprise-linux-acme": {"tls": {"mode": "acme", "email": "admin@example.com"}},
 }

@@ -27,7 +27,7 @@ def _components() -> list[str]:
 @pytest.mark.parametrize(
     ("roles", "of_them"),
     [
-        (("db",), ["PostgreSQL"]),
+        (("db",), ["PostgreSQL", "Backup"]),
         (("app",), ["Mattermost"]),
         (("proxy",), ["TLS", "NGINX"]),
         ((), []),

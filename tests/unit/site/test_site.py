@@ -73,7 +73,7 @@ MIGRATION = (
 MISTAKES: list[tuple[dict[str, Any], str]] = [
     (
         {"urls": "x"},
-        "urls: found an unknown key; known keys: base, drift, file_use, firewall, "
+        "urls: found an unknown key; known keys: backup, base, drift, file_use, firewall, "
         "mattermost, nginx, postgres, skip, tls, url, users",
     ),
     (

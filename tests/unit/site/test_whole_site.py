@@ -136,6 +136,7 @@ def test_the_whole_site_on_a_fresh_host(whole_site: Site) -> None:
         "Base",
         "Firewall",
         "PostgreSQL",
+        "Backup",
         "Mattermost",
         "TLS",
         "NGINX",

@@ -27,8 +27,8 @@ def planned(
     answer: Answer = nothing_installed,
 ) -> Plan:
     """What a deploy would do on a host that answers so; ``changed`` are keys of the description."""
-    for name in ("ADMIN", "DATABASE"):
-        monkeypatch.setenv(f"MATTERMOST_HOST_{name}_PASSWORD", PASSWORD)
+    for name in ("ADMIN_PASSWORD", "DATABASE_PASSWORD", "BACKUP_KEY"):
+        monkeypatch.setenv(f"MATTERMOST_HOST_{name}", PASSWORD)
     tarball = folder / "mattermost-11.7.9.tar.gz"
     tarball.touch()
     release = {"file": str(tarball), "unverified": True}

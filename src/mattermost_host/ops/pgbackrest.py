@@ -1,0 +1,214 @@
+"""The repository of pgBackRest: that it is this database's, is written to, and has a backup."""
+
+import json
+import shlex
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pyinfra import host
+from pyinfra.api import StringCommand, operation
+from pyinfra.api.operation import OperationMeta
+
+from mattermost_host.engine.batch import Question
+from mattermost_host.engine.explanations import Change, explain
+from mattermost_host.engine.questions import ask, changing, expect
+
+AS_POSTGRES = "cd / && runuser -u postgres --"
+OK, NO_BACKUP = 0, 2
+"""Status codes of `info`; others say what is missing or wrong (info.c of pgBackRest)."""
+MISSING = frozenset({1, 3})
+OLDEST_S = 30 * 3_600
+"""Age in seconds at which a backup is too old: a night was left out."""
+MOST_WAITING = 12
+"""Segments that may wait to be archived: an idle site makes one a minute."""
+LOOK_S = 15
+WAIT_S = 600
+
+
+@dataclass(frozen=True)
+class Repository:
+    """What `pgbackrest info` said, and the host around it."""
+
+    code: int = -1
+    """Its status code; -1 where it could not be asked."""
+    message: str = ""
+    system: str = ""
+    """Identifier of the database that it holds."""
+    own: str = ""
+    """That of the database on the host; empty where it did not answer."""
+    waiting: int = 0
+    """Segments that wait to be archived."""
+    newest: int = 0
+    """When the last good backup of the database ended, seconds since 1970; 0: there is none."""
+    whole: int = 0
+    """The same of the last backup of database and files."""
+    now: int = 0
+    """The host's clock."""
+    under_way: bool = False
+    unread: bool = False
+    """systemd has not read a file of the services."""
+
+    @property
+    def wrong(self) -> str:
+        """What is wrong with the repository itself, in words; empty where nothing is."""
+        if self.code in MISSING:
+            return "is not begun"
+        if self.code not in (OK, NO_BACKUP):
+            return f"can't be read: {self.message or 'pgbackrest info fails'}"
+        if self.foreign:
+            return f"is another database's ({self.system}, here is {self.own})"
+        if self.waiting > MOST_WAITING:
+            return f"is not written to: {self.waiting} segments wait to be archived"
+        return ""
+
+    @property
+    def foreign(self) -> bool:
+        """Whether another database archives there."""
+        return bool(self.own and self.system) and self.own != self.system
+
+    @property
+    def old(self) -> str:
+        """What is wrong with the age of the last backup, in words; empty where nothing is."""
+        if self.under_way:
+            return ""
+        if not (self.newest and self.whole):
+            return "was never made"
+        age = self.now - min(self.newest, self.whole)
+        return f"is {age // 3600} hours old" if age > OLDEST_S else ""
+
+
+@dataclass(frozen=True)
+class AskRepository(Question[Repository]):
+    """The repository of ``stanza``, the archive's queue, and the units that back up."""
+
+    about = "the repository of backups"
+
+    stanza: str
+    configuration: str
+    """Its file of settings, which names the folder of the database."""
+    psql: str
+    """psql with the socket and the port of the cluster."""
+    last: str
+    """Where the time of the last whole backup is noted."""
+    units: tuple[str, ...]
+
+    def script(self) -> str:
+        asked = (
+            f"pgbackrest --stanza={self.stanza} --log-level-console=off info --output=json; echo; "
+            f'echo "own=$({self.psql} -XAtqw -d postgres -c '
+            "'select system_identifier from pg_control_system()')\"; "
+            f"data=$(sed -n 's/^pg1-path=//p' {self.configuration}); "
+            'echo "waiting=$(ls "$data/pg_wal/archive_status" | grep -c "[.]ready$")"'
+        )
+        return (
+            f"echo now=$(date +%s)\n"
+            f"sed -n 's/^finished=/whole=/p' {self.last}\n"
+            f"systemctl show -p ActiveState,NeedDaemonReload {' '.join(self.units)}\n"
+            f"cd / && timeout {LOOK_S} runuser -u postgres -- sh -c {shlex.quote(asked)}"
+        )
+
+    def parse(self, lines: list[str]) -> Repository:
+        values = dict(line.split("=", 1) for line in lines if "=" in line and line[0] != "[")
+        said = [line for line in lines if line.startswith("[")]
+        return Repository(
+            **_told(said[0] if said else ""),
+            own=values.get("own", ""),
+            waiting=int(values.get("waiting") or 0),
+            whole=int(values.get("whole") or 0),
+            now=int(values.get("now") or 0),
+            under_way="ActiveState=activating" in lines,
+            unread="NeedDaemonReload=yes" in lines,
+        )
+
+
+def _told(text: str) -> dict[str, Any]:
+    """What stands in the answer of `info --output=json`, which ends with 0 whatever it says."""
+    try:
+        (stanza,) = json.loads(text)
+    except ValueError:
+        return {}
+    good = [one["timestamp"]["stop"] for one in stanza["backup"] if not one.get("error")]
+    databases = [str(one["system-id"]) for one in stanza["db"]]
+    return {
+        "code": int(stanza["status"]["code"]),
+        "message": str(stanza["status"].get("message", "")),
+        "system": databases[-1] if databases else "",
+        "newest": max(good, default=0),
+    }
+
+
+def stanza(name: str, question: AskRepository) -> OperationMeta:
+    """Keep a repository that is begun, is this database's, and is written to."""
+    expect(question)
+    return _stanza(name=name, question=question)
+
+
+@operation()
+def _stanza(question: AskRepository) -> Generator[StringCommand, None, None]:
+    now: Repository = ask(question)
+    if not now.wrong:
+        host.noop("the database is archived")
+        return
+    begun = now.code not in MISSING
+    explain(
+        Change("the repository of backups", now.wrong, severity="critical" if begun else "warning")
+    )
+    yield from changing(StringCommand("\n".join(_steps(question, now))))
+
+
+def _steps(question: AskRepository, now: Repository) -> Iterator[str]:
+    yield "set -eu"
+    if now.foreign:
+        said = (
+            f"The repository {now.wrong}: two databases in one would make both unusable. Name "
+            "another folder as backup.to, or move away what is there."
+        )
+        yield f"echo {shlex.quote(said)} >&2; exit 1"
+        return
+    call = f"{AS_POSTGRES} timeout 150 pgbackrest --stanza={question.stanza}"
+    if now.code in MISSING:
+        yield f"{call} stanza-create >&2"
+    # It archives a segment, and waits until that has come.
+    yield f"{call} check >&2"
+
+
+def recent(name: str, question: AskRepository, unit: str) -> OperationMeta:
+    """Keep a backup that is not too old: where there is none, ``unit`` makes one now."""
+    expect(question)
+    return _recent(name=name, question=question, unit=unit)
+
+
+@operation()
+def _recent(question: AskRepository, unit: str) -> Generator[StringCommand, None, None]:
+    now: Repository = ask(question)
+    steps = ["set -eu"]
+    if now.unread:
+        explain(Change(unit, "has unit files that systemd has not read"))
+        steps.append("systemctl daemon-reload")
+    if now.old:
+        explain(Change("the last backup", now.old))
+        steps.append(_made(unit, question.last))
+    if len(steps) == 1:
+        host.noop("a backup was made lately")
+        return
+    yield from changing(StringCommand("\n".join(steps)))
+
+
+def _made(unit: str, last: str) -> str:
+    """Shell that makes a backup now; one that takes longer than we wait goes on by itself."""
+    return f"""systemctl reset-failed {unit} 2>/dev/null || true
+began=$(date +%s)
+systemctl start --no-block {unit}
+sleep 1
+end=$(($(date +%s) + {WAIT_S}))
+while state=$(systemctl is-active {unit}) || [ "$state" = activating ] ||
+  systemctl list-jobs --no-legend {unit} | grep -q .; do
+  [ "$(date +%s)" -lt $end ] || exit 0
+  sleep 1
+done
+finished=$(sed -n s/^finished=//p {last} 2>/dev/null || true)
+[ "${{finished:-0}}" -ge "$began" ] || {{
+  journalctl -u 'mattermost-backup*' -n 30 -o cat --no-pager >&2
+  exit 1
+}}"""

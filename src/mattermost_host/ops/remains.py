@@ -1,0 +1,48 @@
+"""What a component left behind when it was switched off: found by name, and removed."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from pyinfra import host
+from pyinfra.api import StringCommand, operation
+from pyinfra.api.operation import OperationMeta
+
+from mattermost_host.engine.batch import Question
+from mattermost_host.engine.explanations import Change, explain
+from mattermost_host.engine.questions import ask, changing, expect
+
+
+@dataclass(frozen=True)
+class AskRemains(Question[tuple[str, ...]]):
+    """What there is of ``paths``."""
+
+    about = "what is not needed any more"
+
+    paths: tuple[str, ...]
+
+    def script(self) -> str:
+        # The shell's own words, and no process.
+        return f'for path in {" ".join(self.paths)}; do [ ! -e "$path" ] || echo "$path"; done'
+
+    def parse(self, lines: list[str]) -> tuple[str, ...]:
+        return tuple(lines)
+
+
+def removed(name: str, paths: tuple[str, ...], timer: str) -> OperationMeta:
+    """Keep nothing at ``paths``, which are root's own; the unit in the file ``timer`` is ended."""
+    expect(AskRemains(paths))
+    return _removed(name=name, paths=paths, timer=timer)
+
+
+@operation()
+def _removed(paths: tuple[str, ...], timer: str) -> Generator[StringCommand, None, None]:
+    found = ask(AskRemains(paths))
+    if not found:
+        host.noop("nothing is left")
+        return
+    explain(*(Change(path, "is not needed any more") for path in found))
+    steps = ["set -eu"]
+    if timer in found:
+        steps.append(f"systemctl disable --quiet --now {timer.rpartition('/')[2]}")
+    steps += [f"rm -rf -- {' '.join(paths)}", "systemctl daemon-reload"]
+    yield from changing(StringCommand("\n".join(steps)))

@@ -1,0 +1,27 @@
+"""Judges what the host said of its backups."""
+
+from collections.abc import Mapping
+
+from mattermost_host.components import backup
+from mattermost_host.knowledge.surface import Unit
+from mattermost_host.ops.pgbackrest import Repository
+from tests.host import judge
+from tests.host.judge import Sentences, differs
+from tests.host.questions import UnitStatus
+
+
+def archived(now: Repository) -> Sentences:
+    """The repository is this database's, and written to."""
+    if now.wrong:
+        yield differs("the repository of backups", "one that is archived into", f"it {now.wrong}")
+
+
+def recent(now: Repository) -> Sentences:
+    """Database and files were backed up lately, or are just now."""
+    if now.old:
+        yield differs("the last backup", "one of the last night", f"that it {now.old}")
+
+
+def scheduled(status: Mapping[str, UnitStatus]) -> Sentences:
+    """The timer is enabled and active."""
+    yield from judge.units((Unit(backup.TIMER),), status)

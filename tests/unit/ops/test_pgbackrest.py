@@ -1,0 +1,133 @@
+"""The repository of pgBackRest: what is read, what a run does about it, and what it says."""
+
+import json
+from typing import Any
+
+import pytest
+
+from mattermost_host.components.backup import QUESTION, SERVICE
+from mattermost_host.ops import pgbackrest
+from mattermost_host.ops.pgbackrest import OLDEST_S, Repository
+from tests.unit.fake_host import Plan, answering, plan
+
+NOW = 1_800_000_000
+GOOD = Repository(
+    code=0, system="7", own="7", newest=NOW - 3600, whole=NOW - 3590, now=NOW
+)  # fmt: skip
+
+
+def _info(**status: Any) -> str:
+    backups = [
+        {"error": False, "timestamp": {"start": 1, "stop": 1_000}},
+        {"error": True, "timestamp": {"start": 2, "stop": 2_000}},
+    ]
+    databases = [{"id": 1, "system-id": 6}, {"id": 2, "system-id": 7}]
+    return json.dumps(
+        [{"backup": backups, "db": databases, "name": "mattermost", "status": status}]
+    )
+
+
+def test_what_a_host_says_is_read() -> None:
+    lines = [
+        "now=3000",
+        "whole=1100",
+        "ActiveState=inactive",
+        "NeedDaemonReload=yes",
+        "",
+        "ActiveState=activating",
+        "NeedDaemonReload=no",
+        _info(code=0, message="ok"),
+        "own=7",
+        "waiting=3",
+    ]
+    assert QUESTION.parse(lines) == Repository(
+        code=0,
+        message="ok",
+        system="7",
+        own="7",
+        waiting=3,
+        newest=1_000,
+        whole=1_100,
+        now=3_000,
+        under_way=True,
+        unread=True,
+    )
+
+
+@pytest.mark.parametrize("lines", [[], ["now=1", "own=", "waiting="], ["[", "now=1"]])
+def test_a_host_that_says_little_has_no_good_repository(lines: list[str]) -> None:
+    found = QUESTION.parse(lines)
+    assert found.code == -1
+    assert found.wrong.startswith("can't be read")
+    assert found.old == "was never made"
+
+
+def _stanza(now: Repository) -> Plan:
+    asked = answering({QUESTION: now})
+    return plan(lambda: pgbackrest.stanza(name="archived", question=QUESTION), answer=asked)
+
+
+def _recent(now: Repository) -> Plan:
+    asked = answering({QUESTION: now})
+    return plan(
+        lambda: pgbackrest.recent(name="recent", question=QUESTION, unit=SERVICE), answer=asked
+    )
+
+
+def _changed(**values: Any) -> Repository:
+    return Repository(**{**vars(GOOD), **values})
+
+
+def test_a_good_one_is_left() -> None:
+    assert _stanza(GOOD).changed == []
+    assert _stanza(_changed(code=2, newest=0)).changed == []
+    assert _recent(GOOD).changed == []
+
+
+@pytest.mark.parametrize("code", [1, 3])
+def test_one_that_is_missing_is_begun_and_tried(code: int) -> None:
+    shell = _stanza(_changed(code=code)).shell
+    assert "stanza-create" in shell
+    assert shell.index("stanza-create") < shell.index(" check")
+
+
+def test_another_databases_is_refused_and_left() -> None:
+    shell = _stanza(_changed(system="6")).shell
+    assert "another database" in shell
+    assert shell.rstrip().endswith("exit 1")
+    assert "pgbackrest --stanza" not in shell
+
+
+def test_what_is_told_where_info_ends_with_an_error_inside() -> None:
+    """It ends with 0 then, too."""
+    broken = _changed(code=99, message="unable to flush")
+    assert broken.wrong == "can't be read: unable to flush"
+    shell = _stanza(broken).shell
+    assert " check" in shell
+    assert "stanza-create" not in shell
+
+
+@pytest.mark.parametrize(("waiting", "tried"), [(12, False), (13, True)])
+def test_segments_that_wait_are_counted(waiting: int, tried: bool) -> None:
+    assert (" check" in _stanza(_changed(waiting=waiting)).shell) is tried
+
+
+@pytest.mark.parametrize(
+    ("values", "made"),
+    [
+        ({"newest": NOW - OLDEST_S}, False),
+        ({"newest": NOW - OLDEST_S - 1}, True),
+        ({"whole": NOW - OLDEST_S - 1}, True),
+        ({"newest": 0}, True),
+        ({"whole": 0}, True),
+        ({"whole": 0, "under_way": True}, False),
+    ],
+)
+def test_an_old_backup_is_followed_by_one_now(values: dict[str, Any], made: bool) -> None:
+    assert (f"systemctl start --no-block {SERVICE}" in _recent(_changed(**values)).shell) is made
+
+
+def test_files_that_systemd_has_not_read_are_read() -> None:
+    shell = _recent(_changed(unread=True)).shell
+    assert "daemon-reload" in shell
+    assert "systemctl start" not in shell

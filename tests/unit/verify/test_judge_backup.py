@@ -1,0 +1,27 @@
+"""The verification's verdicts on backups: every check is seen to fail."""
+
+from dataclasses import replace
+
+from mattermost_host.components import backup
+from mattermost_host.ops.pgbackrest import OLDEST_S, Repository
+from tests.host import judge_backup as judge
+from tests.host.questions import UnitStatus
+
+GOOD = Repository(code=0, system="7", own="7", newest=1_000, whole=1_000, now=2_000)
+
+
+def test_good_backups_hold() -> None:
+    timer = {backup.TIMER: UnitStatus("loaded", "active", "enabled")}
+    assert [*judge.archived(GOOD), *judge.recent(GOOD), *judge.scheduled(timer)] == []
+
+
+def test_each_is_seen_to_fail() -> None:
+    (said,) = judge.archived(replace(GOOD, system="6"))
+    assert "another database's (6, here is 7)" in said
+    (said,) = judge.archived(replace(GOOD, waiting=200))
+    assert "200 segments wait" in said
+    (said,) = judge.recent(replace(GOOD, now=1_000 + OLDEST_S + 3_600))
+    assert "31 hours old" in said
+    (said,) = judge.recent(replace(GOOD, whole=0))
+    assert "never made" in said
+    assert list(judge.scheduled({})) != []

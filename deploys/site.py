@@ -10,7 +10,7 @@ from mattermost_host.components import backup, base, firewall, mattermost, nginx
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.knowledge import sizing
 from mattermost_host.ops.checkpoint import checkpoint
-from mattermost_host.ops.state_files import KEPT
+from mattermost_host.ops.state_files import KEPT, STATE
 from mattermost_host.preflight import run as preflight
 from mattermost_host.site.site import Site
 
@@ -85,6 +85,9 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
             site.settings.backup,
             cluster=postgres.cluster(site.settings.postgres, facts),
             kept=(base.FOLDER, *KEPT),
+            server=backup.Server(
+                mattermost.USER, STATE, "http://{}:{}{}".format(*mattermost.LISTEN, mattermost.PING)
+            ),
         )
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from os.path import normpath
 
 from pydantic import BaseModel, Field, SecretStr
@@ -31,6 +32,7 @@ KEY_FILE = f"{KEY_FOLDER}/backup.key"
 PROGRAMS = "/usr/local/lib/mattermost-host"
 BACK_UP_DATABASE = f"{PROGRAMS}/backup-database"
 BACK_UP_FILES = f"{PROGRAMS}/backup-files"
+RESTORE = f"{PROGRAMS}/restore-backup"
 STATE = "mattermost-host/backup"
 LAST = f"/var/lib/{STATE}/last"
 """What the last whole backup was: the database's, and the files' that belong to it."""
@@ -41,7 +43,7 @@ SERVICE = "mattermost-backup.service"
 TIMER = "mattermost-backup.timer"
 UNIT_FILES = tuple(f"{UNITS}/{name}" for name in (DATABASE_SERVICE, SERVICE, TIMER))
 TIMER_FILE = UNIT_FILES[-1]
-OURS = (*UNIT_FILES, CONFIGURATION, KEY_FILE, BACK_UP_DATABASE, BACK_UP_FILES)
+OURS = (*UNIT_FILES, CONFIGURATION, KEY_FILE, BACK_UP_DATABASE, BACK_UP_FILES, RESTORE)
 """All but what was backed up, which nobody but its owner deletes."""
 FULL_AFTER_S = 6 * 86_400 + 12 * 3_600
 """Seconds after which a backup is a full one: a week, less what the timer may be early."""
@@ -60,6 +62,17 @@ OF_SYSTEM = re.compile(
     r"/(bin|boot|dev|etc|lib\w*|proc|root|run|sbin|sys|tmp|usr|opt/mattermost"
     r"|var/(cache|log|run|tmp|lib/(mattermost|mattermost-host|pgsql|postgresql)))?(/.*)?"
 )
+
+
+@dataclass(frozen=True)
+class Server:
+    """The server whose files are backed up, and which is stopped for a restore."""
+
+    user: str
+    home: str
+    """Folder with its folders config and data."""
+    ping: str
+    """URL that answers once it works."""
 
 
 class Settings(BaseModel):
@@ -90,10 +103,8 @@ def surface(settings: Settings, place: Place) -> Surface:
     """The key, in two files."""
     if settings.to is None:
         return Surface()
-    return Surface(secret_files=(SecretFile(CONFIGURATION, group=USER, mode="640"), _KEY))
-
-
-_KEY = SecretFile(KEY_FILE)
+    closed = (SecretFile(CONFIGURATION, group=USER, mode="640"), SecretFile(KEY_FILE))
+    return Surface(secret_files=closed)
 
 
 def parameters(settings: Settings) -> Mapping[str, str]:
@@ -127,13 +138,16 @@ def deploy(settings: Settings, facts: HostFacts, cluster: Cluster, key: SecretSt
 
 
 @component("Backup")
-def schedule(settings: Settings, cluster: Cluster, kept: Sequence[str]) -> None:
+def schedule(settings: Settings, cluster: Cluster, kept: Sequence[str], server: Server) -> None:
     """The nightly backup of the database and of the files and folders ``kept``, and a first one."""
     if settings.to is None:
         return
     written = files.present(
         name="the nightly backup is described",
-        entries=list(_scheduled(settings.to, settings.keep_full, cluster, kept)),
+        entries=[
+            *_scheduled(settings.to, settings.keep_full, cluster, kept),
+            _restoring(settings.to, cluster, server),
+        ],
     )
     running.running(
         name="the nightly backup is scheduled",
@@ -232,6 +246,30 @@ def _programs(to: str, keep_full: int, kept: Sequence[str]) -> Iterator[File]:
     )
     yield File(BACK_UP_DATABASE, of_database, "755")
     yield File(BACK_UP_FILES, of_files, "755")
+
+
+def _restoring(to: str, cluster: Cluster, server: Server) -> File:
+    text = render(
+        "backup/restore-backup.sh.j2",
+        stanza=STANZA,
+        repository=files_repository(to),
+        key_file=KEY_FILE,
+        cache=f"/var/cache/{CACHE}",
+        data=cluster.data,
+        unit=cluster.unit,
+        programs=cluster.programs,
+        restores=f"/var/lib/{STATE}/restores",
+        stage=f"/var/lib/{STATE}/restoring",
+        home=server.home,
+        server=server.user,
+        ping=server.ping,
+        socket=SOCKET_FOLDER,
+        port=PORT,
+        timer=TIMER,
+        service=SERVICE,
+        services=f"{SERVICE} {DATABASE_SERVICE}",
+    )
+    return File(RESTORE, text, "755")
 
 
 def secrets(settings: Settings, place: Place) -> Wanted:

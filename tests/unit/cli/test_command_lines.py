@@ -70,7 +70,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _options(command: str) -> list[str]:
     options = [one for one in main.commands[command].params if isinstance(one, click.Option)]
-    return [name for option in options for name in option.opts]
+    return ["--help", *(name for option in options for name in option.opts)]
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from tests.unit.fake_host import Answer, Plan, answering, nothing_installed, pla
 
 KEY = "Key-of-all-backups"
 CLUSTER = DEBIAN.cluster(15)
+SERVER = backup.Server("mattermost", "/var/lib/mattermost", "http://127.0.0.1:8065/ping")
 KEPT = ("/etc/mattermost-host", "/var/lib/mattermost/data")
 TO = Settings(to="/srv/backup")
 REFUSED = [
@@ -43,7 +44,7 @@ REFUSED = [
 def _deployed(settings: Settings, facts: HostFacts) -> None:
     parts: Any = backup
     parts.deploy(settings, facts, cluster=CLUSTER, key=SecretStr(KEY))
-    parts.schedule(settings, cluster=CLUSTER, kept=KEPT)
+    parts.schedule(settings, cluster=CLUSTER, kept=KEPT, server=SERVER)
 
 
 def _plan(
@@ -132,7 +133,7 @@ def test_postgresql_archives_where_there_is_a_repository() -> None:
     }
 
 
-@pytest.mark.parametrize("path", [backup.BACK_UP_DATABASE, backup.BACK_UP_FILES])
+@pytest.mark.parametrize("path", [backup.BACK_UP_DATABASE, backup.BACK_UP_FILES, backup.RESTORE])
 def test_the_programs_are_shell(path: str) -> None:
     subprocess.run(["sh", "-n"], input=_plan().text(path), text=True, check=True)
 

@@ -1,0 +1,92 @@
+"""The commands ``backup`` and ``restore``."""
+
+import shlex
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from mattermost_host.cli.arguments import INVENTORY
+from mattermost_host.components import backup as component
+from mattermost_host.engine import locks
+from mattermost_host.engine.connections import run_as_root
+from mattermost_host.engine.inventory import SiteHost
+from mattermost_host.site.site import Site
+from mattermost_host.support.errors import OperatorError
+from mattermost_host.verify import run as verification
+
+BACK_UP = f"""began=$(date +%s)
+systemctl reset-failed {component.SERVICE} {component.DATABASE_SERVICE} 2>/dev/null
+systemctl start {component.SERVICE}
+status=$?
+journalctl -u 'mattermost-backup*' --since "@$began" -o cat --no-pager
+exit $status"""
+
+
+@click.command()
+@INVENTORY
+def backup(inventory: Path) -> None:
+    """Back up database and files now, as the timer does each night.
+
+    Exit status: 0 it was made, 1 not.
+
+    Example: mattermost-host backup inventory.py
+    """
+    start, host = time.monotonic(), _host(Site.use(inventory))
+    click.echo(f"{host.name}: backing up; what takes long goes on if this is interrupted.")
+    _told(host, BACK_UP, "no backup was made")
+    click.echo(f"{host.name}: the backup is made ({time.monotonic() - start:.0f} s).")
+
+
+@click.command()
+@INVENTORY
+@click.option(
+    "--to-time",
+    metavar="TIME",
+    help='As all was then, e.g. "2026-11-27 03:00:00 UTC"; without it, as it was last archived.',
+)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before replacing anything.")
+def restore(inventory: Path, to_time: str | None, yes: bool) -> None:
+    """Bring database and files back from the backups, on the same host.
+
+    It says first what it would replace. The old state is moved aside and kept; where the new one
+    does not work, it is put back.
+
+    Exit status: 0 it is restored and all checks passed, 1 not.
+
+    Example: mattermost-host restore inventory.py --to-time "2026-11-27 03:00:00 UTC"
+    """
+    start, host = time.monotonic(), _host(Site.use(inventory))
+    options = f" --to-time {shlex.quote(to_time)}" if to_time else ""
+    with locks.held(inventory):
+        _told(host, f"{component.RESTORE} --show{options}", "nothing can be restored")
+        if not yes and not click.confirm("Replace database and files by these?"):
+            click.echo("Nothing was changed.")
+            sys.exit(1)
+        click.echo(f"{host.name}: restoring; the site is not available meanwhile.")
+        _told(host, f"{component.RESTORE}{options}", "the restore failed")
+    click.echo("Verification, with log-in and posts:")
+    status = verification.run(inventory, journey=True)
+    proof = "and everything holds" if status == 0 else "but the verification failed"
+    click.echo(f"Database and files are restored, {proof} ({time.monotonic() - start:.0f} s).")
+    sys.exit(status)
+
+
+def _host(site: Site) -> SiteHost:
+    """The host with database and backups. Raises OperatorError where there are none."""
+    if site.settings.backup.to is None:
+        raise OperatorError(
+            f"{site.path} has no backups: write backup = {{'to': '/srv/backup'}} into its site, "
+            "and deploy"
+        )
+    return next(host for host in site.hosts if "db" in host.roles)
+
+
+def _told(host: SiteHost, script: str, failed: str) -> None:
+    """Run ``script`` and show what it says. Raises OperatorError where it fails."""
+    answer = run_as_root(host, script)
+    if said := answer.output.decode(errors="replace").strip():
+        click.echo(said)
+    if answer.status:
+        raise OperatorError(f"{host.name}: {failed}: {answer.errors.strip() or 'see above'}")

@@ -1,0 +1,94 @@
+"""The commands `backup` and `restore`: what is asked of the host, and what is said."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from mattermost_host.cli import backup_commands
+from mattermost_host.cli.main import main
+from mattermost_host.components.backup import RESTORE, SERVICE
+from mattermost_host.engine.inventory import SiteHost
+from mattermost_host.engine.remote import Answer
+from mattermost_host.site.site import Site
+from mattermost_host.verify import run as verification
+
+SITE = {"url": "https://chat.example.com", "users": 50, "backup": {"to": "/srv/backup"}}
+
+
+@pytest.fixture
+def scripts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the host was given to run; each script says a word and succeeds."""
+    ran: list[str] = []
+
+    def run(host: SiteHost, script: str) -> Answer:
+        assert host.name == "h1"
+        ran.append(script)
+        return Answer(0, b"\nit said this\n", "")
+
+    monkeypatch.setattr(Site, "_current", None)
+    monkeypatch.setattr(backup_commands, "run_as_root", run)
+    monkeypatch.setattr(verification, "run", lambda *_, **__: 0)
+    return ran
+
+
+def _inventory(folder: Path, **changed: object) -> str:
+    path = folder / "chat.py"
+    path.write_text(f"site = { ({**SITE, **changed})!r}\napp = db = proxy = ['h1']\n")
+    return str(path)
+
+
+def test_a_backup_is_the_timers(scripts: list[str], tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, ["backup", _inventory(tmp_path)])
+    assert done.exit_code == 0
+    assert f"systemctl start {SERVICE}" in scripts[0]
+    assert "it said this" in done.output
+    assert "the backup is made" in done.output
+
+
+@pytest.mark.parametrize("command", ["backup", "restore"])
+def test_where_there_are_no_backups_it_says_how(
+    command: str, scripts: list[str], tmp_path: Path
+) -> None:
+    done = CliRunner().invoke(main, [command, _inventory(tmp_path, backup={})])
+    assert done.exit_code == 1
+    assert "has no backups: write backup" in " ".join(done.output.split())
+    assert scripts == []
+
+
+def test_nothing_is_replaced_before_the_answer(scripts: list[str], tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, ["restore", _inventory(tmp_path)], input="n\n")
+    assert done.exit_code == 1
+    assert scripts == [f"{RESTORE} --show"]
+    assert "it said this" in done.output
+    assert "Nothing was changed" in done.output
+
+
+def test_the_time_is_one_word_for_the_host(scripts: list[str], tmp_path: Path) -> None:
+    typed = ["restore", _inventory(tmp_path), "--to-time", "2026-11-27 $(id)", "--yes"]
+    done = CliRunner().invoke(main, typed)
+    assert done.exit_code == 0
+    word = "--to-time '2026-11-27 $(id)'"
+    assert scripts == [f"{RESTORE} --show {word}", f"{RESTORE} {word}"]
+    assert "everything holds" in done.output
+
+
+def test_a_refusal_is_a_sentence(
+    scripts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = Answer(1, b"", "Nothing was changed: it holds another database.")
+    monkeypatch.setattr(backup_commands, "run_as_root", lambda *_: refused)
+    done = CliRunner().invoke(main, ["restore", _inventory(tmp_path), "--yes"])
+    assert done.exit_code == 1
+    assert "it holds another database" in " ".join(done.output.split())
+    assert scripts == []
+
+
+def test_a_verification_that_fails_is_told(
+    scripts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verification, "run", lambda *_, **__: 1)
+    done = CliRunner().invoke(main, ["restore", _inventory(tmp_path), "--yes"])
+    assert done.exit_code == 1
+    assert len(scripts) == 2
+    assert "but the verification failed" in done.output

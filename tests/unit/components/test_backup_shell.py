@@ -1,0 +1,86 @@
+"""When the database is backed up whole: the program, run with a pgBackRest that only answers."""
+
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from mattermost_host.components.backup import FULL_AFTER_S, SEGMENTS, STANZA
+from mattermost_host.support.templates import render
+
+PGBACKREST = """#!/bin/sh
+case "$*" in
+  *info*) cat "$0.info" ;;
+  *repo-ls*) cat "$0.archive" ;;
+  *) echo "ran: $*" ;;
+esac
+"""
+
+
+def _label(age_s: int) -> str:
+    return time.strftime("%Y%m%d-%H%M%S", time.localtime(time.time() - age_s)) + "F"
+
+
+def _info(age_s: int, begin: str) -> str:
+    full = _label(age_s)
+    backups = [
+        {"archive": {"start": "000000010000000000000002"}, "label": full},
+        {"archive": {"start": begin}, "label": f"{full}_20990101-000000I"},
+    ]
+    return json.dumps([{"backup": backups}], separators=(",", ":"))
+
+
+def _names(*segments: str) -> str:
+    return "".join(f"15-1/{one[:16]}/{one}-{'ab' * 20}.zst\n" for one in segments)
+
+
+def _ran(folder: Path, info: str, archive: str) -> str:
+    program = folder / "pgbackrest"
+    program.write_text(PGBACKREST)
+    program.chmod(0o755)
+    (folder / "pgbackrest.info").write_text(info)
+    (folder / "pgbackrest.archive").write_text(archive)
+    text = render(
+        "backup/backup-database.sh.j2", stanza=STANZA, full_after_s=FULL_AFTER_S, segments=SEGMENTS
+    )
+    path = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["sh", "-c", text], capture_output=True, text=True, check=True, env=path, timeout=20
+    )
+    assert done.stderr == ""
+    return done.stdout
+
+
+BEGIN = "0000000100000000000000FE"
+WHOLE = _names(BEGIN, "0000000100000000000000FF", "000000010000000100000000")
+HOLE = _names(BEGIN, "000000010000000100000000")
+HISTORY = f"15-1/{BEGIN}.00000028.backup\n"
+
+
+@pytest.mark.parametrize(
+    ("age_s", "archive", "kind", "why"),
+    [
+        (3_600, WHOLE + HISTORY, "incr", "what changed"),
+        (3_600, _names("000000010000000000000001") + WHOLE, "incr", "what changed"),
+        (3_600, WHOLE + _names("000000020000000100000005"), "incr", "what changed"),
+        (3_600, HOLE, "full", "the archive has a gap"),
+        (3_600, _names("0000000100000000000000FF"), "full", "lacks what the last one needs"),
+        (3_600, "", "full", "lacks what the last one needs"),
+        (7 * 86_400, WHOLE, "full", "a week old"),
+    ],
+)
+def test_everything_is_backed_up_where_it_must(
+    tmp_path: Path, age_s: int, archive: str, kind: str, why: str
+) -> None:
+    said = _ran(tmp_path, _info(age_s, BEGIN), archive)
+    assert f"--type={kind} backup" in said
+    assert why in said
+
+
+def test_the_first_one_is_whole(tmp_path: Path) -> None:
+    said = _ran(tmp_path, '[{"backup":[]}]', "")
+    assert "--type=full backup" in said
+    assert "there is none" in said

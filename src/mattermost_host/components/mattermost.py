@@ -137,7 +137,7 @@ def deploy(
     account.system_account(name="the account mattermost exists", user=USER, home=STATE)
     if family.selinux:
         for_server(name="SELinux knows its programs and pages", state=STATE)
-    moved = _deploy_release(wanted, brotli, family.package_manager)
+    moved = _current(wanted, brotli, family.package_manager)
     written = files.present(
         name="folders, settings and unit are in place",
         entries=entries(settings, variables, local_database, before_start, database_ca, licence),
@@ -161,18 +161,20 @@ def deploy(
     )
 
 
-def _deploy_release(wanted: Release, brotli: bool, manager: PackageManager) -> list[OperationMeta]:
-    """What unpacks the release and switches to it; an upgrade may put steps of its own between."""
-    needed = ["tar", "gzip", *(["brotli"] if brotli else [])]
-    packages.installed(name="tools for the release are installed", packages=needed, manager=manager)
-    files.present(
-        name="release folders are in place",
-        entries=[Directory(path) for path in (HOME, RELEASES, MANIFESTS)],
-    )
-    unpacked = release.unpacked(name=f"release {wanted.folder} is unpacked", release=wanted)
+def _current(wanted: Release, brotli: bool, manager: PackageManager) -> list[OperationMeta]:
+    unpacked = release_on_host(wanted, brotli, manager)
     switched = release.switched(name=f"release {wanted.folder} is current", release=wanted)
     release.pruned(name="old releases are removed", release=wanted)
     return [unpacked, switched]
+
+
+def release_on_host(wanted: Release, brotli: bool, manager: PackageManager) -> OperationMeta:
+    """All of a release that does not touch the one that runs."""
+    needed = ["tar", "gzip", *(["brotli"] if brotli else [])]
+    packages.installed(name="tools for the release are installed", packages=needed, manager=manager)
+    folders = [Directory(path) for path in (HOME, RELEASES, MANIFESTS)]
+    files.present(name="release folders are in place", entries=folders)
+    return release.unpacked(name=f"release {wanted.folder} is unpacked", release=wanted)
 
 
 def entries(

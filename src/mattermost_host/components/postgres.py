@@ -25,6 +25,7 @@ from mattermost_host.ops import account, database, files, packages, pgdg, runnin
 from mattermost_host.ops import cluster as cluster_of_host
 from mattermost_host.ops.database_state import AskDatabase, Client
 from mattermost_host.ops.entries import Alone, Directory, Entry, File
+from mattermost_host.ops.upgrade_state import AskUpgrade
 from mattermost_host.preflight import conflicts, dnf, postgresql
 from mattermost_host.preflight.external_database_findings import DATABASE_CHECKS
 from mattermost_host.preflight.finding import Finding, Inquiry, Requirement
@@ -128,6 +129,12 @@ def probe(layout: Cluster) -> str:
     """Shell that tells whether it answers; one that starts, or recovers, does."""
     asked = f"{layout.programs}/pg_isready -q -h {SOCKET_FOLDER} -p $port"
     return f"{client(layout).find_port} {asked}; [ $? -le 1 ]"
+
+
+def for_upgrade(settings: Settings, facts: HostFacts) -> AskUpgrade:
+    """What is asked before the server of this database is upgraded."""
+    layout = cluster(settings, facts)
+    return AskUpgrade(NAME, client(layout), layout.data)
 
 
 def surface(settings: Settings, place: Place) -> Surface:

@@ -40,6 +40,16 @@ PASSWORDS_CHANGED = (11, 0)
 Seen with 11.2 and 10.11: ping and posting work, a log-in by password answers 401."""
 
 
+RUNS_ON = {("10.11", "11.2")}
+"""Lines of which the first was seen to run on the database of the second. 10.11 on that of 11.2:
+posting, search, threads and sessions work; hashes of passwords have to be put back."""
+
+
+def runs_on_schema_of(older: str, newer: str) -> bool:
+    """Whether ``older`` is known to run on the database that ``newer`` has migrated."""
+    return (line(older), line(newer)) in RUNS_ON
+
+
 def refusal(installed: str, target: str) -> str | None:
     """A sentence where ``installed`` can't be upgraded to ``target`` in one step."""
     for bad in BAD_UPGRADES:

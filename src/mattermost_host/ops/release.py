@@ -64,7 +64,7 @@ def switched(name: str, release: Release) -> OperationMeta:
 
 
 def pruned(name: str, release: Release) -> OperationMeta:
-    """Keep ``release``, the current one and the newest other; remove the rest and leftovers."""
+    """Keep ``release``, the current one, and the way back or the newest other; remove the rest."""
     expect(_question(release))
     return _pruned(name=name, release=release)
 
@@ -187,8 +187,8 @@ def _pruned(release: Release) -> Commands:
 
 
 def _prunable(now: Found, wanted: str) -> list[str]:
-    """All but the wanted release, the current one, and the newest others, ``KEPT`` in all."""
+    """All but the wanted one, the current one, the way back, and the newest, ``KEPT`` in all."""
     current = (now.current or "").removeprefix("releases/")
-    used = {wanted, current, now.noted} & {wanted, *now.releases}
+    used = {wanted, current, now.noted, now.previous} & {wanted, *now.releases}
     others = [folder for folder in now.releases if folder not in used]
     return others[max(0, KEPT - len(used)) :]

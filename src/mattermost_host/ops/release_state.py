@@ -19,6 +19,9 @@ MANIFESTS = f"{HOME}/manifests"
 CURRENT = f"{HOME}/current"
 NOTED = f"{HOME}/release"
 """Holds the folder's name of the release that was switched to last, should `current` be lost."""
+UPGRADE = f"{HOME}/upgrade"
+"""Root's own folder of the last upgrade: journal, log, restore point."""
+JOURNAL = f"{UPGRADE}/journal"
 UPLOADS = f"{HOME}/.incoming-"
 UNFINISHED = f"{RELEASES}/.new-"
 OWNER = "root"
@@ -77,6 +80,8 @@ class Found:
     """What stands in the place of the link: a directory, a file."""
     noted: str = ""
     """The folder that was switched to last."""
+    previous: str = ""
+    """The folder that the last upgrade left, which the way back needs."""
     leftovers: tuple[str, ...] = ()
     manifests: tuple[str, ...] = ()
     tarball: str = ""
@@ -105,6 +110,8 @@ class ReleaseState(Question["Found"]):
             f"folder={folder}; folder=${{folder##*/}}",
             f"find {places} -maxdepth 1 -printf 'there=%y %u %m %T@ %p\\t%l\\n'",
             f'[ -f {NOTED} ] && read -r noted <{NOTED} && echo "noted=$noted"',
+            f"[ -f {JOURNAL} ] && while IFS='=' read -r key value; do"
+            f' [ "$key" != old ] || echo "previous=$value"; done <{JOURNAL}',
             f"[ -d {manifest} ] || exit 0",
             # Plain files only, which `cmp` and the rest can read to their end.
             f'[ "$(find {manifest} -mindepth 1 -type f -printf . -o -printf -)" = .... ] &&'
@@ -146,6 +153,7 @@ class ReleaseState(Question["Found"]):
             current=link.target if link and link.type == "l" else None,
             in_the_way=KINDS.get(link.type, "special file") if link and link.type != "l" else "",
             noted="".join(values.get("noted", ())),
+            previous="".join(values.get("previous", ())),
             leftovers=tuple(
                 one.path for one in there if one.path.startswith((UPLOADS, UNFINISHED))
             ),

@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import click
 
@@ -14,27 +16,72 @@ from mattermost_host.support.errors import OperatorError
 from mattermost_host.verify import run as verification
 
 
+@dataclass(frozen=True)
+class _Outcome:
+    changes: bool
+    trouble: str
+    """What went wrong, a sentence."""
+
+
 def run(site: Site, limit: Sequence[str], *, ask: bool) -> int:
     """Carry out the plan of ``site``; exit status 0 where everything then holds, otherwise 1."""
     start = time.monotonic()
-    with locks.held(site.path), planning.prepared(site, limit) as prepared:
+    outcome = _carried_out(site, limit, planning.DEPLOY, ask=ask)
+    if outcome is None:
+        return 1
+    click.echo("Verification:")
+    status = verification.run(site.path, journey=False, junit=None)
+    done = "The plan was applied" if outcome.changes else "Nothing had to be changed"
+    if outcome.trouble:
+        done = "The plan was only partly applied"
+    proof = _proof(holds=status == 0, whole=not outcome.trouble)
+    click.echo(f"{done}, {proof} ({time.monotonic() - start:.0f} s).")
+    return 1 if outcome.trouble else status
+
+
+def upgrade(site: Site, *, ask: bool) -> int:
+    """Move ``site`` to its release; exit status 0 where that serves and everything holds.
+
+    Where it failed, nothing is verified: the inventory states a release that the host has left.
+    """
+    start = time.monotonic()
+    outcome = _carried_out(site, (), planning.UPGRADE, ask=ask)
+    if outcome is None or outcome.trouble:
+        return 1
+    click.echo("Verification:")
+    status = verification.run(site.path, journey=False, junit=None)
+    done = "The release was upgraded" if outcome.changes else "Nothing had to be changed"
+    proof = _proof(holds=status == 0, whole=True)
+    click.echo(f"{done}, {proof} ({time.monotonic() - start:.0f} s).")
+    return status
+
+
+def rollback(site: Site, *, ask: bool) -> int:
+    """Take the last upgrade of ``site`` back; exit status 0 where the release before serves."""
+    outcome = _carried_out(site, (), planning.ROLLBACK, ask=ask)
+    if outcome is None or outcome.trouble:
+        return 1
+    click.echo(
+        "The release before serves. State it in the inventory: a deploy would upgrade again."
+        if outcome.changes
+        else "There is no upgrade to take back."
+    )
+    return 0
+
+
+def _carried_out(site: Site, limit: Sequence[str], deploy: Path, *, ask: bool) -> _Outcome | None:
+    """Show the plan of ``deploy``, ask, and carry it out; None where the answer was no."""
+    with locks.held(site.path), planning.prepared(site, limit, deploy) as prepared:
         plan = planning.evaluate(prepared, site)
         plan_report.show(plan)
         changes = plan.verdict == "changes"
         if changes and ask and not click.confirm("Carry this out?"):
             click.echo("Nothing was changed.")
-            return 1
+            return None
         trouble = carry_out(prepared, site) if changes else ""
     if trouble:
         click.secho(f"Error: {trouble}", fg="red", err=True)
-    click.echo("Verification:")
-    status = verification.run(site.path, journey=False, junit=None)
-    done = "The plan was applied" if changes else "Nothing had to be changed"
-    if trouble:
-        done = "The plan was only partly applied"
-    proof = _proof(holds=status == 0, whole=not trouble)
-    click.echo(f"{done}, {proof} ({time.monotonic() - start:.0f} s).")
-    return 1 if trouble else status
+    return _Outcome(changes, trouble)
 
 
 def _proof(*, holds: bool, whole: bool) -> str:

@@ -18,6 +18,8 @@ from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError
 
 DEPLOY = Path("deploys/site.py")
+UPGRADE = Path("deploys/upgrade.py")
+ROLLBACK = Path("deploys/rollback.py")
 THIS_MACHINE = "this machine"
 """Where a plan names what a run would write beside the inventory."""
 KEPT = "Secrets | they are complete and saved beside the inventory"
@@ -101,7 +103,7 @@ def make(site: Site, limit: Sequence[str] = ()) -> Plan:
 
 
 @contextmanager
-def prepared(site: Site, limit: Sequence[str] = ()) -> Iterator[Run]:
+def prepared(site: Site, limit: Sequence[str] = (), deploy: Path = DEPLOY) -> Iterator[Run]:
     """The deploy prepared on every host of ``site``, connected and not yet executed."""
     unknown = sorted(set(limit) - {host.name for host in site.hosts})
     if unknown:
@@ -110,7 +112,7 @@ def prepared(site: Site, limit: Sequence[str] = ()) -> Iterator[Run]:
             f"no host {', '.join(map(repr, unknown))} in {site.path}; its hosts are: {known}"
         )
     hosts = [host for host in site.hosts if not limit or host.name in limit]
-    with engine.prepared(hosts, DEPLOY) as run:
+    with engine.prepared(hosts, deploy) as run:
         yield run
 
 

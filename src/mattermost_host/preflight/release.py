@@ -162,8 +162,8 @@ def _upgrade(case: _Case) -> Finding:
         "warning",
         f"Mattermost {case.upgrade_from} is on the host, and {case.version} is stated: an upgrade",
         "",
-        "The server migrates its database when it starts. To go back you need a copy of "
-        "the database from before: make one.",
+        "`mattermost-host upgrade` makes it, and keeps a way back. A deploy alone keeps none: the "
+        "server migrates its database when it starts, so make a copy of it first.",
     )
 
 

@@ -186,3 +186,12 @@ def test_a_plan_that_is_carried_out_fetches_before_the_first_change() -> None:
             run.execute()
         assert asked == [""]
         assert not state.is_executing
+
+
+def test_the_release_that_the_way_back_needs_is_kept() -> None:
+    found = {**RIGHT, "releases": (NEW, "11.7.8", "11.7.7"), "previous": "11.7.7"}
+    pruning = _plan(**found).step("pruned").shell
+    assert f"{RELEASES}/11.7.8" in pruning
+    assert f"{RELEASES}/11.7.7" not in pruning
+    said = ["there=d root 755 1.0 /opt/mattermost/releases\t", "previous=11.7.7"]
+    assert ReleaseState(NEW).parse(said).previous == "11.7.7"

@@ -1,0 +1,177 @@
+"""The server moved to a release that is on the host, and back by itself where that fails.
+
+What happens after the stop is one program on the host, a unit of its own: a control machine that is
+cut off in the middle changes nothing about how it ends, and its journal tells the next run.
+"""
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from secrets import token_hex
+from typing import Literal
+
+from pyinfra import host
+from pyinfra.api import StringCommand, operation
+from pyinfra.api.operation import OperationMeta
+
+from mattermost_host.engine.explanations import Change, explain
+from mattermost_host.engine.questions import ask, changing, expect
+from mattermost_host.engine.shell import PROGRESS
+from mattermost_host.knowledge import upgrade_paths
+from mattermost_host.ops import release_scripts
+from mattermost_host.ops.database_state import AS_POSTGRES
+from mattermost_host.ops.release_state import CURRENT, UPGRADE, ReleaseState
+from mattermost_host.ops.state_files import CONFIGURATION
+from mattermost_host.ops.upgrade_state import UNIT, AskUpgrade
+from mattermost_host.releases.choice import Release
+from mattermost_host.releases.installed import Installed
+from mattermost_host.support.errors import OperatorError
+from mattermost_host.support.templates import render
+
+SERVER = "mattermost.service"
+PATIENCE_S = 60
+"""A server that gets ready neither does anything in its database nor says READY for so long hangs.
+Longest silence of real servers: 31.5 s, for a file store that does not answer."""
+STATEMENT_S = 7200
+"""For a statement of an upgrade: it may read every table."""
+LOG, PROGRAM, ENDED = (f"{UPGRADE}/{name}" for name in ("log", "move.sh", "ended"))
+NOTHING_TO_TAKE_BACK = ("", "prepares", "back")
+"""Steps of the journal at which the release before runs, and nothing of the other is left."""
+Mode = Literal["upgrade", "resume", "back"]
+
+
+@dataclass(frozen=True)
+class Ways:
+    """How the server, its database and its proxy are reached on their host."""
+
+    question: AskUpgrade
+    programs: str
+    """Folder of pg_dump and pg_restore."""
+    address: tuple[str, int]
+    """Of the server."""
+    local_socket: str
+    ping: str
+    """Path of the request that the time of unavailability is measured with."""
+    server_name: str
+    proxy_user: str
+    """Account whose connections to the server are held back."""
+
+
+def moved(name: str, wanted: Release, ways: Ways) -> OperationMeta:
+    """Let the server run ``wanted``, which is on the host, if it serves; else the release before.
+
+    A move that was cut off is gone on with. Where nothing is to be moved, nothing is stopped.
+    """
+    expect(ReleaseState(wanted.folder, wanted.by_hash))
+    expect(ways.question)
+    return _moved(name=name, wanted=wanted, ways=ways)
+
+
+@operation()
+def _moved(wanted: Release, ways: Ways) -> Generator[StringCommand, None, None]:
+    releases = ask(ReleaseState(wanted.folder, wanted.by_hash))
+    last = ask(ways.question)
+    before = (releases.current or "").rpartition("/")[2]
+    resumed = last.resumable and last.journal.get("new") == wanted.folder
+    if before == wanted.folder and not resumed:
+        host.noop("the server runs this release")
+        return
+    old = last.journal["old"] if resumed else before
+    if Installed.parse(old) is None:
+        raise OperatorError(f"{CURRENT} leads to no release that could be gone back to")
+    said = "is left unproven by an upgrade that was cut off; it goes on" if resumed else ""
+    found = said or f"leads to {old}: an upgrade to {wanted.folder}, with a way back"
+    explain(
+        Change(CURRENT, found, severity="critical", heals=False),
+        Change(SERVER, "is moved to another release", "restart", heals=False),
+    )
+    mode: Mode = "resume" if resumed else "upgrade"
+    program = _program(ways, last.journal, old, wanted.folder, mode)
+    yield from changing(StringCommand(_begin(program, done="done")))
+
+
+def taken_back(name: str, ways: Ways) -> OperationMeta:
+    """Let the server run the release before the last upgrade, unless that would lose anything."""
+    expect(ReleaseState(""))
+    expect(ways.question)
+    return _taken_back(name=name, ways=ways)
+
+
+@operation()
+def _taken_back(ways: Ways) -> Generator[StringCommand, None, None]:
+    releases, last = ask(ReleaseState("")), ask(ways.question).journal
+    if last.get("step", "") in NOTHING_TO_TAKE_BACK:
+        host.noop("there is no upgrade to take back")
+        return
+    old, new = last.get("old", ""), last.get("new", "")
+    if old not in releases.releases:
+        raise OperatorError(f"the release {old} is not on the host any more")
+    if releases.current not in (f"releases/{old}", f"releases/{new}"):
+        raise OperatorError(
+            f"{CURRENT} leads to {releases.current or 'nothing'}, and the last upgrade was from "
+            f"{old} to {new}: there is no way back from here"
+        )
+    explain(
+        Change(CURRENT, f"leads to {new}: back to {old}", severity="critical", heals=False),
+        Change(SERVER, "is moved to another release", "restart", heals=False),
+    )
+    program = _program(ways, last, old, new, "back")
+    yield from changing(StringCommand(_begin(program, done="back")))
+
+
+def _program(ways: Ways, journal: Mapping[str, str], old: str, new: str, mode: Mode) -> str:
+    before, after = Installed.parse(old), Installed.parse(new)
+    assert before and after
+    kept = {} if mode == "upgrade" else journal
+    client = ways.question.client
+    return render(
+        "upgrade/move.sh.j2",
+        kept=UPGRADE,
+        database=ways.question.database,
+        old=old,
+        new=new,
+        before=kept.get("schema", ""),
+        since=kept.get("since", ""),
+        step=kept.get("step", ""),
+        mode=mode,
+        known="yes" if upgrade_paths.runs_on_schema_of(before.version, after.version) else "no",
+        api=f"http://{ways.address[0]}:{ways.address[1]}/api/v4",
+        api_port=ways.address[1],
+        psql=client.command(STATEMENT_S),
+        find_port=client.find_port,
+        as_postgres=AS_POSTGRES,
+        programs=ways.programs,
+        local_socket=ways.local_socket,
+        proxy_user=ways.proxy_user,
+        server_name=ways.server_name,
+        ping=ways.ping,
+        patience_s=PATIENCE_S,
+        configuration=CONFIGURATION,
+        switch_to_old=release_scripts.switch(old),
+        switch_to_new=release_scripts.switch(new),
+    )
+
+
+def _begin(program: str, done: str) -> str:
+    """Start the program as a unit, show what it says as it says it, and end as it ended."""
+    end = f"end-of-program-{token_hex(8)}"
+    return f"""set -eu
+umask 077
+if systemctl is-active --quiet {UNIT}; then
+  echo 'another upgrade is under way; see {LOG}' >&2; exit 1
+fi
+mkdir -p -m 700 {UPGRADE}
+cat >{PROGRAM}~ <<'{end}'
+{program}
+{end}
+mv -fT {PROGRAM}~ {PROGRAM}
+: >{LOG}; rm -f {ENDED}
+systemd-run --quiet --collect --unit={UNIT} --property=TimeoutStopSec=30 /bin/sh {PROGRAM}
+told=0
+show() {{
+  sed -n "$((told + 1)),\\$p" {LOG} | sed 's/^/{PROGRESS}/'
+  told=$(wc -l <{LOG})
+}}
+while systemctl is-active --quiet {UNIT}; do sleep 0.5; show; done
+show
+ended=$(cat {ENDED} 2>/dev/null) || echo 'the upgrade was cut off; see {LOG}' >&2
+[ "$ended" = {done} ] || {{ tail -n 1 {LOG} >&2; exit 1; }}"""

@@ -1,0 +1,105 @@
+"""upgrade and rollback: which deploy they carry out, what they say, how they end."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from mattermost_host.cli.main import main
+from mattermost_host.engine.explanations import Change
+from mattermost_host.plan import plan as planning
+from mattermost_host.plan.plan import Plan, Step
+from mattermost_host.support.errors import OperatorError
+from mattermost_host.verify import run as verification
+
+MOVE = Plan({"h1": (Step("the server runs release 2", (Change("current", "leads to 1"),)),)})
+
+
+class Site:
+    """What a run is asked, and how it ends."""
+
+    def __init__(self) -> None:
+        self.plan = MOVE
+        self.breaks = ""
+        self.failing = 0
+        self.log: list[str] = []
+
+    def execute(self) -> None:
+        self.log.append("executed")
+        if self.breaks:
+            raise OperatorError(self.breaks)
+
+    def verified(self, *_: Any, **__: Any) -> int:
+        self.log.append("verified")
+        return self.failing
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> Site:
+    made = Site()
+
+    @contextmanager
+    def prepared(_: Any, limit: Any, deploy: Path) -> Iterator[Site]:
+        made.log.append(str(deploy))
+        yield made
+
+    monkeypatch.setattr(planning, "prepared", prepared)
+    monkeypatch.setattr(planning, "evaluate", lambda run, _: run.plan)
+    monkeypatch.setattr(verification, "run", made.verified)
+    return made
+
+
+def _run(folder: Path, *words: str, answer: str = "") -> Result:
+    inventory = folder / "chat.py"
+    inventory.write_text(
+        "site = {'url': 'https://chat.example.com', 'users': 50}\napp = db = proxy = ['h1']\n"
+    )
+    word, *options = words
+    return CliRunner().invoke(main, [word, str(inventory), *options], input=answer)
+
+
+def test_an_upgrade_is_shown_asked_for_carried_out_and_verified(site: Site, tmp_path: Path) -> None:
+    done = _run(tmp_path, "upgrade", answer="y\n")
+    assert done.exit_code == 0
+    assert site.log == ["deploys/upgrade.py", "executed", "verified"]
+    assert "leads to 1" in done.output
+    assert "The release was upgraded, and everything holds" in done.output
+    assert _run(tmp_path, "upgrade", answer="n\n").exit_code == 1
+    assert site.log.count("executed") == 1
+
+
+def test_an_upgrade_that_failed_is_not_verified(site: Site, tmp_path: Path) -> None:
+    site.breaks = "the run failed on h1"
+    done = _run(tmp_path, "upgrade", "--yes")
+    assert done.exit_code == 1
+    assert "the run failed on h1" in done.output
+    assert "verified" not in site.log
+
+
+def test_an_upgraded_site_that_does_not_hold_ends_with_1(site: Site, tmp_path: Path) -> None:
+    site.failing = 1
+    done = _run(tmp_path, "upgrade", "--yes")
+    assert (done.exit_code, "but the verification failed" in done.output) == (1, True)
+
+
+def test_nothing_to_upgrade(site: Site, tmp_path: Path) -> None:
+    site.plan = Plan({"h1": ()})
+    done = _run(tmp_path, "upgrade")
+    assert (done.exit_code, "executed" in site.log) == (0, False)
+    assert "Nothing had to be changed, and everything holds" in done.output
+
+
+def test_a_rollback(site: Site, tmp_path: Path) -> None:
+    done = _run(tmp_path, "rollback", answer="y\n")
+    assert done.exit_code == 0
+    assert site.log == ["deploys/rollback.py", "executed"]
+    assert "The release before serves." in done.output
+    assert _run(tmp_path, "rollback", answer="n\n").exit_code == 1
+    site.breaks = "the run failed on h1"
+    assert _run(tmp_path, "rollback", "--yes").exit_code == 1
+    site.plan = Plan({"h1": ()})
+    done = _run(tmp_path, "rollback")
+    assert (done.exit_code, "There is no upgrade to take back." in done.output) == (0, True)

@@ -1,0 +1,137 @@
+"""The move to another release: when it begins, what the program on the host is told."""
+
+import subprocess
+from typing import Any
+
+import pytest
+
+from mattermost_host.engine import explanations
+from mattermost_host.ops import upgrade
+from mattermost_host.ops.database_state import Client
+from mattermost_host.ops.release_state import Found as Releases
+from mattermost_host.ops.release_state import ReleaseState
+from mattermost_host.ops.upgrade import Ways
+from mattermost_host.ops.upgrade_state import AskUpgrade, Found
+from mattermost_host.releases.choice import Release
+from tests.unit.fake_host import Plan, answering, apply, plan
+from tests.unit.ops.release_host import never
+
+OLD, NEW = "10.11.20-aaaaaaaa", "11.7.9-bbbbbbbb"
+QUESTION = AskUpgrade("mattermost", Client(5432, "/pg/psql", "/data/postmaster.pid"), "/data")
+WAYS = Ways(
+    QUESTION,
+    "/pg",
+    ("127.0.0.1", 8065),
+    "/run/mattermost/local.socket",
+    "/api/v4/system/ping",
+    "chat.example.com",
+    "www-data",
+)
+NONE = Found()
+CUT_OFF = {"step": "starts", "old": OLD, "new": NEW, "schema": "0a1b", "since": "1700000000000"}
+
+
+def _run(run: Any, current: str, last: Found = NONE, new: str = NEW) -> Plan:
+    releases = Releases(releases=(NEW, OLD), current=f"releases/{current}", noted=current)
+    answer = answering({ReleaseState(new): releases, QUESTION: last})
+    with explanations.collecting():
+        made: Plan = run(
+            lambda: upgrade.moved(name="moved", wanted=Release(new, never), ways=WAYS),
+            answer=answer,
+        )
+    return made
+
+
+def test_nothing_is_touched_where_the_release_runs() -> None:
+    assert _run(plan, NEW).changed == []
+    assert _run(plan, NEW, Found(journal={**CUT_OFF, "step": "done"})).changed == []
+
+
+def test_a_plan_says_what_an_upgrade_is() -> None:
+    (link, server) = _run(plan, OLD).step("moved").told
+    assert (link.severity, link.heals) == ("critical", False)
+    assert link.found == f"leads to {OLD}: an upgrade to {NEW}, with a way back"
+    assert (server.subject, server.effect) == ("mattermost.service", "restart")
+
+
+def test_the_program_is_shell_and_knows_what_it_moves() -> None:
+    program = _run(apply, OLD).step("moved").shell
+    assert f"old={OLD} new={NEW}" in program
+    assert "mode=upgrade known=no" in program
+    assert 'meta skuid "www-data" tcp dport 8065' in program
+    assert "--resolve 'chat.example.com:443:127.0.0.1'" in program
+    assert f"ln -sfn releases/{OLD}" in program
+    assert f"ln -sfn releases/{NEW}" in program
+    done = subprocess.run(
+        ["dash", "-n"], input=program, text=True, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_release_that_runs_on_the_newer_database_needs_the_link_alone() -> None:
+    assert "known=yes" in _run(apply, OLD, new="11.2.4-cccccccc").step("moved").shell
+
+
+def test_an_upgrade_that_was_cut_off_goes_on_with_what_it_noted() -> None:
+    done = _run(apply, NEW, Found(journal=CUT_OFF))
+    program = done.step("moved").shell
+    assert "mode=resume" in program
+    assert "before=0a1b since=1700000000000" in program
+    assert f"old={OLD} new={NEW}" in program
+    begun = _run(apply, OLD, Found(journal={**CUT_OFF, "step": "stops"}))
+    assert "mode=upgrade" in begun.step("moved").shell
+
+
+def test_a_link_that_leads_nowhere_is_not_upgraded() -> None:
+    with pytest.raises(Exception, match="leads to no release that could be gone back to"):
+        _run(plan, "mine")
+
+
+def test_what_a_host_says() -> None:
+    said = [
+        "journal=step=starts",
+        "journal=old=a",
+        "serving=yes",
+        "missing=nft",
+        "free_mb=12",
+        "database_free_mb=13",
+        "database_mb=14",
+        "schema=147",
+    ]
+    found = QUESTION.parse(said)
+    assert found.journal == {"step": "starts", "old": "a"}
+    assert (found.serving, found.at_work, found.missing) == (True, False, ("nft",))
+    assert (found.free_mb, found.database_free_mb, found.database_mb) == (12, 13, 14)
+    assert found.schema == "147"
+    assert found.resumable
+    assert QUESTION.parse([]) == Found()
+    checked = subprocess.run(["dash", "-n"], input=QUESTION.script(), text=True, check=False)
+    assert checked.returncode == 0
+
+
+def _back(run: Any, current: str, journal: dict[str, str], releases: tuple[str, ...]) -> Plan:
+    found = Releases(releases=releases, current=f"releases/{current}", noted=current)
+    answer = answering({ReleaseState(""): found, QUESTION: Found(journal=journal)})
+    with explanations.collecting():
+        made: Plan = run(lambda: upgrade.taken_back(name="back", ways=WAYS), answer=answer)
+    return made
+
+
+def test_the_last_upgrade_is_taken_back() -> None:
+    done = {**CUT_OFF, "step": "done"}
+    planned = _back(plan, NEW, done, (NEW, OLD)).step("back")
+    assert planned.told[0].found == f"leads to {NEW}: back to {OLD}"
+    program = _back(apply, NEW, done, (NEW, OLD)).step("back").shell
+    assert "mode=back" in program
+    assert "step_before=done" in program
+    assert f"old={OLD} new={NEW}" in program
+    for step in ("", "prepares", "back"):
+        assert _back(plan, OLD, {**CUT_OFF, "step": step}, (NEW, OLD)).changed == []
+
+
+def test_there_is_no_way_back_without_the_release_or_from_another_one() -> None:
+    done = {**CUT_OFF, "step": "done"}
+    with pytest.raises(Exception, match=f"{OLD} is not on the host any more"):
+        _back(plan, NEW, done, (NEW,))
+    with pytest.raises(Exception, match="there is no way back from here"):
+        _back(plan, "11.8.0-dddddddd", done, (NEW, OLD))

@@ -17,6 +17,7 @@ from mattermost_host.facts.place import About, Place
 from mattermost_host.knowledge import releases, texts
 from mattermost_host.knowledge.mattermost_settings import OWNED
 from mattermost_host.knowledge.surface import Networks, Peers, Port, Surface
+from mattermost_host.preflight import upgrade
 from mattermost_host.preflight.external_database_findings import DATABASE_CHECKS
 from mattermost_host.preflight.finding import Inquiry
 from mattermost_host.site.settings import ROOMS, Description, Room
@@ -122,6 +123,14 @@ def checks_page() -> str:
         "| Name | What it asks for | Role |",
         "|---|---|---|",
         *_checks(),
+        "",
+        "## Checks of an upgrade",
+        "",
+        "`mattermost-host upgrade` makes these besides; none of them can be skipped.",
+        "",
+        "| Name | What it asks for |",
+        "|---|---|",
+        *(f"| `{name}` | {meaning} |" for name, meaning in upgrade.MEANINGS.items()),
         *reference_verification.table(TESTS),
     ]
     return "\n".join(lines) + "\n"

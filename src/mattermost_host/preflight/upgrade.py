@@ -24,6 +24,16 @@ SHARE_OF_DUMP = 2
 """A dump is smaller than its database: a third and less was seen; half is room for odd ones."""
 
 
+MEANINGS = {
+    "upgrade-journal": "No other upgrade is under way, or was cut off.",
+    "upgrade-release": "There is a release to upgrade from, and the stated one is not older.",
+    "upgrade-serving": "The server runs before its release is changed.",
+    "upgrade-tools": "The programs that an upgrade needs are on the host.",
+    "upgrade-room": "There is room for the release, a dump, and tables that are written anew.",
+    "upgrade-way-back": "Which way back will be open.",
+}
+
+
 def refuse(*, local_database: bool, servers: int) -> None:
     """Raise OperatorError for a site whose upgrade is not ours to make."""
     if not local_database:

@@ -34,6 +34,8 @@ Longest silence of real servers: 31.5 s, for a file store that does not answer."
 STATEMENT_S = 7200
 """For a statement of an upgrade: it may read every table."""
 LOG, PROGRAM, ENDED = (f"{UPGRADE}/{name}" for name in ("log", "move.sh", "ended"))
+LET_GO = "nft delete table inet mattermost_hold 2>/dev/null"
+"""However the program ends, users are not held back after it."""
 NOTHING_TO_TAKE_BACK = ("", "prepares", "back")
 """Steps of the journal at which the release before runs, and nothing of the other is left."""
 Mode = Literal["upgrade", "resume", "back"]
@@ -165,7 +167,8 @@ cat >{PROGRAM}~ <<'{end}'
 {end}
 mv -fT {PROGRAM}~ {PROGRAM}
 : >{LOG}; rm -f {ENDED}
-systemd-run --quiet --collect --unit={UNIT} --property=TimeoutStopSec=30 /bin/sh {PROGRAM}
+systemd-run --quiet --collect --unit={UNIT} --property=TimeoutStopSec=30 \
+  --property="ExecStopPost=-/bin/sh -c '{LET_GO}'" /bin/sh {PROGRAM}
 told=0
 show() {{
   sed -n "$((told + 1)),\\$p" {LOG} | sed 's/^/{PROGRESS}/'

@@ -1,4 +1,4 @@
-"""Backups on a real host: made, told, and read back by hash."""
+"""Backups on a real host: made, told, given up for want of space, and read back by hash."""
 
 import json
 import secrets
@@ -14,6 +14,7 @@ import pytest
 from mattermost_host.verify.api_client import member
 from tests.lab.deployment import Deployment
 from tests.lab.hosts import Lab
+from tests.lab.shell import wait_until
 
 PGBACKREST = "cd / && runuser -u postgres -- pgbackrest --stanza=mattermost"
 PSQL = "cd / && runuser -u postgres -- psql -XAtq -d mattermost"
@@ -79,6 +80,35 @@ def test_units_are_sandboxed(site: Deployment) -> None:
         assert exposure <= 2.0, (unit, exposure)
 
 
+def test_a_repository_that_is_away_is_given_up_and_then_begun_again(site: Deployment) -> None:
+    """PostgreSQL goes on; the gap is seen; the next backup is a full one."""
+    host = site.host
+    host.run(
+        f"sed -i 's/^archive-push-queue-max=.*/archive-push-queue-max=32MiB/' {CONFIGURATION} &&"
+        f" mv {REPOSITORY}/database {REPOSITORY}/away && touch {REPOSITORY}/database"
+    )
+    write = f"{PSQL} -c 'create table if not exists waste (t text); insert into waste values (1); "
+    for _ in range(8):
+        host.run(f"{write} ' -c 'select pg_switch_wal()'")
+    ready = "ls /var/lib/postgresql/15/main/pg_wal/archive_status | grep -c ready$"
+    wait_until(
+        lambda: int(host.run(ready, check=False).stdout or 0) <= 3, 150, "changes are given up"
+    )
+    assert site.status() == 200
+    log = host.run("cat /var/log/postgresql/*.log").stdout
+    assert "dropped WAL file" in log
+    plan = site.run("mattermost-host", "plan", str(site.inventory), check=False)
+    assert plan.status != 0
+    host.run(
+        f"rm {REPOSITORY}/database && mv {REPOSITORY}/away {REPOSITORY}/database &&"
+        f" {PSQL} -c 'drop table waste'"
+    )
+    site.deploy()
+    _back_up(site)
+    assert _newest(site) == "full"
+    assert site.deploy().changed == ()
+
+
 @dataclass(frozen=True)
 class Kept:
     """A post with a file, as a user made it."""
@@ -138,3 +168,61 @@ def test_a_post_and_its_file_come_back_by_hash(site: Deployment, kept: Kept) -> 
     _read_back(site, kept)
     assert _newest(site) in {"full", "incr"}
     assert site.deploy().changed == ()
+
+
+def test_a_later_moment_after_a_restore_comes_back_too(site: Deployment, kept: Kept) -> None:
+    """Without a time: the last that was archived, on the line of the restore before."""
+    site.host.run(f"{PSQL} -c 'create table later (t text); alter table later owner to mattermost'")
+    site.run("mattermost-host", "restore", str(site.inventory), "--yes")
+    assert "later" in site.host.run(f"{PSQL} -c '\\dt later'").stdout
+    site.host.run(f"{PSQL} -c 'drop table later'")
+    _read_back(site, kept)
+    site.verify()
+
+
+def test_a_damaged_backup_leaves_the_old_state_at_work(site: Deployment, kept: Kept) -> None:
+    """It shows in the middle of the restore only."""
+    host, damaged = site.host, f"find {REPOSITORY}/database/backup -path '*/pg_data/PG_VERSION*'"
+    host.run(f"{damaged} -exec mv {{}} {{}}.away ';'")
+    failed = site.run("mattermost-host", "restore", str(site.inventory), "--yes", check=False)
+    assert failed.status == 1
+    assert "the old state is put back" in failed.words
+    site.wait_healthy()
+    _read_back(site, kept)
+    away = f"{damaged} -name '*.away' -print0 | xargs -0 -n 1 sh -c 'mv \"$0\" \"${{0%.away}}\"'"
+    host.run(away)
+    assert site.deploy().changed == ()
+
+
+@pytest.mark.parametrize(
+    ("when", "said"),
+    [
+        ("2020-01-01", "the first backup ended at"),
+        ("2999-01-01", "is in the future"),
+        ("yesterdax", "is no time"),
+    ],
+)
+def test_a_time_that_no_backup_has_is_refused(site: Deployment, when: str, said: str) -> None:
+    started = site.started()
+    typed = ("mattermost-host", "restore", str(site.inventory), "--to-time", when, "--yes")
+    refused = site.run(*typed, check=False)
+    assert refused.status == 1
+    assert said in refused.words
+    assert "Nothing was changed" in refused.words
+    assert site.started() == started
+
+
+def test_another_databases_repository_is_refused(site: Deployment) -> None:
+    """Of the same major version: a copy of this one with another identifier."""
+    host, data = site.host, "/var/lib/postgresql/15/main"
+    host.run(
+        f"systemctl stop mattermost postgresql@15-main && mv {data} {data}.mine &&"
+        " runuser -u postgres -- /usr/lib/postgresql/15/bin/initdb -D "
+        f"{data} >/dev/null"
+    )
+    refused = site.run("mattermost-host", "restore", str(site.inventory), "--yes", check=False)
+    assert refused.status == 1
+    assert "it holds another database" in refused.words
+    host.run(f"rm -r {data} && mv {data}.mine {data}")
+    assert site.deploy().changed
+    site.verify()

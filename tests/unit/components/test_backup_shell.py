@@ -76,6 +76,7 @@ def test_everything_is_backed_up_where_it_must(
     tmp_path: Path, age_s: int, archive: str, kind: str, why: str
 ) -> None:
     said = _ran(tmp_path, _info(age_s, BEGIN), archive)
+    assert said.startswith("ran: --stanza=mattermost check\n")
     assert f"--type={kind} backup" in said
     assert why in said
 

@@ -29,7 +29,7 @@ TAMPERINGS = {
     ),
     "a role that may do more": tampering(
         sql("alter role mattermost createrole createdb"),
-        {"the role mattermost has other rights"},
+        {"the role mattermost has privileges beyond logging in"},
     ),
     "a schema of somebody else": tampering(
         sql("alter schema public owner to postgres", "mattermost"),
@@ -91,7 +91,7 @@ TAMPERINGS = {
     ),
     "a locale that is gone": tampering(
         "rm /usr/lib/locale/locale-archive",
-        {"the locale en_US.UTF-8 is not generated"},
+        {"the locale en_US.UTF-8 is missing"},
     ),
     "a database that started without its locale": tampering(
         f"rm /usr/lib/locale/locale-archive; systemctl restart {POSTGRES}",

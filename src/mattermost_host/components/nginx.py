@@ -160,8 +160,7 @@ def deploy(
         entries=[*_main_files(sizing, family.nginx), File(SITE, site)],
         check=Check(f'nginx -t -q -c "$stage{MAIN}"', tree=FOLDER),
     )
-    # A file that is gone is seen by its folder.
-    default = [str(Path(FOLDER, site).parent) for site in [family.nginx.default_site] if site]
+    default = [f"{FOLDER}/{site}" for site in [family.nginx.default_site] if site]
     running.running(
         name="NGINX is running",
         unit=UNIT,

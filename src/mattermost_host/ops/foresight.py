@@ -45,6 +45,12 @@ def of_unit(question: AskUnit, now: UnitState, operations: Sequence[OperationMet
     return replace(now, to_restart=left, unit_files_alike=alike, foreseen=effect)
 
 
+def removes(operations: Iterable[OperationMeta], read: Sequence[str]) -> bool:
+    """Whether they take away a file of ``read``: it leaves nothing whose age would tell."""
+    becoming = written_by(operations) or {}
+    return any(content == "" and is_in(path, read) for path, content in becoming.items())
+
+
 def _stale(noted: Mapping[str, str] | None, becoming: Mapping[str, str]) -> Iterator[str]:
     """The paths in which there will be something else than at the start of the process."""
     for path, content in becoming.items():

@@ -1,6 +1,7 @@
 """A unit that runs its current files, and answers.
 
-Restarts come from the host's state, never from an event: see ``what_was_read``.
+Restarts come from the host's state, never from an event: see ``what_was_read``. Only that a file is
+gone is known to none but the run that removed it, and costs a reload.
 """
 
 import shlex
@@ -90,6 +91,8 @@ def _running(wanted: _Wanted) -> Generator[StringCommand, None, None]:
     now: UnitState = ask(wanted.question)
     if not is_executing():
         now = foresight.of_unit(wanted.question, now, wanted.after)
+    elif foresight.removes(wanted.after, wanted.question.reload_on):
+        now = replace(now, foreseen="reload")
     if wanted.probe and now.active and not ask(Answering(((unit, wanted.probe),))):
         now = replace(now, silent=True)
     steps = list(_steps(unit, now, wanted))

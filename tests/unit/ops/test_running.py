@@ -54,6 +54,22 @@ def _verbs(result: Plan) -> list[str]:
     return [words[at + 1] for at, word in enumerate(words) if word == "systemctl"]
 
 
+@pytest.mark.parametrize(("there", "verbs"), [(True, [RELOAD]), (False, [])])
+def test_a_file_that_the_run_removed_is_reloaded_for(there: bool, verbs: list[str]) -> None:
+    """Nothing on the host tells it: the run that removed it has to know."""
+    gone = entries.Absent("/etc/x.pem")
+
+    def deploy() -> None:
+        removed = files.present(name="files are right", entries=[gone])
+        running.running(name="x runs", unit="x.service", reload_on=[gone.path], after=[removed])
+
+    found = {gone.path: entries.State("regular file", "644", "root", "root", "0")} if there else {}
+    known = {AskUnit("x.service", (), (gone.path,)): RIGHT, files._question([gone]): found}
+    with mock.patch.object(running, "is_executing", return_value=True):
+        result = plan(deploy, answer=answering(known, nothing_installed))
+    assert _verbs(result) == verbs
+
+
 @pytest.mark.parametrize(
     ("state", "verbs"),
     [

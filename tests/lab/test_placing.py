@@ -105,7 +105,10 @@ def test_what_stands_in_a_files_place_is_named_and_put_right(
 
 def test_a_link_in_a_state_folders_place_loses_nothing(deployment: Deployment) -> None:
     folder = f"{STATE}/data"
-    deployment.host.run(f"mv {folder} /srv/data; ln -s /srv/data {folder}; touch /srv/data/kept")
+    deployment.host.run(
+        f"mv {folder} /srv/data; ln -s /srv/data {folder}; "
+        "install -o mattermost -g mattermost -m 600 /dev/null /srv/data/kept"
+    )
     status, found = _plan(deployment)
     assert (status, f"{folder} is a symbolic link" in found) == (2, True), found
     run = deployment.deploy(check=False)

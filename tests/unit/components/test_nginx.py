@@ -8,7 +8,7 @@ import pytest
 from mattermost_host.components import nginx
 from mattermost_host.components.nginx import DROP_IN, MAIN, SITE, Settings
 from mattermost_host.facts.host import HostFacts
-from mattermost_host.knowledge.families import ENTERPRISE_LINUX, FAMILIES
+from mattermost_host.knowledge.families import ENTERPRISE_LINUX
 from mattermost_host.ops.entries import Absent
 from mattermost_host.ops.unit_state import AskUnit, UnitState
 from mattermost_host.preflight.url_port import port_of_users
@@ -130,10 +130,9 @@ def test_another_system_wide_policy_is_a_restart() -> None:
     assert policy not in planned().text(DROP_IN)
 
 
-def test_no_curve_is_named_that_openssl_lacks_in_fips_mode() -> None:
-    for family in FAMILIES:
-        result = planned(family=family)
-        assert "ssl_ecdh_curve" not in result.text(MAIN) + result.text(SITE)
+def test_tls_is_mozillas_profile_where_there_is_no_policy() -> None:
+    """Without its curves OpenSSL offers others, which the profile's checker refuses."""
+    assert "ssl_ecdh_curve X25519:prime256v1:secp384r1;" in planned().text(MAIN)
 
 
 def test_brotli_is_installed_and_served_where_there_is_a_module() -> None:

@@ -18,5 +18,5 @@ def test_a_units_question_becomes_an_item_for_each_thing_it_looks_at() -> None:
         "! -type d -cnewer /run/systemd/units/invocation:x.service"
         in found["x.service needs no restart"]
     )
-    assert "find /etc/x.pem $newer" in found["x.service needs no reload"]
+    assert "find /etc/x.pem -maxdepth 0 $newer" in found["x.service needs no reload"]
     assert not any("printf" in query for query in found.values())

@@ -27,6 +27,7 @@ from mattermost_host.ops import (
     locale,
     packages,
     probe,
+    remains,
     ruleset,
     state_files,
     unit_state,
@@ -122,7 +123,13 @@ class _Context:
 
     def items(self, question: Question[Any]) -> Iterator[Item]:
         """The items that one question looks at. TypeError where nobody knows it."""
-        known: Mapping[type[Question[Any]], Callable[[Any], Iterator[Item]]] = {
+        if type(question) not in self.known():
+            raise TypeError(f"the bench does not know how rivals ask {question}; teach it")
+        yield from self.known()[type(question)](question)
+
+    def known(self) -> Mapping[type[Question[Any]], Callable[[Any], Iterator[Item]]]:
+        """Each kind of question, and what makes items of it."""
+        return {
             FileStates: self._files,
             packages.PackageStates: lambda asked: iter([Packages(asked.packages)]),
             locale.HasLocale: _locale,
@@ -132,12 +139,11 @@ class _Context:
             AskDatabase: _database,
             account.Account: _account,
             ReleaseState: self._release,
+            remains.AskRemains: lambda asked: (Absent(path) for path in asked.paths),
+            state_files.AskMembers: _members,
             administrator.AskUser: self._administrator,
             probe.Answering: _answering,
         }
-        if type(question) not in known:
-            raise TypeError(f"the bench does not know how rivals ask {question}; teach it")
-        yield from known[type(question)](question)
 
     def _files(self, asked: FileStates) -> Iterator[Item]:
         found = [
@@ -172,6 +178,14 @@ def _alone(entry: Alone) -> Item:
     strangers = f"find {entry.path} -mindepth 1 -maxdepth 1 {names}"
     what = f"nothing but ours is in {entry.path}"
     return Lasting(what, f"{strangers} 2>/dev/null", "", f"{strangers} -delete")
+
+
+def _members(_: state_files.AskMembers) -> Iterator[Item]:
+    """The folders themselves are items of their own."""
+    folders = " ".join(state_files.FOLDERS)
+    strangers = f"find {folders} -mindepth 1 -maxdepth 2 ! -user {mattermost.USER}"
+    repair = f"{strangers} -exec chown -h {mattermost.USER} {{}} +"
+    yield Lasting("what is in the server's folders is its own", strangers, "", repair)
 
 
 def _locale(asked: locale.HasLocale) -> Iterator[Item]:

@@ -9,6 +9,9 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.connectors.local import LocalConnector
 from pyinfra.context import ctx_host
 
+from mattermost_host.engine.refusals import LOG_IN, Refusal
+from mattermost_host.engine.unreachable import NotReached
+
 AT_ONCE = 30
 
 Answer = TypeVar("Answer")
@@ -32,14 +35,16 @@ def ask(hosts: Sequence[Host], question: Callable[[Host], Answer]) -> list[Answe
     return list(Pool(AT_ONCE).map(one, hosts))
 
 
-def connect(host: Host) -> str:
+def connect(host: Host) -> Refusal | None:
     """Connect to ``host`` where that was not done yet; why it failed."""
     try:
         if not host.connected:
             host.connect(show_errors=False, raise_exceptions=True)
+    except NotReached as error:
+        return error.refusal
     except PyinfraError as error:
-        return str(error)
-    return ""
+        return Refusal(str(error), LOG_IN)
+    return None
 
 
 def is_this_machine(host: Host) -> bool:

@@ -17,6 +17,8 @@ OURS: Mapping[str, type] = {"private_address": str, "priority": int}
 UNUSABLE = {"_get_pty": "scripts are sent by standard input", "_stdin": "we send our own"}
 NAME = re.compile(r"\w[\w.-]{0,252}")
 """A host's name, or an alias of ssh's configuration: never an option of ssh, nor two words."""
+LABEL = 63
+"""Characters between two dots of a name, by RFC 1035; a resolver takes no more."""
 USER = re.compile(r"[\w.][\w.@+$\\-]{0,127}")
 ACCOUNT = re.compile(r"[\w.][\w.@+$-]{0,127}")
 CHOICES = {
@@ -123,7 +125,9 @@ def _is_address(value: str) -> bool:
 
 
 def _is_host(value: str) -> bool:
-    return NAME.fullmatch(value) is not None or _is_address(value)
+    labels = value.rstrip(".").split(".")
+    named = NAME.fullmatch(value) and all(0 < len(label) <= LABEL for label in labels)
+    return bool(named) or _is_address(value)
 
 
 def _one_of(key: str) -> tuple[Callable[[Any], bool], str]:

@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from paramiko import PKey, SSHException
+from paramiko import PKey
 from pyinfra import logger
 from pyinfra.connectors.sshuserclient import client as ssh_client
 
+from mattermost_host.engine.unreachable import Unprepared, ssh_options
 from mattermost_host.support.paths import is_file
 
 DEFAULT = "~/.ssh/known_hosts"
@@ -44,9 +45,10 @@ def _trusted(policy: object, client: Any, hostname: str, key: PKey) -> None:
         file.touch(mode=0o600)
         ssh_client.append_hostkey(client, hostname, key)  # type: ignore[no-untyped-call]
     except OSError as error:
-        raise SSHException(
+        raise Unprepared(
             f"its ssh key {key.fingerprint} is not known, and {file} can't be written "
-            f"({error.strerror}) to keep it; write ssh_known_hosts_file in the inventory"
+            f"({error.strerror}) to keep it",
+            "Write ssh_known_hosts_file in the inventory",
         ) from None
     logger.warning(
         f"{hostname}: its ssh key {key.fingerprint} was not known and is trusted from now on "
@@ -57,21 +59,20 @@ def _trusted(policy: object, client: Any, hostname: str, key: PKey) -> None:
 def prepare(data: Mapping[str, Any], hostname: str, username: str | None) -> None:
     """See that a user's name and a place for the key are there, before any connection.
 
-    Raises SSHException, which pyinfra turns into a sentence.
+    Raises SSHException, which becomes a sentence.
     """
-    config = ssh_client.get_ssh_config(data["ssh_config_file"])
-    told = config.lookup(hostname) if config else {}
+    told = ssh_options(data, hostname)
     if not (username or told.get("user") or _user_has_a_name()):
-        raise SSHException(
-            f"the user with id {os.geteuid()} has no name to log in by; write ssh_user in the "
-            "inventory"
+        raise Unprepared(
+            f"the user with id {os.geteuid()} has no name to log in by",
+            "Write ssh_user in the inventory",
         )
     named = data["ssh_known_hosts_file"] or told.get("userknownhostsfile")
     keeps = data["ssh_strict_host_key_checking"] not in {"yes", "no", "off"}
     if keeps and not named and os.path.expanduser(DEFAULT) == DEFAULT:  # noqa: PTH111 - as pyinfra
-        raise SSHException(
-            "there is no home folder in which to keep the host's key; set HOME, or write "
-            "ssh_known_hosts_file in the inventory"
+        raise Unprepared(
+            "there is no home folder in which to keep the host's key",
+            "Set HOME, or write ssh_known_hosts_file in the inventory",
         )
 
 

@@ -63,7 +63,7 @@ from pyinfra.connectors.util import (
     write_stdin,
 )
 
-from mattermost_host.engine import host_keys, root, shell
+from mattermost_host.engine import host_keys, root, shell, unreachable
 
 Outcome = tuple[bool, CommandOutput]
 PATIENCE, PAUSE_S = 20, 0.05
@@ -92,6 +92,7 @@ def quicken() -> None:
     _become_root_our_way()
     processes.read_buffer = _read_and_show
     host_keys.say_what_is_trusted()
+    unreachable.say_why()
     # What paramiko raises is told as a sentence; Python would print its traceback besides.
     logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
@@ -228,7 +229,7 @@ class _Hidden(str):
 
 
 def _kwargs_at_once(connector: SSHConnector) -> dict[str, Any]:
-    told = _paramiko_kwargs(connector)
+    told = unreachable.logging_in(lambda: _paramiko_kwargs(connector))
     host_keys.prepare(connector.data, told["hostname"], told.get("username"))
     if "password" in told:
         told["password"] = _Hidden(told["password"])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from mattermost_host.support.errors import OperatorError
 
+LOG_IN = "See that 'ssh' works there, with the inventory's user, port and key"
 LAST_LINES = 3
 """Of what is said by a host that nobody here knows: its reason, after what greets everybody."""
 
@@ -19,15 +20,16 @@ class Refusal:
     found: str
     remedy: str
 
+    def __str__(self) -> str:
+        return f"{self.found}. {self.remedy}."
+
 
 class RootRefused(OperatorError):
     """A host that runs nothing as root; ``refusal`` says why."""
 
     def __init__(self, host_name: str, said: str) -> None:
         self.refusal = of(said)
-        super().__init__(
-            f"{host_name} can't be asked as root: {self.refusal.found}. {self.refusal.remedy}."
-        )
+        super().__init__(f"{host_name} can't be asked as root: {self.refusal}")
 
 
 WAYS = (

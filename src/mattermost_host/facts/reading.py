@@ -9,12 +9,10 @@ from pyinfra.api import Host
 
 from mattermost_host.engine import each_host
 from mattermost_host.engine.questions import answers_of
-from mattermost_host.engine.refusals import Refusal, RootRefused
+from mattermost_host.engine.refusals import LOG_IN, Refusal, RootRefused
 from mattermost_host.facts import questions
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.support.errors import OperatorError
-
-LOG_IN = "See that 'ssh' works there, with the inventory's user, port and key"
 
 PROGRAMS = frozenset({"architecture", "cpus", "clock"})
 """Questions that uname, nproc and date answer on each host that can start a program."""
@@ -50,8 +48,8 @@ def _ask(host: Host, site: str) -> HostFacts | Refusal:
         from mattermost_host.facts import this_machine  # noqa: PLC0415
 
         return this_machine.read(site)
-    if reason := each_host.connect(host):
-        return Refusal(reason, LOG_IN)
+    if refusal := each_host.connect(host):
+        return refusal
     try:
         facts = read(host, site)
         return NOTHING_RUNS if facts.unread >= PROGRAMS else facts

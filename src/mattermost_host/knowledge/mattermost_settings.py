@@ -10,7 +10,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from heapq import nlargest
 from importlib.resources import files
+from itertools import pairwise
 
 from pydantic import SecretStr
 
@@ -47,6 +49,9 @@ OTHER_LINES = ("5.37.10", "10.11.0", "11.0.0", "11.10.0")
 """Releases that differ in their settings; a mistake in each of them is one in every release."""
 
 LONGEST_SHOWN = 60
+LONGEST_NAME = 200
+COMPARED = 10
+"""Known names that an unknown one is compared with closely."""
 
 NOT_BY_ENVIRONMENT = ("SqlSettings.ReplicaLagSettings",)
 """Lists of tables: as environment variables the server takes lists of words only."""
@@ -117,10 +122,13 @@ def mistakes(
     every line is a mistake.
     """
     found = _mistakes(settings, release, site_url, path)
+    # A name that no release has is wrong in each, and its sentence takes the longest.
+    somewhere = {name: value for name, value in settings.items() if _exists(name)}
+    nowhere = {f'{path}."{name}"' for name in settings.keys() - somewhere.keys()}
     for other in () if settled else OTHER_LINES:
         if found:
-            wrong = {one.path for one in _mistakes(settings, other, site_url, path)}
-            found = [one for one in found if one.path in wrong]
+            wrong = {one.path for one in _mistakes(somewhere, other, site_url, path)}
+            found = [one for one in found if one.path in wrong | nowhere]
     return found
 
 
@@ -173,10 +181,17 @@ def _type(name: str, value: object, release: str) -> str | None:
     setting = known().get(name)
     if setting is not None:
         return setting.type_in(release)
-    # Flags come and go with each release, and the environment is the only way to set them.
-    if re.fullmatch(r"FeatureFlags\.[A-Za-z][A-Za-z0-9]*", name):
+    if _exists(name):
         return "bool" if isinstance(value, bool) else "string"
     return None
+
+
+def _exists(name: str) -> bool:
+    """Whether any release has the setting.
+
+    Flags come and go with each release, and the environment is the only way to set them.
+    """
+    return name in known() or bool(re.fullmatch(r"FeatureFlags\.[A-Za-z][A-Za-z0-9]*", name))
 
 
 def _unknown(name: str, release: str) -> str:
@@ -197,16 +212,36 @@ def _unknown(name: str, release: str) -> str:
 
 
 def _alike(name: str, release: str) -> str | None:
-    """The closest name that ``release`` has."""
-    names = [each.name for each in known().values() if each.type_in(release)]
-    simple = {environment_name(each): each for each in names}
+    """The closest name that ``release`` has.
+
+    difflib takes 10 ms to compare a name with all, so it gets those that share most pairs of
+    letters.
+    """
+    if len(name) > LONGEST_NAME:
+        return None
     wanted = name.upper() if name.startswith("MM_") else environment_name(name)
+    simple = _simple(_line(release), whole=True)
     if wanted in simple:
         return simple[wanted]
     if "." not in name and not name.startswith("MM_"):
-        simple = {environment_name(each.rsplit(".", 1)[1]): each for each in names}
-    close = difflib.get_close_matches(wanted, simple, n=1, cutoff=0.8)
+        simple = _simple(_line(release), whole=False)
+    pairs = _pairs(wanted)
+    near = nlargest(COMPARED, simple, key=lambda each: len(pairs & _pairs(each)))
+    close = difflib.get_close_matches(wanted, near, n=1, cutoff=0.8)
     return simple[close[0]] if close else None
+
+
+@cache
+def _simple(line: tuple[int, int], *, whole: bool) -> Mapping[str, str]:
+    """A line's settings by their variables: of ``whole`` names, or of those without the section."""
+    release = f"{line[0]}.{line[1]}"
+    names = [each.name for each in known().values() if each.type_in(release)]
+    return {environment_name(each if whole else each.rsplit(".", 1)[1]): each for each in names}
+
+
+@cache
+def _pairs(text: str) -> frozenset[str]:
+    return frozenset(map("".join, pairwise(text)))
 
 
 def _shown(name: str, value: object) -> str:

@@ -13,9 +13,9 @@ from rich.console import Console
 from mattermost_host.engine import each_host
 from mattermost_host.engine.connections import active_hosts, all_hosts, connections, current_state
 from mattermost_host.engine.inventory import SiteHost
-from mattermost_host.engine.refusals import Refusal
+from mattermost_host.engine.refusals import LOG_IN, Refusal
 from mattermost_host.facts.host import HostFacts
-from mattermost_host.facts.reading import LOG_IN, Reading, facts_of
+from mattermost_host.facts.reading import Reading, facts_of
 from mattermost_host.preflight.finding import Finding, Inquiry, Need, Requirement, SiteRequirement
 from mattermost_host.preflight.report import PreflightError, Report
 from mattermost_host.support.errors import Mistake, OperatorError, SiteError

@@ -103,11 +103,16 @@ class Report:
         failed = sum(len(group.failures) for group in self.groups.values())
         held = sum(group.held for group in self.groups.values())
         if failed:
-            console.print(Text(f"{failed} of {held + failed} checks failed.", style="bold red"))
+            console.print(Text(f"{failed} of {_checks(held + failed)} failed.", style="bold red"))
         elif held:
-            console.print(Text(f"All {held} checks passed.", style="bold green"))
+            passed = f"{'All ' if held > 1 else ''}{_checks(held)} passed."
+            console.print(Text(passed, style="bold green"))
         else:
             console.print(Text("Nothing was judged.", style="bold red"))
+
+
+def _checks(number: int) -> str:
+    return f"{number} check{'s' if number != 1 else ''}"
 
 
 def _show_group(console: Console, name: str, group: Group) -> None:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import paramiko
 import pytest
+from pyinfra.connectors import ssh
 from pyinfra.connectors.sshuserclient import client as ssh_client
 
+from mattermost_host.engine import unreachable
 from mattermost_host.engine.connections import run_as_root
 from mattermost_host.engine.inventory import SiteHost
 from mattermost_host.support.errors import OperatorError
@@ -26,6 +28,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path / "nowhere"))
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     ssh_client.get_ssh_config.cache.clear()
+    monkeypatch.setattr(ssh, "raise_connect_error", unreachable._raise)
     return tmp_path
 
 
@@ -101,7 +104,9 @@ def _send(send: object, data: bytes) -> None:
 
 def test_a_wrong_password_is_a_sentence(folder: Path, port: int) -> None:
     data = _data(folder, ssh_user="admin", ssh_port=port, ssh_hostname="127.0.0.1")
-    with pytest.raises(OperatorError, match="mm can't be reached: Authentication error") as caught:
+    with pytest.raises(
+        OperatorError, match="mm can't be reached: authentication failed: "
+    ) as caught:
         run_as_root(SiteHost("mm", ("app",), {**data, "ssh_password": "wrong-secret"}), "true")
     assert "secret" not in str(caught.value)
 

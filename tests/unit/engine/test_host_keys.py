@@ -8,10 +8,11 @@ from pathlib import Path
 
 import paramiko
 import pytest
+from pyinfra.connectors import ssh
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.sshuserclient import client as ssh_client
 
-from mattermost_host.engine import host_keys, pyinfra_patches
+from mattermost_host.engine import host_keys, pyinfra_patches, unreachable
 from mattermost_host.engine.connections import run_as_root
 from mattermost_host.engine.inventory import SiteHost
 from mattermost_host.support.errors import OperatorError
@@ -25,6 +26,7 @@ def patched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(policy, "missing_host_key", policy.missing_host_key)
     monkeypatch.setattr(ssh_client, "get_host_keys", ssh_client.get_host_keys)
     monkeypatch.setattr(SSHConnector, "make_paramiko_kwargs", pyinfra_patches._kwargs_at_once)
+    monkeypatch.setattr(ssh, "raise_connect_error", unreachable._raise)
     host_keys.say_what_is_trusted()
     (tmp_path / "config.py").touch()
     monkeypatch.chdir(tmp_path)
@@ -69,7 +71,9 @@ def test_a_new_key_is_one_line_with_its_fingerprint(
 
 def test_only_known_keys_where_the_inventory_says_so(patched: Path, port: int) -> None:
     (patched / "known").touch()
-    with pytest.raises(OperatorError, match=r"mm can't be reached: .*No host key"):
+    with pytest.raises(
+        OperatorError, match=r"mm can't be reached: the host key of .* is not known"
+    ):
         _log_in(
             port,
             ssh_known_hosts_file=str(patched / "known"),
@@ -82,7 +86,9 @@ def test_only_known_keys_where_the_inventory_says_so(patched: Path, port: int) -
 def test_a_changed_key_is_refused(patched: Path, port: int) -> None:
     other = paramiko.RSAKey.generate(2048).get_base64()
     (patched / "known").write_text(f"[127.0.0.1]:{port} ssh-rsa {other}\n")
-    with pytest.raises(OperatorError, match="mm can't be reached: SSH host key error"):
+    with pytest.raises(
+        OperatorError, match=r"the host key of .* has changed: .* is known.*ssh-keygen -R"
+    ):
         _log_in(port, ssh_known_hosts_file=str(patched / "known"))
 
 
@@ -122,16 +128,16 @@ main(prog_name="mattermost-host")
 
 
 @pytest.mark.parametrize(
-    ("data", "sentence"),
+    ("data", "found", "remedy"),
     [
-        ({}, "has no name to log in by; write ssh_user"),
-        ({"ssh_user": "admin"}, "no home folder in which to keep the host's key; set HOME"),
+        ({}, "has no name to log in by", "Write ssh_user in the inventory"),
+        ({"ssh_user": "admin"}, "no home folder in which to keep the host's key", "Set HOME, or"),
     ],
     ids=["no name", "no home"],
 )
 @pytest.mark.parametrize("command", ["plan", "preflight", "verify", "drift", "apply"])
 def test_a_user_without_a_name_and_a_home(
-    tmp_path: Path, port: int, command: str, data: dict[str, object], sentence: str
+    tmp_path: Path, port: int, command: str, data: dict[str, object], found: str, remedy: str
 ) -> None:
     """Each command ends with a sentence, as it would for anybody else."""
     (tmp_path / "config.py").write_text(
@@ -155,7 +161,7 @@ def test_a_user_without_a_name_and_a_home(
     words = " ".join((done.stdout + done.stderr).split())
     assert done.returncode == 1, words
     assert "Traceback" not in words
-    assert sentence in words
+    assert found in words and remedy in words
 
 
 def test_a_password_is_hidden_from_debugging(

@@ -47,7 +47,7 @@ def connected(server: ExecServer, folder: Path, monkeypatch: pytest.MonkeyPatch)
         site = [SiteHost("mm", ("app",), {**data, "ssh_port": port})]
         with connections(site) as state:
             (made,) = all_hosts(state)
-            assert each_host.connect(made) == ""
+            assert each_host.connect(made) is None
             yield made
 
 

@@ -53,7 +53,9 @@ CALLS: dict[tuple[str, str], str] = {
     ("pyinfra.connectors.ssh", "execute_command_with_sudo_retry"): (
         "host command_arguments execute_command"
     ),
+    ("pyinfra.connectors.ssh", "raise_connect_error"): "host message data",
     ("pyinfra.connectors.ssh", "write_stdin"): "stdin buffer",
+    ("pyinfra.connectors.ssh_util", "getpass"): "prompt stream",
     ("pyinfra.connectors.util", "read_buffer"): "name io output_queue print_output print_func",
     ("pyinfra.connectors.util", "write_stdin"): "stdin buffer",
     ("pyinfra.connectors.ssh", "make_unix_command_for_host"): (
@@ -86,12 +88,12 @@ NAMES: dict[str, str] = {
         "Config FunctionCommand Host Inventory QuoteString State StringCommand arguments util"
     ),
     "pyinfra.api.arguments": "auth_argument_meta",
-    "pyinfra.api.exceptions": "PyinfraError",
+    "pyinfra.api.exceptions": "ConnectError PyinfraError",
     "pyinfra.api.host": "HostData",
     "pyinfra.api.operation": "OperationMeta",
     "pyinfra.api.state": "State StateStage",
     "pyinfra.api.util": "PYINFRA_INSTALL_DIR",
-    "pyinfra.connectors": "local ssh util",
+    "pyinfra.connectors": "local ssh ssh_util util",
     "pyinfra.connectors.base": "BaseConnector",
     "pyinfra.connectors.local": "LocalConnector",
     "pyinfra.connectors.ssh": "ConnectorData SSHConnector",

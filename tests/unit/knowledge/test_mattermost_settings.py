@@ -1,6 +1,7 @@
 """Mattermost's settings: names, types, secrets, start blockers."""
 
 import json
+import time
 
 import pytest
 from pydantic import SecretStr
@@ -274,3 +275,36 @@ def test_texts_of_the_secrets_file_stand_for_every_type(name: str, text: str) ->
 )
 def test_and_are_refused_where_they_do_not(name: str, text: str, needed: str) -> None:
     assert sentence(name, SecretStr(text)) == f"found a value that is not shown; {needed}"
+
+
+def test_many_unknown_names_take_no_time() -> None:
+    """As when somebody pastes another program's settings; it took 20 ms for each."""
+    wrong = {f"ServiceSettings.SiteURL{number}": "x" for number in range(300)}
+    began = time.process_time()
+    found = settings.mistakes(wrong, ELEVEN, settled=False)
+    assert time.process_time() - began < 2
+    assert len(found) == 300
+    assert all("did you mean `ServiceSettings.SiteURL`?" in str(one) for one in found[:100])
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("EmailSettings.SMTPSever", "EmailSettings.SMTPServer"),
+        ("EmailSetting.SMTPServer", "EmailSettings.SMTPServer"),
+        ("SMTPServr", "EmailSettings.SMTPServer"),
+        ("emailsettings.smtpserver", "EmailSettings.SMTPServer"),
+        ("EmailSettings_SMTPServer", "EmailSettings.SMTPServer"),
+        ("MM_EMAILSETTINGS_SMTPSERVR", "EmailSettings.SMTPServer"),
+        ("TeamSettings.MaxUserPerTeam", "TeamSettings.MaxUsersPerTeam"),
+        ("ServiceSettings.EnableBotAccountCreaton", "ServiceSettings.EnableBotAccountCreation"),
+    ],
+)
+def test_the_name_that_was_meant(name: str, meant: str) -> None:
+    (found,) = settings.mistakes({name: "x"}, ELEVEN)
+    assert f"did you mean `{meant}`?" in str(found)
+
+
+def test_a_name_as_long_as_a_file_is_compared_with_nothing() -> None:
+    (found,) = settings.mistakes({"x" * 1_000_000: "x"}, ELEVEN)
+    assert "did you mean" not in str(found)

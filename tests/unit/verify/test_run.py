@@ -34,7 +34,7 @@ def _report(folder: Path, code: str) -> tuple[Report, str]:
 def test_what_holds_is_one_line(tmp_path: Path) -> None:
     report, printed = _report(tmp_path, "def test_a(seen):\n    pass\n")
     assert report.holds
-    assert printed == "mm\n  nginx        1 of 1 passed\nAll 1 checks passed.\n"
+    assert printed == "mm\n  nginx        1 of 1 passed\n1 check passed.\n"
 
 
 def test_a_failure_is_its_sentences(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_an_unreachable_site_fails_with_a_sentence(
     junit = tmp_path / "junit.xml"
     assert verification.run(inventory, journey=False, junit=junit) == 1
     printed = capfd.readouterr().out
-    assert "mm.invalid can't be reached: Could not resolve hostname" in printed
+    assert "mm.invalid can't be reached: the name mm.invalid does not resolve" in printed
     assert "Traceback" not in printed
     assert junit.read_text().count("mm.invalid can't be reached") > 10
 

@@ -58,6 +58,9 @@ TAMPERINGS = {
     "a password for the account": tampering(
         "echo mattermost:Let-me-in-1 | chpasswd", {"the account mattermost has a password"}
     ),
+    "an account that needs no password": tampering(
+        "passwd -q -d mattermost", {"the account mattermost has a password"}
+    ),
     "PostgreSQL's account as administrator": tampering(
         "usermod -aG sudo postgres", {"the account postgres is in sudo"}
     ),

@@ -10,6 +10,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from pyinfra.api.arguments import all_global_arguments
 from pyinfra.connectors.ssh import ConnectorData
 
+from mattermost_host.support.addresses import without_secrets
 from mattermost_host.support.errors import Mistake
 
 OURS: Mapping[str, type] = {"private_address": str, "priority": int}
@@ -67,7 +68,8 @@ def mistakes(owner: str, data: Mapping[Any, Any]) -> Iterator[Mistake]:
             found = "an empty text" if value == "" else _kind(key, value)
             yield Mistake(path, found, f"write {_wanted(types[key])}, or leave the key out")
         elif key in RULES and not RULES[key][0](value):
-            yield Mistake(path, repr(value), RULES[key][1])
+            shown = without_secrets(value) if isinstance(value, str) else value
+            yield Mistake(path, repr(shown), RULES[key][1])
 
 
 def host_name_mistake(name: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mattermost_host.engine.host_data import host_name_mistake
+from mattermost_host.support.addresses import without_secrets
 from mattermost_host.support.errors import Mistake
 
 LOCAL = "@local"
@@ -70,7 +71,8 @@ def _member_mistakes(group: str, members: Sequence[Any]) -> Iterator[tuple[int, 
         if not isinstance(name, str) or not isinstance(data, dict):
             yield at, Mistake(f"{group}[{at}]", _kind(member), MEMBER)
         elif found := _name_mistake(name):
-            yield at, Mistake(f'host "{name}"', *found)
+            # A user and a password may stand before the name.
+            yield at, Mistake(f'host "{without_secrets(name)}"', *found)
 
 
 def _name_mistake(name: str) -> tuple[str, str] | None:

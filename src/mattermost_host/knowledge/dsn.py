@@ -138,12 +138,15 @@ def _place_mistakes(url: SplitResult) -> Iterator[tuple[str, str]]:
 
 
 def _parameter_mistakes(url: SplitResult) -> Iterator[tuple[str, str]]:
-    pairs = [pair for pair in parse_qsl(url.query, keep_blank_values=True) if pair[0] != "password"]
+    pairs = parse_qsl(url.query, keep_blank_values=True)
     names = [key for key, _ in pairs]
-    for name in sorted(set(names)):
-        if name not in PARAMETERS:
-            yield f"the parameter {name!r}", f"take it out; known are {', '.join(PARAMETERS)}"
-        elif names.count(name) > 1:
+    for at, name in enumerate(names, 1):
+        # Behind a question mark in a password comes the rest of it: no other name is shown.
+        if name not in (*PARAMETERS, "password"):
+            found = f"an unknown parameter, number {at} behind the question mark"
+            yield found, f"take it out; known are {', '.join(PARAMETERS)}"
+    for name in PARAMETERS:
+        if names.count(name) > 1:
             yield f"the parameter {name!r} {names.count(name)} times", "give it once"
     mode = dict(pairs).get("sslmode", "require")
     if mode not in get_args(SslMode):

@@ -29,6 +29,7 @@ class Found:
     groups: tuple[str, ...]
     """The primary one first."""
     password: bool = False
+    """Whether somebody can log in with one, or with none at all."""
     twins: tuple[str, ...] = ()
     """Other accounts with the same number, to whom all belongs that belongs to it."""
     members: tuple[str, ...] = ()
@@ -71,7 +72,8 @@ class Accounts(Question[dict[str, Found]]):
         return (
             "getent passwd | sed s/^/user:/; getent group | sed s/^/group:/\n"
             f"getent shadow {' '.join(self.users)}"
-            " | sed -n 's/^\\([^:]*\\):[^!*:].*/password:\\1/p'"
+            # Without any password in the field, everybody knows it.
+            " | sed -n 's/^\\([^:]*\\)::.*/password:\\1/p; s/^\\([^:]*\\):[^!*:].*/password:\\1/p'"
         )
 
     def parse(self, lines: list[str]) -> dict[str, Found]:

@@ -35,6 +35,8 @@ umask 077; exec 9>>{LOCK}
 {exclusive(9, "the unpacking of a release by an earlier run")}
 umask 022"""
 
+WITHOUT_CAPABILITIES = "find . -type f -perm /111 -exec chown -h root:root -- {} +"
+"""The kernel takes a program's capabilities away with each chown; no list shows them."""
 HASHES = "find . -type f -print0 | xargs -0 -r sha256sum --"
 
 
@@ -151,7 +153,7 @@ cd {HOME}"""
 
 
 def _manifest(release: str, manifest: str) -> str:
-    return f"(cd {release} && {LISTING}) >{manifest}/state"
+    return f"(cd {release} && {WITHOUT_CAPABILITIES} && {LISTING}) >{manifest}/state"
 
 
 def _noted(folder: str, manifest: str) -> str:

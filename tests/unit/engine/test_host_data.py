@@ -248,6 +248,22 @@ def test_lists_of_every_shape(tmp_path: Path, text: str, sentence: str) -> None:
     assert not [one for one in found if "no host" in one], "one mistake brings no other with it"
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        '"root:hunter2@h1"',
+        '"ssh://root:hunter2@h1"',
+        '"@ssh/root:hunter2@h1"',
+        '("h1", {"ssh_hostname": "root:hunter2@h1"})',
+        '("h1", {"ssh_user": "root:hunter2@h1"})',
+    ],
+)
+def test_a_password_before_a_host_s_name_is_not_repeated(tmp_path: Path, host: str) -> None:
+    found = _mistakes(tmp_path, f"app = db = proxy = [{host}]")
+    assert found
+    assert "hunter2" not in "".join(found)
+
+
 def test_an_alias_is_looked_up_where_ssh_would(tmp_path: Path) -> None:
     config = tmp_path / "config"
     config.write_text("Host mm\n HostName 192.0.2.7\n")

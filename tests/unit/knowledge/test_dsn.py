@@ -139,9 +139,9 @@ def test_password_is_encoded_and_the_rest_stays(text: str) -> None:
         ),
         (
             "postgres://mmuser@db/mattermost?sslMode=require",
-            "postgres.dsn: found the parameter 'sslMode'; take it out; known are sslmode, "
-            "sslrootcert, sslcert, sslkey, connect_timeout, application_name, "
-            "binary_parameters, search_path",
+            "postgres.dsn: found an unknown parameter, number 1 behind the question mark; take "
+            "it out; known are sslmode, sslrootcert, sslcert, sslkey, connect_timeout, "
+            "application_name, binary_parameters, search_path",
         ),
         (
             "postgres://mmuser@db/mattermost?sslmode=require&sslmode=verify-full",
@@ -167,7 +167,10 @@ def test_all_mistakes_at_once_without_the_password() -> None:
 @pytest.mark.parametrize(
     "text",
     ["postgres://u:a/hunter2@h/d", "postgres://u:hunter2/x@h/d", "postgres://u@h/d?sslmode=hunter2",
-     "postgres://u:hunter2#x@h/d", "postgres://u:hunter2?x@h/d", "postgres://u:[hunter2@h/d"],
+     "postgres://u:hunter2#x@h/d", "postgres://u:hunter2?x@h/d", "postgres://u:[hunter2@h/d",
+     "postgres://u:x?hunter2@h/d", "postgres://u:x?hunter2=y@h/d", "postgres://u:x&hunter2@h/d",
+     "postgres://u@h/d?password=x&hunter2", "postgres://u@h/d?hunter2", "postgres://u:x#hunter2@h/d",
+     "postgres://u:x?y=z&hunter2@h/d", "postgres://hunter2@h:x/d?hunter2"],
 )  # fmt: skip
 def test_no_sentence_shows_a_password(text: str) -> None:
     found = [str(one) for one in dsn_mistakes(text, "postgres.dsn", "s.toml")]

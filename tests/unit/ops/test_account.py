@@ -160,3 +160,19 @@ def test_the_real_answer() -> None:
     assert (root.home, root.shell, root.groups[0]) == ("/root", "/bin/bash", "root")
     assert root.twins == ()
     assert local.ask_here(Account("no-such-user-here")) is None
+
+
+@pytest.mark.parametrize(
+    ("field", "password"), [("!", False), ("*", False), ("!!", False), ("$y$x", True), ("", True)]
+)
+def test_an_account_that_has_a_password_or_needs_none(
+    tmp_path: Path, field: str, *, password: bool
+) -> None:
+    """What ``getent shadow`` prints; an empty field lets everybody in."""
+    tables = "\n".join(line.partition(":")[2] for line in TABLES if line.startswith("user:"))
+    shadow = f"mattermost:{field}:19000:0:99999:7:::"
+    says = f"case $1 in passwd) printf '%s\\n' '{tables}' ;; shadow) echo '{shadow}' ;; esac"
+    local.program(tmp_path, "getent", says)
+    done = local.run(QUESTION.script(), programs=tmp_path)
+    found = QUESTION.parse(done.stdout.splitlines())
+    assert found and found.password == password

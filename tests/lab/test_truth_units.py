@@ -123,6 +123,11 @@ TAMPERINGS = {
         {"may start fewer processes than its unit says"},
         MATTERMOST,
     ),
+    "a process that may write smaller files": tampering(
+        f"prlimit --pid {main_process(MATTERMOST)} --fsize=1000000",
+        {"may write smaller files than its unit says"},
+        MATTERMOST,
+    ),
     "another mode of a folder of drop-ins": tampering(
         f"chmod 700 {ETC}/{NGINX}.d", {"nginx.service.d has mode 700"}
     ),

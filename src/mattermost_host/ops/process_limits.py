@@ -6,13 +6,19 @@ LIMITS = {
     "Max open files": ("NOFILE", "may open fewer files"),
     "Max processes": ("NPROC", "may start fewer processes"),
     "Max locked memory": ("MEMLOCK", "may lock less memory"),
+    "Max file size": ("FSIZE", "may write smaller files"),
+    "Max address space": ("AS", "may have less memory"),
+    "Max data size": ("DATA", "may hold less data"),
+    "Max stack size": ("STACK", "may have smaller stacks"),
+    "Max cpu time": ("CPU", "may use less processor time"),
 }
 """As the kernel calls each, as systemd does, and what a process can do that has less."""
 PROPERTIES = ",".join(f"Limit{name},Limit{name}Soft" for name, _ in LIMITS.values())
+_OF_THREE_WORDS = "|".join(f'"{one}"' for one in LIMITS if one.count(" ") == 2)
 SCRIPT = (
     # Read by the shell itself, which costs no process.
     "for one in 1 ${process:-0}; do while read -r a b c soft hard rest; do"
-    ' case "$a $b $c" in "Max open files"|"Max locked memory") echo "$a $b $c=$soft $hard" ;;'
+    f' case "$a $b $c" in {_OF_THREE_WORDS}) echo "$a $b $c=$soft $hard" ;;'
     ' "Max processes "*) echo "$a $b=$c $soft" ;; esac'
     "; done </proc/$one/limits; done"
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mattermost_host.ops import unit_files
+from mattermost_host.ops import process_limits, unit_files
 from mattermost_host.ops.unit_state import AskUnit, UnitState
 from tests.unit import local
 from tests.unit.ops.machine import QUESTION, RIGHT, SHOWN, Machine
@@ -190,6 +190,24 @@ def test_limits_of_the_process(most: str, own: str, unit: str, lowered: bool) ->
     lines = [f"Max open files={most}", f"Max open files={own}"]
     lines += [f"LimitNOFILE={unit}", f"LimitNOFILESoft={unit}"]
     assert QUESTION.parse(lines).lowered == (("may open fewer files",) if lowered else ())
+
+
+@pytest.mark.parametrize(
+    ("option", "unit", "found"),
+    [
+        ("-f 1000", "FSIZE", "may write smaller files"),
+        ("-d 1000000", "DATA", "may hold less data"),
+        ("-v 1000000", "AS", "may have less memory"),
+        ("-s 1000", "STACK", "may have smaller stacks"),
+        ("-t 100", "CPU", "may use less processor time"),
+        ("-n 100", "NOFILE", "may open fewer files"),
+    ],
+)
+def test_each_limit_of_a_real_process(option: str, unit: str, found: str) -> None:
+    done = local.run(f"ulimit {option}; process=$$\n{process_limits.SCRIPT}")
+    assert done.returncode == 0, done.stderr
+    lines = [*done.stdout.splitlines(), f"Limit{unit}=infinity", f"Limit{unit}Soft=infinity"]
+    assert QUESTION.parse(lines).lowered == (found,)
 
 
 def test_of_a_masked_unit_systemd_does_not_know_the_limits() -> None:

@@ -7,8 +7,9 @@ from mattermost_host.ops.account import Account
 from tests.host import asking
 from tests.host import judge_database as judge
 from tests.host.asking import Seen
-from tests.host.judge import account, holds
+from tests.host.judge import account, differs, holds
 from tests.host.questions_database import Cluster
+from tests.host.recording import Recorder
 
 
 def _cluster(seen: Seen) -> Cluster:
@@ -47,6 +48,15 @@ def test_its_pages_have_checksums(seen: Seen) -> None:
     """Pages have checksums, where the cluster was made by a deploy (on Enterprise Linux)."""
     layout = postgres.cluster(seen.site.settings.postgres, seen.facts)
     holds(judge.checksums(_cluster(seen), layout))
+
+
+def test_it_is_in_one_place(seen: Seen, record_property: Recorder) -> None:
+    """No move to another major version was cut off, and none that the inventory states is due."""
+    for found in postgres.in_its_place(seen.site.settings.postgres).check(seen.facts):
+        if found.verdict == "error":
+            holds([differs("PostgreSQL", found.needed, found.found)])
+        if found.verdict == "warning":
+            record_property("PostgreSQL", f"{found.found}. {found.remedy}")
 
 
 def test_its_account_is_no_administrator(seen: Seen) -> None:

@@ -1,23 +1,21 @@
 """PostgreSQL on the host itself, or somebody else's by DSN."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from pydantic import BaseModel, Field, SecretStr
-from pyinfra.api import Host
+from pydantic import BaseModel, Field
 from pyinfra.api import deploy as component
 
 from mattermost_host.certificates.pem import check_authorities
+from mattermost_host.facts.database import own_major
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import UNASKED, Place
-from mattermost_host.knowledge.dsn import Dsn, dsn_mistakes
+from mattermost_host.knowledge.dsn import dsn_mistakes
 from mattermost_host.knowledge.families import Cluster
-from mattermost_host.knowledge.postgresql_sizing import Pool
 from mattermost_host.knowledge.postgresql_versions import (
     NEWEST,
     OLDEST,
     PGDG_DEFAULT,
-    minimum_for,
 )
 from mattermost_host.knowledge.surface import Surface, Unit
 from mattermost_host.knowledge.texts import STRICT, Line
@@ -27,8 +25,7 @@ from mattermost_host.ops.database_state import AskDatabase, Client
 from mattermost_host.ops.entries import Alone, Directory, Entry, File
 from mattermost_host.ops.upgrade_state import AskUpgrade
 from mattermost_host.preflight import conflicts, dnf, postgresql
-from mattermost_host.preflight.external_database_findings import DATABASE_CHECKS
-from mattermost_host.preflight.finding import Finding, Inquiry, Requirement
+from mattermost_host.preflight.finding import Requirement
 from mattermost_host.support.errors import Mistake, OperatorError
 from mattermost_host.support.templates import render
 
@@ -79,7 +76,13 @@ class Settings(BaseModel):
 
 
 def major(settings: Settings, facts: HostFacts) -> int:
-    """The major version that will run on this host."""
+    """The major version that runs on this host: that of the site's cluster, until it is moved."""
+    asked = newest(settings, facts)
+    return own_major(facts) or asked
+
+
+def newest(settings: Settings, facts: HostFacts) -> int:
+    """The major version that a first deploy takes on this host, and that a move leads to."""
     if settings.pgdg:
         _check_pgdg(facts)
         return settings.version or PGDG_DEFAULT
@@ -247,6 +250,15 @@ def mistakes(settings: Settings, place: Place) -> Iterator[Mistake]:
     yield from check_authorities("postgres.ca_certificate", settings.ca_certificate)
 
 
+def in_its_place(settings: Settings) -> Requirement:
+    """The check of which PostgreSQL the site runs on, and whether it is to be moved."""
+    return postgresql.in_its_place(
+        lambda facts: newest(settings, facts),
+        pgdg=settings.pgdg,
+        stated=settings.version is not None,
+    )
+
+
 def requires(settings: Settings, place: Place) -> list[Requirement]:
     """A PostgreSQL that the release starts with, and no other cluster."""
     return [
@@ -255,6 +267,7 @@ def requires(settings: Settings, place: Place) -> list[Requirement]:
             place.site.version_on,
             None if settings.pgdg else settings.version,
         ),
+        in_its_place(settings),
         conflicts.no_other_postgresql(lambda facts: cluster(settings, facts)),
         dnf.module_stream(
             "postgresql",
@@ -262,29 +275,3 @@ def requires(settings: Settings, place: Place) -> list[Requirement]:
             lambda facts: cluster(settings, facts).streams.get("postgresql"),
         ),
     ]
-
-
-def requires_of_external(
-    dsn: Dsn,
-    password: SecretStr | None,
-    *,
-    authorities: bytes | None,
-    version_on: Callable[[HostFacts], str],
-    pool: Pool,
-) -> list[Inquiry]:
-    """What an external server must be; asked from the application host, as the server will."""
-
-    def ask(host: Host, facts: HostFacts) -> list[Finding]:
-        # Only a site with an external database needs a driver.
-        from mattermost_host.preflight.external_database import check_database  # noqa: PLC0415
-
-        return check_database(
-            host,
-            dsn,
-            password,
-            authorities=authorities.decode() if authorities else None,
-            minimum=minimum_for(version_on(facts)),
-            pool=pool.connections,
-        )
-
-    return [Inquiry(tuple(DATABASE_CHECKS), ask)]

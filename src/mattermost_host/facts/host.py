@@ -65,6 +65,10 @@ class HostFacts:
     """Versions apt would install of those ``CANDIDATES`` that are not there yet."""
     clusters: tuple[tuple[str, str, int], ...] = ()
     """PostgreSQL clusters on the host: (version, name or folder of its data, port)."""
+    database_units: tuple[str, ...] = ()
+    """Units of those clusters that a deploy set up; see ``facts/database.py``."""
+    database_move: tuple[tuple[str, str], ...] = ()
+    """Journal of the last move between two of them: (name, value)."""
     active_units: tuple[str, ...] = ()
     """Those of ``UNITS`` that are active; ufw only where it also filters."""
     clock_synchronised: bool = True

@@ -138,6 +138,24 @@ clusters() {
   done
 }
 
+# Units of clusters that a deploy set up, by its drop-in for the unit or its settings, and what the
+# journal of the last move from one to another says.
+database() {
+  for file in /etc/systemd/system/postgresql*.service.d/mattermost-host.conf; do
+    [ -f "$file" ] || continue
+    file=${file%.d/*}
+    echo "unit ${file##*/}"
+  done
+  for file in /etc/postgresql/*/*/conf.d/mattermost-host.conf; do
+    [ -f "$file" ] || continue
+    file=${file#/etc/postgresql/}
+    file=${file%/conf.d/*}
+    echo "unit postgresql@${file%/*}-${file#*/}.service"
+  done
+  journal=/var/lib/mattermost-host/postgresql/journal
+  [ ! -f "$journal" ] || while IFS='=' read -r key value; do echo "$key $value"; done <"$journal"
+}
+
 # The unit of ufw is active on every Ubuntu; it filters only where it is enabled in its own file.
 units() {
   have systemctl || { echo '?'; return; }

@@ -181,6 +181,13 @@ def _clusters(lines: list[str]) -> Fields:
     return {"clusters": tuple((version, name, int(port)) for version, name, port in rows)}
 
 
+def _database(lines: list[str]) -> Fields:
+    rows = [line.partition(" ")[::2] for line in lines]
+    units = dict.fromkeys(value for key, value in rows if key == "unit")
+    journal = tuple((key, value) for key, value in rows if key != "unit")
+    return {"database_units": tuple(units), "database_move": journal}
+
+
 def _selinux(lines: list[str]) -> Fields:
     said = {"1": "enforcing", "0": "permissive"}.get(first := "".join(lines), first.lower())
     return {"selinux": said or "disabled"}
@@ -225,6 +232,7 @@ QUESTIONS: Mapping[str, Callable[[list[str]], Fields]] = {
     "packages": _packages,
     "candidates": _pairs("candidates"),
     "clusters": _clusters,
+    "database": _database,
     "units": _words("active_units"),
     "clock": lambda lines: {"clock_synchronised": lines == ["yes"]},
     "locales": _words("locales"),

@@ -26,6 +26,7 @@ BY_SHELL = (
     "packages",
     "candidates",
     "clusters",
+    "database",
     "units",
     "clock",
     "locales",

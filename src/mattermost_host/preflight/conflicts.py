@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
+from mattermost_host.facts.database import last_move
 from mattermost_host.facts.host import FIREWALLS, WEB_SERVERS, HostFacts, Listener
 from mattermost_host.knowledge.families import Cluster
 from mattermost_host.knowledge.postgresql_versions import OLDEST
@@ -78,7 +79,8 @@ def no_other_postgresql(ours: Callable[[HostFacts], Cluster]) -> Requirement:
         needed = "no cluster but the site's own"
         there = [(version, name) for version, name, _ in facts.clusters]
         mine = ours(facts)
-        others = [one for one in there if not facts.managed or one != mine.name]
+        expected = {mine.name, *_of_move(facts)} if facts.managed else set()
+        others = [one for one in there if one not in expected]
         remedy = (
             "Use it as an external database (postgres.dsn), or remove it "
             f"({mine.removal}) if nothing needs its data."
@@ -91,6 +93,13 @@ def no_other_postgresql(ours: Callable[[HostFacts], Cluster]) -> Requirement:
         yield _judge("no-other-postgresql", found, needed, remedy)
 
     return Requirement("no-other-postgresql", check, "No PostgreSQL cluster but ours.")
+
+
+def _of_move(facts: HostFacts) -> Iterator[tuple[str, str]]:
+    """The clusters between which the site's data was moved: another check judges these."""
+    if move := last_move(facts):
+        for major in (move.old, move.new):
+            yield facts.family.cluster(major).name
 
 
 def _as_it_was(facts: HostFacts, others: Sequence[tuple[str, str]]) -> str | None:

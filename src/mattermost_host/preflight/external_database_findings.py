@@ -1,9 +1,16 @@
 """What an external PostgreSQL must be for Mattermost: its facts, and a finding for each demand."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from mattermost_host.preflight.finding import Finding
+from pydantic import SecretStr
+from pyinfra.api import Host
+
+from mattermost_host.facts.host import HostFacts
+from mattermost_host.knowledge.dsn import Dsn
+from mattermost_host.knowledge.postgresql_sizing import Pool
+from mattermost_host.knowledge.postgresql_versions import minimum_for
+from mattermost_host.preflight.finding import Finding, Inquiry
 
 LOCALE = "en_US.UTF-8"
 DATABASE_CHECKS: Mapping[str, str] = {
@@ -42,6 +49,32 @@ class DatabaseFacts:
     """-1 is none."""
     sslmode: str = "disable"
     """How the connection on which this was asked was protected."""
+
+
+def inquiries(
+    dsn: Dsn,
+    password: SecretStr | None,
+    *,
+    authorities: bytes | None,
+    version_on: Callable[[HostFacts], str],
+    pool: Pool,
+) -> list[Inquiry]:
+    """What an external server must be; asked from the application host, as the server will."""
+
+    def ask(host: Host, facts: HostFacts) -> list[Finding]:
+        # Only a site with an external database needs a driver.
+        from mattermost_host.preflight.external_database import check_database  # noqa: PLC0415
+
+        return check_database(
+            host,
+            dsn,
+            password,
+            authorities=authorities.decode() if authorities else None,
+            minimum=minimum_for(version_on(facts)),
+            pool=pool.connections,
+        )
+
+    return [Inquiry(tuple(DATABASE_CHECKS), ask)]
 
 
 def findings(facts: DatabaseFacts, minimum: int, pool: int) -> list[Finding]:

@@ -1,11 +1,15 @@
-"""Whether the PostgreSQL that will run is offered there, and one that Mattermost starts with."""
+"""Which PostgreSQL runs, whether Mattermost starts with it, and whether it is to be moved."""
 
 from collections.abc import Callable, Iterator
 
+from mattermost_host.facts.database import DONE, Move, last_move, own_major
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.knowledge import postgresql_versions
 from mattermost_host.preflight.finding import Finding, Requirement, Verdict
 from mattermost_host.preflight.host import VersionOn
+
+MOVE = "postgresql-move"
+COMMAND = "`mattermost-host upgrade-postgresql`"
 
 
 def version_suits(
@@ -18,7 +22,7 @@ def version_suits(
 
     def check(facts: HostFacts) -> Iterator[Finding]:
         offered = facts.platform.postgresql_versions
-        if stated and stated not in offered:
+        if stated and stated not in (*offered, own_major(facts)):
             yield _not_offered(stated, offered)
             return
         version = version_on(facts)
@@ -42,4 +46,86 @@ def _not_offered(stated: int, offered: tuple[int, ...]) -> Finding:
         f"postgres.version = {stated}, and the distribution has PostgreSQL {has}",
         "a version that the distribution has, or the PostgreSQL project's own packages",
         "Write pgdg = True beside the version in the inventory, or leave the version out.",
+    )
+
+
+def in_its_place(newest: Callable[[HostFacts], int], *, pgdg: bool, stated: bool) -> Requirement:
+    """The site's PostgreSQL is the one that the inventory and the system lead to; no run moves it.
+
+    ``newest``: the major version that a first deploy would take; ``stated``: the inventory names
+    it.
+    """
+
+    def check(facts: HostFacts) -> Iterator[Finding]:
+        own, wanted, move = own_major(facts), newest(facts), last_move(facts)
+        if move and move.unfinished:
+            yield _cut_off(move)
+        elif own is None or own == wanted:
+            yield Finding(MOVE, "ok", _kept(facts) or "nothing is to be moved")
+        elif own > wanted:
+            yield _newer(facts, own, wanted)
+        else:
+            yield _older(facts, own, wanted, stated=stated, pgdg=pgdg)
+
+    meaning = "The site's PostgreSQL is the one that inventory and system lead to; no run moves it."
+    return Requirement(MOVE, check, meaning)
+
+
+def _cut_off(move: Move) -> Finding:
+    return Finding(
+        MOVE,
+        "error",
+        f"the move from PostgreSQL {move.old} to {move.new} was cut off at the step {move.step}",
+        "a database that is in one place",
+        f"Run {COMMAND} with this inventory: it goes on, or back, and says which.",
+    )
+
+
+def _kept(facts: HostFacts) -> str:
+    move = last_move(facts)
+    if not move or move.step != DONE:
+        return ""
+    name = facts.family.cluster(move.old).name
+    there = [(version, cluster) for version, cluster, _ in facts.clusters]
+    if name not in there:
+        return ""
+    return (
+        f"PostgreSQL {move.new}; {'/'.join(name)}, from before the move, is kept and stopped "
+        f"(`{dropped(move.old)}` removes it)"
+    )
+
+
+def dropped(major: int) -> str:
+    """What an administrator types to remove the cluster that a move has left, and its packages."""
+    return f"pg_dropcluster {major} main && apt-get purge postgresql-{major}"
+
+
+def _newer(facts: HostFacts, own: int, wanted: int) -> Finding:
+    by_distribution = own in facts.platform.postgresql_versions
+    stated = f"'version': {own}" + ("" if by_distribution else ", 'pgdg': True")
+    return Finding(
+        MOVE,
+        "error",
+        f"the site's PostgreSQL is {own}, and the inventory leads to {wanted}",
+        "a version that is not older: no data goes back to one",
+        f"Write postgres = {{{stated}}} into the inventory: it is what the site was set up with.",
+    )
+
+
+def _older(facts: HostFacts, own: int, wanted: int, *, stated: bool, pgdg: bool) -> Finding:
+    if stated:
+        return Finding(
+            MOVE,
+            "error",
+            f"the site's PostgreSQL is {own}, and the inventory states {wanted}",
+            "the two to be the same: a deploy moves no data to another PostgreSQL",
+            f"Run {COMMAND}, which moves it, or state {own} until it suits.",
+        )
+    source = "the PostgreSQL project" if pgdg else f"{facts.platform.name} {facts.release}"
+    return Finding(
+        MOVE,
+        "warning",
+        f"the site's PostgreSQL is {own}, and {source} has {wanted} here",
+        f"PostgreSQL {wanted}, which gets the repairs" if not pgdg else f"PostgreSQL {wanted}",
+        f"The site goes on with {own}, and no deploy moves it. When it suits, {COMMAND} does.",
     )

@@ -23,6 +23,7 @@ from mattermost_host.knowledge.dsn import Dsn
 from mattermost_host.knowledge.postgresql_sizing import Pool
 from mattermost_host.knowledge.surface import Surface
 from mattermost_host.ops.release_state import CURRENT
+from mattermost_host.preflight import external_database_findings
 from mattermost_host.preflight.finding import Need
 from mattermost_host.releases import lego
 from mattermost_host.releases.choice import Release, release_to_run, stated_version, version_of
@@ -165,7 +166,7 @@ class Site:
         ]
         if self.dsn and "app" in place.roles:
             # The database is asked from where the server will reach it.
-            needed += postgres.requires_of_external(
+            needed += external_database_findings.inquiries(
                 self.dsn,
                 self.secrets.database_password,
                 authorities=self.database_ca,

@@ -84,6 +84,7 @@ COUNTERPARTS: dict[str, tuple[str, ...]] = {
         "settings and access rules are in place",
         "role, database and schema belong to Mattermost",
     ),
+    "test_it_is_in_one_place": ("postgresql-move", "no-other-postgresql"),
     "test_its_pages_have_checksums": ("role, database and schema belong to Mattermost",),
     "test_the_database_is_archived": (
         "the database is archived",

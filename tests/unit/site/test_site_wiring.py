@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from mattermost_host.certificates.authority import new_authority
-from mattermost_host.components import nginx, postgres
+from mattermost_host.components import nginx
 from mattermost_host.components.mattermost import DATABASE_CA_FILE
 from mattermost_host.engine import locks, pyinfra_command
 from mattermost_host.engine.inventory import CommandLine
@@ -19,6 +19,7 @@ from mattermost_host.knowledge import mattermost_settings
 from mattermost_host.knowledge.postgresql_sizing import Pool
 from mattermost_host.knowledge.surface import Surface
 from mattermost_host.ops.entries import File
+from mattermost_host.preflight import external_database_findings
 from mattermost_host.releases.choice import Release
 from mattermost_host.site import site as site_module
 from mattermost_host.site.site import Site
@@ -69,7 +70,7 @@ def test_an_external_database_is_asked_with_all_that_the_site_knows(
         asked.update(rest, dsn=dsn, password=password.get_secret_value())
         return []
 
-    monkeypatch.setattr(postgres, "requires_of_external", requires)
+    monkeypatch.setattr(external_database_findings, "inquiries", requires)
     monkeypatch.setenv("MATTERMOST_HOST_DATABASE_PASSWORD", "hunter2")
     settings = {"SqlSettings.MaxOpenConns": 77}
     authority = new_authority("test", datetime.now(UTC)).certificate

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from mattermost_host.components import postgres
 from mattermost_host.facts.host import HostFacts
+from mattermost_host.preflight import external_database_findings
 from mattermost_host.releases.choice import Release
 from mattermost_host.releases.download import Tarball
 from mattermost_host.site.site import Site
@@ -43,6 +43,6 @@ def planned(
     releases = {facts: wanted}
     monkeypatch.setattr(Site, "release", lambda _, facts: releases[facts])
     # An external database is asked over ssh.
-    monkeypatch.setattr(postgres, "requires_of_external", lambda *_, **__: [])
+    monkeypatch.setattr(external_database_findings, "inquiries", lambda *_, **__: [])
     deploy = PROJECT / "deploys" / "site.py"
     return plan(lambda: runpy.run_path(str(deploy)), facts=facts, answer=answer)

@@ -1,4 +1,4 @@
-"""What a host is: read in one round trip over ssh, or with psutil and distro on this machine."""
+"""What a host is: read in one round trip over ssh, or with psutil on this machine."""
 
 import re
 from collections.abc import Iterable

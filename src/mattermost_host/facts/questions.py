@@ -118,7 +118,7 @@ def _asked(answers: Answers) -> list[AskHost]:
 def _system(lines: list[str]) -> Fields:
     values = dict(line.split("=", 1) for line in lines if "=" in line and line[0] != "#")
     distribution, release = (
-        "".join(shlex.split(values.get(key, ""))) for key in ("ID", "VERSION_ID")
+        "".join(shlex.split(values.get(key, ""), comments=True)) for key in ("ID", "VERSION_ID")
     )
     return {"distribution": distribution, "release": release}
 

@@ -44,7 +44,7 @@ def facts_of(hosts: Sequence[Host], site: str) -> Reading:
 def _ask(host: Host, site: str) -> HostFacts | Refusal:
     """The facts, or why there are none."""
     if each_host.is_this_machine(host) and os.geteuid() == 0:
-        # psutil and distro are of use here only.
+        # psutil is of use here only.
         from mattermost_host.facts import this_machine  # noqa: PLC0415
 
         return this_machine.read(site)

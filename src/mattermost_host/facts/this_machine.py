@@ -1,13 +1,11 @@
-"""The facts of the machine we run on: by psutil and distro, and by ``host.sh`` for the rest."""
+"""The facts of the machine we run on: by psutil, and by ``host.sh`` for the rest."""
 
-import os
 import platform
 import socket
 import subprocess
 from contextlib import suppress
 from pathlib import Path
 
-import distro
 import psutil
 
 from mattermost_host.engine import batch, shell
@@ -20,9 +18,11 @@ from mattermost_host.facts.host import (
     is_global,
     sshd_port,
 )
-from mattermost_host.facts.questions import AskHost, fields
+from mattermost_host.facts.questions import AskHost, Fields, fields
 
 BY_SHELL = (
+    "system",
+    "glibc",
     "packages",
     "candidates",
     "clusters",
@@ -56,6 +56,7 @@ CGROUP_LIMITS = (
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )
 SELINUX = Path("/sys/fs/selinux/enforce")
+NOT_TOLD: Fields = {"distribution": "", "release": "", "glibc": ""}
 
 
 def read(site: str) -> HostFacts:
@@ -64,11 +65,8 @@ def read(site: str) -> HostFacts:
     disks = [_disk(path) for path in DISK_PATHS]
     listeners = _listeners()
     return HostFacts(
-        distribution=distro.id(),
-        release=distro.version(),
         architecture=ARCHITECTURES.get(platform.machine(), platform.machine()),
         kernel=platform.release(),
-        glibc=(os.confstr("CS_GNU_LIBC_VERSION") or "").split()[-1],
         cpus=len(psutil.Process().cpu_affinity() or ()),
         memory_mb=_memory_mb(),
         opt_noexec="noexec" in _partition(DISK_PATHS[0]).opts.split(","),
@@ -80,7 +78,7 @@ def read(site: str) -> HostFacts:
         ssh_port=_ssh_port() or sshd_port(listeners),
         managed=Path("/etc/mattermost-host").is_dir(),
         selinux=_selinux(),
-        **fields(batch.told(asked, _printed)),
+        **(NOT_TOLD | fields(batch.told(asked, _printed))),
     )
 
 

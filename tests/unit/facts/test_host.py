@@ -14,7 +14,7 @@ import pytest
 
 from mattermost_host.engine import batch
 from mattermost_host.engine.batch import Question, packed
-from mattermost_host.facts import this_machine
+from mattermost_host.facts import questions, this_machine
 from mattermost_host.facts.host import DISK_PATHS, HostFacts, Listener
 from mattermost_host.facts.questions import (
     FIRST,
@@ -73,6 +73,31 @@ def test_the_shell_and_psutil_say_the_same_of_this_machine() -> None:
     assert shell.cpus > 0
     assert shell.memory_mb > 0
     assert {disk.path for disk in shell.disks} == set(DISK_PATHS)
+
+
+OS_RELEASES = {
+    "ID=debian\nVERSION_ID=12\n": ("debian", "12"),
+    'NAME="Oracle Linux Server"\nID="ol"\nVERSION_ID="9.4"\n': ("ol", "9.4"),
+    "ID=rocky\r\nVERSION_ID='9.4'\r\n": ("rocky", "9.4"),
+    '# ID=arch\n\n  ID=ubuntu\nVERSION_ID="24.04" # noble': ("ubuntu", "24.04"),
+    "ID=debian\nVERSION_CODENAME=forky\n": ("debian", ""),
+    "ID=opensuse-leap\nVERSION_ID=15.6": ("opensuse-leap", "15.6"),
+    "VERSION_ID=9\n": ("", "9"),
+    'ID="debian\nVERSION_ID=12\n': ("", ""),
+    "nothing\n": ("", ""),
+    "": ("", ""),
+}
+
+
+@pytest.mark.parametrize(("text", "system"), OS_RELEASES.items())
+def test_a_system_is_the_same_over_ssh_and_on_this_machine(
+    text: str, system: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "os-release").write_text(text)
+    there = questions.SCRIPT.replace("/etc/os-release", str(tmp_path / "os-release"))
+    monkeypatch.setattr(questions, "SCRIPT", there)
+    for facts in (over_shell(), this_machine.read("localhost")):
+        assert (facts.distribution, facts.release) == system
 
 
 FORWARDS = """

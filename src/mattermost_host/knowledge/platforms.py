@@ -230,27 +230,52 @@ def refusal(distribution: str, release: str) -> str | None:
     found = find(distribution, release)
     if found and found.state == "supported":
         return None
-    name = f"{name_of(distribution)} {release}".strip()
+    name = f"{name_of(distribution)} {release}".strip() or "This system"
     if found is None and (like := _handled_as(distribution, release)):
         return (
             f"{name} is not known yet: it has not been tried. {way_out()}. To try it all the same, "
             'write skip = {"supported-platform": "your reason"}: it is then handled as '
             f"{like.name} {like.release}."
         )
-    return f"{name} is not supported: {_reason(found, distribution)}. {way_out()}."
+    return f"{name} is not supported: {_reason(found, distribution, release)}. {way_out()}."
 
 
 def _handled_as(distribution: str, release: str) -> Platform | None:
-    """The supported release that one which is not in the table is taken for."""
+    """The supported release that a newer one, which is not in the table, is taken for."""
+    newest = _newest(distribution)
+    return newest if newest and _numbers(release) > _numbers(newest.release) else None
+
+
+def _newest(distribution: str) -> Platform | None:
+    """The newest supported release; the rows of a distribution begin with it."""
     rows = (one for one in PLATFORMS if one.distribution == distribution and one.family)
-    # The rows of a distribution begin with its newest release.
-    return next(rows, None) if release else None
+    return next(rows, None)
 
 
-def _reason(found: Platform | None, distribution: str) -> str:
+def _numbers(release: str) -> tuple[int, ...]:
+    """``24.04`` as (24, 4); nothing where it has other parts, such as ``sid``."""
+    parts = release.split(".")
+    return tuple(map(int, parts)) if all(map(str.isdecimal, parts)) else ()
+
+
+def _unknown(distribution: str, release: str) -> str:
+    """Why a release that is not in the table is refused."""
+    if not distribution:
+        return "its /etc/os-release does not say what it is"
+    if name_of(distribution) == distribution:
+        return "this distribution has not been tried"
+    if not release:
+        return (
+            "its /etc/os-release names no release, as on testing and rolling ones, which change "
+            "every day"
+        )
+    older = _newest(distribution) and _numbers(release)
+    return "its security updates have ended" if older else "this release of it has not been tried"
+
+
+def _reason(found: Platform | None, distribution: str, release: str) -> str:
     if found is None:
-        known = any(one.distribution == distribution for one in PLATFORMS)
-        return f"this {'release of it' if known else 'distribution'} has not been tried"
+        return _unknown(distribution, release)
     if found.state == "community":
         return "the vendor leaves it to the community, without support in production"
     if found.state == "too old":

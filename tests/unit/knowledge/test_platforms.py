@@ -134,7 +134,32 @@ def test_the_way_out_names_no_system_whose_updates_have_ended() -> None:
             "3.22",
             "alpine 3.22 is not supported: this distribution has not been tried.",
         ),
-        ("debian", "", "Debian is not supported: this release of it has not been tried."),
+        (
+            "debian",
+            "",
+            "Debian is not supported: its /etc/os-release names no release, as on testing and "
+            "rolling ones, which change every day.",
+        ),
+        ("debian", "sid", "Debian sid is not supported: this release of it has not been tried."),
+        ("debian", "8", "Debian 8 is not supported: its security updates have ended."),
+        ("ubuntu", "23.10", "Ubuntu 23.10 is not supported: its security updates have ended."),
+        ("ubuntu", "14.04", "Ubuntu 14.04 is not supported: its security updates have ended."),
+        (
+            "rhel",
+            "5.11",
+            "Red Hat Enterprise Linux 5.11 is not supported: its security updates have ended.",
+        ),
+        ("centos", "9", "CentOS 9 is not supported: this release of it has not been tried."),
+        ("amzn", "2023", "amzn 2023 is not supported: this distribution has not been tried."),
+        ("linuxmint", "22", "linuxmint 22 is not supported: this distribution has not been tried."),
+        ("kali", "2026.3", "kali 2026.3 is not supported: this distribution has not been tried."),
+        (
+            "opensuse-leap",
+            "15.6",
+            "opensuse-leap 15.6 is not supported: this distribution has not been tried.",
+        ),
+        ("", "", "This system is not supported: its /etc/os-release does not say what it is."),
+        ("", "9", "9 is not supported: its /etc/os-release does not say what it is."),
     ],
 )
 def test_everything_else_is_refused_with_the_reason(

@@ -12,7 +12,10 @@ Architecture = Literal["amd64", "arm64"]
 
 OFFICIAL = "https://releases.mattermost.com"
 ARCHIVE = "https://docs.mattermost.com/product-overview/version-archive.html"
-"""Where the vendor publishes the SHA-256 of each release; there is no file beside the tarball."""
+"""Where the vendor publishes the SHA-256 of each release for amd64; there is no file beside the
+tarball."""
+VENDOR_KEY = "https://deb.packages.mattermost.com/pubkey.gpg"
+"""The public key that the vendor signs tarballs with, as the same page says."""
 
 
 @dataclass(frozen=True)
@@ -111,10 +114,20 @@ def sha256(version: str, edition: Edition, architecture: Architecture) -> str | 
 
 def digest_wanted(version: str, edition: Edition, architecture: Architecture) -> str:
     """The sentence for a release whose digest is neither in the table nor stated."""
+    missing = f"The SHA-256 of {file_name(version, edition, architecture)} is not in the table"
+    if architecture == "arm64":
+        return (
+            f"{missing} of releases, and the vendor's list ({ARCHIVE}) has none for arm64. Fetch "
+            f"{official_url(version, edition, architecture)}, check it with its signature, which "
+            f"is at the same address with .sig, and the vendor's key ({VENDOR_KEY}), and set what "
+            f"`sha256sum` says of it as `mattermost.release.sha256`, beside "
+            f"`mattermost.release.version` = '{version}'."
+        )
+    known = sha256(default(), edition, architecture)
+    other = f", or deploy {default()}, the newest extended support release in the table"
     return (
-        f"The SHA-256 of {file_name(version, edition, architecture)} is not in the table of "
-        f"releases. Take it from {ARCHIVE} and set it as `mattermost.release.sha256`, or deploy "
-        f"{default()}, the newest extended support release in the table."
+        f"{missing} of releases. Take it from {ARCHIVE} and set it as "
+        f"`mattermost.release.sha256`{other if known else ''}."
     )
 
 

@@ -110,8 +110,11 @@ def mistakes(settings: ReleaseSettings, path: str) -> Iterator[Mistake]:
     known = releases.sha256(version, settings.edition, "amd64")
     if not (settings.file or known or settings.sha256 or settings.signature_key):
         wanted = releases.digest_wanted(version, settings.edition, "amd64")
+        for_arm = releases.file_name(version, settings.edition, "arm64")
         yield Mistake(
-            f"{path}.version", f"{settings.version!r}, a release without a digest", wanted
+            f"{path}.version",
+            f"{settings.version!r}, a release without a digest",
+            f"{wanted} For hosts of arm64, set that of {for_arm}",
         )
     for key, file in (("file", _local(settings.file)), ("signature_key", settings.signature_key)):
         if file and not is_file(file):

@@ -31,8 +31,21 @@ def test_a_missing_digest_is_asked_for_with_the_place_where_it_is_published() ->
     assert releases.digest_wanted("11.6.6", "team", "amd64") == (
         "The SHA-256 of mattermost-team-11.6.6-linux-amd64.tar.gz is not in the table of releases. "
         "Take it from https://docs.mattermost.com/product-overview/version-archive.html and set "
-        "it as `mattermost.release.sha256`, or deploy 11.7.9, the newest extended support release "
-        "in the table."
+        "it as `mattermost.release.sha256`."
+    )
+    other = releases.digest_wanted("11.6.6", "enterprise", "amd64")
+    assert other.endswith(", or deploy 11.7.9, the newest extended support release in the table.")
+
+
+def test_for_arm64_it_says_how_to_come_by_the_digest_that_nobody_publishes() -> None:
+    assert releases.digest_wanted("11.7.9", "enterprise", "arm64") == (
+        "The SHA-256 of mattermost-11.7.9-linux-arm64.tar.gz is not in the table of releases, and "
+        "the vendor's list (https://docs.mattermost.com/product-overview/version-archive.html) has "
+        "none for arm64. Fetch "
+        "https://releases.mattermost.com/11.7.9/mattermost-11.7.9-linux-arm64.tar.gz, check it "
+        "with its signature, which is at the same address with .sig, and the vendor's key "
+        "(https://deb.packages.mattermost.com/pubkey.gpg), and set what `sha256sum` says of it as "
+        "`mattermost.release.sha256`, beside `mattermost.release.version` = '11.7.9'."
     )
 
 

@@ -53,6 +53,15 @@ def test_no_sentence_shows_the_password_of_an_address(said: dict[str, object]) -
     assert "mirror.example/mattermost-11.7.9.tar.gz" in "".join(found)
 
 
+@pytest.mark.parametrize("edition", ["enterprise", "team"])
+def test_a_release_without_a_digest_names_the_tarballs_of_both_processors(edition: str) -> None:
+    settings = ReleaseSettings.model_validate({"version": "10.11.17", "edition": edition})
+    (found,) = (str(one) for one in mistakes(settings, "mattermost.release"))
+    for architecture in ("amd64", "arm64"):
+        assert f"10.11.17-linux-{architecture}.tar.gz" in found
+    assert "…" not in found, "it is not cut short"
+
+
 def test_a_tarball_for_another_processor_than_the_host_s_is_refused(tmp_path: Path) -> None:
     """Whatever its name says: a run hears of it before it touches the host."""
     header = b"\x7fELF" + bytes(14) + (0x3E).to_bytes(2, "little")

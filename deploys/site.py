@@ -76,6 +76,7 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
             streams=nginx.streams(facts),
             brotli_module=nginx.brotli_module(facts),
             ipv6=facts.has_ipv6,
+            fips=facts.fips,
             pair=pair,
         )
         tls.issue(site.settings.tls, family=facts.family, server_name=site.settings.name)

@@ -142,6 +142,7 @@ def deploy(
     streams: Wanted,
     brotli_module: str | None,
     ipv6: bool,
+    fips: bool,
     pair: OperationMeta,
 ) -> None:
     """Serve over TLS: ``before_start`` makes the unit wait, ``pair`` wrote the key."""
@@ -157,7 +158,7 @@ def deploy(
     site = site_configuration(settings, serving, nginx_version, ipv6=ipv6, brotli=bool(brotli))
     written = files.present(
         name="the tested configuration is in place",
-        entries=[*_main_files(sizing, family.nginx), File(SITE, site)],
+        entries=[*_main_files(sizing, family.nginx, fips=fips), File(SITE, site)],
         check=Check(f'nginx -t -q -c "$stage{MAIN}"', tree=FOLDER),
     )
     default = [f"{FOLDER}/{site}" for site in [family.nginx.default_site] if site]
@@ -193,8 +194,10 @@ def _confine(family: Family, serving: Serving) -> None:
         for_proxy(*way, name="SELinux lets it connect to the server")
 
 
-def _main_files(sizing: NginxSizing, layout: families.Nginx) -> Iterator[File | Absent]:
-    yield File(MAIN, main_configuration(sizing, layout))
+def _main_files(
+    sizing: NginxSizing, layout: families.Nginx, *, fips: bool
+) -> Iterator[File | Absent]:
+    yield File(MAIN, main_configuration(sizing, layout, fips=fips))
     if layout.default_site:
         yield Absent(f"{FOLDER}/{layout.default_site}")
 
@@ -209,13 +212,14 @@ def service_configuration(sizing: NginxSizing, before_start: Sequence[str], note
     )
 
 
-def main_configuration(sizing: NginxSizing, layout: families.Nginx) -> str:
+def main_configuration(sizing: NginxSizing, layout: families.Nginx, *, fips: bool = False) -> str:
     """nginx.conf."""
     return render(
         "nginx/nginx.conf.j2",
         open_files=sizing.open_files,
         connections=sizing.worker_connections,
         layout=layout,
+        fips=fips,
     )
 
 

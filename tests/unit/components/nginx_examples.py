@@ -30,6 +30,7 @@ HOST = {
     "streams": {},
     "brotli_module": None,
     "ipv6": True,
+    "fips": False,
 }
 
 

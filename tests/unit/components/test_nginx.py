@@ -51,6 +51,7 @@ def test_a_converged_host_yields_nothing() -> None:
         ({"authority": "chat.example.com:8443"}, SITE, "reload"),
         ({"ipv6": False}, SITE, "reload"),
         ({"nginx_version": "1.26.3-3"}, SITE, "reload"),
+        ({"fips": True}, MAIN, "reload"),
     ],
 )
 def test_one_change_is_one_file_and_a_reload(changed: dict[str, Any], path: str, verb: str) -> None:
@@ -132,7 +133,14 @@ def test_another_system_wide_policy_is_a_restart() -> None:
 
 def test_tls_is_mozillas_profile_where_there_is_no_policy() -> None:
     """Without its curves OpenSSL offers others, which the profile's checker refuses."""
-    assert "ssl_ecdh_curve X25519:prime256v1:secp384r1;" in planned().text(MAIN)
+    assert "    ssl_ecdh_curve X25519:prime256v1:secp384r1;\n" in planned().text(MAIN)
+
+
+def test_in_fips_mode_it_names_no_curve_that_openssl_does_not_know_there() -> None:
+    """NGINX refuses a list with an unknown one; what else of the profile is unknown is left out."""
+    assert "    ssl_ecdh_curve prime256v1:secp384r1;\n" in planned(fips=True).text(MAIN)
+    on_policy = planned(family=ENTERPRISE_LINUX, fips=True).text(MAIN)
+    assert on_policy == planned(family=ENTERPRISE_LINUX).text(MAIN)
 
 
 def test_brotli_is_installed_and_served_where_there_is_a_module() -> None:

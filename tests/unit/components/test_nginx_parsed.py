@@ -87,6 +87,7 @@ def _settings() -> Iterator[dict[str, Any]]:
     yield {"upstreams": ["10.0.0.1:8065", "[fd00::1]:8065"], "sizing": sizing.nginx(50_000)}
     yield {"authority": "chat.example.com:8443", "max_file_size_mb": 10_240}
     yield {"family": ENTERPRISE_LINUX}
+    yield {"fips": True}
 
 
 MATRIX = tuple(_settings())

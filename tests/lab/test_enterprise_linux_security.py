@@ -109,6 +109,23 @@ def test_a_rule_by_hand_is_seen_and_undone(
     assert status == 0, words
 
 
+def test_firewalld_without_its_unit_file_is_named_with_what_to_do(deployment: Deployment) -> None:
+    host, file = deployment.host, "/usr/lib/systemd/system/firewalld.service"
+    host.run(f"mv {file} /root/aside; systemctl daemon-reload")
+    try:
+        status, said = _plan(deployment)
+        assert (status, "firewalld.service is not active" in said) == (2, True), said
+        refused = deployment.deploy(check=False)
+    finally:
+        host.run(f"mv /root/aside {file}; systemctl daemon-reload")
+    assert refused.status == 1
+    assert "firewalld.service has no unit file on the host" in refused.words
+    assert "dnf reinstall" in refused.words
+    assert deployment.deploy().changed != ()
+    status, said = _plan(deployment)
+    assert status == 0, said
+
+
 AT_BOOT = {
     # Who comes in by ssh can still put it right; the site itself does not start.
     "masked": ("systemctl mask -q firewalld", {22}),

@@ -16,7 +16,7 @@ from mattermost_host.engine.batch import Question
 from mattermost_host.engine.connections import is_executing
 from mattermost_host.engine.explanations import Change, explain, foreseen_content
 from mattermost_host.engine.questions import ask, changing, expect
-from mattermost_host.ops.unit_state import AskUnit, as_described, flaws
+from mattermost_host.ops.unit_state import AskUnit, as_described, enabled, flaws
 from mattermost_host.ops.what_was_read import words
 
 SERVICE = "firewalld.service"
@@ -145,7 +145,7 @@ def _in_force(
         *as_described(policies.unit, now, reload=True),
         f"systemctl unmask -q {SERVICE}",
         f"systemctl unmask -q --runtime {SERVICE}",
-        f"systemctl enable -q {SERVICE}",
+        enabled(SERVICE),
         f"if systemctl is-active -q {SERVICE}; then {_reload()}",
         f"else systemctl start {SERVICE}; fi",
         f"systemctl reload-or-restart {policies.unit}",

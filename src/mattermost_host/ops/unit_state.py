@@ -1,5 +1,6 @@
 """What systemd and the kernel say of a unit, and which of its files its process has not read."""
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -138,7 +139,17 @@ def as_described(
         yield from before_reload
         yield "systemctl daemon-reload"
     if not now.enabled:
-        yield f"systemctl enable -q {unit}"
+        yield enabled(unit)
+
+
+def enabled(unit: str) -> str:
+    """Shell after which a unit starts at boot; says what to do where its package lost its file."""
+    lost = (
+        f"{unit} has no unit file on the host, though its package is installed. Put the files of "
+        "the package back (dnf reinstall, or apt-get install --reinstall), and run again."
+    )
+    told = f"systemctl cat {unit} >/dev/null 2>&1 || echo {shlex.quote(lost)} >&2"
+    return f"systemctl enable -q {unit} || {{ {told}; exit 1; }}"
 
 
 def are_unit_files_alike(

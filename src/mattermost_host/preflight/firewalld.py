@@ -55,8 +55,9 @@ def _stopped(facts: HostFacts) -> Finding:
         found,
         NEEDED,
         "Type: systemctl unmask firewalld; systemctl enable --now firewalld (and disable what "
-        "took its place, such as nftables or iptables). Or write firewall = {'enabled': False}, "
-        "and open the site's ports yourself.",
+        "took its place, such as nftables or iptables; where there is no unit of that name, dnf "
+        "reinstall firewalld). Or write firewall = {'enabled': False}, and open the site's ports "
+        "yourself.",
     )
 
 

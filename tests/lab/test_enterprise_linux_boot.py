@@ -17,6 +17,9 @@ from tests.lab.truth import MATTERMOST, NGINX
 POSTGRES = "postgresql.service"
 UNITS = (POSTGRES, MATTERMOST, NGINX)
 ASKED = (80, 443, 5432, 8065)
+SETTINGS = "/etc/mattermost-host/postgresql"
+DROP_INS = f"/etc/systemd/system/{POSTGRES}.d"
+DATABASE = "ss -Hltnx | grep -F 5432"
 
 
 def _with_preset(lab: Lab, name: str, folder: Path, release: Path) -> Deployment:
@@ -36,9 +39,7 @@ def neighbour(lab: Lab) -> LabHost:
 def deployment(
     lab: Lab, release: Path, neighbour: LabHost, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Deployment]:
-    made = _with_preset(lab, "boot", tmp_path_factory.mktemp("boot"), release)
-    assert strike(made, Blow("NGINX | the account is unprivileged", 0.3, power=True))
-    yield made
+    yield _with_preset(lab, "boot", tmp_path_factory.mktemp("boot"), release)
 
 
 def _active(host: LabHost) -> set[str]:
@@ -46,10 +47,27 @@ def _active(host: LabHost) -> set[str]:
     return {unit for unit, state in zip(UNITS, states, strict=True) if state == "active"}
 
 
+def test_a_boot_does_not_start_the_database_as_initdb_left_it(deployment: Deployment) -> None:
+    host = deployment.host
+    assert strike(deployment, Blow("PostgreSQL | settings and access rules", 0, power=True))
+    # As if the power had gone a moment earlier, should they be there.
+    host.run(f"rm -rf {SETTINGS}; test -e /var/lib/pgsql/data/PG_VERSION")
+    host.reboot()
+    assert host.run(f"systemctl is-enabled {POSTGRES}").stdout == "enabled\n"
+    assert _active(host) == set()
+    assert host.run(DATABASE, check=False).stdout == ""
+    # The counterpart: it is the drop-in that keeps it down.
+    host.run(f"mv {DROP_INS} /root/aside")
+    host.reboot()
+    assert _active(host) == {POSTGRES}
+    host.run(f"systemctl stop {POSTGRES}; mv /root/aside {DROP_INS}")
+
+
 def test_a_boot_does_not_start_nginx_as_its_package_left_it(
     deployment: Deployment, neighbour: LabHost
 ) -> None:
     host = deployment.host
+    assert strike(deployment, Blow("NGINX | the account is unprivileged", 0.3, power=True))
     assert host.run(f"systemctl is-enabled {NGINX}").stdout == "enabled\n"
     assert _active(host) == {POSTGRES, MATTERMOST}
     assert open_ports(neighbour, host.address, ASKED) == set()

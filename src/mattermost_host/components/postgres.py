@@ -159,21 +159,23 @@ def deploy(
     """``parameters`` come from sizing; ``before_start``: lines of the unit that make it wait."""
     version, layout = major(settings, facts), cluster(settings, facts)
     of_unit, drop_in, access = files_of(layout)
+    # Before the packages: neither a preset nor a boot then starts a cluster as they leave it.
+    of_service = list(_unit_files(layout, before_start))
+    service = files.present(name="its unit waits for our settings", entries=of_service)
     _installed(settings, facts, layout)
     account.unprivileged(name="the account is unprivileged", user=USER, login="/bin/bash")
     if layout.setup:
         cluster_of_host.made(name="its cluster exists", cluster=layout, locale=LOCALE)
     wanted = {**_guarded(access), **parameters}
     written = files.present(
-        name="settings and access rules are in place",
-        entries=list(_entries(layout, wanted, before_start)),
+        name="settings and access rules are in place", entries=list(_entries(layout, wanted))
     )
     running.running(
         name="PostgreSQL is running",
         unit=layout.unit,
         restart_on=[of_unit],
         reload_on=[drop_in, access],
-        after=[written],
+        after=[service, written],
         probe=probe(layout),
     )
     database.present(
@@ -217,19 +219,27 @@ def _installed(settings: Settings, facts: HostFacts, layout: Cluster) -> None:
     )
 
 
-def _entries(
-    layout: Cluster, wanted: Mapping[str, str], before_start: Sequence[str]
-) -> Iterator[Entry]:
-    """The drop-in of the cluster's unit and no other beside it, its settings, its access rules."""
+def _unit_files(layout: Cluster, before_start: Sequence[str]) -> Iterator[Entry]:
+    """The drop-in of the cluster's unit and no other beside it."""
     of_unit, drop_in, access = files_of(layout)
-    note = what_was_read.noted_at_start([of_unit])
+    ours_first = [f"AssertPathExists={path}" for path in (drop_in, access)]
     # Where the packages make no cluster, its settings would be in the folder of its data.
     start = f"{layout.programs}/postgres -D {layout.data} -c config_file={drop_in}"
-    start, before = (start, f"{layout.data}/postgresql.conf") if layout.setup else ("", "")
-    service = render("postgres/service.conf.j2", before_start=before_start, note=note, start=start)
+    service = render(
+        "postgres/service.conf.j2",
+        before_start=[*ours_first, *before_start],
+        note=what_was_read.noted_at_start([of_unit]),
+        start=start if layout.setup else "",
+    )
     yield Directory(of_unit)
     yield Alone(of_unit, (OF_UNIT,))
     yield File(f"{of_unit}/{OF_UNIT}", service)
+
+
+def _entries(layout: Cluster, wanted: Mapping[str, str]) -> Iterator[Entry]:
+    """The settings of the cluster, and its access rules."""
+    _, drop_in, access = files_of(layout)
+    before = f"{layout.data}/postgresql.conf" if layout.setup else ""
     if layout.setup:
         yield Directory(layout.settings)
     yield File(drop_in, render("postgres/postgresql.conf.j2", parameters=wanted, before=before))

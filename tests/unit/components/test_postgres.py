@@ -39,14 +39,20 @@ def _fresh(
 def test_a_fresh_host() -> None:
     result = _fresh()
     assert result.changed == [
+        "PostgreSQL | its unit waits for our settings",
         "PostgreSQL | PostgreSQL 15 is installed",
         "PostgreSQL | settings and access rules are in place",
         "PostgreSQL | PostgreSQL is running",
         "PostgreSQL | role, database and schema belong to Mattermost",
     ]
-    assert result.steps[0].shell.endswith(" install postgresql-15")
+    assert result.steps[1].shell.endswith(" install postgresql-15")
     assert set(result.written) == {OF_UNIT, DROP_IN, ACCESS}
     assert "After=wall.service" in result.text(OF_UNIT)
+
+
+def test_nothing_starts_it_as_its_package_left_it() -> None:
+    lines = _fresh().text(OF_UNIT).splitlines()
+    assert {f"AssertPathExists={path}" for path in (DROP_IN, ACCESS)} <= set(lines)
 
 
 def test_a_converged_host_yields_nothing() -> None:
@@ -140,7 +146,7 @@ def test_a_parameter_that_somebody_overrode_is_reset() -> None:
 def test_the_distributions_own_version(distribution: str, release: str, major: int) -> None:
     facts = replace(DEBIAN_12, distribution=distribution, release=release)
     result = _fresh(facts=facts)
-    assert result.steps[0].shell.endswith(f" install postgresql-{major}")
+    assert result.step("is installed").shell.endswith(f" install postgresql-{major}")
     (unit,) = postgres.surface(Settings(), place(facts)).units
     assert unit.name == f"postgresql@{major}-main.service"
     units = {asked.unit for asked in result.questions if isinstance(asked, AskUnit)}

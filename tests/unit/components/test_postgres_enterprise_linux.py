@@ -34,6 +34,7 @@ def _planned(
 def test_a_fresh_host_gets_a_cluster_before_its_settings() -> None:
     result = _planned()
     assert result.changed == [
+        "PostgreSQL | its unit waits for our settings",
         "PostgreSQL | PostgreSQL 16 is installed",
         "PostgreSQL | its cluster exists",
         "PostgreSQL | settings and access rules are in place",
@@ -59,6 +60,11 @@ def test_the_unit_starts_it_with_our_settings() -> None:
     lines = _planned().text(OF_UNIT).splitlines()
     start = f"ExecStart=/usr/bin/postgres -D {DATA} -c config_file={SETTINGS}"
     assert lines[-2:] == ["ExecStart=", start]
+
+
+def test_nothing_starts_it_as_initdb_left_it() -> None:
+    lines = _planned().text(OF_UNIT).splitlines()
+    assert {f"AssertPathExists={path}" for path in (SETTINGS, ACCESS)} <= set(lines)
 
 
 def test_our_settings_are_read_after_those_of_the_cluster() -> None:
@@ -134,7 +140,7 @@ def test_a_version_is_one_of_those_that_the_distribution_has(
 
 def test_a_stated_version_is_the_one_that_runs() -> None:
     result = _planned(Settings(version=15))
-    assert result.changed[0] == "PostgreSQL | PostgreSQL 15 is installed"
+    assert "PostgreSQL | PostgreSQL 15 is installed" in result.changed
 
 
 def test_the_cluster_of_another_version_is_a_finding() -> None:

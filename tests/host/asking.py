@@ -117,6 +117,11 @@ class Seen:
         return answers
 
     @property
+    def told(self) -> bool:
+        """Whether the host answered, and can be asked for what it answered."""
+        return "answers" in vars(self)
+
+    @property
     def _facts(self) -> tuple[Question[Any], ...]:
         return questions.about(self.settings.name)
 

@@ -100,7 +100,8 @@ def seen(request: pytest.FixtureRequest) -> Seen:
 @pytest.fixture(scope="session")
 def plan(request: pytest.FixtureRequest) -> Plan:
     """What a run would change, on all hosts."""
-    return planning.make(Site.use(request.config.getoption("--inventory")))
+    known = {name: seen.facts for name, seen in request.config.stash[HOSTS].items() if seen.told}
+    return planning.make(Site.use(request.config.getoption("--inventory"), known=known))
 
 
 @pytest.fixture(scope="session")

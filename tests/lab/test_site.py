@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab import commands
 from tests.lab.deployment import Deployment
 from tests.lab.hosts import Lab
 from tests.lab.shell import wait_until
@@ -212,6 +213,14 @@ def test_edits_by_hand_are_named_and_repaired(deployment: Deployment, day: Day) 
     assert {unit for unit in before if after[unit] != before[unit]} == _restarted(deployment, day)
     assert deployment.deploy().changed == ()
     deployment.wait_healthy()
+
+
+def test_verification_sends_two_commands(deployment: Deployment) -> None:
+    commands.count(deployment.host)
+    before = commands.sent(deployment.host)
+    deployment.verify()
+    # The counting is a command itself. What a run would change is asked once the facts are known.
+    assert commands.sent(deployment.host) - before - 1 == 2
 
 
 def test_postgresql_restarts_and_stops_without_us(deployment: Deployment) -> None:

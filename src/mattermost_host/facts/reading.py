@@ -31,9 +31,15 @@ class Reading:
     """Hosts that did not answer, and the reason."""
 
 
-def facts_of(hosts: Sequence[Host], site: str) -> Reading:
-    """The facts of ``hosts``, by name; connects those that are not connected yet."""
-    answers = each_host.ask(hosts, lambda host: _ask(host, site))
+def facts_of(
+    hosts: Sequence[Host], site: str, known: Mapping[str, HostFacts] | None = None
+) -> Reading:
+    """The facts of ``hosts``, by name; connects those that are not connected yet.
+
+    A host whose facts are ``known``, because this run has asked it before, is not asked again.
+    """
+    told = known or {}
+    answers = each_host.ask(hosts, lambda host: _ask(host, site, told.get(host.name)))
     named = {host.name: answer for host, answer in zip(hosts, answers, strict=True)}
     return Reading(
         facts={name: answer for name, answer in named.items() if isinstance(answer, HostFacts)},
@@ -41,9 +47,9 @@ def facts_of(hosts: Sequence[Host], site: str) -> Reading:
     )
 
 
-def _ask(host: Host, site: str) -> HostFacts | Refusal:
+def _ask(host: Host, site: str, known: HostFacts | None) -> HostFacts | Refusal:
     """The facts, or why there are none."""
-    if each_host.is_this_machine(host) and os.geteuid() == 0:
+    if known is None and each_host.is_this_machine(host) and os.geteuid() == 0:
         # psutil is of use here only.
         from mattermost_host.facts import this_machine  # noqa: PLC0415
 
@@ -51,7 +57,7 @@ def _ask(host: Host, site: str) -> HostFacts | Refusal:
     if refusal := each_host.connect(host):
         return refusal
     try:
-        facts = read(host, site)
+        facts = known or read(host, site)
         return NOTHING_RUNS if facts.unread >= PROGRAMS else facts
     except RootRefused as refused:
         return refused.refusal

@@ -43,6 +43,8 @@ class Checked(Protocol):
     def settings(self) -> _Settings: ...
     @property
     def hosts(self) -> Sequence[SiteHost]: ...
+    @property
+    def known(self) -> Mapping[str, HostFacts]: ...
     def requirements(self, host_name: str) -> Sequence[Need]: ...
 
 
@@ -184,7 +186,7 @@ def _examine(site: Checked, hosts: Sequence[Host]) -> tuple[Reading, Report]:
     if mistakes:
         raise SiteError(str(site.path), mistakes)
     requirements = {host.name: every[host.name] for host in hosts}
-    reading = facts_of(hosts, site.settings.name)
+    reading = facts_of(hosts, site.settings.name, site.known)
     answering = [host for host in hosts if host.name in reading.facts]
     inquired = _inquire(answering, reading.facts, requirements, skip)
     return reading, collect(requirements, reading.facts, skip, reading.silent, inquired)

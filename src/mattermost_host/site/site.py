@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, ClassVar
@@ -44,6 +44,8 @@ class Site:
     secrets: Secrets
     by_hash: bool = False
     """Whether this run hashes every file of a release, not only those that were touched."""
+    known: Mapping[str, HostFacts] = field(default_factory=dict)
+    """What hosts have told this run already, by their names."""
 
     _current: ClassVar["Site | None"] = None
     _lock: ClassVar[IO[str] | None] = None
@@ -80,10 +82,15 @@ class Site:
 
     @classmethod
     def use(
-        cls, path: Path, command_line: CommandLine | None = None, *, by_hash: bool = False
+        cls,
+        path: Path,
+        command_line: CommandLine | None = None,
+        *,
+        by_hash: bool = False,
+        known: Mapping[str, HostFacts] | None = None,
     ) -> "Site":
         """Load the inventory at ``path`` and make it the site of this run."""
-        Site._current = replace(cls.load(path, command_line), by_hash=by_hash)
+        Site._current = replace(cls.load(path, command_line), by_hash=by_hash, known=known or {})
         return Site._current
 
     @classmethod
@@ -132,12 +139,8 @@ class Site:
     def peers(self, facts: Mapping[str, HostFacts]) -> tuple[Peer, ...]:
         """The hosts of the site as they see each other."""
         return tuple(
-            Peer(
-                host.name,
-                host.roles,
-                facts[host.name].addresses if host.name in facts else (),
-            )
-            for host in self.hosts
+            Peer(one.name, one.roles, facts[one.name].addresses if one.name in facts else ())
+            for one in self.hosts
         )
 
     def rooms(self, host_name: str) -> Iterator[tuple[Room, Any]]:
@@ -151,10 +154,7 @@ class Site:
     def surfaces(self, host_name: str, facts: HostFacts) -> Mapping[str, Surface]:
         """What each component shows on this host, by the component's name."""
         place = self.place(host_name, {host_name: facts})
-        return {
-            room.name: room.module.surface(settings, place)
-            for room, settings in self.rooms(host_name)
-        }
+        return {room.name: room.module.surface(own, place) for room, own in self.rooms(host_name)}
 
     def requirements(self, host_name: str) -> list[Need]:
         """What the components of this host need of it."""

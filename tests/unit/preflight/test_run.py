@@ -11,6 +11,7 @@ import pytest
 from pyinfra.api import Host
 from rich.console import Console
 
+from mattermost_host.engine import each_host
 from mattermost_host.engine.connections import connections
 from mattermost_host.engine.inventory import SiteHost
 from mattermost_host.engine.refusals import Refusal
@@ -54,6 +55,7 @@ class Site:
     needed: Sequence[Requirement | Inquiry] = (DISK,)
     settings: Settings = field(default_factory=Settings)
     path: Path = Path("inventories/x.py")
+    known: Mapping[str, HostFacts] = field(default_factory=dict)
 
     def requirements(self, host_name: str) -> Sequence[Requirement | Inquiry]:
         return self.needed
@@ -79,7 +81,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         gevent.sleep(0.01)
         return replace(DEBIAN_12, managed=host.name == "@fake/2")
 
-    monkeypatch.setattr(reading, "_ask", answer)
+    monkeypatch.setattr(reading, "read", answer)
+    monkeypatch.setattr(each_host, "connect", lambda host: None)
     return names
 
 
@@ -189,6 +192,16 @@ def test_deploy_greenlets_ask_each_host_once_though_they_fill_the_pool(asked: li
     assert not facts[0]["@fake/1"].managed
 
 
+def test_a_host_whose_facts_are_known_is_not_asked_again(asked: list[str]) -> None:
+    wanted = replace(site("@fake/1", "@fake/2"), known={"@fake/1": DEBIAN_12})
+    with connections(wanted.hosts) as state:
+        for host in state.inventory:
+            state.activate_host(host)
+        facts = preflight.require(wanted)
+    assert asked == ["@fake/2"]
+    assert facts["@fake/1"] is DEBIAN_12
+
+
 def test_each_deploy_greenlet_is_stopped_by_the_same_errors(asked: list[str]) -> None:
     wanted = site("@fake/1", "@fake/2", needed=[SYSTEM])
     with connections(wanted.hosts) as state:
@@ -261,7 +274,7 @@ def test_a_reading_names_those_who_answered_and_those_who_did_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(
-        reading, "_ask", lambda host, _: DEBIAN_12 if host.name == "@fake/1" else MUTE
+        reading, "_ask", lambda host, *_: DEBIAN_12 if host.name == "@fake/1" else MUTE
     )
     with connections(site("@fake/1", "@fake/2").hosts) as state:
         answer = reading.facts_of(list(state.inventory), "x")

@@ -192,10 +192,15 @@ def nearest(distribution: str, release: str) -> Platform:
     The latter is for a release that is not known yet, where the check is skipped. Raises
     OperatorError, with the sentence of the check, where nobody knows how to deploy there.
     """
-    found = find(distribution, release) or _handled_as(distribution, release)
-    if found and found.family:
+    if found := find_nearest(distribution, release):
         return found
     raise OperatorError(refusal(distribution, release) or "")
+
+
+def find_nearest(distribution: str, release: str) -> Platform | None:
+    """The same row; None where there is none."""
+    found = find(distribution, release) or _handled_as(distribution, release)
+    return found if found and found.family else None
 
 
 def name_of(distribution: str) -> str:
@@ -265,10 +270,7 @@ def _unknown(distribution: str, release: str) -> str:
     if name_of(distribution) == distribution:
         return "this distribution has not been tried"
     if not release:
-        return (
-            "its /etc/os-release names no release, as on testing and rolling ones, which change "
-            "every day"
-        )
+        return "its /etc/os-release names no release, as on testing and rolling ones"
     older = _newest(distribution) and _numbers(release)
     return "its security updates have ended" if older else "this release of it has not been tried"
 

@@ -45,17 +45,27 @@ def supported_platform() -> Requirement:
     """Distribution and release are in the table of those that we support."""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
-        system = f"{facts.distribution or 'an unknown system'} {facts.release}".strip()
-        refusal = platforms.refusal(facts.distribution, facts.release)
-        warning = platforms.warning(facts.distribution, facts.release)
-        verdict: Verdict = "error" if refusal else "warning" if warning else "ok"
-        yield Finding(
-            "supported-platform", verdict, system, "a supported system", refusal or warning or ""
-        )
+        yield _platform(facts)
 
     return Requirement(
         "supported-platform", check, "The distribution and its release are supported."
     )
+
+
+def _platform(facts: HostFacts) -> Finding:
+    system = f"{facts.distribution or 'an unknown system'} {facts.release}".strip()
+    refusal = platforms.refusal(facts.distribution, facts.release)
+    warning = platforms.warning(facts.distribution, facts.release)
+    verdict: Verdict = "error" if refusal else "warning" if warning else "ok"
+    return Finding(
+        "supported-platform", verdict, system, "a supported system", refusal or warning or ""
+    )
+
+
+def unknown_system(facts: HostFacts) -> Finding | None:
+    """The finding of ``supported_platform`` where nobody knows how to deploy to such a system."""
+    row = platforms.find_nearest(facts.distribution, facts.release)
+    return None if row else _platform(facts)
 
 
 def architecture() -> Requirement:

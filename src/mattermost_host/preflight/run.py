@@ -17,6 +17,7 @@ from mattermost_host.engine.refusals import LOG_IN, Refusal
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.reading import Reading, facts_of
 from mattermost_host.preflight.finding import Finding, Inquiry, Need, Requirement, SiteRequirement
+from mattermost_host.preflight.host import unknown_system
 from mattermost_host.preflight.report import PreflightError, Report
 from mattermost_host.support.errors import Mistake, OperatorError, SiteError
 
@@ -165,8 +166,11 @@ def _judged(needed: Requirement, facts: HostFacts) -> Iterator[Finding]:
     try:
         yield from needed.check(facts)
     except OperatorError as error:
-        # Of a system that nobody knows; skipping the check of the system does not help.
-        yield Finding(needed.name, "error", "not known for this system", "", str(error))
+        if nobody_knows := unknown_system(facts):
+            # One finding for all checks, also where the one of the system is skipped.
+            yield nobody_knows
+        else:
+            yield Finding(needed.name, "error", "not known for this system", "", str(error))
 
 
 def _skipped(name: str, skip: Mapping[str, str]) -> Finding:

@@ -20,8 +20,11 @@ from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.reading import Reading
 from mattermost_host.preflight import run as preflight
 from mattermost_host.preflight.finding import Finding, Inquiry, Requirement
+from mattermost_host.preflight.firewalld import firewalld_decides
+from mattermost_host.preflight.host import supported_platform
 from mattermost_host.preflight.report import PreflightError, Report
 from mattermost_host.preflight.run import collect, skip_mistakes
+from mattermost_host.preflight.selinux import selinux_enforces
 from mattermost_host.support.errors import OperatorError, SiteError
 from tests.unit.examples import DEBIAN_12
 
@@ -279,3 +282,25 @@ def test_a_reading_names_those_who_answered_and_those_who_did_not(
     with connections(site("@fake/1", "@fake/2").hosts) as state:
         answer = reading.facts_of(list(state.inventory), "x")
     assert answer == Reading({"@fake/1": DEBIAN_12}, {"@fake/2": MUTE})
+
+
+@pytest.mark.parametrize("skip", [{}, {"supported-platform": "I know"}])
+def test_a_system_that_nobody_knows_is_one_finding_and_not_one_of_each_check(
+    skip: Mapping[str, str],
+) -> None:
+    """Skipping its check is no way round: there is nothing that it could be handled as."""
+    facts = replace(DEBIAN_12, distribution="amzn", release="2023")
+    needed = [supported_platform(), selinux_enforces(), firewalld_decides(), DISK]
+    found = collect({"mm1": needed}, {"mm1": facts}, skip).findings["mm1"]
+    errors = [one for one in found if one.verdict == "error"]
+    assert [one.name for one in errors] == ["supported-platform"]
+    assert errors[0].remedy.startswith("amzn 2023 is not supported")
+    assert [one.name for one in found if one.verdict == "skipped"] == list(skip)
+
+
+def test_what_a_known_system_lacks_is_a_finding_of_that_check() -> None:
+    def check(_: HostFacts) -> list[Finding]:
+        raise OperatorError("No such packages.")
+
+    (found,) = collect({"mm1": [Requirement("x", check)]}, {"mm1": DEBIAN_12}, {}).findings["mm1"]
+    assert (found.name, found.verdict, found.remedy) == ("x", "error", "No such packages.")

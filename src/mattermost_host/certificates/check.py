@@ -23,9 +23,8 @@ from mattermost_host.certificates.pem import (
     read_key,
     refusal_of_openssl,
 )
-from mattermost_host.support.addresses import without_secrets
+from mattermost_host.support.addresses import file_mistakes
 from mattermost_host.support.errors import Mistake
-from mattermost_host.support.paths import is_file
 
 BROWSERS_CURVES = ("secp256r1", "secp384r1")
 RSA_MIN_BITS = 2048
@@ -38,9 +37,10 @@ def check_files(
     """What is wrong with an operator's two files, by their paths on this machine."""
     contents: list[bytes] = []
     for setting, file in ((CERTIFICATE, certificate), (KEY, key)):
-        if not file or not is_file(file):
-            found = repr(without_secrets(file)) if file else "nothing"
-            yield Mistake(setting, found, 'a file is needed with mode "files"')
+        if not file:
+            yield Mistake(setting, "nothing", 'a file is needed with mode "files"')
+        elif wrong := list(file_mistakes(setting, file)):
+            yield from wrong
         else:
             contents.append(Path(file).read_bytes())
     if len(contents) == 2:

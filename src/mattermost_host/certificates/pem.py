@@ -11,9 +11,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
-from mattermost_host.support.addresses import no_such_file
+from mattermost_host.support.addresses import file_mistakes
 from mattermost_host.support.errors import Mistake
-from mattermost_host.support.paths import is_file
 
 CERTIFICATE = "tls.certificate"
 KEY = "tls.key"
@@ -35,8 +34,8 @@ def check_authorities(setting: str, file: str | None) -> Iterator[Mistake]:
     """What is wrong with a file of authorities that ``setting`` names, if it names one."""
     if not file:
         return
-    if not is_file(file):
-        yield no_such_file(setting, file)
+    if wrong := list(file_mistakes(setting, file)):
+        yield from wrong
         return
     chain = read_chain(plain(Path(file).read_bytes()), setting)
     if isinstance(chain, Mistake):

@@ -29,9 +29,8 @@ from mattermost_host.preflight.finding import Need
 from mattermost_host.preflight.odd_files import only_files
 from mattermost_host.releases import choice
 from mattermost_host.releases.choice import Release, ReleaseSettings
-from mattermost_host.support.addresses import no_such_file
+from mattermost_host.support.addresses import file_mistakes
 from mattermost_host.support.errors import Mistake
-from mattermost_host.support.paths import is_file
 from mattermost_host.support.templates import render
 
 USER = "mattermost"
@@ -269,8 +268,8 @@ def environment(
 def mistakes(settings: Settings, place: Place) -> Iterator[Mistake]:
     """What is wrong with the release, its files, the variables and Mattermost's own settings."""
     yield from choice.mistakes(settings.release, "mattermost.release")
-    if settings.licence and not is_file(settings.licence):
-        yield no_such_file("mattermost.licence", settings.licence)
+    if settings.licence:
+        yield from file_mistakes("mattermost.licence", settings.licence)
     yield from process_environment.mistakes(settings.environment)
     yield from mattermost_settings.mistakes(
         settings.settings,

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from ipaddress import ip_address
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -46,6 +47,7 @@ class Connection:
         return cls(**{name: data.get(f"ssh_{name}") for name in cls.__dataclass_fields__})
 
 
+@cache
 def known() -> dict[str, Any]:
     """Every key that the data of a host may have, with its type, as pyinfra declares it."""
     arguments = {key: kind for key, kind in all_global_arguments() if key.startswith("_")}

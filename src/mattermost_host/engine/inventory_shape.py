@@ -1,6 +1,7 @@
 """The groups of an inventory: in which form they may stand there, before pyinfra takes them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from mattermost_host.engine.host_data import host_name_mistake
@@ -14,7 +15,10 @@ REHEARSAL = "fake"
 """pyinfra's own for trying things without a host."""
 DEEPEST = 20
 MOST_BITS = 64
+MOST = 100
+"""Mistakes of one list."""
 FORM = 'write ["name-of-a-host"], or ["name-of-a-host"] and data: (["…"], {"ssh_user": "…"})'
+ALONE = 'write the host\'s name alone, and the rest as data: ("name-of-a-host", {"ssh_user": "…"})'
 MEMBER = 'write "name-of-a-host", or ("name-of-a-host", {"ssh_user": "…"})'
 
 
@@ -41,10 +45,12 @@ def sound_groups(
         if members is None:
             mistakes.append(Mistake(name, _kind(value), FORM))
             continue
-        found = list(_member_mistakes(name, members))
+        found = list(islice(_member_mistakes(name, members), MOST))
         mistakes.extend(mistake for _, mistake in found)
         wrong = {at for at, _ in found}
-        sound = [_member(one) for at, one in enumerate(members) if at not in wrong]
+        # A list with so much that is wrong is no list of hosts.
+        taken: Iterable[tuple[int, Any]] = () if len(found) == MOST else enumerate(members)
+        sound = [_member(one) for at, one in taken if at not in wrong]
         groups[name] = (sound, dict(data))
     return groups
 
@@ -70,6 +76,8 @@ def _member_mistakes(group: str, members: Sequence[Any]) -> Iterator[tuple[int, 
         name, data = member if isinstance(member, tuple) and len(member) == 2 else (member, {})
         if not isinstance(name, str) or not isinstance(data, dict):
             yield at, Mistake(f"{group}[{at}]", _kind(member), MEMBER)
+        elif ":" in name.rpartition("@")[0]:
+            yield at, Mistake(f"{group}[{at}]", "a name with a user and a password in it", ALONE)
         elif found := _name_mistake(name):
             # A user and a password may stand before the name.
             yield at, Mistake(f'host "{without_secrets(name)}"', *found)

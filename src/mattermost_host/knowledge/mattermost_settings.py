@@ -50,6 +50,8 @@ OTHER_LINES = ("5.37.10", "10.11.0", "11.0.0", "11.10.0")
 
 LONGEST_SHOWN = 60
 LONGEST_NAME = 200
+GUESSED = 100
+"""Unknown names for which the one that was meant is looked for; each takes a millisecond or two."""
 COMPARED = 10
 """Known names that an unknown one is compared with closely."""
 
@@ -138,7 +140,7 @@ def _mistakes(
     found: list[Mistake] = []
     sound: dict[str, object] = {}
     for name, value in settings.items():
-        needed = _wrong(name, value, release)
+        needed = _wrong(name, value, release, guess=len(found) < GUESSED)
         if needed is None:
             sound[name] = typed(_type(name, value, release) or "string", value)
         else:
@@ -151,8 +153,8 @@ def _mistakes(
     return found
 
 
-def _wrong(name: str, value: object, release: str) -> str | None:
-    """What to write instead, or None."""
+def _wrong(name: str, value: object, release: str, *, guess: bool) -> str | None:
+    """What to write instead, or None. ``guess``: whether to look for the name that was meant."""
     migrates = name == "SqlSettings.DriverName" and value == "mysql" and _line(release)[0] >= 11
     # A MySQL driver is a question of migrating, not of where the database is stated.
     if name in OWNED and not migrates:
@@ -161,7 +163,7 @@ def _wrong(name: str, value: object, release: str) -> str | None:
         return "remove it and set it in the System Console: the environment cannot carry it"
     kind = _type(name, value, release)
     if kind is None:
-        return _unknown(name, release)
+        return _unknown(name, release, _alike(name, release) if guess else None)
     return wrong(kind, value) or _unfit(name, kind, value)
 
 
@@ -194,10 +196,9 @@ def _exists(name: str) -> bool:
     return name in known() or bool(re.fullmatch(r"FeatureFlags\.[A-Za-z][A-Za-z0-9]*", name))
 
 
-def _unknown(name: str, release: str) -> str:
+def _unknown(name: str, release: str, alike: str | None) -> str:
     if name.startswith("PluginSettings.Plugins."):
         return 'write `"PluginSettings.Plugins": {"id of the plugin": {"its key": its value}}`'
-    alike = _alike(name, release)
     remedy = f"did you mean `{alike}`?" if alike else "remove it"
     setting = known().get(name)
     if setting is None:

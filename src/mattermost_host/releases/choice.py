@@ -17,9 +17,9 @@ from mattermost_host.releases import source as release_source
 from mattermost_host.releases.download import Tarball
 from mattermost_host.releases.installed import Installed
 from mattermost_host.releases.source import ReleaseSource
-from mattermost_host.support.addresses import no_such_file, without_secrets
+from mattermost_host.support.addresses import MOST_OF_TARBALL, file_mistakes, without_secrets
 from mattermost_host.support.errors import Mistake
-from mattermost_host.support.paths import CACHE, is_file
+from mattermost_host.support.paths import CACHE
 
 VERSION = re.compile(r"\d+\.\d+\.\d+")
 DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -116,9 +116,10 @@ def mistakes(settings: ReleaseSettings, path: str) -> Iterator[Mistake]:
             f"{settings.version!r}, a release without a digest",
             f"{wanted} For hosts of arm64, set that of {for_arm}",
         )
-    for key, file in (("file", _local(settings.file)), ("signature_key", settings.signature_key)):
-        if file and not is_file(file):
-            yield no_such_file(f"{path}.{key}", file)
+    if file := _local(settings.file):
+        yield from file_mistakes(f"{path}.file", file, most=MOST_OF_TARBALL)
+    if settings.signature_key:
+        yield from file_mistakes(f"{path}.signature_key", settings.signature_key)
 
 
 def _local(location: str | None) -> str | None:

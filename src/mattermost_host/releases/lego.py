@@ -13,9 +13,9 @@ from mattermost_host.releases import choice
 from mattermost_host.releases.download import Tarball
 from mattermost_host.releases.source import Kind, ReleaseSource
 from mattermost_host.releases.tarball import check_program
-from mattermost_host.support.addresses import no_such_file
+from mattermost_host.support.addresses import MOST_OF_TARBALL, file_mistakes
 from mattermost_host.support.errors import Mistake
-from mattermost_host.support.paths import CACHE, is_file
+from mattermost_host.support.paths import CACHE
 
 PROGRAM = "lego"
 """The program in the tarball, beside its licence."""
@@ -70,8 +70,8 @@ def mistakes(settings: LegoSettings, path: str) -> Iterator[Mistake]:
     if settings.sha256 and not settings.file:
         needed = "name the tarball that it is of, as file beside it, or leave it out"
         yield Mistake(f"{path}.sha256", f"{settings.sha256!r} without a file", needed)
-    elif settings.file and not _is_url(settings.file) and not is_file(settings.file):
-        yield no_such_file(f"{path}.file", settings.file)
+    elif settings.file and not _is_url(settings.file):
+        yield from file_mistakes(f"{path}.file", settings.file, most=MOST_OF_TARBALL)
 
 
 def _is_url(location: str) -> bool:

@@ -1,8 +1,15 @@
 """Addresses and paths that an operator wrote, as a sentence may repeat them."""
 
+import os
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 from mattermost_host.support.errors import Mistake
+from mattermost_host.support.paths import is_file
+
+MOST_BYTES, MOST_OF_TARBALL = 1 << 20, 8 << 30
+"""Of a file that an inventory names: a chain of certificates, a licence, a key; a tarball."""
 
 
 def without_secrets(location: str) -> str:
@@ -15,9 +22,23 @@ def without_secrets(location: str) -> str:
     return re.sub(r"^(\w+://[^?#]*)[?#].*", r"\1?…", shown, flags=re.DOTALL)
 
 
-def no_such_file(key: str, file: str) -> Mistake:
-    """What is said of the inventory's ``key`` that names a file of this machine which is not there.
+def file_mistakes(key: str, file: str, *, most: int = MOST_BYTES) -> Iterator[Mistake]:
+    """What is wrong with the file of this machine that the inventory's ``key`` names.
 
-    People write addresses with passwords here, too.
+    ``most`` bytes it may have. People write addresses with passwords here, too.
     """
-    return Mistake(key, repr(without_secrets(file)), "there is no such file on this machine")
+    shown = repr(without_secrets(file))
+    if not is_file(file):
+        yield Mistake(key, shown, "there is no such file on this machine")
+        return
+    try:
+        with Path(file).open("rb") as stream:
+            stream.read(1)
+            size = stream.seek(0, os.SEEK_END)
+    except OSError as error:
+        reason = (error.strerror or "no reason is known").lower()
+        yield Mistake(key, shown, f"this file can't be read by whoever runs this: {reason}")
+        return
+    if size > most:
+        needed = f"such a file has at most {most >> 10} KiB: name the right one"
+        yield Mistake(key, f"{shown}, a file of {size >> 10} KiB", needed)

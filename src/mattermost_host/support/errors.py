@@ -23,6 +23,8 @@ class Mistake:
 
 SHOWN = 400
 """Characters of a part of a sentence; whoever wrote a longer value knows how it goes on."""
+MOST = 300
+"""Mistakes that are shown; so many have one cause, such as another program's settings."""
 
 
 def _shown(text: str) -> str:
@@ -48,4 +50,7 @@ class SiteError(OperatorError):
         self.mistakes = tuple(mistakes)
         count = len(self.mistakes)
         head = f"{source}: {count} mistake{'s' if count != 1 else ''}; nothing was changed"
-        super().__init__("\n".join([head, *(f"  - {mistake}" for mistake in self.mistakes)]))
+        lines = [f"  - {mistake}" for mistake in self.mistakes[:MOST]]
+        if count > MOST:
+            lines.append(f"  and {count - MOST} more: correct these, and run again")
+        super().__init__("\n".join([head, *lines]))

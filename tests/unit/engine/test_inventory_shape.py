@@ -1,5 +1,6 @@
 """Values of an inventory that can't be copied: a sentence. What can be is plain afterwards."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,49 @@ def test_half_a_character_in_a_key_is_named(tmp_path: Path) -> None:
         OperatorError, match=r"site: found the key '\\ud800', which no file can hold"
     ):
         Site.described(path)
+
+
+@pytest.mark.parametrize("name", ["root:hunter2@mm", "ssh://root:hunter2@mm", "@ssh/u:hunter2@mm"])
+def test_a_host_with_a_password_in_its_name_is_told_by_its_place(tmp_path: Path, name: str) -> None:
+    with pytest.raises(OperatorError) as caught:
+        Site.described(_written(tmp_path, f"{SITE}app = db = proxy = ['h1', {name!r}]\n"))
+    assert (
+        "app[1]: found a name with a user and a password in it; write the host's name alone"
+        in str(caught.value)
+    )
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_label_that_no_name_has_is_refused(tmp_path: Path) -> None:
+    """The resolver would raise something else than a sentence."""
+    for name in ("a" * 64, "a..b", f"b.{'a' * 64}"):
+        with pytest.raises(OperatorError, match="is not the name or address of a host"):
+            Site.described(_written(tmp_path, f"{SITE}app = db = proxy = [{name!r}]\n"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{SITE}{HOSTS}numbers = [0] * 100_000\n",
+        f"{SITE}{HOSTS}site['mattermost'] = {{'settings': {{f'Other.X{{n}}': 1 "
+        "for n in range(2_000)}}\n",
+        f"{SITE}app = db = proxy = [(f'h{{n}}', {{'ssh_prot': 1}}) for n in range(500)]\n",
+    ],
+    ids=["a list of something else", "another program's settings", "many hosts"],
+)
+def test_many_mistakes_are_told_soon_and_not_all(tmp_path: Path, text: str) -> None:
+    path = _written(tmp_path, text)
+    began = time.process_time()
+    with pytest.raises(OperatorError) as caught:
+        Site.described(path)
+    assert time.process_time() - began < 2
+    lines = str(caught.value).splitlines()
+    assert 100 <= len(lines) - 1 <= 301
+    if len(lines) == 302:
+        assert lines[-1].endswith(" more: correct these, and run again")
+
+
+def _written(folder: Path, text: str) -> Path:
+    path = folder / "example.py"
+    path.write_text(text)
+    return path

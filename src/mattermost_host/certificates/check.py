@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 from cryptography.x509.oid import AuthorityInformationAccessOID as AccessOID
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, PublicKeyAlgorithmOID
 
 from mattermost_host.certificates.authority import canonical, is_issued_by, names_of
 from mattermost_host.certificates.pem import (
@@ -27,6 +27,7 @@ from mattermost_host.support.addresses import file_mistakes
 from mattermost_host.support.errors import Mistake
 
 BROWSERS_CURVES = ("secp256r1", "secp384r1")
+BROWSERS_DIGESTS = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 RSA_MIN_BITS = 2048
 """The CA/Browser Forum's baseline; browsers refuse less."""
 
@@ -66,6 +67,7 @@ def check_pair(certificate_pem: bytes, key_pem: bytes, name: str, now: datetime)
     mistakes += _check_chain(chain)
     mistakes += _check_strength(chain)
     mistakes += _check_use(chain[0])
+    mistakes += _check_extensions(chain[0])
     if not mistakes and (refusal := refusal_of_openssl(certificate_pem, key_pem)):
         found = f"a certificate and a key that OpenSSL does not load ({refusal})"
         needed = "each block must begin at the start of a line; NGINX loads them with OpenSSL, too"
@@ -163,12 +165,10 @@ def _check_strength(chain: Sequence[x509.Certificate]) -> Iterator[Mistake]:
         # Nobody verifies the signature that a root at the end of the chain makes for itself.
         if certificate is not chain[0] and certificate.issuer == certificate.subject:
             continue
-        if isinstance(certificate.signature_hash_algorithm, hashes.SHA1 | hashes.MD5):
-            yield Mistake(
-                CERTIFICATE,
-                f"{_subject(certificate)} signed with {certificate.signature_hash_algorithm.name}",
-                "browsers reject it: reissue it with SHA-256",
-            )
+        digest = certificate.signature_hash_algorithm
+        if digest is not None and not isinstance(digest, BROWSERS_DIGESTS):
+            found = f"{_subject(certificate)} signed with {digest.name}"
+            yield Mistake(CERTIFICATE, found, "browsers reject it: reissue it with SHA-256")
 
 
 def _check_use(leaf: x509.Certificate) -> Iterator[Mistake]:
@@ -185,6 +185,12 @@ def _check_use(leaf: x509.Certificate) -> Iterator[Mistake]:
             f"{_subject(leaf)} with a key on the curve {key.curve.name}",
             "browsers accept P-256 and P-384: reissue it for a key on one of these",
         )
+    elif leaf.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS:
+        yield Mistake(
+            CERTIFICATE,
+            f"{_subject(leaf)} with a key for RSA-PSS only",
+            "browsers reject it: use a plain RSA key, better an ECDSA key (P-256)",
+        )
     if _is_authority(leaf):
         found = f"{_subject(leaf)}, a CA certificate"
         yield Mistake(CERTIFICATE, found, "use the certificate that was issued for the site")
@@ -197,11 +203,33 @@ def _check_use(leaf: x509.Certificate) -> Iterator[Mistake]:
             "reissue it with the extended key usage serverAuth",
         )
     bits = _extension(leaf, x509.KeyUsage)
-    if bits is not None and not (bits.value.digital_signature or bits.value.key_encipherment):
+    # With ECDHE and with TLS 1.3 the server signs, whatever its key is.
+    if bits is not None and not bits.value.digital_signature:
         yield Mistake(
             CERTIFICATE,
             f"{_subject(leaf)}, whose key usage does not allow TLS handshakes",
             "reissue it with the key usage digitalSignature",
+        )
+
+
+def _check_extensions(leaf: x509.Certificate) -> Iterator[Mistake]:
+    unknown = [
+        one.oid.dotted_string
+        for one in leaf.extensions
+        if one.critical and isinstance(one.value, x509.UnrecognizedExtension)
+    ]
+    if unknown:
+        yield Mistake(
+            CERTIFICATE,
+            f"{_subject(leaf)} with the critical extension {', '.join(unknown)}",
+            "whoever does not know it must reject the certificate: reissue it without",
+        )
+    if _extension(leaf, x509.TLSFeature) is not None:
+        yield Mistake(
+            CERTIFICATE,
+            f"{_subject(leaf)} with OCSP Must-Staple",
+            "Firefox rejects it from a server that staples no answer, and authorities have ended "
+            "OCSP: reissue it without",
         )
 
 

@@ -176,3 +176,27 @@ def test_authorities_are_read_before_anything_else(
     said = [str(mistake) for mistake in check_authorities("postgres.ca_certificate", str(file))]
     assert len(said) == bool(words)
     assert all(one.startswith("postgres.ca_certificate: ") and words in one for one in said)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("-newkey rsa-pss -pkeyopt rsa_keygen_bits:2048", "with a key for RSA-PSS only"),
+        ("-newkey rsa:2048 -sha224", "signed with sha224"),
+        ("-newkey rsa:2048 -addext keyUsage=keyEncipherment", "key usage digitalSignature"),
+        ("-newkey rsa:2048 -addext tlsfeature=status_request", "with OCSP Must-Staple"),
+        (
+            "-newkey rsa:2048 -addext 1.2.3.4=critical,ASN1:UTF8String:x",
+            "with the critical extension 1.2.3.4",
+        ),
+        ("-newkey rsa:2048 -sha512 -addext keyUsage=digitalSignature,keyEncipherment", ""),
+    ],
+    ids=["rsa-pss", "sha224", "usage", "must-staple", "critical", "right"],
+)
+def test_what_openssl_makes_and_browsers_reject(tmp_path: Path, options: str, words: str) -> None:
+    files = ["-keyout", str(tmp_path / "key"), "-out", str(tmp_path / "pem")]
+    named = ["-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME}"]
+    argv = ["openssl", "req", "-x509", "-nodes", "-days", "90", *options.split(), *files, *named]
+    subprocess.run(argv, check=True, capture_output=True)
+    said = _said((tmp_path / "pem").read_bytes(), (tmp_path / "key").read_bytes())
+    assert (words in "".join(said)) and len(said) == bool(words)

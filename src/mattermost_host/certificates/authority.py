@@ -1,7 +1,8 @@
-"""Certificates of the site: an internal authority, and what it issues.
+"""The site's internal certificate authority and the certificates that it issues.
 
-The authority's key never leaves the control machine. Lifetimes: an authority is trusted by hand,
-so it lives ten years; Mozilla's intermediate profile lets a server's certificate live 366 days.
+The authority's key never leaves the control machine. Lifetimes: people install an authority by
+hand, so it lasts ten years; a server's certificate lasts 366 days, the most that Mozilla's
+intermediate profile allows.
 """
 
 from collections.abc import Sequence
@@ -19,16 +20,16 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 AUTHORITY_LIFE = timedelta(days=3652)
 LEAF_LIFE = timedelta(days=365)
 CLOCK_SKEW = timedelta(hours=1)
-"""A host whose clock is behind by less than this accepts a certificate made just now."""
+"""Certificates are backdated by this much, for hosts whose clock is behind."""
 Purpose = Literal["server", "client", "both"]
 PURPOSES = {
     "server": [ExtendedKeyUsageOID.SERVER_AUTH],
     "client": [ExtendedKeyUsageOID.CLIENT_AUTH],
     "both": [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH],
 }
-"""What each end of a connection lets a certificate be used for."""
+"""Extended key usages of the certificates that each end of a connection has."""
 COMMON_NAME_MAX = 64
-"""Upper bound of X.520; a longer name stands in the alternative names only, which is enough."""
+"""X.520's limit; a longer name is only put into the alternative names, which is enough."""
 
 
 class Pair(BaseModel):
@@ -41,11 +42,11 @@ class Pair(BaseModel):
 
     @property
     def leaf(self) -> x509.Certificate:
-        """The certificate itself, without its chain; ValueError where it is not PEM."""
+        """The certificate itself, without its chain. Raises ValueError if it is not PEM."""
         return x509.load_pem_x509_certificate(self.certificate.encode())
 
     def is_whole(self) -> bool:
-        """Whether both are PEM and the key, an ECDSA one, is the certificate's."""
+        """Whether both are PEM and the key is an ECDSA key that matches the certificate."""
         try:
             return _private_key(self).public_key() == self.leaf.public_key()
         except (ValueError, TypeError, UnsupportedAlgorithm):
@@ -55,8 +56,8 @@ class Pair(BaseModel):
 def new_authority(site: str, now: datetime) -> Pair:
     """A certificate authority for one site.
 
-    It carries no name constraints: the hosts of a site change their names, and an authority that
-    would have to be trusted again for each new host is an authority that nobody verifies.
+    Without name constraints: names of hosts change, and if every new host needed a new authority,
+    people would stop verifying it.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     subject = _name(f"Mattermost authority of {site}")
@@ -79,8 +80,8 @@ def new_leaf(
 ) -> Pair:
     """A certificate for ``names`` (DNS names and IP addresses), with a new key.
 
-    It ends no later than its authority. Without ``common_name`` the names are alternative names
-    only: etcd refuses clients whose certificate has one.
+    It does not outlive its authority. Without ``common_name`` the names are alternative names only:
+    etcd refuses client certificates that have a common name.
     """
     issuer = authority.leaf
     signer = _private_key(authority)
@@ -92,7 +93,7 @@ def new_leaf(
         builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(authority=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage(PURPOSES[purpose]), critical=False)
-        # RFC 5280: critical where the subject is empty.
+        # RFC 5280: critical if the subject is empty.
         .add_extension(_alternative_names(names), critical=not common_name)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(
@@ -104,7 +105,7 @@ def new_leaf(
 
 
 def new_placeholder(name: str, now: datetime) -> Pair:
-    """A self-signed pair of one day, for a server that must start before its real one is there."""
+    """A self-signed pair for one day, for a server that must start before it has its real one."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = _name(name)
     until = now + timedelta(days=1)
@@ -116,13 +117,13 @@ def new_placeholder(name: str, now: datetime) -> Pair:
 
 
 def needs_renewal(certificate: x509.Certificate, now: datetime) -> bool:
-    """Whether less than a third of its life is left."""
+    """Whether less than a third of its lifetime is left."""
     begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     return end - now < (end - begin) / 3
 
 
 def is_certificate(text: str) -> bool:
-    """Whether ``text`` begins with a certificate in PEM."""
+    """Whether ``text`` begins with a PEM certificate."""
     try:
         x509.load_pem_x509_certificate(text.encode())
     except ValueError:
@@ -131,9 +132,7 @@ def is_certificate(text: str) -> bool:
 
 
 def is_current(leaf: Pair, authority: str, names: Sequence[str], now: datetime) -> bool:
-    """Whether ``leaf`` is of the authority with this certificate, for exactly these names, and
-    not due for renewal.
-    """
+    """Whether this authority issued ``leaf`` for exactly these names, and it needs no renewal."""
     certificate = leaf.leaf
     return (
         not needs_renewal(certificate, now)
@@ -163,7 +162,7 @@ def names_of(certificate: x509.Certificate) -> frozenset[str]:
 
 
 def canonical(name: str) -> str:
-    """One spelling for each name: addresses as Python writes them, names as they travel in DNS."""
+    """The canonical form of a name: addresses as Python prints them, DNS names in punycode."""
     try:
         return str(ip_address(name.strip("[]")))
     except ValueError:

@@ -1,4 +1,4 @@
-"""An operator's certificate and key, judged before any connection: a sentence for each mistake."""
+"""Checks of an operator's certificate and key, made before any connection."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -29,13 +29,13 @@ from mattermost_host.support.errors import Mistake
 BROWSERS_CURVES = ("secp256r1", "secp384r1")
 BROWSERS_DIGESTS = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 RSA_MIN_BITS = 2048
-"""The CA/Browser Forum's baseline; browsers refuse less."""
+"""From the CA/Browser Forum's baseline requirements; browsers reject shorter keys."""
 
 
 def check_files(
     certificate: str | None, key: str | None, server_name: str, now: datetime
 ) -> Iterator[Mistake]:
-    """What is wrong with an operator's two files, by their paths on this machine."""
+    """The mistakes in an operator's two files, given by their paths on this machine."""
     contents: list[bytes] = []
     for setting, file in ((CERTIFICATE, certificate), (KEY, key)):
         if not file:
@@ -49,10 +49,7 @@ def check_files(
 
 
 def check_pair(certificate_pem: bytes, key_pem: bytes, name: str, now: datetime) -> list[Mistake]:
-    """Every mistake of a certificate with its chain, and of its key, for the site ``name``.
-
-    Without a name, all but the name is judged.
-    """
+    """All mistakes of a certificate, its chain and its key, for the site ``name``."""
     certificate_pem, key_pem = plain(certificate_pem), plain(key_pem)
     key = read_key(key_pem)
     mistakes = [key] if isinstance(key, Mistake) else []
@@ -76,13 +73,13 @@ def check_pair(certificate_pem: bytes, key_pem: bytes, name: str, now: datetime)
 
 
 def days_left(certificate_pem: bytes, now: datetime) -> int:
-    """Whole days until the first certificate of the file ends; negative when it is over."""
+    """Whole days until the first certificate in the file expires; negative if it has expired."""
     certificate = x509.load_pem_x509_certificate(certificate_pem)
     return (certificate.not_valid_after_utc - now).days
 
 
 def covers(pattern: str, name: str) -> bool:
-    """RFC 6125: the star is the whole leftmost label and stands for exactly one label."""
+    """Whether ``pattern`` covers ``name`` (RFC 6125): a star is the whole leftmost label."""
     if not pattern.startswith("*."):
         return pattern == name
     try:
@@ -143,7 +140,7 @@ def _check_chain(chain: Sequence[x509.Certificate]) -> Iterator[Mistake]:
                 f"next must come the certificate of its issuer, {_issuer(certificate)}",
             )
             return
-    # A certificate that says where its issuer's is to be had comes from an authority with
+    # A certificate that names the address of its issuer's comes from an authority with
     # intermediates, and clients do not fetch what the server leaves out.
     if len(chain) == 1 and (address := _issuer_address(chain[0])):
         yield Mistake(
@@ -162,7 +159,7 @@ def _check_strength(chain: Sequence[x509.Certificate]) -> Iterator[Mistake]:
                 f"{_subject(certificate)} with an RSA key of {key.key_size} bits",
                 f"browsers reject it: use at least {RSA_MIN_BITS}, better an ECDSA key (P-256)",
             )
-        # Nobody verifies the signature that a root at the end of the chain makes for itself.
+        # Clients don't verify the self-signature of a root at the end of the chain.
         if certificate is not chain[0] and certificate.issuer == certificate.subject:
             continue
         digest = certificate.signature_hash_algorithm
@@ -236,7 +233,7 @@ def _check_extensions(leaf: x509.Certificate) -> Iterator[Mistake]:
 def _is_authority(certificate: x509.Certificate) -> bool:
     constraints = _extension(certificate, x509.BasicConstraints)
     self_signed = certificate.issuer == certificate.subject
-    # A certificate that somebody signed with its own key is both, and works where it is trusted.
+    # A self-signed certificate is both CA and leaf, and works for clients that trust it.
     return constraints is not None and constraints.value.ca and not self_signed
 
 

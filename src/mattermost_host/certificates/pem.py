@@ -20,18 +20,18 @@ BLOCK = re.compile(rb"^-----BEGIN [^\n]*?-----.*?^-----END [^\n]*?-----", re.M |
 
 
 def pem_blocks(pem: bytes) -> str:
-    """The blocks of a PEM file, without the text around them, which may be of any encoding."""
+    """The blocks of a PEM file, without the text around them, whose encoding does not matter."""
     blocks = BLOCK.findall(plain(pem))
     return "".join(f"{block.decode('ascii', 'replace')}\n" for block in blocks)
 
 
 def plain(pem: bytes) -> bytes:
-    """Without the mark of UTF-8 at the beginning, and with the line ends of this system."""
+    """The bytes without a byte order mark, and with Unix line ends."""
     return pem.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
 
 
 def check_authorities(setting: str, file: str | None) -> Iterator[Mistake]:
-    """What is wrong with a file of authorities that ``setting`` names, if it names one."""
+    """The mistakes in the file of CA certificates that ``setting`` names, if it names one."""
     if not file:
         return
     if wrong := list(file_mistakes(setting, file)):
@@ -43,7 +43,7 @@ def check_authorities(setting: str, file: str | None) -> Iterator[Mistake]:
 
 
 def read_chain(pem: bytes, setting: str = CERTIFICATE) -> list[x509.Certificate] | Mistake:
-    """The certificates of a file, in its order."""
+    """The certificates of a file, in the file's order, or what is wrong with it."""
     if b"PRIVATE KEY-----" in pem:
         advice = f", and name the key's file as {KEY}" if setting == CERTIFICATE else ""
         return Mistake(
@@ -53,7 +53,7 @@ def read_chain(pem: bytes, setting: str = CERTIFICATE) -> list[x509.Certificate]
             f"{advice}",
         )
     try:
-        # Text around the blocks is no matter; a block that OpenSSL can't read is.
+        # Text around the blocks does no harm; a block that OpenSSL can't read does.
         chain = x509.load_pem_x509_certificates(pem)
         if len(chain) != len(re.findall(rb"^-----BEGIN ", pem, re.M)):
             raise ValueError
@@ -74,7 +74,7 @@ def read_chain(pem: bytes, setting: str = CERTIFICATE) -> list[x509.Certificate]
 
 
 def read_key(pem: bytes) -> PrivateKeyTypes | Mistake:
-    """The private key of a file."""
+    """The private key of a file, or what is wrong with it."""
     try:
         return serialization.load_pem_private_key(pem, password=None)
     except TypeError:
@@ -91,14 +91,14 @@ def read_key(pem: bytes) -> PrivateKeyTypes | Mistake:
 
 
 def refusal_of_openssl(certificate: bytes, key: bytes) -> str:
-    """Why a server's OpenSSL does not take the pair, in its words; empty where it does."""
+    """Why OpenSSL refuses the pair, in its own words; empty if it accepts it."""
     with tempfile.NamedTemporaryFile() as chain, tempfile.NamedTemporaryFile() as private:
         for file, content in ((chain, certificate), (private, key)):
             file.write(content)
             file.flush()
         try:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            # Never ask the terminal for a passphrase.
+            # An empty passphrase keeps OpenSSL from asking for one on the terminal.
             context.load_cert_chain(chain.name, private.name, password="")
         except (ssl.SSLError, ValueError) as error:
             return getattr(error, "reason", None) or str(error)

@@ -1,4 +1,4 @@
-"""Addresses and paths that an operator wrote, as a sentence may repeat them."""
+"""Addresses and paths from an inventory, made safe to print."""
 
 import os
 import re
@@ -13,7 +13,7 @@ MOST_BYTES, MOST_OF_TARBALL = 1 << 20, 8 << 30
 
 
 def without_secrets(location: str) -> str:
-    """An address as it may be printed: no user, no password, no query, however odd they are."""
+    """The address without its user, password and query, so that it can be printed."""
     user, _, place = location.rpartition("@")
     if ":" not in user:
         user, place = "", location

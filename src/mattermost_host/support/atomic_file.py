@@ -1,4 +1,4 @@
-"""Files of the control machine that nobody else may read: read with suspicion, written at once."""
+"""Files on the control machine: checked before they are read, replaced atomically."""
 
 import fcntl
 import os
@@ -16,8 +16,8 @@ LARGEST_BYTES = 1 << 24
 def read_private(path: Path, largest: int = LARGEST_BYTES) -> str | None:
     """The text of ``path``; None where there is no such file.
 
-    Raises OperatorError where it belongs to somebody else or others may read or write it: what
-    is in it is then no secret any more.
+    Raises OperatorError if another user owns it or may read or write it: its content is no longer a
+    secret then.
     """
     return _read(path, largest, private=True)
 
@@ -25,23 +25,23 @@ def read_private(path: Path, largest: int = LARGEST_BYTES) -> str | None:
 def read_public(path: Path) -> str | None:
     """The text of ``path``, which anybody may read; None where there is no such file.
 
-    Raises OperatorError where it can't be read.
+    Raises OperatorError if it can't be read.
     """
     return _read(path, LARGEST_BYTES, private=False)
 
 
 def check_private(path: Path, status: os.stat_result, largest: int = LARGEST_BYTES) -> None:
-    """Raise OperatorError where an open file is none to trust, or may be none of the caller's."""
+    """Raise OperatorError if an open file is not regular, too large, or open to others."""
     _refuse_endless(path, status, largest)
     _refuse_public(path, status)
 
 
 def _read(path: Path, largest: int, *, private: bool) -> str | None:
-    # Nobody waits for the other end of a pipe.
+    # O_NONBLOCK: opening a named pipe would wait for a writer.
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         with os.fdopen(os.open(path, flags), encoding="utf-8") as file:
-            # Asked of the open file: the answer holds for the very bytes that are read.
+            # fstat on the open file, so that what is checked is what is read.
             status = os.fstat(file.fileno())
             _refuse_endless(path, status, largest)
             if private:
@@ -56,12 +56,12 @@ def _read(path: Path, largest: int, *, private: bool) -> str | None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Put ``text`` at ``path`` in one step, 0600 from the first byte. Call it under the lock."""
+    """Replace ``path`` atomically, with mode 0600 from the first byte; hold the lock meanwhile."""
     replace(path, text, 0o600)
 
 
 def write_public(path: Path, text: str) -> None:
-    """Put ``text`` at ``path`` in one step, 0644; nothing is written where it stands already."""
+    """Replace ``path`` atomically, with mode 0644, unless it already contains ``text``."""
     with suppress(OperatorError):
         if read_public(path) == text:
             return
@@ -71,7 +71,7 @@ def write_public(path: Path, text: str) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Wait until no other run is writing ``path``, and keep others waiting meanwhile."""
+    """Hold the lock for writing ``path``; waits for other runs that hold it."""
     lock = path.with_name(f"{path.name}.lock")
     try:
         descriptor = _acquire(lock)
@@ -89,7 +89,7 @@ def _acquire(lock: Path) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(lock, flags, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        # Whoever had the lock before us removed its file: then ours is no longer in the way.
+        # The previous holder removes the lock file: then ours is no longer the one at that path.
         try:
             if os.path.samestat(os.fstat(descriptor), lock.stat()):
                 return descriptor
@@ -99,15 +99,15 @@ def _acquire(lock: Path) -> int:
 
 
 def replace(path: Path, text: str, mode: int) -> None:
-    """Put ``text`` at ``path`` in one step, with this mode whatever the umask.
+    """Replace ``path`` atomically, with this mode whatever the umask is.
 
-    Raises OperatorError where that can't be written.
+    Raises OperatorError if it can't be written.
     """
     path = path.resolve()
     with suppress(FileNotFoundError, PermissionError, NotADirectoryError):
-        # A device at the end of a link, for one, would be gone for everybody.
+        # Replacing a device (/dev/null behind a link, for one) would destroy it for everybody.
         _refuse_endless(path, path.stat(), sys.maxsize)
-    # Not by the same suffix: folders are read by programs that take every *.prom or *.conf.
+    # Another suffix: some programs read every *.prom or *.conf in a folder.
     aside = path.with_name(f".{path.name}.new")
     try:
         aside.unlink(missing_ok=True)

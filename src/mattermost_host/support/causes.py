@@ -1,4 +1,4 @@
-"""Why a connection failed: the cause at the bottom of a library's errors, in words."""
+"""Why a connection failed: the root cause of a library's chained errors, in words."""
 
 import socket
 import ssl
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 
 def cause_of(error: BaseException) -> str:
-    """The cause in words that hold no address and no secret; empty where none is known."""
+    """The cause, without addresses or secrets; empty if none is known."""
     for cause in _chain(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"a certificate that is not trusted: {cause.verify_message}"
@@ -22,7 +22,7 @@ def cause_of(error: BaseException) -> str:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and what lies beneath it, by cause, context, urllib3's reason and arguments."""
+    """The error and those it was raised from: cause, context, urllib3's reason, arguments."""
     waiting, seen = [error], set[int]()
     while waiting:
         found = waiting.pop(0)

@@ -1,4 +1,4 @@
-"""What nobody expected: a sentence for people, and the traceback in a file that it names."""
+"""Unexpected errors: a sentence for the operator, and a file with the traceback."""
 
 import os
 import tempfile
@@ -12,7 +12,7 @@ from mattermost_host.support.paths import home
 
 
 def defect(error: BaseException) -> str:
-    """The kind of the error, not its text, which may hold a secret; and where its details are."""
+    """The error's type and the file with its details; not its text, which may hold a secret."""
     path = None
     with suppress(OSError):
         path = _written("".join(traceback.format_exception(error)))
@@ -23,7 +23,7 @@ def defect(error: BaseException) -> str:
 
 
 def state_folder() -> Path:
-    """Where we keep what is not the operator's: the history of drift, details of errors."""
+    """The folder for the program's own state: the history of drift, details of errors."""
     if stated := os.environ.get("XDG_STATE_HOME"):
         return Path(stated) / "mattermost-host"
     if os.geteuid() == 0:
@@ -32,7 +32,7 @@ def state_folder() -> Path:
 
 
 def _written(text: str) -> Path:
-    """A new file with ``text`` that only the caller can read."""
+    """A new file with ``text``, readable by the caller only."""
     when = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     for folder in _folders():
         with suppress(OSError, RuntimeError):

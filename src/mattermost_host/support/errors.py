@@ -1,4 +1,4 @@
-"""Errors that an operator reads. Each is a sentence, never a traceback."""
+"""Errors that are shown to the operator: each is a sentence, never a traceback."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from pyinfra_cli.exceptions import CliError
 
 @dataclass(frozen=True)
 class Mistake:
-    """One wrong thing in an inventory: where, what stands there, what to write instead."""
+    """One mistake in an inventory: where it is, what was found, what is needed."""
 
     path: str
     found: str
@@ -28,22 +28,22 @@ MOST = 300
 
 
 def _shown(text: str) -> str:
-    """A part of a sentence on one line, without what would move a terminal's cursor."""
+    """The text on one line, without control characters that a terminal would obey."""
     short = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
     return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in short)
 
 
 class OperatorError(PyinfraError, CliError):
-    """A sentence for the operator. pyinfra's command and ours print it and exit with 1."""
+    """A sentence for the operator; pyinfra's command and ours print it and exit with status 1."""
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Print the sentence, without the line of code that pyinfra would put before it."""
+        """Print the sentence; pyinfra calls this and would otherwise add a line of code."""
         click.secho("Error: ", fg="red", bold=True, nl=False, err=True, file=file)
         click.echo(self.message, err=True, file=file)
 
 
 class SiteError(OperatorError):
-    """Every mistake of an inventory at once, before any connection."""
+    """All mistakes of an inventory, reported at once and before any connection."""
 
     def __init__(self, source: str, mistakes: Sequence[Mistake]):
         self.source = source

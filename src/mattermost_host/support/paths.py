@@ -1,4 +1,4 @@
-"""Files on the control machine: where what can be fetched again is kept, and what is there."""
+"""Paths on the control machine: the project's own files, home folder, cache."""
 
 import os
 import pwd
@@ -6,11 +6,11 @@ from pathlib import Path
 
 BUNDLED = Path(__file__).parents[1] / "bundled"
 PROJECT = BUNDLED if BUNDLED.is_dir() else Path(__file__).parents[3]
-"""Where templates/, deploys/ and tests/host/ are: the checkout, or within the installed package."""
+"""The folder of templates/, deploys/, tests/host/: the checkout, or a copy in the package."""
 
 
 def home() -> Path:
-    """The caller's home; the current folder for a user without one, as in some containers."""
+    """The caller's home folder; the current folder for a user without one (in some containers)."""
     try:
         return Path(os.environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir)
     except KeyError:
@@ -18,7 +18,7 @@ def home() -> Path:
 
 
 def user_name() -> str:
-    """The caller's name, or number, which systemd takes for one as well."""
+    """The caller's user name, or the numeric id, which systemd accepts as well."""
     try:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
@@ -29,9 +29,9 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or home() / ".cache") / "mattermos
 
 
 def is_file(path: str) -> bool:
-    """Whether there is a file at ``path`` that can be looked at."""
+    """Whether ``path`` is a file that the caller can reach; False instead of an error."""
     try:
         return Path(path).is_file()
     except (OSError, ValueError):
-        # A folder on the way that may not be entered; a name that no file can have.
+        # A folder on the way is closed to the caller, or the name can't be a file's (NUL).
         return False

@@ -1,4 +1,4 @@
-"""Templates: `templates/<component>/<name>.j2`, every variable defined, nothing escaped."""
+"""Jinja2 templates, `templates/<component>/<name>.j2`; undefined variables fail, no escaping."""
 
 from functools import cache
 
@@ -22,5 +22,5 @@ def _environment() -> Environment:
 
 
 def render(template: str, **values: object) -> str:
-    """The text of ``templates/<template>`` with ``values``; an undefined name is an error."""
+    """Render ``templates/<template>`` with ``values``; an undefined variable is an error."""
     return _environment().get_template(template).render(**values)

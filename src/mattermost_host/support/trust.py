@@ -1,6 +1,6 @@
-"""Whether somebody else than the caller can change what the caller is about to execute or use.
+"""Whether another user can change what the caller is about to execute or use.
 
-With the standard library alone: the timer of drift runs this text by itself, before anything else.
+Uses the standard library only: the drift timer runs this file by itself, before anything else.
 """
 
 import grp
@@ -13,12 +13,12 @@ from pathlib import Path
 
 
 def mistrust(path: Path) -> str:
-    """Why ``path`` is not the caller's alone, root aside; nothing where it is.
+    """Why a user other than the caller and root could change ``path``; empty if none can.
 
-    Its folders count, too: who may write one can put another file there. Links are followed, and
-    both ends count.
+    Its folders count, too: who may write to one can replace the file. Of a link, both ends are
+    checked.
     """
-    # Not Path.resolve(), which raises where a link leads to itself.
+    # Not Path.resolve(), which raises on a loop of links.
     for end in (Path.cwd() / path, Path(os.path.realpath(path))):
         reachable = True
         for one in (*reversed(end.parents), end):
@@ -32,7 +32,7 @@ def mistrust(path: Path) -> str:
 
 
 def mistrust_tree(path: Path) -> str:
-    """The same for everything below ``path``, too, and for all that links there lead to."""
+    """The same for ``path``, everything below it, and the targets of links there."""
     if reason := mistrust(path):
         return reason
     for folder, folders, files in os.walk(path.resolve()):
@@ -47,11 +47,12 @@ def _reason(path: Path, *, sticky_is_enough: bool) -> str:
     try:
         status = path.lstat()
     except OSError:
-        return ""  # whoever opens it says so
+        return ""  # opening it will report that
     mode = stat.S_IMODE(status.st_mode)
     if reason := _owner(path):
         return reason
-    # Who may replace a link, its folder says. In a folder as /tmp others add files of their own.
+    # A link has no mode of its own: who may replace it depends on its folder. In a sticky folder
+    # such as /tmp, others can only add files of their own.
     if stat.S_ISLNK(status.st_mode) or (sticky_is_enough and mode & stat.S_ISVTX):
         return ""
     if mode & stat.S_IWOTH:
@@ -70,7 +71,7 @@ def _owner(path: Path) -> str:
 
 
 def _lets_others_in(folder: Path) -> bool:
-    """Whether somebody else can get at what lies in ``folder``, such as not in a closed home."""
+    """Whether other users can enter ``folder``; they can't enter a closed home, for example."""
     try:
         status = folder.lstat()
     except OSError:
@@ -82,7 +83,7 @@ def _lets_others_in(folder: Path) -> bool:
 
 
 def _is_private(gid: int, uid: int) -> bool:
-    """Whether the group has no other member than the owner, as a user's own group on Debian."""
+    """Whether the owner is the group's only member, as with Debian's user private groups."""
     if gid == 0:
         return True
     names = set()
@@ -100,7 +101,7 @@ def _group_name(gid: int) -> str:
 
 
 def name_of(uid: int) -> str:
-    """A user's name, or what can be said of one who has none."""
+    """The user's name, or "the user with id …" for one without."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:

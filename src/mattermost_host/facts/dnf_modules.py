@@ -1,10 +1,10 @@
-"""Modules of dnf, out of the small files in which it keeps what was enabled."""
+"""dnf's modules, read from the files in /etc/dnf/modules.d that hold their state."""
 
 from collections.abc import Iterator, Sequence
 
 
 def fixed(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Modules in dnf's files that are enabled, with their stream, or disabled, with an empty one.
+    """Enabled modules with their stream, and disabled ones with an empty stream.
 
     A module that was reset keeps its file, without a state.
     """
@@ -16,7 +16,7 @@ def fixed(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _sections(lines: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """The sections of ini files, one after the other."""
+    """The sections of several ini files in one stream of lines."""
     name, keys = "", dict[str, str]()
     for line in [*(line.strip() for line in lines), "[]"]:
         if line[:1] == "[" and line[-1:] == "]":

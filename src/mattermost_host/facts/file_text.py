@@ -1,4 +1,4 @@
-"""The text of a small file of a host, whoever may write the folder that it lies in."""
+"""Read a small file of a host safely, even from a folder that other users can write."""
 
 import shlex
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from mattermost_host.engine.batch import Question
 
 LIMIT_BYTES = 2**20
-"""A system's whole list of authorities has a quarter of it."""
+"""Four times the size of a distribution's whole list of CA certificates."""
 LIMIT_S = 10
-"""For a pipe that was put there at this very moment."""
+"""Seconds; for a pipe that takes the file's place between the check and the reading."""
 
 
 @dataclass(frozen=True)
 class FileText(Question[str]):
-    """The beginning of a regular file, at most LIMIT_BYTES; empty where there is none."""
+    """The first LIMIT_BYTES of a regular file; empty if there is none."""
 
     about = "the file {path}"
 

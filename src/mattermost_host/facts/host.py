@@ -17,10 +17,10 @@ class Listener:
     protocol: str
     """tcp or udp."""
     address: str
-    """``0.0.0.0`` and ``::`` are every address."""
+    """``0.0.0.0`` and ``::`` mean every address."""
     port: int
     process: str
-    """Name of the oldest process that holds it; empty where that could not be read."""
+    """Name of the oldest process that holds it; empty if that could not be read."""
 
 
 @dataclass(frozen=True)
@@ -29,15 +29,15 @@ class Disk:
 
     path: str
     file_system: str
-    """Device, or mount point of a file system without one: equal means shared."""
+    """Device, or mount point if it has no device. Paths with the same value share a file system."""
     free_mb: int
     size_mb: int = 0
-    """All of it, used or not; 0 where that was not asked."""
+    """Total size; 0 if that was not asked."""
 
 
 @dataclass(frozen=True)
 class HostFacts:
-    """The facts that preflight judges and that components are sized by."""
+    """What the preflight checks, and what components are sized by. Sizes in MB (2**20 bytes)."""
 
     distribution: str
     """``ID`` of os-release: debian, ubuntu, rhel, almalinux, rocky, ol."""
@@ -48,7 +48,7 @@ class HostFacts:
     glibc: str
     cpus: int
     memory_mb: int
-    """What the kernel leaves of the memory, or the cgroup's limit where that is lower."""
+    """Memory that the kernel offers, or the cgroup's limit if that is lower."""
     opt_noexec: bool
     disks: tuple[Disk, ...] = ()
     """One for each of ``DISK_PATHS``."""
@@ -62,7 +62,7 @@ class HostFacts:
     packages: tuple[tuple[str, str], ...] = ()
     """Installed versions of the packages that matter (see ``PACKAGES``)."""
     candidates: tuple[tuple[str, str], ...] = ()
-    """Versions apt would install of those ``CANDIDATES`` that are not there yet."""
+    """Versions that apt would install of those ``CANDIDATES`` that are not installed yet."""
     clusters: tuple[tuple[str, str, int], ...] = ()
     """PostgreSQL clusters on the host: (version, name or folder of its data, port)."""
     database_units: tuple[str, ...] = ()
@@ -70,35 +70,35 @@ class HostFacts:
     database_move: tuple[tuple[str, str], ...] = ()
     """Journal of the last move between two of them: (name, value)."""
     active_units: tuple[str, ...] = ()
-    """Those of ``UNITS`` that are active; ufw only where it also filters."""
+    """Those of ``UNITS`` that are active; ufw only if it also filters."""
     clock_synchronised: bool = True
     clock_offset_s: float = 0.0
     """Clock of the host minus the clock of the control machine, seconds."""
     locales: tuple[str, ...] = ()
     releases: tuple[str, ...] = ()
-    """Folders of the server's releases that are complete on the host."""
+    """Folders of the releases that are completely unpacked on the host."""
     current_release: str = ""
-    """Where the link `current` of the releases leads; empty where there is none."""
+    """Target of the releases' link `current`; empty if there is none."""
     noted_release: str = ""
-    """The folder of the release that a run of ours switched to last."""
+    """The release's folder that our runs switched to last."""
     lego: str = ""
     """SHA-256 of the tarball that its lego was unpacked from."""
     container: bool = False
-    """Inside a container: clock and some sysctls belong to the machine below."""
+    """Inside a container: clock and some sysctls belong to the machine that runs it."""
     ssh_port: int = 22
-    """The port of the host by which this run came in (sshd's own where there is none)."""
+    """The host's port that this run's ssh connection uses (sshd's own if it uses none)."""
     managed: bool = False
-    """/etc/mattermost-host exists: a run of ours was here."""
+    """/etc/mattermost-host exists: this program has changed the host before."""
     kernel: str = ""
     """``uname -r``."""
     forwarding: tuple[str, ...] = ()
-    """Bridges and tunnels between which the kernel forwards packets: Docker's, a VPN's."""
+    """Bridges and tunnels that the kernel forwards packets between: Docker's, a VPN's."""
     read_only: tuple[str, ...] = ()
-    """Folders of the system that even root can't write."""
+    """System folders that even root can't write to."""
     temporary: tuple[tuple[str, int], ...] = ()
     """Free MB of /tmp and /var/tmp."""
     modules: tuple[tuple[str, str], ...] = ()
-    """Modules of dnf that are fixed to a stream: (name, stream); without a stream: disabled."""
+    """dnf modules with a state: (name, enabled stream); an empty stream: disabled."""
     repositories: tuple[str, ...] = ()
     """Names of the repositories that are enabled in dnf."""
     registered: bool = False
@@ -106,32 +106,32 @@ class HostFacts:
     fips: bool = False
     """The kernel is in FIPS mode."""
     crypto_policy: str = ""
-    """The system-wide policy for cryptography: ``DEFAULT``, ``LEGACY``, ``DEFAULT:SHA1``."""
+    """The system-wide crypto policy: ``DEFAULT``, ``LEGACY``, ``DEFAULT:SHA1``."""
     allowed_programs: bool = False
     """fapolicyd has a rule for the server's folder."""
     selinux: str = "disabled"
     """enforcing, permissive or disabled."""
     first_boot: bool = False
-    """cloud-init is still at work: packages, accounts and files may change, or the host reboot."""
+    """cloud-init is still running: packages, accounts and files may change, or the host reboot."""
     snaps: tuple[str, ...] = ()
-    """Names of the commands that snaps bring."""
+    """Commands that come from snaps."""
     nftables: tuple[str, ...] = ()
-    """All rules of nftables, a line each, without indentation."""
+    """The nftables ruleset, line by line, without indentation."""
     legacy_rules: tuple[str, ...] = ()
-    """Commands of nft that would make the rules of the older iptables."""
+    """The rules of legacy iptables, as the nft commands that would create them."""
     odd_files: tuple[str, ...] = ()
-    """Links, pipes and devices in the server's own folders: find's letter for each, and path."""
+    """Links, pipes and devices in the server's own folders: find's type letter, and path."""
     generated: tuple[tuple[str, str], ...] = ()
-    """Drop-ins that generators of systemd made for units of the site: (unit, path)."""
+    """Drop-ins that systemd's generators made for units of the site: (unit, path)."""
     unread: frozenset[str] = frozenset()
-    """Names of the questions that the host could not answer, as in ``QUESTIONS``."""
+    """Questions that the host could not answer, by their names in ``QUESTIONS``."""
 
     @property
     def platform(self) -> Platform:
-        """The row of its system. Raises OperatorError where nobody knows how to deploy there.
+        """The row of its distribution's release. Raises OperatorError for an unknown distribution.
 
-        Of a release that is not in the table, the row of one that is: with what the host offers,
-        and without what only that one is known by.
+        For a release that is not in the table, the row of the newest known one, with the PostgreSQL
+        that the host offers, and without what belongs to that one release only.
         """
         row = platforms.nearest(self.distribution, self.release)
         if platforms.find(self.distribution, self.release) is row:
@@ -148,7 +148,7 @@ class HostFacts:
 
     @property
     def _postgresql_offered(self) -> int | None:
-        """Major version that is installed, or that apt would install."""
+        """PostgreSQL's major version that is installed, or that apt would install."""
         there = [name.removeprefix("postgresql-") for name, _ in self.packages]
         majors = [int(one) for one in there if one.isdecimal()]
         candidate = re.match(r"\d+", dict(self.candidates).get("postgresql", ""))
@@ -156,14 +156,14 @@ class HostFacts:
 
     @property
     def family(self) -> Family:
-        """How its packages lay out things. Raises OperatorError as ``platform`` does."""
+        """Its family of distributions. Raises OperatorError as ``platform`` does."""
         family = self.platform.family
-        assert family is not None  # nearest gives no other row
+        assert family is not None  # ``nearest`` returns supported rows only, and each has a family
         return family
 
     @property
     def data_disks(self) -> tuple[Disk, ...]:
-        """Those of ``disks`` that hold the database and the uploaded files of such a system."""
+        """Those of ``disks`` that hold the database and the uploaded files in this family."""
         row = platforms.find(self.distribution, self.release)
         known = [row.family] if row and row.family else FAMILIES
         paths = (*(family.databases for family in known), DISK_PATHS[-1])
@@ -172,7 +172,7 @@ class HostFacts:
 
 TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - looked at, not written
 DISK_PATHS = ("/opt", *(family.databases for family in FAMILIES), "/var/lib/mattermost")
-"""Where the release, the database (by family) and the uploaded files go."""
+"""Where the release, the database (one path for each family) and the uploaded files go."""
 
 PACKAGES = (
     "nginx*",
@@ -194,25 +194,25 @@ PACKAGES = (
     "ntpsec",
     "openntpd",
 )
-"""Patterns of packages that stand in the way, or whose version decides something."""
+"""Patterns of packages that conflict with ours, or whose version matters."""
 
 CANDIDATES = ("postgresql", "nginx")
 
 WEB_SERVERS = ("apache2", "httpd", "lighttpd", "caddy", "haproxy", "traefik")
 FIREWALLS = ("ufw", "firewalld", "netfilter-persistent", "shorewall", "iptables", "nftables")
 UNITS = (*WEB_SERVERS, *FIREWALLS, "fail2ban", "fapolicyd", "nginx", "mattermost")
-"""Names of the services whose activity matters, without ``.service``."""
+"""Services of which it matters whether they are active; names without ``.service``."""
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-"""``uname -m`` -> what Debian and the release's file names say."""
+"""``uname -m`` -> Debian's name, which the release's file names use, too."""
 
 
 def is_global(address: str) -> bool:
-    """Whether others may reach the host by this address."""
+    """Whether other hosts may reach the host at this address."""
     parsed = ip_address(address)
     return not (parsed.is_loopback or parsed.is_link_local)
 
 
 def sshd_port(listeners: Iterable[Listener]) -> int:
-    """The lowest port that sshd listens on; 22 where it can't be seen."""
+    """The lowest port that sshd listens on; 22 if none is seen."""
     return min((one.port for one in listeners if one.process == "sshd"), default=22)

@@ -1,4 +1,4 @@
-"""Where a component stands: the host, its roles, its peers, and what the site says of itself."""
+"""What a component knows of its surroundings: the host, its roles, its peers, the site."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from mattermost_host.knowledge.surface import Networks, Peers
 from mattermost_host.releases.installed import Installed, installed
 
 UNASKED = HostFacts("", "", "", "", 0, 0, False)
-"""The facts of a host before it was asked: rules that are judged before any connection."""
+"""Placeholder facts, for rules that are checked before any connection."""
 
 
 class SecretsOfSite(Protocol):
@@ -34,7 +34,7 @@ class SecretsOfSite(Protocol):
 
 @dataclass(frozen=True)
 class About:
-    """What every component may know of the site."""
+    """What every component may know about the site."""
 
     url: str
     name: str
@@ -42,14 +42,14 @@ class About:
     users: int
     file_use: Usage
     version: str
-    """The release of the server, ``11.7.9``: the stated one, else what a first deploy takes."""
+    """The server's release, ``11.7.9``: the stated one, else what a first deploy takes."""
     version_is_stated: bool = True
-    """Otherwise a host keeps the release that it has."""
+    """Whether the inventory states the release; otherwise a host keeps the one that it has."""
     secrets_file: str = ""
-    """Where the site's secrets are kept; named in sentences."""
+    """The site's secrets file, for messages."""
 
     def version_on(self, facts: HostFacts) -> str:
-        """The release that a host with these facts is to run."""
+        """The release that a host with these facts should run."""
         found = None if self.version_is_stated else installed_on(facts)
         return found.version if found else self.version
 
@@ -63,30 +63,30 @@ class Peer:
     addresses: tuple[str, ...] = ()
     """All global addresses of the host."""
     private_address: str | None = None
-    """Where the other hosts of the site reach it; without one, any of its addresses."""
+    """The address that the site's other hosts use; without one, any of ``addresses``."""
     priority: int | None = None
-    """Its place among hosts of one role, the highest first; None where none was stated."""
+    """Its rank among hosts of the same role, the highest first; None if not stated."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a component stands. ``peers`` holds every host of the site, this one included."""
+    """The surroundings of a component. ``peers`` are all hosts of the site, this one included."""
 
     site: About
     facts: HostFacts = UNASKED
     roles: tuple[str, ...] = ()
     peers: tuple[Peer, ...] = field(default=(), repr=False)
     secrets: SecretsOfSite | None = field(default=None, repr=False)
-    """None before the secrets were read."""
+    """None until the secrets have been read."""
 
 
 def installed_on(facts: HostFacts) -> Installed | None:
-    """The release that a host runs, or ran last."""
+    """The release that the host runs, or ran last."""
     return installed(facts.current_release, facts.noted_release, facts.releases)
 
 
 def reachable_addresses(reach: Peers | Networks, peers: Iterable[Peer]) -> tuple[str, ...]:
-    """The addresses and networks of those who may reach something, each once, in order."""
+    """The addresses or networks that ``reach`` means, in order and without duplicates."""
     if isinstance(reach, Networks):
         return tuple(dict.fromkeys(reach.networks))
     return tuple(

@@ -1,4 +1,4 @@
-"""The questions of ``host.sh`` and how their answers are read; needs nothing of pyinfra."""
+"""The questions of ``host.sh`` and the parsing of their answers; independent of pyinfra."""
 
 import shlex
 from collections.abc import Callable, Mapping
@@ -26,7 +26,7 @@ from mattermost_host.facts.host import (
 SCRIPT = files(__package__).joinpath("host.sh").read_text(encoding="utf-8")
 UNREADABLE = "?"
 FIRST, LAST = "clock_first", "clock_last"
-"""The host's clock before and after all else."""
+"""The host's clock, read before and after all other questions."""
 Fields = dict[str, Any]
 
 NOWHERE: Mapping[str, Any] = {
@@ -38,12 +38,12 @@ NOWHERE: Mapping[str, Any] = {
     "memory_mb": 0,
     "opt_noexec": False,
 }
-"""What stands in the fields that no default speaks for, where the host could not tell."""
+"""Values of the fields without a default, for a host that could not answer."""
 
 
 @dataclass(frozen=True)
 class AskHost(Question[Fields | None]):
-    """The fields of HostFacts that ``name`` fills; None where the host has no means to say."""
+    """The fields of HostFacts that ``name`` fills; None if the host can't answer."""
 
     name: str
     """A function of ``host.sh``."""
@@ -78,14 +78,14 @@ class AskHost(Question[Fields | None]):
 
 
 def about(site: str) -> tuple[AskHost, ...]:
-    """Every question of a host's facts."""
+    """All questions about a host; ``site`` is the name in the site's URL."""
     return tuple(AskHost(name, site) for name in QUESTIONS)
 
 
 def fields(answers: Answers) -> Fields:
     """The fields of HostFacts that the answers fill, and ``unread``.
 
-    A question that is not among the answers was not asked of the host, or kept it for too long.
+    A question without an answer was not asked, or ran into its time limit.
     """
     found: Fields = {}
     unread = set()
@@ -99,13 +99,16 @@ def fields(answers: Answers) -> Fields:
 
 
 def facts_of(answers: Answers, sent: float, received: float) -> HostFacts:
-    """A host's facts, by the answers to ``about`` and by our clock around them."""
+    """The facts from the answers to ``about``.
+
+    ``sent`` and ``received`` are this machine's clock around the round trip, seconds since the
+    epoch."""
     found = fields(answers)
     unread = found.pop("unread") | (QUESTIONS.keys() - {one.name for one in _asked(answers)})
     if {FIRST, LAST} & unread:
         unread |= {"clock"}
     first, last = found.pop(FIRST, sent), found.pop(LAST, received)
-    # What the way there and back may have taken is not held against the clock.
+    # The time of the round trip does not count as an offset of the clock.
     offset = min(max(0.0, last - received), first - sent)
     unread -= {FIRST, LAST}
     return HostFacts(**{**NOWHERE, **found, "clock_offset_s": offset, "unread": unread})
@@ -128,7 +131,7 @@ def _architecture(lines: list[str]) -> Fields:
 
 
 def _glibc(lines: list[str]) -> Fields:
-    """``glibc 2.36`` of getconf, or the first line of ldd, whose last word is the version."""
+    """The version is the last word of getconf's ``glibc 2.36``, or of the first line of ldd."""
     return {"glibc": lines[0].split()[-1]}
 
 
@@ -167,7 +170,7 @@ def _listeners(lines: list[str]) -> Fields:
 
 
 def _address(hexadecimal: str) -> str:
-    """The kernel prints each 32-bit word in the order of the processor, here the lowest first."""
+    """/proc/net prints 32-bit words in the processor's byte order (little-endian here)."""
     words = [bytes.fromhex(hexadecimal[at : at + 8]) for at in range(0, len(hexadecimal), 8)]
     return str(ip_address(b"".join(word[::-1] for word in words)))
 
@@ -194,7 +197,7 @@ def _selinux(lines: list[str]) -> Fields:
 
 
 def _resolved(lines: list[str]) -> Fields:
-    """Each address stands there once for each kind of socket."""
+    """getent repeats each address for each socket type."""
     return {"resolved": tuple(sorted({line.split()[0] for line in lines}))}
 
 
@@ -261,4 +264,4 @@ QUESTIONS: Mapping[str, Callable[[list[str]], Fields]] = {
     "allowed_programs": lambda lines: {"allowed_programs": bool(lines)},
     LAST: lambda lines: {LAST: float(lines[0])},
 }
-"""Each function of ``host.sh`` that is a question -> how its lines are read."""
+"""Each function of ``host.sh`` that is a question -> the parser of its lines."""

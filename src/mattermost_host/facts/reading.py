@@ -1,4 +1,4 @@
-"""The facts of many hosts at once: one round trip each, in parallel."""
+"""Read the facts of many hosts in parallel, one round trip each."""
 
 import os
 import time
@@ -15,7 +15,7 @@ from mattermost_host.facts.host import HostFacts
 from mattermost_host.support.errors import OperatorError
 
 PROGRAMS = frozenset({"architecture", "cpus", "clock"})
-"""Questions that uname, nproc and date answer on each host that can start a program."""
+"""Questions that every host can answer where root can start programs at all."""
 NOTHING_RUNS = Refusal(
     "root's shell can't start any program there, as where sudoers has NOEXEC for the user",
     "Take NOEXEC, or 'Defaults noexec', out of sudoers for this user, or log in as another one",
@@ -24,11 +24,11 @@ NOTHING_RUNS = Refusal(
 
 @dataclass(frozen=True)
 class Reading:
-    """What the hosts answered."""
+    """The answers of the hosts."""
 
     facts: Mapping[str, HostFacts]
     silent: Mapping[str, Refusal]
-    """Hosts that did not answer, and the reason."""
+    """Hosts that did not answer, with the reason."""
 
 
 def facts_of(
@@ -66,7 +66,7 @@ def _ask(host: Host, site: str, known: HostFacts | None) -> HostFacts | Refusal:
 
 
 def read(host: Host, site: str) -> HostFacts:
-    """The facts of a connected host. Raises OperatorError where it can't be asked."""
+    """The facts of a connected host. Raises OperatorError if it can't be asked."""
     sent = time.time()
     answers = answers_of(host, questions.about(site))
     return questions.facts_of(answers, sent, time.time())

@@ -91,19 +91,19 @@ def _printed(script: str) -> list[str]:
 def _memory_mb() -> int:
     limits = [psutil.virtual_memory().total]
     for file in CGROUP_LIMITS:
-        with suppress(OSError, ValueError):  # no such hierarchy, or "max"
+        with suppress(OSError, ValueError):  # no such cgroup hierarchy, or "max"
             limits.append(int(file.read_text()))
     return min(limits) // 2**20
 
 
 def _existing(path: str) -> Path:
-    """The path, or its nearest parent that is there."""
+    """The path, or its nearest parent that exists."""
     wanted = Path(path)
     return next(one for one in (wanted, *wanted.parents) if one.exists())
 
 
 def _partition(path: str) -> "psutil._ntuples.sdiskpart":
-    """The file system that holds ``path``; of two at one place the later hides the other."""
+    """The file system that holds ``path``; of two mounts in one place, the later one counts."""
     mounted = {one.mountpoint: one for one in psutil.disk_partitions(all=True)}
     place = _existing(path).resolve()
     return next(mounted[str(one)] for one in (place, *place.parents) if str(one) in mounted)
@@ -130,7 +130,7 @@ def _listeners() -> tuple[Listener, ...]:
 
 
 def _process_name(pid: int | None) -> str:
-    """As the kernel has it: 15 characters; psutil completes them from the command line."""
+    """The kernel's name, 15 characters, as over ssh; psutil would complete it."""
     with suppress(psutil.NoSuchProcess):
         return psutil.Process(pid).name()[:15] if pid else ""
     return ""
@@ -155,7 +155,7 @@ def _resolved(site: str) -> tuple[str, ...]:
 
 
 def _ssh_port() -> int | None:
-    """The port that an ssh session came in by, whose child we are; sudo may hide it from us."""
+    """The port of the ssh session that this process belongs to; sudo may hide it."""
     for process in (psutil.Process(), *psutil.Process().parents()):
         with suppress(psutil.Error):
             if connection := process.environ().get("SSH_CONNECTION"):

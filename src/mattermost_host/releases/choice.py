@@ -24,21 +24,22 @@ from mattermost_host.support.paths import CACHE
 VERSION = re.compile(r"\d+\.\d+\.\d+")
 DIGEST = re.compile(r"[0-9a-f]{64}")
 LONG_DOWNLOAD = 50 * 2**20
-"""Bytes from which on the progress of a download is shown."""
+"""Larger downloads (bytes) show their progress."""
 
 
 @dataclass(frozen=True)
 class Release:
-    """A release by the folder it becomes, and the way to its verified tarball."""
+    """A release: the folder that it is unpacked to, and how to get its verified tarball."""
 
     folder: str
     fetch: Callable[[str], Tarball] = field(compare=False)
-    """Gives the verified tarball on the control machine, by the digest that the host noted when it
-    unpacked the release, where nobody else has stated one. Raises ReleaseError."""
+    """Returns the verified tarball on the control machine. The argument is the digest that the host
+    noted when it unpacked the release; it is used if no other one was stated. Raises ReleaseError.
+    """
     can_be_verified: bool = True
-    """Whether somebody has said how."""
+    """Whether there is a digest or key to verify it with, or ``unverified`` was stated."""
     by_hash: bool = False
-    """Whether each of its files is to be hashed at the next look."""
+    """Whether the next check compares the hash of each of its files."""
 
 
 class ReleaseSettings(BaseModel):
@@ -78,18 +79,18 @@ class ReleaseSettings(BaseModel):
 
 
 def stated_version(settings: ReleaseSettings) -> str | None:
-    """The release that the inventory states, or that the name of its file says."""
+    """The release that the inventory states, or that its file's name contains."""
     named = VERSION.search(Path(settings.file).name) if settings.file else None
     return settings.version or (named.group() if named else None)
 
 
 def version_of(settings: ReleaseSettings, found: Installed | None = None) -> str:
-    """The release to run: the stated one, else the one that is on the host, else the default."""
+    """The release to run: the stated one, else the installed one, else the default."""
     return stated_version(settings) or (found.version if found else releases.default())
 
 
 def mistakes(settings: ReleaseSettings, path: str) -> Iterator[Mistake]:
-    """What is wrong with the choice as a whole; it stands at ``path`` of the inventory."""
+    """Mistakes in how the settings go together; ``path`` is their place in the inventory."""
     if settings.file and settings.mirror:
         yield Mistake(path, "file and mirror", "name one place to take the release from")
     if settings.file and not (settings.sha256 or settings.signature_key or settings.unverified):
@@ -135,8 +136,8 @@ def release_to_run(
 ) -> Release:
     """The release of ``settings`` for a host on which ``found`` is installed.
 
-    Its folder is named by version and digest, so that no two share one; what is on the host keeps
-    its name.
+    Its folder is named by version and digest, so that no two releases share one; an installed
+    release keeps its folder.
     """
     stays = found if stated_version(settings) is None else None
     version = version_of(settings, found)
@@ -151,7 +152,7 @@ def release_to_run(
         unverified=settings.unverified,
     )
     if stays and source.sha256 and not stays.may_be_of(source.sha256):
-        # Another build of the same version is on the host, and stays.
+        # Another build of the same version is installed, and is kept.
         source = replace(source, sha256=None)
     return Release(
         stays.folder if stays else _folder(version, settings.edition, source),
@@ -171,7 +172,7 @@ def _folder(version: str, edition: str, source: ReleaseSource) -> str:
 
 
 def _by_digest(source: ReleaseSource, noted: str) -> ReleaseSource:
-    """``source``, verified by the digest that the host noted where nobody has stated one."""
+    """``source`` with the digest that the host noted, unless another one was stated."""
     return replace(source, sha256=source.sha256 or (noted if DIGEST.fullmatch(noted) else None))
 
 
@@ -180,9 +181,9 @@ _tarballs: dict[ReleaseSource, Tarball] = {}
 
 
 def fetched(source: ReleaseSource, cache: Path) -> Tarball:
-    """The tarball of ``source``, fetched and verified once in a run, for however many hosts.
+    """The tarball of ``source``, fetched and verified once in a run for all hosts.
 
-    What comes over the network is kept in ``cache``. Raises ReleaseError.
+    Downloads are kept in ``cache``. Raises ReleaseError.
     """
     with _fetching:
         if source not in _tarballs:
@@ -191,7 +192,7 @@ def fetched(source: ReleaseSource, cache: Path) -> Tarball:
 
 
 def _tell() -> download.Progress:
-    """Says every tenth of a long download; a file on this machine is quick."""
+    """A function that logs every tenth of a long download."""
     told = 0
 
     def progress(done: int, total: int | None) -> None:

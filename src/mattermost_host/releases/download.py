@@ -1,7 +1,7 @@
-"""A release on the control machine: fetched from the vendor, a mirror or a file, and verified.
+"""Fetch a release to the control machine, from the vendor, a mirror or a file, and verify it.
 
-The bytes are read once: hashed, kept and listed in the same pass. What is not what it should be
-leaves nothing behind.
+The bytes are read once: hashed, stored and listed in the same pass. A tarball that fails a check is
+not kept.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import requests
 
 Progress = Callable[[int, int | None], None]
-"""Called with the bytes read so far, and all of them where the source says."""
+"""Called with the bytes read so far and the total, if that is known."""
 
 CHUNK = 1024 * 1024
 LARGEST_SIGNATURE = 64 * 1024
@@ -29,7 +29,7 @@ LARGEST_SIGNATURE = 64 * 1024
 
 @dataclass(frozen=True)
 class Tarball:
-    """A verified tarball; whoever reads it later compares it with the digest."""
+    """A verified tarball and its digest, which later readers compare it with."""
 
     path: Path
     sha256: str
@@ -38,11 +38,11 @@ class Tarball:
 def fetch(
     source: ReleaseSource, cache: Path, progress: Progress = lambda done, total: None
 ) -> Tarball:
-    """The verified tarball of ``source``: the file itself, or its copy in ``cache``.
+    """The verified tarball of ``source``: the file itself, or a copy in ``cache``.
 
-    A copy is kept under its digest, 0600, and verified again each time. Raises ReleaseError with
-    a sentence: unverified, out of reach, wrong digest or signature, cut off, not a server, for
-    another processor, or with members that climb out of it.
+    The copy is named by its digest, has mode 0600, and is verified again each time. Raises
+    ReleaseError if it can't be verified or reached, has another digest or signature, is truncated,
+    is no server, is for another processor, or has members that point outside of it.
     """
     if not (source.sha256 or source.signature_key or source.unverified):
         raise ReleaseError(
@@ -63,13 +63,13 @@ def fetch(
 
 
 def sha256_of(path: Path) -> str:
-    """The digest of a file, for a tarball whose digest nobody has stated."""
+    """The SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class _Tee:
-    """Reads a stream for ``tarfile``; hashes, keeps and counts what goes by."""
+    """A stream for ``tarfile`` that hashes, stores and counts the bytes that are read."""
 
     def __init__(self, stream: Readable, total: int | None, copy: int | None, progress: Progress):
         self._stream, self._total, self._copy, self._progress = stream, total, copy, progress
@@ -87,7 +87,7 @@ class _Tee:
         return data
 
     def finish(self) -> str:
-        """Read what is left; the digest of everything."""
+        """Read the rest and return the digest of all bytes."""
         while self.read(CHUNK):
             pass
         return self._digest.hexdigest()
@@ -107,7 +107,7 @@ def _use_file(source: ReleaseSource, cache: Path, progress: Progress) -> Tarball
         signature = Path(f"{path}.sig")
         if not signature.is_file():
             raise ReleaseError(f"{signature} is not there: put the tarball's signature beside it.")
-        # gpgv reads for itself: a private copy, so that it reads the bytes that were hashed.
+        # gpgv opens the file itself: give it a private copy, so that it reads what was hashed.
         with _aside(_private(cache)) as (descriptor, copy):
             digest = _examine(source, _Tee(file, total, descriptor, progress))
             _verify_signature(source, signature.read_bytes(), copy)
@@ -118,7 +118,7 @@ def _fetch_url(source: ReleaseSource, cache: Path, progress: Progress) -> Tarbal
     kept = _private(cache) / f"{source.sha256}.tar.gz"
     signature = _signature(source, kept) if source.signature_key else None
     if source.sha256 and kept.is_file() and sha256_of(kept) == source.sha256:
-        # Kept by an earlier version of this product, perhaps, which looked less closely.
+        # An earlier version of this program may have stored it, with fewer checks.
         with kept.open("rb") as file:
             _examine(source, _Tee(file, None, None, lambda done, total: None))
         if signature is not None:
@@ -142,10 +142,10 @@ def _private(cache: Path) -> Path:
 
 
 def _examine(source: ReleaseSource, tee: _Tee) -> str:
-    """Read the tarball to its end, list it, and compare its digest."""
+    """Read the tarball to its end, check its members, and compare its digest."""
     complaint = source.kind.listing(tee, source.architecture)
     digest = tee.finish()
-    # Only what is whole and of the right kind has a digest worth comparing.
+    # First what is wrong with the content: it says more than another digest does.
     if complaint:
         raise ReleaseError(f"{source.shown} {complaint}")
     if source.sha256 and digest != source.sha256:
@@ -165,7 +165,7 @@ def _verify_signature(source: ReleaseSource, signature: bytes, tarball: Path) ->
 
 
 def _signature(source: ReleaseSource, kept: Path) -> bytes:
-    """The detached signature: kept from the last time, or fetched."""
+    """The detached signature, from the cache or fetched."""
     beside = Path(f"{kept}.sig")
     if beside.is_file():
         return beside.read_bytes()
@@ -174,7 +174,7 @@ def _signature(source: ReleaseSource, kept: Path) -> bytes:
 
 
 def _opened(source: ReleaseSource, url: str) -> AbstractContextManager["requests.Response"]:
-    # Most runs fetch nothing, and need not wait for requests.
+    # Most runs fetch nothing, so they need not import requests.
     from mattermost_host.releases import http as http_download  # noqa: PLC0415
 
     return http_download.opened(source, url)
@@ -182,7 +182,7 @@ def _opened(source: ReleaseSource, url: str) -> AbstractContextManager["requests
 
 @contextmanager
 def _aside(cache: Path) -> Iterator[tuple[int, Path]]:
-    """A file of one's own, 0600 from the first byte, gone unless it is renamed."""
+    """A temporary file with mode 0600, removed unless it has been renamed."""
     descriptor, name = tempfile.mkstemp(dir=cache, prefix=".fetching-")
     path = Path(name)
     try:

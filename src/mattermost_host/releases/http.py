@@ -1,4 +1,4 @@
-"""A release's tarball or signature over HTTP, as a stream; every way to fail is a sentence."""
+"""Stream a release's tarball or signature over HTTP; every failure becomes a sentence."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,14 +10,14 @@ from mattermost_host.releases.source import ReleaseError, ReleaseSource
 from mattermost_host.support.causes import cause_of
 
 TIMEOUT_S = (10, 60)
-"""Seconds to connect, and between two packets."""
+"""Timeouts in seconds: to connect, and between two packets."""
 
 
 @contextmanager
 def opened(source: ReleaseSource, url: str) -> Iterator[requests.Response]:
-    """The answer to a GET of ``url``, its body unread and as the server stores it."""
+    """The response to a GET of ``url``; its body is not read yet and not decompressed."""
     shown = source.shown + ("" if url == source.location else ".sig")
-    # A server that calls a tarball "gzip encoded" must not make us hash what is inside it.
+    # "identity": some servers call a tarball "gzip encoded", and the digest is that of the .tar.gz.
     headers = {"Accept-Encoding": "identity"}
     try:
         response = requests.get(url, stream=True, timeout=TIMEOUT_S, headers=headers)

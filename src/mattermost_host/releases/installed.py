@@ -1,4 +1,4 @@
-"""The release that a host has been switched to, read from the names of its folders."""
+"""The release that is installed on a host, read from the names of its folders."""
 
 import re
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mattermost_host.knowledge import releases
 
 FOLDER = re.compile(r"(?P<version>\d+\.\d+\.\d+)(-(?P<digest>[0-9a-f]{8})|-team)?")
-"""``11.7.9-a22e631a``: the version, and the beginning of the tarball's digest where it is known."""
+"""``11.7.9-a22e631a``: the version, and the start of the tarball's digest if it is known."""
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,12 @@ class Installed:
 
     @classmethod
     def parse(cls, folder: str) -> "Installed | None":
-        """The release in ``folder``; None where that is not a name of ours."""
+        """The release in ``folder``; None if the name is not one that we give."""
         found = FOLDER.fullmatch(folder)
         return cls(folder, found["version"]) if found else None
 
     def may_be_of(self, digest: str) -> bool:
-        """Whether it can have been unpacked from the tarball with this ``digest``."""
+        """Whether it may have been unpacked from the tarball with this ``digest``."""
         found = FOLDER.fullmatch(self.folder)
         return found is None or digest.startswith(found["digest"] or "")
 
@@ -32,9 +32,9 @@ class Installed:
 def installed(current: str, noted: str, folders: Sequence[str]) -> Installed | None:
     """The release that a host runs, or ran last.
 
-    ``current`` is where the link leads, ``noted`` the folder that was switched to last, ``folders``
-    those of complete releases. Where both are lost, the only release is the one. None: there is
-    none, or it is unknown.
+    ``current`` is the target of the link, ``noted`` the folder that was switched to last,
+    ``folders`` those of complete releases. If both are lost and there is one release, it is that
+    one. None: there is none, or it is unknown.
     """
     link = re.fullmatch(r"(?:/opt/mattermost/)?releases/([^/]+)/?", current)
     for folder in (link[1] if link else "", noted):
@@ -45,7 +45,7 @@ def installed(current: str, noted: str, folders: Sequence[str]) -> Installed | N
 
 
 def meaning_of_move(before: Installed, wanted: Installed) -> str:
-    """What it means to go from one release to another: completes a sentence about `current`."""
+    """What a move between two releases means, as the predicate of a sentence about `current`."""
     old, new = releases.numbers(before.version), releases.numbers(wanted.version)
     if new == old:
         return f"leads to {before.folder}, and {wanted.folder} is another build of it"

@@ -1,4 +1,4 @@
-"""Where lego's tarball comes from: the project's page of releases, or a file of the operator's."""
+"""Where lego's tarball comes from: the project's releases, or the operator's file."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from mattermost_host.support.errors import Mistake
 from mattermost_host.support.paths import CACHE
 
 PROGRAM = "lego"
-"""The program in the tarball, beside its licence."""
+"""Path of the program in the tarball."""
 KIND = Kind(
     "tls.lego",
     lego.RELEASES,
@@ -29,7 +29,7 @@ KIND = Kind(
 
 
 class LegoSettings(BaseModel):
-    """Which lego, and where it comes from."""
+    """Which release of lego to use, and where it comes from."""
 
     model_config = STRICT
 
@@ -49,11 +49,11 @@ class LegoSettings(BaseModel):
 
 @dataclass(frozen=True)
 class LegoTarball:
-    """lego's tarball by its digest, and the way to it."""
+    """The digest of lego's tarball, and how to get the tarball."""
 
     sha256: str
     fetch: Callable[[], Tarball] = field(compare=False, repr=False)
-    """Gives it, verified, on the control machine. Raises ReleaseError."""
+    """Returns the verified tarball on the control machine. Raises ReleaseError."""
 
 
 def tarball(settings: LegoSettings, architecture: str) -> LegoTarball:
@@ -66,7 +66,7 @@ def tarball(settings: LegoSettings, architecture: str) -> LegoTarball:
 
 
 def mistakes(settings: LegoSettings, path: str) -> Iterator[Mistake]:
-    """What is wrong with the choice, which stands at ``path`` of the inventory."""
+    """Mistakes in how the settings go together; ``path`` is their place in the inventory."""
     if settings.sha256 and not settings.file:
         needed = "name the tarball that it is of, as file beside it, or leave it out"
         yield Mistake(f"{path}.sha256", f"{settings.sha256!r} without a file", needed)

@@ -1,4 +1,4 @@
-"""Detached GPG signatures, checked by gpgv against one key file and nothing else."""
+"""Detached GPG signatures, checked by gpgv against one key file only."""
 
 import subprocess
 import tempfile
@@ -15,14 +15,14 @@ COMPLAINTS = {
     "REVKEYSIG": "the key that signed it was revoked. Do not deploy it",
     "NO_PUBKEY": "another key signed it than the one in the key file; get the vendor's key",
 }
-"""What gpgv reports -> what it means; one of them suffices to refuse."""
+"""What gpgv reports -> what it means; any of them refuses the tarball."""
 
 
 def check_signature(key: Path, signature: bytes, signed: Path) -> str | None:
-    """What is wrong with the ``signature`` of the file ``signed``; None: it is good.
+    """What is wrong with the ``signature`` of the file ``signed``; None if it is good.
 
-    ``key`` is a file of public keys, armoured or not. Raises OperatorError where it cannot be
-    read or the programs are missing.
+    ``key`` is a file of public keys, armoured or not. Raises OperatorError if it can't be read or
+    if gpg or gpgv is missing.
     """
     if not key.is_file():
         raise OperatorError(
@@ -47,7 +47,7 @@ def check_signature(key: Path, signature: bytes, signed: Path) -> str | None:
 
 
 def _binary(content: bytes, key: Path, home: str) -> bytes:
-    """The keys as gpgv reads them: without armour."""
+    """The keys in binary form, which gpgv needs."""
     if not content.lstrip().startswith(ARMOUR):
         return content
     result = _run(["gpg", "--batch", "--homedir", home, "--dearmor"], content)

@@ -11,23 +11,25 @@ from mattermost_host.support.errors import OperatorError
 
 
 class ReleaseError(OperatorError):
-    """A release that cannot be had, or is not what it should be. Nothing of it was kept."""
+    """A release that can't be fetched, or fails a check. Nothing of it was kept."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What a tarball is of, and the words for what an operator can do about it."""
+    """What a tarball contains, and the settings and pages that error messages refer to."""
 
     setting: str
-    """Where the inventory describes it."""
+    """Its setting in the inventory."""
     page: str
-    """Where its digests are published."""
+    """The page that publishes its digests."""
     other_ways: str
-    """What to set where the address can't be reached."""
+    """What to set instead if the address can't be reached."""
     to_check: str
-    """What to look at where there is no such file."""
+    """What to check if there is no such file."""
     listing: Callable[[Readable, releases.Architecture | None], str | None] = field(repr=False)
-    """What is wrong with its members, the rest of a sentence; see ``tarball.check_listing``."""
+    """What is wrong with its members, as the predicate of a sentence; see
+    ``tarball.check_listing``.
+    """
 
 
 SERVER = Kind(
@@ -41,22 +43,22 @@ SERVER = Kind(
 
 @dataclass(frozen=True)
 class ReleaseSource:
-    """Where a tarball comes from, and by what it is known to be right."""
+    """Where a tarball comes from, and how it is verified."""
 
     location: str
-    """URL, or path on this machine."""
+    """URL, or path on the control machine."""
     sha256: str | None = None
     signature_key: Path | None = None
-    """Public GPG key; the detached signature is beside the tarball, with ``.sig``."""
+    """File with the public GPG key; the detached signature has the tarball's name and ``.sig``."""
     unverified: bool = False
-    """The operator said that neither is needed."""
+    """The operator stated that it needs neither."""
     architecture: releases.Architecture | None = None
-    """What the host that it is for is built of; None: it is not looked at."""
+    """The host's architecture; None: it is not checked."""
     kind: Kind = SERVER
 
     @property
     def shown(self) -> str:
-        """The location as it may be printed."""
+        """The location without secrets, for printing."""
         return without_secrets(self.location)
 
     @property
@@ -76,14 +78,14 @@ def source(
     signature_key: Path | None = None,
     unverified: bool = False,
 ) -> ReleaseSource:
-    """The source that an operator's words name: a file or its URL, a mirror, or the vendor.
+    """The source that the settings describe: a file or its URL, a mirror, or the vendor.
 
-    The digest is the stated one or that of our table; a ``file`` of one's own is not in the table.
-    Raises ReleaseError for a mirror that is no URL.
+    The digest is the stated one or that of our table, which does not apply to a ``file``. Raises
+    ReleaseError if the mirror is not a URL.
     """
     if mirror and not mirror.startswith(("http://", "https://")):
         raise ReleaseError(
-            f"The mirror {without_secrets(mirror)} is no URL. Write `mattermost.release.mirror` "
+            f"The mirror {without_secrets(mirror)} is not a URL. Write `mattermost.release.mirror` "
             "with https:// at its beginning, or set a file as `mattermost.release.file`."
         )
     wanted = (version, edition, architecture)

@@ -1,4 +1,4 @@
-"""What is in a release's tarball, read from its list without unpacking it."""
+"""Checks of a release's tarball by the list of its members, without unpacking it."""
 
 import copy
 import gzip
@@ -12,7 +12,7 @@ from typing import IO, Protocol, cast
 from mattermost_host.knowledge.releases import Architecture
 
 SERVER = "bin/mattermost"
-"""The server's binary, in the one folder of the vendor's tarballs."""
+"""The server's binary, in the single top folder of the vendor's tarballs."""
 
 ELF, MACHINE_AT, HEADER = b"\x7fELF", 18, 20
 MACHINES: Mapping[int, Architecture] = {0x3E: "amd64", 0xB7: "arm64"}
@@ -22,28 +22,28 @@ BUFFER = 1024 * 1024
 PLAIN_TYPES = (tarfile.REGTYPE, tarfile.AREGTYPE)
 SET_ID = 0o6000
 MOST_LINKS = 40
-"""Links that are followed for one name; the kernel gives up there, too."""
+"""Links that are followed for one name, as in the kernel."""
 
 
 class Readable(Protocol):
     """A stream of bytes."""
 
     def read(self, size: int = ..., /) -> bytes:
-        """At most ``size`` bytes; none at the end."""
+        """At most ``size`` bytes; empty at the end."""
 
 
 def check_listing(stream: Readable, architecture: Architecture | None = None) -> str | None:
-    """What is wrong with the tarball in ``stream``, as the rest of a sentence; None: nothing.
+    """What is wrong with the tarball in ``stream``, as the predicate of a sentence; None: nothing.
 
-    It must be a whole gzipped tarball with the server in its one folder, built for
-    ``architecture``. No member may lie or point outside of that folder, not by a chain of links
-    either, be a device, or be set-uid.
+    It must be a complete gzipped tarball with the server in its single folder, built for
+    ``architecture``. No member may be outside of that folder or point there, through a chain of
+    links either; be a device; or be set-uid.
     """
     return _read(stream, lambda plain: _check_members(plain, architecture))
 
 
 def check_program(stream: Readable, architecture: Architecture | None, program: str) -> str | None:
-    """The same of a tarball of which the file ``program`` is needed, and nothing else unpacked."""
+    """The same for a tarball of which only the file ``program`` is needed and unpacked."""
     return _read(stream, lambda plain: _check_program(plain, architecture, program))
 
 
@@ -51,7 +51,7 @@ def _read(stream: Readable, check: Callable[[gzip.GzipFile], str | None]) -> str
     try:
         with gzip.GzipFile(fileobj=cast(IO[bytes], stream), mode="rb") as plain:
             complaint = check(plain)
-            # The checksum stands behind the last byte.
+            # Read to the end: gzip's checksum comes last.
             while not complaint and plain.read(BUFFER):
                 pass
             return complaint
@@ -63,15 +63,15 @@ def _read(stream: Readable, check: Callable[[gzip.GzipFile], str | None]) -> str
 
 @dataclass
 class _Tree:
-    """What the tarball unpacks to, by paths below its one folder."""
+    """What the tarball unpacks to, by paths below its single folder."""
 
     top: str = ""
     files: set[str] = field(default_factory=set)
     folders: set[str] = field(default_factory=set)
     links: dict[str, str] = field(default_factory=dict)
-    """Path of a symbolic link -> what it says."""
+    """Path of a symbolic link -> its target."""
     header: bytes = b""
-    """How the server's binary begins."""
+    """The first bytes of the server's binary."""
 
 
 def _check_members(plain: gzip.GzipFile, architecture: Architecture | None) -> str | None:
@@ -113,7 +113,7 @@ def _below_top(member: tarfile.TarInfo) -> str:
 
 
 def _of_another_processor(header: bytes, wanted: Architecture | None) -> str | None:
-    """The complaint where the binary would not start on ``wanted``; a script has no processor."""
+    """The complaint if the binary would not start on ``wanted``; a script runs on any."""
     if wanted is None or not header.startswith(ELF):
         return None
     found = MACHINES.get(int.from_bytes(header[MACHINE_AT:HEADER], "little"))
@@ -130,7 +130,7 @@ def _refusal(name: str, danger: str) -> str:
 
 
 def _danger(member: tarfile.TarInfo, tree: _Tree) -> str | None:
-    """Why ``member`` may not be unpacked after those before it, which are noted in ``tree``."""
+    """Why ``member`` may not be unpacked after the previous ones, which are noted in ``tree``."""
     if member.name.startswith("/") or ".." in member.name.split("/"):
         return "lies outside of it"
     if any(character < " " or character in "\x7f\\" for character in member.name):
@@ -162,7 +162,7 @@ def _danger_of_file(member: tarfile.TarInfo, top: str, tree: _Tree) -> str | Non
 
 
 def _library_says(member: tarfile.TarInfo, top: str, path: str) -> str | None:
-    """The verdict of Python's own filter, which releases before 3.11.4 do not have."""
+    """The verdict of Python's own data filter, which versions before 3.11.4 lack."""
     if not hasattr(tarfile, "data_filter") or not path:
         return None
     unpacked = copy.copy(member)
@@ -177,7 +177,7 @@ def _library_says(member: tarfile.TarInfo, top: str, path: str) -> str | None:
 
 
 def _stays_inside(folder: str, target: str, links: Mapping[str, str]) -> bool:
-    """Whether ``target``, followed from ``folder`` through all ``links``, never leaves the tree."""
+    """Whether ``target``, followed from ``folder`` through all ``links``, stays in the tree."""
     here = [part for part in folder.split("/") if part]
     ahead = target.split("/")
     followed = 0

@@ -145,8 +145,8 @@ def test_a_mirror_that_is_no_url() -> None:
     with pytest.raises(ReleaseError) as raised:
         source("11.7.9", "team", "amd64", mirror="mirror.example/mm")
     assert str(raised.value) == (
-        "The mirror mirror.example/mm is no URL. Write `mattermost.release.mirror` with https:// "
-        "at its beginning, or set a file as `mattermost.release.file`."
+        "The mirror mirror.example/mm is not a URL. Write `mattermost.release.mirror` with "
+        "https:// at its beginning, or set a file as `mattermost.release.file`."
     )
 
 

@@ -1,11 +1,11 @@
-"""What the server's binary needs of a host: a processor, and a C library that is new enough."""
+"""What the server's binary needs of a host: its processor architecture and a recent glibc."""
 
 from mattermost_host.knowledge import platforms
 from mattermost_host.knowledge.releases import minimum_glibc
 
 
 def refusal(architecture: str) -> str | None:
-    """A sentence where there is no server for this processor."""
+    """A sentence if there is no server for this processor."""
     if architecture in ("amd64", "arm64"):
         return None
     return (
@@ -15,7 +15,7 @@ def refusal(architecture: str) -> str | None:
 
 
 def warning(architecture: str) -> str | None:
-    """A sentence where the server exists, with less in it."""
+    """A sentence if the server exists for this processor, but with fewer plugins."""
     if architecture != "arm64":
         return None
     return (
@@ -26,7 +26,7 @@ def warning(architecture: str) -> str | None:
 
 
 def glibc_verdict(glibc: str, release: str) -> str | None:
-    """A sentence where the binary of ``release`` would not start with this glibc (``2.36``)."""
+    """A sentence if the binary of ``release`` would not start with this glibc (``2.36``)."""
     lowest = minimum_glibc(release)
     if tuple(int(part) for part in glibc.split(".")[:2]) >= lowest:
         return None

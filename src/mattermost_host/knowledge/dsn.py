@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from mattermost_host.support.errors import Mistake
 
 SslMode = Literal["disable", "require", "verify-ca", "verify-full"]
-"""The four modes of the server's driver (lib/pq); libpq's allow and prefer it refuses."""
+"""The four modes of the server's driver (lib/pq); it refuses libpq's ``allow`` and ``prefer``."""
 DEFAULT_PORT = 5432
 PARAMETERS = (
     "sslmode",
@@ -43,7 +43,7 @@ class Dsn:
 
     @classmethod
     def parse(cls, text: str) -> "Dsn":
-        """The parts of a data source name in which ``dsn_mistakes`` finds no mistake."""
+        """Parse a data source name in which ``dsn_mistakes`` finds no mistake."""
         url = urlsplit(text)
         return cls(
             user=unquote(url.username or ""),
@@ -54,12 +54,12 @@ class Dsn:
         )
 
     def parameter(self, name: str) -> str:
-        """The value of a parameter; empty where it is not given."""
+        """The value of a parameter; empty if it is not given."""
         return dict(self.parameters).get(name, "")
 
     @property
     def sslmode(self) -> SslMode:
-        """As given; ``require`` is what the driver takes where nothing is."""
+        """The mode as given; the driver's default is ``require``."""
         return cast(SslMode, self.parameter("sslmode") or "require")
 
     @property
@@ -79,9 +79,9 @@ class Dsn:
 
 
 def dsn_mistakes(text: str, path: str, secrets_file: str) -> list[Mistake]:
-    """Every mistake of a data source name that stands at ``path`` of the inventory.
+    """All mistakes in a data source name; ``path`` is its place in the inventory.
 
-    ``secrets_file`` names the file into which a password belongs. No sentence repeats a password.
+    ``secrets_file`` is named as the place for a password. No message repeats a password.
     """
     if re.match(r"mysql:|[^/]*@tcp\(", text):
         needed = "Mattermost 11 speaks PostgreSQL only: migrate the database first, then write "

@@ -1,7 +1,7 @@
-"""How the packages of a family of distributions lay out what we configure.
+"""Families of distributions: names of packages, paths, accounts and units.
 
-Components ask the family of their host: the names of a distribution's packages, paths, accounts
-and units are here and nowhere else. What changes from release to release is in ``platforms.py``.
+Components ask the family of their host; such names are here and nowhere else. What differs between
+releases of a distribution is in ``platforms.py``.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,17 +14,17 @@ FirewallEngine = Literal["nftables", "firewalld"]
 
 @dataclass(frozen=True)
 class Service:
-    """A service that a package brings, and whose configuration is the package's own."""
+    """A service of a package, with the paths of its configuration."""
 
     packages: tuple[str, ...]
     unit: str
     user: str
-    """Account of its process."""
+    """Account that it runs as."""
 
 
 @dataclass(frozen=True)
 class Setup:
-    """The program that makes an empty cluster, where packages bring none."""
+    """The program that creates an empty cluster, if the packages don't."""
 
     command: str
     log: str
@@ -38,104 +38,104 @@ class Cluster:
     packages: tuple[str, ...]
     unit: str
     name: tuple[str, str]
-    """Version, and name or folder, as the facts of a host give them (``HostFacts.clusters``)."""
+    """Version, and name or folder, as in ``HostFacts.clusters``."""
     programs: str
-    """Folder of psql and pg_isready themselves, not of a wrapper."""
+    """Folder of the programs psql and pg_isready, not of Debian's wrappers."""
     data: str
     settings: str
     """Folder of pg_hba.conf."""
     included: str
-    """Folder of the file with our parameters."""
+    """Folder for the file with our parameters."""
     removal: str
-    """What an administrator types to remove such a cluster."""
+    """How an administrator removes such a cluster."""
     setup: Setup | None = None
-    """How it is made, where its package does not."""
+    """How it is created; None if its package does that."""
     streams: Mapping[str, str | None] = field(default_factory=dict)
-    """Module streams that its packages come from; None: a module that has to be disabled."""
+    """Module -> the stream that its packages come from; None: the module has to be disabled."""
 
 
 @dataclass(frozen=True)
 class Key:
-    """A public key that packages are signed with."""
+    """A public key that signs packages."""
 
     path: str
     url: str = ""
-    """Where the host fetches it; empty where a package brings it."""
+    """URL that the host fetches it from; empty if a package contains it."""
     fingerprint: str = ""
 
 
 @dataclass(frozen=True)
 class Pgdg:
-    """How the repository of the PostgreSQL project becomes known to a package manager."""
+    """How the PostgreSQL project's repository (PGDG) is added to a package manager."""
 
     source: str
-    """The file that names it."""
+    """The file that adds the repository."""
     keys: Mapping[str, Key]
-    """By the architecture of a host."""
+    """By the host's architecture."""
     key_packages: tuple[str, ...] = ()
-    """The distribution's packages that bring the key."""
+    """The distribution's packages that contain the key."""
 
 
 @dataclass(frozen=True)
 class Nginx:
-    """NGINX of the distribution."""
+    """The distribution's NGINX."""
 
     packages: tuple[str, ...]
     user: str
     modules: str
-    """Files, relative to /etc/nginx or absolute, that load the installed modules."""
+    """Files that load the installed modules; absolute, or relative to /etc/nginx."""
     other_sites: tuple[str, ...] = ()
-    """Further files of sites that the main file includes, beside conf.d."""
+    """Files of sites that the main file includes besides conf.d."""
     default_site: str | None = None
-    """The page of the package, where it is a file of its own."""
+    """The package's default site, if it is a file of its own."""
     tls_policy: tuple[str, ...] = ()
-    """Files of the system-wide policy for TLS that OpenSSL reads, where there is one."""
+    """OpenSSL's file of the system-wide crypto policy, if there is one."""
 
 
 @dataclass(frozen=True)
 class Certbot:
-    """The client for ACME."""
+    """The ACME client certbot."""
 
     packages: tuple[str, ...]
     service: str
-    """The unit that renews; a drop-in for it goes into ``SERVICE.d``."""
+    """The unit that renews certificates; a drop-in for it goes into ``SERVICE.d``."""
     timer: str
     of_distribution: bool = True
-    """Whether the distribution has it, without the packages of others."""
+    """Whether the distribution's own repositories have it."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """Distributions whose packages agree on paths, accounts and units."""
+    """Distributions whose packages have the same paths, accounts and units."""
 
     name: str
-    """What people call the family."""
+    """The usual name of the family."""
     package_manager: PackageManager
     firewall: FirewallEngine
     tools: tuple[str, ...]
     """Packages that every host needs."""
     locale_package: str
-    """What brings the locale of the database, or what it is generated from."""
+    """Packages with the database's locale, or with what it is generated from."""
     clock: Service
-    """The time daemon that is kept running where there is no other."""
+    """The time daemon that is installed if there is no other."""
     other_clocks: tuple[str, ...]
-    """Packages of time daemons that somebody else may have chosen."""
+    """Packages of other time daemons that an administrator may have chosen."""
     nginx: Nginx
     certbot: Certbot
     authorities: str
-    """File with all certificates of authorities that the system trusts."""
+    """File with all CA certificates that the system trusts."""
     databases: str
-    """Below it are the data of PostgreSQL."""
+    """The folder that holds PostgreSQL's data."""
     cluster: Callable[[int], Cluster] = field(repr=False)
-    """The cluster of a major version, by the distribution's own packages."""
+    """The cluster of a major version from the distribution's own packages."""
     cluster_of_pgdg: Callable[[int], Cluster] = field(repr=False)
-    """The same by the packages of the PostgreSQL project."""
+    """The same from the PostgreSQL project's packages."""
     pgdg: Pgdg = field(repr=False)
     backup: tuple[str, ...] = ()
-    """Packages of pgBackRest and restic; none where the distribution has no such packages."""
+    """Packages of pgBackRest and restic; empty if the distribution has none."""
     ssh_unit: str = "ssh.service"
     selinux: bool = False
-    """Whether the distribution comes with SELinux enforcing."""
+    """Whether SELinux is enforcing by default."""
 
 
 def _debian_cluster(major: int) -> Cluster:
@@ -183,11 +183,11 @@ DEBIAN = Family(
 
 
 REDHAT_SETTINGS = "/etc/mattermost-host/postgresql"
-"""The packages have their settings in the cluster's own folder; see docs/architecture.md."""
+"""Our folder: the packages keep settings in the data folder; see docs/architecture.md."""
 
 
 def _redhat_cluster(major: int) -> Cluster:
-    """AppStream's: one version at a time, whichever its module stream brings."""
+    """AppStream's cluster: one version at a time, that of the enabled module stream."""
     data = "/var/lib/pgsql/data"
     return Cluster(
         packages=("postgresql-server", "postgresql-contrib"),
@@ -223,10 +223,10 @@ def _redhat_cluster_of_pgdg(major: int) -> Cluster:
 
 
 def _pgdg_key(name: str, fingerprint: str) -> Key:
-    """A key that no package of the distribution brings; PGDG has one for each architecture.
+    """The key of PGDG, one for each architecture, which no package of the distribution contains.
 
-    The fingerprints are those that dnf shows when it asks whether to import them, and that
-    published set-ups of others compare with.
+    The fingerprints are those that dnf shows before it imports the key; other published set-ups
+    compare with the same ones.
     """
     url = f"https://download.postgresql.org/pub/repos/yum/keys/{name}"
     return Key(f"/etc/pki/rpm-gpg/{name}", url, fingerprint)
@@ -236,7 +236,7 @@ ENTERPRISE_LINUX = Family(
     name="Enterprise Linux",
     package_manager="dnf",
     firewall="firewalld",
-    # curl is there: rpm needs it, and curl-minimal, which brings it, conflicts with curl.
+    # curl is not listed: rpm needs curl-minimal, which conflicts with the package curl.
     tools=("ca-certificates", "logrotate", "tar", "firewalld", "policycoreutils-python-utils"),
     locale_package="glibc-langpack-en",
     clock=Service(("chrony",), "chronyd.service", "chrony"),
@@ -245,7 +245,7 @@ ENTERPRISE_LINUX = Family(
         packages=("nginx",),
         user="nginx",
         modules="/usr/share/nginx/modules/*.conf",
-        # Followed as in the package's own nginx.conf: PROFILE=SYSTEM, and nothing of curves.
+        # As in the package's own nginx.conf: PROFILE=SYSTEM, and no curves stated.
         tls_policy=("/etc/crypto-policies/back-ends/opensslcnf.config",),
     ),
     certbot=Certbot(

@@ -1,7 +1,7 @@
 """Mattermost's own settings under their documented names, as environment variables.
 
-The server ignores unknown names, and values of the wrong type, in silence; so they are refused
-here, together with the values that would keep a release from starting.
+The server silently ignores unknown names and values of the wrong type, so they are refused here,
+like the values that would keep a release from starting.
 """
 
 import csv
@@ -43,10 +43,10 @@ OWNED = {
     "PluginSettings.ClientDirectory": "they are kept in /var/lib/mattermost/client-plugins",
     "LogSettings.FileLocation": "logs are kept in /var/log/mattermost",
 }
-"""Settings that follow from others -> what to say instead."""
+"""Settings that can't be stated -> what to do instead."""
 
 OTHER_LINES = ("5.37.10", "10.11.0", "11.0.0", "11.10.0")
-"""Releases that differ in their settings; a mistake in each of them is one in every release."""
+"""Releases that differ in their settings; a mistake in all of them is a mistake in any release."""
 
 LONGEST_SHOWN = 60
 LONGEST_NAME = 200
@@ -56,31 +56,32 @@ COMPARED = 10
 """Known names that an unknown one is compared with closely."""
 
 NOT_BY_ENVIRONMENT = ("SqlSettings.ReplicaLagSettings",)
-"""Lists of tables: as environment variables the server takes lists of words only."""
+"""Lists of tables, which environment variables can't express: the server splits lists at blanks."""
 
 SECRET = re.compile(
     r"(Password|Secret|Salt|Token|(?<!Client)Key)$"
     r"|^SqlSettings\.(DataSource\w*|ReplicaLagSettings)$"
     r"|ImageProxyOptions$"
 )
-"""Names whose values nobody may read. ``ElasticsearchSettings.ClientKey`` names a file; the options
-of an image proxy are the key that it signs with."""
+"""Names of secret settings. ``ElasticsearchSettings.ClientKey`` is a path and no secret; an image
+proxy's options hold its signing key.
+"""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A setting and its type in the two lines that were looked at; None: not there."""
+    """A setting and its type in the two release lines of the table; None: that line lacks it."""
 
     name: str
     in_5: str | None
     in_11: str | None
     since: tuple[int, int]
-    """First line of release 11 that has it."""
+    """The first line of release 11 that has it."""
 
     def type_in(self, release: str) -> str | None:
         """``bool``, ``int``, ``string``, ``list``, ``map``, or None where ``release`` lacks it.
 
-        Between the two lines that were looked at, either's settings are taken.
+        For releases between the two lines of the table, the settings of both are accepted.
         """
         line = _line(release)
         if line[0] <= 5:
@@ -96,13 +97,13 @@ def environment_name(name: str) -> str:
 
 
 def is_secret(name: str) -> bool:
-    """Whether the value of ``name`` belongs into the secrets file and into no output."""
+    """Whether the value of ``name`` belongs in the secrets file and must not be printed."""
     return SECRET.search(name) is not None
 
 
 @cache
 def known() -> Mapping[str, Setting]:
-    """All settings that we know, by name."""
+    """All known settings, by name."""
     text = files("mattermost_host.knowledge").joinpath("data", "settings.tsv").read_text("utf-8")
     lines = (line for line in text.splitlines() if not line.startswith("#"))
     return {row["name"]: _setting(row) for row in csv.DictReader(lines, delimiter="\t")}
@@ -116,12 +117,11 @@ def mistakes(
     path: str = "mattermost.settings",
     settled: bool = True,
 ) -> list[Mistake]:
-    """Everything wrong with ``settings`` for ``release`` (``11.7.9``).
+    """All mistakes in ``settings``, at ``path`` of the inventory, for ``release`` (``11.7.9``).
 
-    Values from the secrets file come as SecretStr and may be the text of any type. With
-    ``site_url`` the rules that need it are applied too; ``path`` is where the settings stand.
-    A release that is not ``settled`` may turn out to be another one: then only what is wrong in
-    every line is a mistake.
+    Values from the secrets file are SecretStr, whose text may stand for any type. Rules that need
+    ``site_url`` are skipped without it. If the release is not ``settled`` (the host may keep
+    another one), only what is wrong in every line is a mistake.
     """
     found = _mistakes(settings, release, site_url, path)
     # A name that no release has is wrong in each, and its sentence takes the longest.
@@ -156,7 +156,7 @@ def _mistakes(
 def _wrong(name: str, value: object, release: str, *, guess: bool) -> str | None:
     """What to write instead, or None. ``guess``: whether to look for the name that was meant."""
     migrates = name == "SqlSettings.DriverName" and value == "mysql" and _line(release)[0] >= 11
-    # A MySQL driver is a question of migrating, not of where the database is stated.
+    # With MySQL the database has to be migrated: the start blocker's message says how.
     if name in OWNED and not migrates:
         return f"remove it: {OWNED[name]}"
     if name in NOT_BY_ENVIRONMENT:
@@ -168,7 +168,7 @@ def _wrong(name: str, value: object, release: str, *, guess: bool) -> str | None
 
 
 def _unfit(name: str, kind: str, value: object) -> str | None:
-    """What is wrong with a value of the right type."""
+    """What is wrong with a value that has the right type."""
     if not isinstance(value, SecretStr) and (
         (is_secret(name) and value) or setting_limits.secret_inside(name, value)
     ):
@@ -246,15 +246,15 @@ def _pairs(text: str) -> frozenset[str]:
 
 
 def _shown(name: str, value: object) -> str:
-    """A value for the operator's eyes; nothing that may hold a secret."""
+    """The value for a message; hidden if it may hold a secret."""
     if value is None:
         return "nothing"
-    # Behind a name that we do not know may be a secret: `SMTPPasword` is one.
+    # An unknown name may stand for a secret, as the typing error `SMTPPasword` does.
     if name not in known():
         return "an unknown name"
     hidden = isinstance(value, SecretStr | Mapping) or is_secret(name)
     text = repr(value)
-    # A list or an address may hold a password, too.
+    # Lists and addresses may hold passwords, too.
     if hidden or "://" in text or "@" in text or len(text) > LONGEST_SHOWN:
         return "a value that is not shown"
     return text

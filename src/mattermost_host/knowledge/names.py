@@ -1,7 +1,7 @@
-"""What a host name, a site's URL and an address of mail may be: one spelling for each.
+"""Valid host names, site URLs and mail addresses, in canonical form.
 
-RFC 1123 for host names, UTS 46 (as browsers do) for names in other letters. Each function returns
-the one spelling or raises Refused, whose words never repeat the text: it may hold a password.
+RFC 1123 for host names; UTS 46, as in browsers, for names with other letters. Each function returns
+the canonical form or raises Refused, which never repeats the text: it may hold a password.
 """
 
 import re
@@ -20,7 +20,7 @@ _LOCAL_PART = re.compile(rf"{_ATOM}(\.{_ATOM})*")
 
 
 class Refused(ValueError):
-    """A text that is not what it should be: what was found, and what is needed instead."""
+    """An invalid text: what was found, and what is needed instead."""
 
     def __init__(self, found: str, needed: str):
         self.found, self.needed = found, needed
@@ -28,7 +28,7 @@ class Refused(ValueError):
 
 
 def host_name(text: str) -> str:
-    """A DNS name in lower case and punycode, or an address as it is usually written."""
+    """A DNS name in lower case and punycode, or an IP address in its usual form."""
     address = _address(text)
     if address is not None:
         return address
@@ -50,7 +50,7 @@ def in_url(name: str) -> str:
 
 
 def site_url(text: str) -> str:
-    """``HTTPS://Chat.Example.com:443`` as ``https://chat.example.com``: what a browser sends."""
+    """A site's URL as browsers send it: ``https://chat.example.com``, without the default port."""
     scheme, separator, rest = text.partition("://")
     wanted = _suggested(rest if separator or "." not in text else text)
     if not text.isprintable() or " " in text:
@@ -83,7 +83,7 @@ def mail_address(text: str) -> str:
 
 
 def https_url(text: str) -> str:
-    """The https address of a service, with a path, and nothing that a shell or a file heeds."""
+    """The https URL of a service, without characters that are special in shells or files."""
     found = re.fullmatch(r"https://([^/?#\s@\\]+)((?:/[A-Za-z0-9._~+:=@-]*)*)", text)
     if not found:
         needed = "write https://, a host name and a path, without user, password and query"
@@ -101,7 +101,7 @@ def network(text: str) -> str:
 
 
 def username(text: str) -> str:
-    """A name that Mattermost lets a user have."""
+    """A username that Mattermost accepts."""
     if not re.fullmatch(r"[a-z][a-z0-9._-]{2,21}", text):
         needed = "3 to 22 of a-z, 0-9, and . _ -, the first a letter"
         raise Refused("an invalid username", needed)
@@ -111,21 +111,21 @@ def username(text: str) -> str:
 
 
 def version(text: str) -> str:
-    """A release of Mattermost, ``11.7.9``."""
+    """A version of Mattermost, ``11.7.9``."""
     if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,4}){2}", text):
         raise Refused("an invalid version", "write three numbers, like 11.7.9")
     return text
 
 
 def sha256(text: str) -> str:
-    """A digest as sha256sum prints it."""
+    """A SHA-256 digest as sha256sum prints it."""
     if not re.fullmatch(r"[0-9a-f]{64}", text):
         raise Refused("an invalid SHA-256", "write 64 hexadecimal digits in lower case")
     return text
 
 
 def one_line(text: str) -> str:
-    """A text of one line that every file we write can hold."""
+    """A single line of text that is safe in every file that we write."""
     if any(map(is_unprintable, text)):
         raise Refused("a text with control characters", "write it in one line, without them")
     if len(text.encode()) > LONGEST_LINE:
@@ -134,7 +134,7 @@ def one_line(text: str) -> str:
 
 
 def is_unprintable(character: str) -> bool:
-    """Whether systemd refuses it in a variable, or UTF-8 can't carry it."""
+    """Whether systemd refuses the character in a variable, or UTF-8 can't encode it."""
     code = ord(character)
     return (
         unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
@@ -144,12 +144,12 @@ def is_unprintable(character: str) -> bool:
 
 
 def is_public(name: str) -> bool:
-    """Whether an ACME server can verify it: a full DNS name, no address."""
+    """Whether an ACME server can validate it: a full DNS name, not an IP address."""
     return _address(name) is None and "." in name
 
 
 def _suggested(rest: str) -> str:
-    """What to write, with the operator's own name where there is a valid one."""
+    """What to write, with the operator's own host name if that is valid."""
     authority = re.split(r"[/?#\\]", rest.rpartition("@")[2], maxsplit=1)[0].rstrip(".")
     try:
         return f'write "https://{_authority(authority, "")}"'
@@ -158,7 +158,7 @@ def _suggested(rest: str) -> str:
 
 
 def _authority(text: str, wanted: str) -> str:
-    """Name and port; the port left out where it is that of https."""
+    """Name and port; without the port if it is 443."""
     found = re.fullmatch(r"(\[[^][]*:[^][]*\]|[^][:]*)(?::([0-9]{1,5}))?", text)
     if not found:
         found_there = "an invalid port, or an IPv6 address without brackets"

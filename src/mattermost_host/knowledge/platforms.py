@@ -1,8 +1,8 @@
-"""The systems that Mattermost is put on: which are supported, which are refused and why.
+"""Distributions and their releases: which are supported, which are refused and why.
 
-One row for each release of a distribution; what releases have in common is in ``families.py``.
-What is supported can be tested on real hosts or with the real parsers; the vendor's own list is
-longer and older. Ends of support are those of the distributions' own pages.
+One row for each release; what releases have in common is in ``families.py``. Supported is what can
+be tested on real hosts or with the real parsers; the vendor's list is longer and older. Sources:
+ends of support are from the distributions' own pages.
 """
 
 from collections.abc import Iterator
@@ -15,8 +15,9 @@ from mattermost_host.knowledge.repositories import ORACLE, REBUILDS, RED_HAT, Re
 from mattermost_host.support.errors import OperatorError
 
 State = Literal["supported", "ended", "too old", "community"]
-"""``too old``: Mattermost's releases of today don't start there.
-``community``: the vendor names it without support in production."""
+"""``too old``: Mattermost's current releases don't start there. ``community``: the vendor lists it,
+without support in production.
+"""
 
 BROTLI = "libnginx-mod-http-brotli-static"
 LAST_FOR_EL_8 = "11.11"
@@ -25,39 +26,39 @@ LAST_FOR_EL_8 = "11.11"
 
 @dataclass(frozen=True)
 class Platform:
-    """A release of a distribution; what is empty or None nobody has to know."""
+    """A release of a distribution; empty fields and None are not needed there."""
 
     distribution: str
     """``ID`` of os-release."""
     release: str
-    """``VERSION_ID`` of os-release, its first number for all but Ubuntu; empty for every one."""
+    """``VERSION_ID`` of os-release, for Ubuntu all of it, else its first number; empty: any."""
     name: str
-    """What people call the distribution."""
+    """The usual name of the distribution."""
     state: State
     last_day: date | None = None
-    """Last day of free security updates, long-term support included."""
+    """The last day of free security updates, including long-term support."""
     family: Family | None = None
     glibc: tuple[int, int] | None = None
     postgresql: int | None = None
-    """Major version that is installed from the distribution's own repository."""
+    """PostgreSQL's major version that is installed from the distribution's own repository."""
     postgresql_streams: tuple[int, ...] = ()
-    """All major versions among which its module streams leave the choice; empty: there is one."""
+    """PostgreSQL's major versions that module streams offer; empty: there is only one."""
     nginx: str = ""
-    """Version in the distribution's own repository, for hosts whose lists were never fetched."""
+    """Version in the distribution's repository, for hosts that never fetched package lists."""
     nginx_stream: str = ""
-    """The module stream that brings it."""
+    """The module stream that NGINX comes from."""
     code_name: str = ""
-    """What the PostgreSQL project's repository calls the release."""
+    """The release's name in the PostgreSQL project's repository."""
     brotli_module: str = ""
-    """Package with NGINX's module that serves files compressed by brotli; not each has one."""
+    """Package with NGINX's module for files compressed by brotli; empty if there is none."""
     repositories: Repositories | None = None
-    """Where dnf's packages come from; None where there is no dnf."""
+    """The repositories of dnf; None if there is no dnf."""
     last_mattermost: str = ""
-    """The last line of Mattermost that starts there, where newer ones don't."""
+    """The last release line of Mattermost that starts there; empty: the newest does."""
 
     @property
     def postgresql_versions(self) -> tuple[int, ...]:
-        """Major versions that the distribution's own repositories offer."""
+        """PostgreSQL's major versions in the distribution's own repositories."""
         only = (self.postgresql,) if self.postgresql else ()
         return self.postgresql_streams or only
 
@@ -65,7 +66,7 @@ class Platform:
 def _enterprise_linux_9(
     distribution: str, name: str, last_day: date, repositories: Repositories = REBUILDS
 ) -> Platform:
-    """The rebuilds have the packages of Red Hat's own, by AppStream's module streams."""
+    """A row for RHEL or a rebuild, whose packages and module streams are the same."""
     return Platform(
         distribution,
         "9",
@@ -180,17 +181,17 @@ PLATFORMS = (
 
 
 def find(distribution: str, release: str) -> Platform | None:
-    """The row of a system, by ``ID`` and ``VERSION_ID`` of its os-release."""
+    """The row for ``ID`` and ``VERSION_ID`` of os-release; None if there is none."""
     short = release if distribution == "ubuntu" else release.partition(".")[0]
     rows = (one for one in PLATFORMS if one.distribution == distribution)
     return next((one for one in rows if one.release in ("", short)), None)
 
 
 def nearest(distribution: str, release: str) -> Platform:
-    """The row of a system, else of the newest supported release of the same distribution.
+    """The row of a system, else that of the newest supported release of its distribution.
 
-    The latter is for a release that is not known yet, where the check is skipped. Raises
-    OperatorError, with the sentence of the check, where nobody knows how to deploy there.
+    The latter serves for an unknown release for which the check was skipped. Raises OperatorError,
+    with the check's sentence, if there is no such row.
     """
     if found := find_nearest(distribution, release):
         return found
@@ -204,13 +205,13 @@ def find_nearest(distribution: str, release: str) -> Platform | None:
 
 
 def name_of(distribution: str) -> str:
-    """``rhel`` -> Red Hat Enterprise Linux; ``ID`` itself where nobody here knows it."""
+    """``rhel`` -> Red Hat Enterprise Linux; an unknown ``ID`` is returned as it is."""
     names = (one.name for one in PLATFORMS if one.distribution == distribution)
     return next(names, distribution)
 
 
 def way_out(today: date | None = None) -> str:
-    """Which systems to take instead, the beginning of a sentence."""
+    """Which systems to use instead, as the beginning of a sentence."""
     return f"Set up a host with {' or '.join(_good(today or date.today()))} and deploy to that one"
 
 
@@ -226,12 +227,12 @@ def _good(today: date) -> Iterator[str]:
 
 
 def _sold_as(one: Platform) -> str:
-    """The rebuilds of Enterprise Linux are one choice."""
+    """The name for a list of choices, in which RHEL and its rebuilds are one."""
     return ENTERPRISE_LINUX.name if one.family is ENTERPRISE_LINUX else one.name
 
 
 def refusal(distribution: str, release: str) -> str | None:
-    """A sentence where this system is not supported; None where it is."""
+    """A sentence if this system is not supported; None if it is."""
     found = find(distribution, release)
     if found and found.state == "supported":
         return None
@@ -288,7 +289,7 @@ def _reason(found: Platform | None, distribution: str, release: str) -> str:
 
 
 def warning(distribution: str, release: str, today: date | None = None) -> str | None:
-    """A sentence where a supported system gets no free security updates any more."""
+    """A sentence if a supported system no longer gets free security updates."""
     found = find(distribution, release)
     if not found or found.state != "supported" or not found.last_day:
         return None

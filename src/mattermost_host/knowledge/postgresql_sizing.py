@@ -1,21 +1,21 @@
-"""A host's size and the servers' pools to PostgreSQL's parameters.
+"""PostgreSQL's parameters, from a host's size and the application servers' connection pools.
 
-From the vendor's high-availability page, whose reference machine has 4 vCPU, 32 GB and an SSD, with
-two departures: its 65 % of memory for shared_buffers suit a managed service, so the PostgreSQL
-manual's 25 % stand here; and its random_page_cost of 1.1 made one hot query 100 times slower
-(measured on 500,000 posts), where 1.5 to 2 was safe.
+Source: the vendor's high-availability page, whose reference machine has 4 vCPU, 32 GB and an SSD.
+Two differences: its 65 % of memory for shared_buffers suits a managed service, so the PostgreSQL
+manual's 25 % is used here; and its random_page_cost of 1.1 made one frequent query 100 times slower
+(measured on 500,000 posts), while 1.5 to 2 was safe.
 """
 
 from dataclasses import dataclass
 
 RESERVE = 20
-"""Connections besides the pools: 3 for superusers, the rest for exporters, backups and people."""
+"""Connections besides the pools: 3 for superusers, the rest for exporters, backups, people."""
 
 FEWEST_CONNECTIONS = 100
 """PostgreSQL's own default."""
 
 MANY_CPUS = 32
-"""From here on the published parallelism applies; below, PostgreSQL's defaults are right."""
+"""CPUs from which the published parallelism applies; below, PostgreSQL's defaults do."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Pool:
 
     @property
     def connections(self) -> int:
-        """``max_connections`` that never refuses a server: each node opens its pool by itself.
+        """``max_connections``: enough for the full pool of every node.
 
-        With 100 for a pool of 100, 97 are usable and the rest are errors under load (measured).
+        With 100 for a pool of 100, 97 are usable and the rest fail under load (measured).
         """
         return max(FEWEST_CONNECTIONS, self.max_open * self.nodes + RESERVE)
 
@@ -41,15 +41,15 @@ class Shares:
 
     shared_buffers: float
     work_mem: float
-    """Of all connections together."""
+    """work_mem of all connections together."""
     maintenance_work_mem: float
-    """Of each of the four that may run at once."""
+    """For each of the four that may run at once."""
     effective_cache_size: int
 
 
 DEDICATED = Shares(25, 50, 5, 70)
 SHARED = Shares(15, 25, 2.5, 40)
-"""The server, NGINX and their caches live on the same host."""
+"""The server, NGINX and their caches are on the same host."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ KEEPALIVES = {
     "tcp_keepalives_interval": "1",
     "tcp_keepalives_count": "5",
 }
-"""A server that vanished must not keep its connections; seconds, seconds, times."""
+"""TCP keepalives (seconds, seconds, count), so that a vanished server's connections end."""
 
 
 def postgresql(

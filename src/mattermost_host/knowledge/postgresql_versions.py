@@ -1,13 +1,13 @@
-"""Which PostgreSQL goes with which Mattermost, and for how long.
+"""Which PostgreSQL each Mattermost needs, and how long it is supported.
 
-The vendor's policy, in force since Mattermost 10.6: the minimum is the oldest major version that
-the PostgreSQL project still supports, and only an extended support release raises it.
+Source: the vendor's policy since Mattermost 10.6. The minimum is the oldest major version that the
+PostgreSQL project still supports, and only an extended support release raises it.
 """
 
 from datetime import date
 
 PGDG_DEFAULT = 17
-"""Major version that is installed from the PostgreSQL project's own repository unless stated."""
+"""Default major version from the PostgreSQL project's repository."""
 
 MINIMUM = (
     ((11, 0), 14),
@@ -41,8 +41,8 @@ www.postgresql.org/support/versioning."""
 
 NEWEST = max(END_OF_LIFE)
 OLDEST = 14
-"""The oldest that a site may be set up with: every release that is supported takes it."""
-"""The newest major version that we know."""
+"""The oldest that a site may use: every supported release of Mattermost accepts it."""
+"""The newest known major version."""
 
 
 def minimum_for(release: str) -> int:
@@ -52,7 +52,7 @@ def minimum_for(release: str) -> int:
 
 
 def too_old(major: int, release: str) -> str | None:
-    """A sentence where Mattermost ``release`` would refuse to start with PostgreSQL ``major``."""
+    """A sentence if Mattermost ``release`` would refuse to start with PostgreSQL ``major``."""
     lowest = minimum_for(release)
     if major >= lowest:
         return None
@@ -64,9 +64,9 @@ def too_old(major: int, release: str) -> str | None:
 
 
 def out_of_support(major: int, today: date | None = None, *, in_use: bool = True) -> str | None:
-    """A sentence where the PostgreSQL project no longer supports ``major``.
+    """A sentence if the PostgreSQL project no longer supports ``major``.
 
-    ``in_use``: there is a database already, which would have to be upgraded.
+    ``in_use``: there already is a database, which would have to be upgraded.
     """
     ended = END_OF_LIFE.get(major, date.min if major < min(END_OF_LIFE) else date.max)
     if ended >= (today or date.today()):
@@ -80,8 +80,8 @@ def out_of_support(major: int, today: date | None = None, *, in_use: bool = True
 
 
 def verdict(major: int, release: str, today: date | None = None) -> str | None:
-    """What is wrong with PostgreSQL ``major`` under Mattermost ``release``; None: nothing.
+    """What is wrong with PostgreSQL ``major`` for Mattermost ``release``; None: nothing.
 
-    ``too_old`` is an error, ``out_of_support`` alone is a warning.
+    ``too_old`` is an error; ``out_of_support`` alone is a warning.
     """
     return too_old(major, release) or out_of_support(major, today)

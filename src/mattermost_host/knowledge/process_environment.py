@@ -1,4 +1,4 @@
-"""Variables of a service's process, as systemd reads them from a file."""
+"""Environment variables of a service, in systemd's EnvironmentFile."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -8,7 +8,7 @@ from mattermost_host.support.errors import Mistake
 
 
 def quoted(value: str) -> str:
-    r"""A value for systemd's EnvironmentFile, where \ escapes inside double quotes."""
+    r"""A quoted value for systemd's EnvironmentFile: \ escapes inside double quotes."""
     escaped = "".join(
         f"\\{character}" if character in '\\"`$' else character for character in value
     )
@@ -16,7 +16,7 @@ def quoted(value: str) -> str:
 
 
 def mistakes(variables: Mapping[str, str]) -> Iterator[Mistake]:
-    """What is wrong with the further variables that an inventory states for the server."""
+    """The mistakes in the additional variables that an inventory states for the server."""
     for name, value in variables.items():
         path = f'mattermost.environment."{name}"'
         if name.startswith("MM_"):

@@ -1,6 +1,7 @@
-"""The releases of Mattermost: lines and their support, digests, addresses, known bad upgrades.
+"""Mattermost's releases: lines and their support, digests, addresses.
 
-From the vendor's release policy, version archive and upgrade notes, as published in August 2026.
+Sources: the vendor's release policy, version archive and upgrade notes, as published in August
+2026.
 """
 
 from dataclasses import dataclass
@@ -24,11 +25,11 @@ class Line:
 
     name: str
     newest: str | None
-    """Newest release of it that we know of."""
+    """The newest known release of the line."""
     released: date | None
     end_of_life: date
     extended: bool = False
-    """Extended support release: a year instead of three months."""
+    """Extended support release (ESR): supported for a year instead of three months."""
 
 
 LINES = (
@@ -63,7 +64,7 @@ DIGESTS: dict[tuple[str, Edition, Architecture], str] = {
         "a22e631ae4a1f704c2bcf45ad8dcc377184081c50954a9269b7f62bd663a7a04"
     ),
 }
-"""SHA-256 of the tarballs that we vouch for. Never add one that was not read in the archive."""
+"""SHA-256 of known tarballs. Add only digests that were read in the vendor's archive."""
 
 GLIBC = (
     ((12, 0), (2, 34)),
@@ -74,8 +75,9 @@ GLIBC = (
     ((0, 0), (2, 17)),
 )
 """First line -> lowest glibc, newest first. 2.17 and 2.34 are those of Enterprise Linux 7 and 9,
-the oldest systems that are supported until 11.11 and from 12.0 on; builds of 9.2 and 10.10 asked
-for more than that (mattermost#25278, #33474, #33643)."""
+the oldest systems that are supported until 11.11 and from 12.0 on; builds of 9.2 and 10.10 needed
+more (mattermost#25278, #33474, #33643).
+"""
 
 
 def numbers(version: str) -> tuple[int, ...]:
@@ -100,7 +102,7 @@ def is_extended(version: str) -> bool:
 
 
 def default(today: date | None = None) -> str:
-    """The newest extended support release whose digest we know and that is out on ``today``."""
+    """The newest extended support release that is published on ``today`` and has a known digest."""
     today = today or date.today()
     versions = {version for version, _, _ in DIGESTS if is_extended(version)}
     released = {version for version in versions if _released(version) <= today}
@@ -108,7 +110,7 @@ def default(today: date | None = None) -> str:
 
 
 def sha256(version: str, edition: Edition, architecture: Architecture) -> str | None:
-    """The digest of a tarball; None where the operator has to state it."""
+    """The digest of a tarball; None if the operator has to state it."""
     return DIGESTS.get((version, edition, architecture))
 
 
@@ -138,30 +140,30 @@ def file_name(version: str, edition: Edition, architecture: Architecture) -> str
 
 
 def official_url(version: str, edition: Edition, architecture: Architecture) -> str:
-    """Where the vendor serves a tarball; its signature is beside it, with ``.sig``."""
+    """The vendor's address of a tarball; its signature has the same address with ``.sig``."""
     return f"{OFFICIAL}/{version}/{file_name(version, edition, architecture)}"
 
 
 def mirror_url(base: str, version: str, edition: Edition, architecture: Architecture) -> str:
-    """The tarball under ``base``, where a mirror holds the vendor's files by their names."""
+    """The address of a tarball on a mirror that keeps the vendor's file names."""
     return f"{base.rstrip('/')}/{file_name(version, edition, architecture)}"
 
 
 def minimum_glibc(version: str) -> tuple[int, int]:
-    """Lowest glibc that ``version`` starts with."""
+    """The lowest glibc that ``version`` starts with."""
     wanted = numbers(version)[:2]
     return next(lowest for first, lowest in GLIBC if wanted >= first)
 
 
 def end_of_life(version: str, today: date | None = None) -> str | None:
-    """A sentence where the vendor no longer supports ``version``; a warning, not an error."""
+    """A sentence if the vendor no longer supports ``version``; a warning, not an error."""
     today = today or date.today()
     known = support(version)
     if known is not None:
         ended = known.end_of_life < today
         when = f"on {known.end_of_life}"
     else:
-        # Lines that we do not list were feature releases: three months, so an older one is over.
+        # Lines that are not listed were feature releases with three months of support.
         over = [numbers(old.name) for old in LINES if old.end_of_life < today]
         ended = bool(over) and numbers(line(version)) < max(over)
         when = "before that of newer ones in the table of releases"

@@ -1,22 +1,22 @@
-"""The repositories of distributions with dnf: what they are called, and how they are enabled."""
+"""The repositories of distributions with dnf: their names, and how to enable them."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Repositories:
-    """Names, and what an administrator types."""
+    """Names of repositories, and the command that enables one."""
 
     enable: str = "dnf config-manager --set-enabled"
-    """Before the name of a repository."""
+    """The command; the repository's name follows."""
     base: str = "baseos"
-    """Name of the one with the system itself."""
+    """The repository with the system itself (BaseOS)."""
     streams: str = "appstream"
-    """Name of the one with PostgreSQL and NGINX."""
+    """The repository with PostgreSQL and NGINX (AppStream)."""
     epel: str = "dnf install epel-release"
     """To add EPEL."""
     subscription: bool = False
-    """Whether they need a subscription, or a cloud's image that has them."""
+    """Whether they need a subscription, or a cloud image that includes them."""
 
 
 REBUILDS = Repositories()
@@ -24,7 +24,7 @@ RED_HAT = Repositories(
     "subscription-manager repos --enable",
     "rhel-9-for-$(arch)-baseos-rpms",
     "rhel-9-for-$(arch)-appstream-rpms",
-    "",  # no package of Red Hat's own
+    "",  # Red Hat has no package that adds it
     subscription=True,
 )
 ORACLE = Repositories(

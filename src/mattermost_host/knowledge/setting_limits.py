@@ -1,7 +1,7 @@
-"""Values of Mattermost's settings that have the right type and can't be right all the same.
+"""Invalid values of Mattermost's settings that have the right type.
 
-Ranges from the server's own check of its configuration (11.6); where it has none, what the system
-below can carry. Longest value: Linux passes no variable longer than 128 KiB to a process.
+Sources: ranges are from the server's own validation of its configuration (11.6); where it has none,
+from what the operating system can do. Linux passes no variable longer than 128 KiB to a process.
 """
 
 import re
@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 from mattermost_host.knowledge.names import Refused, is_unprintable, mail_address
 
 LONGEST_VARIABLE = 128 * 1024 - 1
-"""Bytes of name, equals sign and value (MAX_ARG_STRLEN without its NUL)."""
+"""Bytes of name, equals sign and value (MAX_ARG_STRLEN without the NUL)."""
 
 INT = (-1, 2**31 - 1)
 WIDE = (-1, 2**53)
 PORT = (1, 65_535)
 CONNECTIONS = (-(2**31), 10_000)
-"""That it is 1 or more is a rule of start_blockers."""
+"""start_blockers has the rule that it must be 1 or more."""
 RANGES: tuple[tuple[str, tuple[int, int]], ...] = (
     (r"SqlSettings\.Max(Open|Idle)Conns", CONNECTIONS),
     (r"ClusterSettings\.MaxIdleConns(PerHost)?", (0, 10_000)),
@@ -33,7 +33,7 @@ RANGES: tuple[tuple[str, tuple[int, int]], ...] = (
     (r"ServiceSettings\.MaximumURLLength", (1, 2**31 - 1)),
     (r".*(Bytes|Milliseconds|MilliSeconds|Timestamp|MaxFieldSize|MaxImageResolution)", WIDE),
 )
-"""Names -> lowest and highest value; the first that matches counts, INT where none does."""
+"""Pattern of names -> lowest and highest value; the first match counts, else INT."""
 
 MAIL = re.compile(
     r"EmailSettings\.(FeedbackEmail|ReplyToAddress)|SupportSettings\.(SupportEmail|ReportAProblemMail)"
@@ -47,7 +47,7 @@ PLUGIN_SECRET = re.compile(
 
 
 def out_of_bounds(name: str, value: object) -> str | None:
-    """What to write instead of a ``value`` of the right type; None where it may be right."""
+    """What to write instead of a ``value`` of the right type; None if it may be right."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
@@ -57,7 +57,7 @@ def out_of_bounds(name: str, value: object) -> str | None:
 
 
 def unfit_for_a_variable(name: str, text: str) -> str | None:
-    """Why a process can't be given ``text`` as the variable ``name``; None where it can."""
+    """Why ``text`` can't be the value of the environment variable ``name``; None if it can."""
     if any(is_unprintable(character) and character != "\t" for character in text):
         return "it needs a text without line breaks, NUL and other control characters"
     if len(f"{name}={text}".encode()) > LONGEST_VARIABLE:
@@ -66,7 +66,7 @@ def unfit_for_a_variable(name: str, text: str) -> str | None:
 
 
 def secret_inside(name: str, value: object) -> bool:
-    """Whether a value that is no secret by its name holds one: in an address, or of a plugin."""
+    """Whether the value of a public setting holds a secret: in a URL or a plugin's settings."""
     if isinstance(value, str):
         return _has_password(value)
     if isinstance(value, Mapping):
@@ -100,7 +100,7 @@ def _wrong_text(name: str, text: str) -> str | None:
 
 
 def _has_password(text: str) -> bool:
-    """``scheme://user:password@host``, wherever in the text."""
+    """Whether ``scheme://user:password@host`` is anywhere in the text."""
     for found in re.findall(r"[A-Za-z][A-Za-z0-9+.-]*://\S+", text):
         try:
             if urlsplit(found).password:

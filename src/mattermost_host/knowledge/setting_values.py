@@ -1,7 +1,7 @@
-"""Values of Mattermost's settings: what each type takes, and the text that the server reads.
+"""Values of Mattermost's settings: their types, and how they are written for the server.
 
-As the server's code reads its environment: a number or a switch that it cannot parse is ignored in
-silence, a list is split at each blank, a table is JSON.
+As the server's code reads its environment: a number or Boolean that it can't parse is silently
+ignored, a list is split at each blank, a table is JSON.
 """
 
 import json
@@ -17,13 +17,13 @@ WANTED = {
     "list": "it needs a list of strings without spaces",
     "map": "it needs a table with strings as keys",
 }
-"""What to write for each type."""
+"""Type -> what to write."""
 
 ONE_LINE = "it needs a text without line breaks and NUL characters"
 
 
 def environment_value(value: object) -> str:
-    """The text that the server reads: lists separated by blanks, tables as JSON.
+    """The value as the server reads it: lists separated by blanks, tables as JSON.
 
     Raises TypeError for a type that no setting has.
     """
@@ -42,9 +42,9 @@ def environment_value(value: object) -> str:
 
 
 def typed(kind: str, value: object) -> object:
-    """``value``; a text of the secrets file, which holds texts only, as what it stands for.
+    """``value``, with a secret's text converted to the type ``kind`` of its setting.
 
-    A text that does not stand for a ``kind`` comes back as it is.
+    The secrets file holds strings only. A text that can't be converted is returned as it is.
     """
     if not isinstance(value, SecretStr):
         return value
@@ -62,7 +62,7 @@ def typed(kind: str, value: object) -> object:
 
 
 def wrong(kind: str, value: object) -> str | None:
-    """What to write instead of ``value`` for a setting of type ``kind``; None: it is right."""
+    """What to write instead of ``value`` for a setting of type ``kind``; None if it is valid."""
     value = typed(kind, value)
     if not _CHECKS[kind](value):
         return WANTED[kind]

@@ -1,4 +1,4 @@
-"""Users to hosts, storage and the limits of NGINX; a host's memory to the kernel's reserve.
+"""Sizing: hosts, storage and NGINX's limits by users; the kernel's reserve by memory.
 
 Units: 1 MB is 2**20 bytes, as ``df -m``, /proc/meminfo divided by 1,024 and PostgreSQL count.
 """
@@ -10,25 +10,27 @@ from mattermost_host.support.errors import OperatorError
 
 GIB_MB = 1024
 DECIMAL_GB_MB = 1_000_000_000 / 2**20
-"""A GB of the documents in MB. A machine sold with 2 GiB shows its system less than that; counted
-as 2 * 10**9 bytes the documents' figure leaves it the 7 % that firmware and kernel take."""
+"""A GB of the vendor's documents in MB, counted as 10**9 bytes: firmware and kernel take up to 7 %
+of a machine's 2 GiB.
+"""
 
 Usage = Literal["low", "medium", "high"]
 
 USAGE = {"low": (1, 5), "medium": (5, 25), "high": (25, 100)}
-"""MB per user and month, from and to: text and links; documents and screenshots; creative media.
-From the software and hardware requirements."""
+"""MB for each user and month, from and to: text and links; documents and screenshots; creative
+media. Source: the software and hardware requirements.
+"""
 
 BASE_MB = 800
 """Operating system, database and server without content: 600 to 800 MB by the requirements."""
 
 SMALLEST_DISK_MB = 10 * GIB_MB
-"""10 GB free by the preparations page."""
+"""10 GB free; source: the preparations page."""
 
 
 @dataclass(frozen=True)
 class Hosts:
-    """How many hosts of which size."""
+    """A number of hosts of one size."""
 
     count: int
     cpus: int
@@ -37,12 +39,12 @@ class Hosts:
 
 @dataclass(frozen=True)
 class Tier:
-    """A reference architecture: ``users`` at the same time."""
+    """A reference architecture for ``users`` at the same time."""
 
     users: int
     app: Hosts
     database: Hosts
-    """Writer included, the others are readers."""
+    """Including the writer; the others are readers."""
     search: Hosts | None
     proxy: Hosts
     cache: Hosts | None = None
@@ -68,13 +70,14 @@ TIERS = (
         Hosts(1, 8, 32),
     ),
 )
-"""The vendor's scaling pages, measured on 9.5 with PostgreSQL 14 and 100 million posts. Their proxy
-is over-specified in the small tiers. Sizes between them: the next larger one."""
+"""Source: the vendor's scaling pages, measured on 9.5 with PostgreSQL 14 and 100 million posts.
+Their proxy is oversized in the small tiers. For sizes in between, the next larger one.
+"""
 
 
 @dataclass(frozen=True)
 class HostSize:
-    """What one host in all roles needs at least."""
+    """The minimum for one host in all roles."""
 
     cpus: int
     memory_mb: int
@@ -82,16 +85,16 @@ class HostSize:
 
 @dataclass(frozen=True)
 class Storage:
-    """Disk for the first year, MB."""
+    """Disk space for the first year, MB."""
 
     least_mb: int
     most_mb: int
 
 
 def tier(concurrent_users: int) -> Tier:
-    """The reference architecture that carries ``concurrent_users``.
+    """The reference architecture for ``concurrent_users``.
 
-    Raises OperatorError beyond the largest published one.
+    Raises OperatorError above the largest published one.
     """
     for each in TIERS:
         if concurrent_users <= each.users:
@@ -107,9 +110,9 @@ def one_host(registered_users: int) -> HostSize:
     """What one host in all roles needs for ``registered_users``.
 
     Up to 1,000 users 1 vCPU and 2 GB, up to 2,000 users 2 vCPU and 4 GB (software and hardware
-    requirements). Beyond that the sum of the application servers and the writing database of the
-    reference tier, as if all were there at once: the safe side. Raises OperatorError beyond the
-    largest tier.
+    requirements). Above that, the application servers and the writing database of the reference
+    tier together, as if all users were active at once, to be on the safe side. Raises OperatorError
+    above the largest tier.
     """
     if registered_users <= 1_000:
         return HostSize(1, _memory_mb(2))
@@ -122,10 +125,11 @@ def one_host(registered_users: int) -> HostSize:
 
 
 def storage(users: int, usage: Usage = "medium", safety: float = 1.0) -> Storage:
-    """Disk that ``users`` fill in a year, from and to; 10 GB at least.
+    """Disk space that ``users`` fill in a year, from and to; at least 10 GB.
 
-    ``BASE_MB + users * MB per month * 12 * safety``, safety 1 to 2, by the requirements: 30 users
-    of medium usage with safety 2 are 3,600 to 18,000 MB (3.5 to 17.6 GB) besides the base.
+    ``BASE_MB + users * MB per month * 12 * safety``, safety 1 to 2. Source: the requirements; for
+    30 users of medium usage with safety 2 they give 3,600 to 18,000 MB (3.5 to 17.6 GB) without the
+    base.
     """
     least, most = (BASE_MB + round(users * rate * 12 * safety) for rate in USAGE[usage])
     return Storage(max(SMALLEST_DISK_MB, least), max(SMALLEST_DISK_MB, most))
@@ -142,17 +146,17 @@ class NginxSizing:
 
 SOCKETS_AT_LEAST = 10_000
 SOCKETS_PER_USER = 2
-"""A desktop client and a telephone, both connected."""
+"""A desktop client and a phone, both connected."""
 
 
 def nginx(users: int) -> NginxSizing:
-    """Connections for every user's WebSockets, and for 10,000 at least.
+    """Limits with connections for all users' WebSockets, and for at least 10,000.
 
-    A proxied WebSocket is two connections (client and upstream), and one worker must hold them
-    all: the kernel does not spread them evenly. A quarter more is for ordinary requests. Each
-    connection is a descriptor, and may have a file open besides (measured: with 1,024 connections
-    about 450 users fill the proxy, and then ordinary requests fail too). More than the kernel
-    grants a process is a matter for several proxies.
+    A proxied WebSocket is two connections (client and upstream), and one worker must be able to
+    hold them all, because the kernel does not spread them evenly. Another quarter is for ordinary
+    requests. Each connection needs a file descriptor, and may have a file open (measured: with
+    1,024 connections about 450 users fill the proxy, and then ordinary requests fail too). More
+    than the kernel allows a process needs several proxies.
     """
     sockets = max(SOCKETS_AT_LEAST, SOCKETS_PER_USER * users)
     connections = min(2 * sockets * 5 // 4, MOST_OPEN_FILES // 2)
@@ -160,17 +164,17 @@ def nginx(users: int) -> NginxSizing:
 
 
 MOST_OPEN_FILES = 2**20
-"""``fs.nr_open`` as the kernel sets it: asking for more keeps the unit from starting."""
+"""The kernel's default ``fs.nr_open``: with a higher limit the unit would not start."""
 
 MIN_FREE_PERCENT = 2
 MOST_FREE_KB = 512 * 1024
-"""More than the 2 % of a host of 25 GB is memory lost, not a reserve."""
+"""Upper bound, 2 % of 25 GB: more would be wasted memory."""
 
 
 def min_free_kbytes(memory_mb: int) -> int:
-    """``vm.min_free_kbytes``, KB: 2 % of the memory.
+    """``vm.min_free_kbytes`` in KB: 2 % of the memory.
 
-    The documents print 167,772, which is the 2 % of a host of 8 GB and harms one of 2 GB.
+    The vendor's documents state 167,772, which is 2 % of 8 GB and harms a host with 2 GB.
     """
     return min(memory_mb * 1024 * MIN_FREE_PERCENT // 100, MOST_FREE_KB)
 

@@ -1,6 +1,6 @@
-"""Values that keep Mattermost 11 from starting: it checks its configuration first and then exits.
+"""Values that keep Mattermost 11 from starting: it validates its configuration and exits.
 
-From the server's own check of its configuration (11.6) and the upgrade notes up to 11.10.
+Sources: the server's own validation of its configuration (11.6) and the upgrade notes up to 11.10.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -10,7 +10,7 @@ Values = Mapping[str, object]
 
 SITE_URL = "ServiceSettings.SiteURL"
 SHORTEST_KEY = 32
-"""Characters of a salt or an encryption key."""
+"""Minimum length of a salt or an encryption key, in characters."""
 
 MYSQL_MIGRATION = (
     "release 11 runs on PostgreSQL only, and 10.11 was the last extended support release with "
@@ -19,19 +19,19 @@ MYSQL_MIGRATION = (
 )
 
 DEFAULTS: Values = {"CacheSettings.RedisDB": -1, "CacheSettings.RedisAddress": ""}
-"""What the server assumes; only the defaults that stop it in company with another setting."""
+"""Defaults of the server that stop it in combination with another setting."""
 
 
 @dataclass(frozen=True)
 class Blocker:
-    """One rule: the setting it is reported for, when it stops the server, what to write."""
+    """A rule: the setting that it reports, when it stops the server, and what to write."""
 
     name: str
     stops: Callable[[Values], bool]
     needed: str
     since: tuple[int, int] = (11, 0)
     until: tuple[int, int] = (100, 0)
-    """The first line that the rule no longer holds for."""
+    """The first release line that the rule no longer applies to."""
 
 
 def blockers(
@@ -39,7 +39,7 @@ def blockers(
 ) -> Iterator[tuple[str, str]]:
     """Name of a setting and what it needs, for each rule that ``settings`` break in ``release``.
 
-    Nothing for releases before 11. Without ``site_url`` (None) the rules about it are left out.
+    Empty for releases before 11. Without ``site_url`` (None) the rules about it are skipped.
     """
     major, minor = (int(part) for part in release.split(".")[:2])
     if major < 11:

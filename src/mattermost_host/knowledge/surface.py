@@ -10,7 +10,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Peers:
-    """The hosts of ``roles``, by the private addresses that they state, or by all they have."""
+    """The hosts of ``roles``, by their stated private addresses or by all of their addresses."""
 
     roles: tuple[str, ...]
     by: Literal["private", "all"] = "private"
@@ -18,7 +18,7 @@ class Peers:
 
 @dataclass(frozen=True)
 class Networks:
-    """Whoever comes from one of these addresses or networks (``192.0.2.0/24``)."""
+    """Clients in these addresses or networks (``192.0.2.0/24``)."""
 
     networks: tuple[str, ...]
 
@@ -36,14 +36,14 @@ class Port:
     reachable_from: Reach
     protocol: Literal["tcp", "udp"] = "tcp"
     process: str = ""
-    """Name of the listening process as ``ss -p`` prints it; empty where any will do."""
+    """Name of the listening process as ``ss -p`` prints it; empty: any process."""
     address: str = ""
-    """The address that it binds to; empty where it listens on every address."""
+    """The address that it binds to; empty: every address."""
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """An IP protocol beside TCP and UDP, such as VRRP (112), and who may send it."""
+    """An IP protocol other than TCP and UDP, such as VRRP (112), and who may send it."""
 
     number: int
     purpose: str
@@ -57,14 +57,14 @@ class Unit:
     name: str
     user: str = "root"
     max_exposure: float | None = None
-    """Upper bound for ``systemd-analyze security``; None where we do not sandbox the unit."""
+    """Upper bound for ``systemd-analyze security``; None if the unit has no sandbox of ours."""
     probe: str = ""
-    """Shell that succeeds while it answers; empty where that can't be asked."""
+    """Shell command that succeeds while the service answers; empty if there is none."""
 
 
 @dataclass(frozen=True)
 class SecretFile:
-    """A file that must exist with this owner and group, and a mode that gives nobody more."""
+    """A file that must exist with this owner and group, and at most this mode."""
 
     path: str
     owner: str = "root"
@@ -74,7 +74,7 @@ class SecretFile:
 
 @dataclass(frozen=True)
 class Surface:
-    """All that one component shows."""
+    """What one component shows to the outside."""
 
     units: tuple[Unit, ...] = ()
     ports: tuple[Port, ...] = ()
@@ -84,15 +84,15 @@ class Surface:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Secrets of the site that a component needs; what is missing is generated once."""
+    """Secrets of the site that a component needs; missing ones are generated once."""
 
     database_password: bool = False
     backup_key: bool = False
     certificates: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Certificates from the site's own authority: purpose to the names they are for."""
+    """Certificates from the site's own authority: purpose -> names."""
 
     def __or__(self, other: "Wanted") -> "Wanted":
-        """What both want."""
+        """The secrets of both."""
         return Wanted(
             self.database_password or other.database_password,
             self.backup_key or other.backup_key,

@@ -1,4 +1,4 @@
-"""The kinds of text that an operator may write: pydantic types for the settings of components."""
+"""Pydantic types for texts in the components' settings."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ from pydantic import AfterValidator, ConfigDict
 from mattermost_host.knowledge import names
 
 STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
-"""Of every table an operator writes: no unknown key, and ``True`` or ``"2"`` is no number."""
+"""For every table in an inventory: no unknown keys, and ``True`` or ``"2"`` is no number."""
 
 Line = Annotated[str, AfterValidator(names.one_line)]
 SiteUrl = Annotated[str, AfterValidator(names.site_url)]

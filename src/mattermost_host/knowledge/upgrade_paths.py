@@ -1,7 +1,7 @@
-"""From which release of Mattermost to which: what the vendor supports, tests, and warns of.
+"""Upgrades and downgrades between releases: what the vendor supports, tests and warns of.
 
-From the vendor's release policy (skipping extended releases, the way through 7.1), its upgrade
-notes and its page on downgrades, as published in August 2026, and from what real servers did.
+Sources: the vendor's release policy (skipping extended releases, the way through 7.1), upgrade
+notes and page on downgrades, as published in August 2026, and observations of real servers.
 """
 
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from mattermost_host.knowledge.releases import LINES, line, numbers
 
 @dataclass(frozen=True)
 class BadUpgrade:
-    """Upgrades that the vendor warns of: from a release of ``line`` to another."""
+    """Upgrades from ``line`` that the vendor warns of."""
 
     line: str
     first: str
-    """From this release of ``line`` on."""
+    """From this release of ``line`` or a newer one."""
     last_target: str
-    """To this release or older ones."""
+    """To this release or an older one."""
     reason: str
 
 
@@ -32,17 +32,20 @@ BAD_UPGRADES = (
 )
 
 WAYPOINTS = ("5.37", "7.1")
-"""Lines that an older release has to be upgraded to before it goes on to a newer one. Since 6.0
-the schema is converted at a start; 7.1 is the policy's oldest release that may go on directly."""
+"""Lines that older releases have to be upgraded to first. Since 6.0 the schema is converted at a
+start; 7.1 is the oldest release that the policy lets upgrade directly.
+"""
 
 PASSWORDS_CHANGED = (11, 0)
-"""Since then passwords are hashed by PBKDF2: an older server refuses whoever has logged in since.
-Seen with 11.2 and 10.11: ping and posting work, a log-in by password answers 401."""
+"""First line that hashes passwords by PBKDF2: an older server refuses users who have logged in
+since. Observed with 11.2 and 10.11: ping and posting work, a log-in by password answers 401.
+"""
 
 
 RUNS_ON = {("10.11", "11.2")}
-"""Lines of which the first was seen to run on the database of the second. 10.11 on that of 11.2:
-posting, search, threads and sessions work; hashes of passwords have to be put back."""
+"""Pairs of lines: the first was observed to run on the second's database. 10.11 on that of 11.2:
+posting, search, threads and sessions work; password hashes have to be restored.
+"""
 
 
 def runs_on_schema_of(older: str, newer: str) -> bool:
@@ -51,7 +54,7 @@ def runs_on_schema_of(older: str, newer: str) -> bool:
 
 
 def refusal(installed: str, target: str) -> str | None:
-    """A sentence where ``installed`` can't be upgraded to ``target`` in one step."""
+    """A sentence if ``installed`` can't be upgraded to ``target`` in one step."""
     for bad in BAD_UPGRADES:
         leaves = line(installed) == bad.line and numbers(installed) >= numbers(bad.first)
         arrives = numbers(installed) < numbers(target) <= numbers(bad.last_target)
@@ -67,7 +70,7 @@ def refusal(installed: str, target: str) -> str | None:
 
 
 def skipped(installed: str, target: str) -> list[str]:
-    """The extended support releases that lie between; the vendor tests from one to the next."""
+    """The extended support releases in between; the vendor tests upgrades from one to the next."""
     between = [
         known.name
         for known in LINES
@@ -77,7 +80,7 @@ def skipped(installed: str, target: str) -> list[str]:
 
 
 def downgrade(installed: str, target: str) -> str:
-    """What going back from ``installed`` to the older ``target`` would do."""
+    """What a downgrade from ``installed`` to the older ``target`` would do."""
     lost = numbers(target)[:2] < PASSWORDS_CHANGED <= numbers(installed)[:2]
     effect = (
         "users who logged in with a password since then can't log in any more"

@@ -1,7 +1,7 @@
-"""Questions to a host, many in one script, and their answers out of what it prints.
+"""Ask a host many questions in one script, and parse the answers from its output.
 
-All are asked at once. Where one hangs, those without an answer are asked once more, each with a
-limit of time of its own: whoever may write a folder can put something there that is read for ever.
+If one of them hangs, those without an answer are asked once more, each with its own time limit: a
+user who can write to a folder may put a file there that never ends.
 """
 
 from abc import ABC, abstractmethod
@@ -12,60 +12,60 @@ from mattermost_host.engine.shell import limited, shares, side_by_side
 
 MARKER = "=mattermost-host="
 TOGETHER_S = 30
-"""Seconds for all questions at once, of which honest ones need a fraction."""
+"""Time limit for all questions together; normally they need a fraction of it."""
 ALONE_S = 60
-"""Seconds for a question that was not answered among the others."""
+"""Time limit for a question that is asked again alone."""
 
 T = TypeVar("T")
 
 
 class Question(ABC, Generic[T]):
-    """A read-only shell script and the reading of what it prints. Equal questions are one.
+    """A read-only shell script and the parser of its output; equal questions are asked once.
 
-    It runs with the environment of ``shell.FIXED`` and without standard input. It has to read
-    plain files only: a pipe or a device has no end.
+    The script runs in the environment of ``shell.FIXED`` and without standard input. It must read
+    regular files only: reading a pipe or a device may never end.
     """
 
     about: ClassVar[str] = ""
-    """What it asks about, in words; a field's name in braces is its value."""
+    """What it asks about, in words; a field's name in braces stands for its value."""
     waits: ClassVar[bool] = False
-    """Whether it may wait for a process that hangs: all such questions wait at the same time."""
+    """Whether it may wait for a process that hangs; such questions run at the same time."""
 
     @abstractmethod
     def script(self) -> str:
-        """POSIX shell that changes nothing and prints the answer."""
+        """A POSIX shell script that changes nothing and prints the answer."""
 
     @abstractmethod
     def parse(self, lines: list[str]) -> T:
-        """Turn the printed lines into the answer; must cope with none (nothing installed yet)."""
+        """Parse the printed lines; there may be none (nothing is installed yet)."""
 
     @classmethod
     def joined(cls, questions: Sequence[Any]) -> "Question[Any] | None":
-        """One question that asks what ``questions``, all of this class, do; None where no saving.
+        """One question instead of ``questions``, all of this class; None if that saves nothing.
 
-        ``part`` gives each of them its own answer back.
+        ``part`` extracts each question's own answer.
         """
         return None
 
     def part(self, answer: Any) -> T:
-        """This question's part of the answer to a joined one."""
+        """This question's part of the answer to a joined question."""
         answered: T = answer
         return answered
 
     @property
     def functions(self) -> str:
-        """Shell functions that the script calls; alike questions send them once."""
+        """Shell functions that the script calls; questions with the same text share one copy."""
         return ""
 
     @property
     def subject(self) -> str:
-        """What is asked about, for the sentence that says that there was no answer."""
+        """What it asks about, for the message that there was no answer."""
         return self.about.format(**vars(self))
 
 
 Answers = Mapping[Question[Any], Any]
 Send = Callable[[str], Iterable[str]]
-"""Runs a script as root on a host and gives the lines that it prints."""
+"""Runs a script as root on a host and returns the lines that it prints."""
 
 
 def told(questions: Sequence[Question[Any]], send: Send) -> dict[Question[Any], Any]:
@@ -78,7 +78,7 @@ def told(questions: Sequence[Question[Any]], send: Send) -> dict[Question[Any], 
 
 
 def packed(questions: Sequence[Question[Any]], *, alone: bool = False) -> str:
-    """One script that asks all; ``alone``: none is joined, each has its own limit of time."""
+    """A script that asks all questions; ``alone``: none is joined, each has its own time limit."""
     if alone:
         scripts = [_alone(question) for question in questions]
         return f"echo '{MARKER}'\n{side_by_side(shares(scripts))}\n:"
@@ -87,7 +87,7 @@ def packed(questions: Sequence[Question[Any]], *, alone: bool = False) -> str:
     shared = {text: f"shared_{at}" for at, text in enumerate(_functions(asked))}
     definitions = [f"{name}() {{\n{text}\n}}" for text, name in shared.items()]
     asking = [
-        # The empty line ends an answer that does not end its last.
+        # The newline before the marker: an answer's last line may lack one.
         [
             f"({shared.get(question.functions, ':')}\n{question.script()}\n) 2>/dev/null\n"
             f"printf '\\n{MARKER}\\n'"
@@ -114,7 +114,7 @@ def _functions(questions: Sequence[Question[Any]]) -> list[str]:
 def unpacked(
     questions: Sequence[Question[Any]], lines: Iterable[str], *, alone: bool = False
 ) -> dict[Question[Any], Any]:
-    """The answers in what ``packed`` printed; what was cut off is not among them."""
+    """Parse the output of ``packed``; answers that were cut off are left out."""
     found: dict[Question[Any], Any] = {}
     together = [sent for share in _dealt(questions) for sent in share]
     sent = [(one, [one]) for one in questions] if alone else together
@@ -127,7 +127,7 @@ def unpacked(
 def _understood(
     asked: Question[Any], parts: Sequence[Question[Any]], answer: list[str]
 ) -> dict[Question[Any], Any]:
-    """The answers to ``parts``; none where the host printed what no program of its kind does."""
+    """The answers to ``parts``; none if the output can't be parsed."""
     try:
         whole = asked.parse(answer)
         return {question: question.part(whole) for question in parts}
@@ -136,7 +136,7 @@ def _understood(
 
 
 def _sections(lines: Iterable[str]) -> Iterator[list[str] | None]:
-    """What stands between the markers; None for a question that had no time left."""
+    """The lines between the markers; None for a question that ran into its time limit."""
     section: list[str] | None = None
     for line in lines:
         if not line.startswith(MARKER):
@@ -154,13 +154,13 @@ _Sent = tuple[Question[Any], list[Question[Any]]]
 
 
 def _dealt(questions: Sequence[Question[Any]]) -> list[list[_Sent]]:
-    """What is sent, in the shares that are asked at the same time."""
+    """The questions to send, in shares that run at the same time."""
     sent = _joined(questions)
     return shares([one for one in sent if not one[0].waits], [one for one in sent if one[0].waits])
 
 
 def _joined(questions: Sequence[Question[Any]]) -> list[_Sent]:
-    """The questions to send, and those that each of them answers."""
+    """The questions to send, each with the questions that it answers."""
     kinds: dict[type[Question[Any]], list[Question[Any]]] = {}
     for question in questions:
         kinds.setdefault(type(question), []).append(question)
@@ -172,7 +172,7 @@ def _joined(questions: Sequence[Question[Any]]) -> list[_Sent]:
 
 
 def unanswered(asked: Sequence[Question[Any]], answers: Answers) -> str:
-    """What kept a host that did not answer all; completes the sentence that its name begins."""
+    """What a host did not answer, as the predicate of a sentence about the host."""
     silent = [question.subject for question in asked if question not in answers]
     return (
         f"gave no answer within {ALONE_S} s, or none that can be understood, about "

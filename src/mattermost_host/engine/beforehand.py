@@ -1,7 +1,7 @@
-"""What a run has to have on the control machine before its first change.
+"""What a run needs on the control machine before its first change, such as a release.
 
-A plan neither fetches nor writes; it only notes what the operations would need. Whoever carries
-the plan out gets it first, so that a tarball that can't be had is heard of before any change.
+A plan fetches and writes nothing; its operations only note what they would need. A run fetches that
+first, so that a missing tarball is reported before anything is changed.
 """
 
 from collections.abc import Callable
@@ -14,14 +14,14 @@ _noted: WeakKeyDictionary[Host, dict[str, Callable[[], object]]] = WeakKeyDictio
 
 
 def note(get: Callable[[], object]) -> None:
-    """Call ``get`` before the run of which the operation that is being evaluated is a part."""
+    """Have ``get`` called before a run that contains the operation that is being evaluated."""
     host: Host = ctx_host.get()  # type: ignore[no-untyped-call]
     if host.current_op_hash:
         _noted.setdefault(host, {})[host.current_op_hash] = get
 
 
 def get_all(host: Host, operations: list[str]) -> None:
-    """Get what these ``operations`` of ``host`` need; raises what the getting raises."""
+    """Fetch what these ``operations`` of ``host`` need; exceptions are passed on."""
     noted = _noted.get(host, {})
     for operation in operations:
         if operation in noted:

@@ -1,4 +1,4 @@
-"""Connections to a site's hosts outside of a pyinfra run, as pyinfra itself would make them."""
+"""Connections to a site's hosts outside of a pyinfra run, made the way pyinfra makes them."""
 
 import runpy
 from collections.abc import Callable, Iterator, Sequence
@@ -18,9 +18,9 @@ CONFIG = Path("config.py")
 
 @contextmanager
 def connections(hosts: Sequence[SiteHost]) -> Iterator[State]:
-    """pyinfra's state with ``hosts``, which get connected as they are asked.
+    """A pyinfra state with ``hosts``, which are connected when they are first asked.
 
-    config.py says how to become root there, as it does in pyinfra's own runs.
+    config.py states how to become root there, as in pyinfra's own runs.
     """
     config = Config()  # type: ignore[no-untyped-call]
     ctx_config.set(config)  # type: ignore[no-untyped-call]
@@ -59,7 +59,7 @@ def _read_config() -> None:
 def run_as_root(
     host: SiteHost, script: str, write: Callable[[remote.Send], None] | None = None
 ) -> remote.Answer:
-    """Log in to ``host`` and run a script as root there. Raises OperatorError with a sentence."""
+    """Log in to ``host`` and run a script as root. Raises OperatorError if that fails."""
     with connections([host]) as state:
         (one,) = all_hosts(state)
         if reason := each_host.connect(one):
@@ -79,10 +79,10 @@ def all_hosts(state: State) -> list[Host]:
 
 
 def active_hosts(state: State) -> list[Host]:
-    """The hosts that this run is for, and that answer."""
+    """The hosts of this run that have not failed."""
     return list(state.inventory.get_active_hosts())
 
 
 def is_executing() -> bool:
-    """Whether operations are being carried out; while they are prepared, they only foresee."""
+    """Whether operations are being executed; before that, they only predict changes."""
     return bool(current_state().is_executing)

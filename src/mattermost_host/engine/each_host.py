@@ -1,4 +1,4 @@
-"""Asking many hosts at once, and what kind of host one is."""
+"""Ask many hosts in parallel, and tell local from remote ones."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -18,10 +18,10 @@ Answer = TypeVar("Answer")
 
 
 def ask(hosts: Sequence[Host], question: Callable[[Host], Answer]) -> list[Answer]:
-    """The answers of ``hosts``, in their order; each is pyinfra's current host while it is asked.
+    """Call a function for ``hosts`` in parallel; each is pyinfra's current host meanwhile.
 
-    The pool is our own: while deploys are prepared, pyinfra's is filled by the very greenlets that
-    wait for this.
+    With a greenlet pool of its own: while deploys are prepared, pyinfra's is full of greenlets that
+    wait for this call.
     """
 
     def one(host: Host) -> Answer:
@@ -48,5 +48,5 @@ def connect(host: Host) -> Refusal | None:
 
 
 def is_this_machine(host: Host) -> bool:
-    """Whether ``host`` is ``@local``."""
+    """Whether ``host`` is ``@local``, the machine that this runs on."""
     return isinstance(host.connector, LocalConnector)

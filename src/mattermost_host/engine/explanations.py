@@ -1,4 +1,4 @@
-"""What an operation would change, in words. A plan collects them; a deploy does not need them."""
+"""Explanations of what an operation would change; collected for plans only."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,21 +16,21 @@ Severity = Literal["info", "warning", "critical"]
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that is not as described, and what a run would do about it."""
+    """A difference between host and description, and what a run would do about it."""
 
     subject: str
-    """A path, a unit, a package, a role …"""
+    """What differs: a path, a unit, a package, a role …"""
     found: str
-    """What is wrong with it: completes the sentence that the subject begins."""
+    """What is wrong with it, as the predicate of a sentence about ``subject``."""
     effect: Effect = "change"
     severity: Severity = "warning"
-    """critical: open to somebody, or down; info: nothing depends on it."""
+    """critical: a security hole or an outage; info: nothing depends on it."""
     diff: tuple[str, ...] = ()
-    """Unified difference of a file that holds no secret, from the host's to ours."""
+    """Unified diff of a file without secrets, from the host's to ours."""
     content: bool = True
-    """Whether what a process reads becomes another; a mode or an owner is not read."""
+    """Whether content that a process reads would change, not only a mode or an owner."""
     heals: bool = True
-    """Whether a repair that nobody watches may make it; an upgrade is an operator's."""
+    """Whether an unattended repair may make this change; it must not upgrade, for example."""
 
     def __str__(self) -> str:
         return f"{self.subject} {self.found}"
@@ -43,7 +43,7 @@ _collecting = False
 
 @contextmanager
 def collecting() -> Iterator[None]:
-    """While this lasts, operations explain what they would change, with diffs of files."""
+    """In this context operations explain what they would change, with diffs of files."""
     global _collecting  # noqa: PLW0603 - one plan at a time is made in a process
     _collecting = True
     try:
@@ -53,7 +53,7 @@ def collecting() -> Iterator[None]:
 
 
 def wanted() -> bool:
-    """Whether explanations are collected; if not, no question is asked just for them."""
+    """Whether explanations are collected; otherwise no question is asked just for them."""
     return _collecting
 
 
@@ -65,15 +65,15 @@ def explain(*changes: Change) -> None:
 
 
 def explained(host: Host, operation: str) -> Sequence[Change]:
-    """What the operation with this hash said it would change on ``host``."""
+    """What the operation with this hash would change on ``host``."""
     return _collected.get(host, {}).get(operation, ())
 
 
 def foretell(becoming: Mapping[str, str]) -> None:
     """Note what the operation that is being evaluated would write.
 
-    By path: the content as ``what_was_read`` notes it, a digest or a link's target; "" where
-    nothing will be. Not part of a change, since a plan is shown and files may be secret.
+    Path -> content as ``what_was_read`` notes it: a digest or a link's target, "" for a removed
+    file. It is no part of ``Change``, because plans are shown and files may be secret.
     """
     host: Host = ctx_host.get()  # type: ignore[no-untyped-call]
     if host.current_op_hash:
@@ -81,7 +81,7 @@ def foretell(becoming: Mapping[str, str]) -> None:
 
 
 def foretold(operation: OperationMeta) -> Mapping[str, str] | None:
-    """What an operation of this host would write; None where it does not say."""
+    """What an operation of this host would write; None if it did not note that."""
     host: Host = ctx_host.get()  # type: ignore[no-untyped-call]
     if not operation.will_change:
         return {}
@@ -89,7 +89,7 @@ def foretold(operation: OperationMeta) -> Mapping[str, str] | None:
 
 
 def foreseen_content(operation: OperationMeta) -> bool:
-    """Whether an operation of this host would change what a process reads, as far as it says."""
+    """Whether an operation of this host would change content that a process reads."""
     host: Host = ctx_host.get()  # type: ignore[no-untyped-call]
     if not operation.will_change:
         return False

@@ -1,4 +1,4 @@
-"""The data of a host: which keys there are, pyinfra's and ours, and of which kind each is."""
+"""The data of a host in an inventory: pyinfra's keys and ours, and their types."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -15,8 +15,8 @@ from mattermost_host.support.addresses import without_secrets
 from mattermost_host.support.errors import Mistake
 
 OURS: Mapping[str, type] = {"private_address": str, "priority": int}
-"""The address by which the other hosts reach it, and its rank among those of its role."""
-UNUSABLE = {"_get_pty": "scripts are sent by standard input", "_stdin": "we send our own"}
+"""Our keys: the address that the other hosts use, and the rank among hosts of its role."""
+UNUSABLE = {"_get_pty": "scripts are sent on standard input", "_stdin": "we send our own"}
 NAME = re.compile(r"\w[\w.-]{0,252}")
 """A host's name, or an alias of ssh's configuration: never an option of ssh, nor two words."""
 LABEL = 63
@@ -32,7 +32,7 @@ PORTS, PRIORITIES = range(1, 65536), range(1, 256)
 
 @dataclass(frozen=True)
 class Connection:
-    """How a host is logged in to, as its inventory says; None is what ssh does by itself."""
+    """How to log in to a host, from its inventory; None: ssh's default."""
 
     hostname: str | None = None
     port: int | None = None
@@ -43,21 +43,21 @@ class Connection:
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> "Connection":
-        """Out of the data of a host."""
+        """The connection settings in the data of a host."""
         return cls(**{name: data.get(f"ssh_{name}") for name in cls.__dataclass_fields__})
 
 
 @cache
 def known() -> dict[str, Any]:
-    """Every key that the data of a host may have, with its type, as pyinfra declares it."""
+    """Every key that the data of a host may have, with its type as declared by pyinfra."""
     arguments = {key: kind for key, kind in all_global_arguments() if key.startswith("_")}
     return {**get_type_hints(ConnectorData), **arguments, **OURS}
 
 
 def mistakes(owner: str, data: Mapping[Any, Any]) -> Iterator[Mistake]:
-    """The unknown keys and wrong values in ``data``, which stands at ``owner`` in the inventory.
+    """The unknown keys and invalid values in ``data``, which is at ``owner`` in the inventory.
 
-    No value is shown that could be a secret.
+    Values that could be secret are not shown.
     """
     types = known()
     for key, value in data.items():
@@ -75,7 +75,7 @@ def mistakes(owner: str, data: Mapping[Any, Any]) -> Iterator[Mistake]:
 
 
 def host_name_mistake(name: str) -> str:
-    """What is wrong with a host's name, as the rest of a sentence; nothing where it may be one."""
+    """What is wrong with a host's name, as the predicate of a sentence; empty if it is valid."""
     return "" if _is_host(name) else "is not the name or address of a host"
 
 
@@ -94,7 +94,7 @@ def _fits(value: object, kind: Any) -> bool:
         return isinstance(value, allowed) and not isinstance(value, bool)
     if isinstance(plain, type) and plain in {str, bool, dict, list}:
         return isinstance(value, plain)
-    return value is not None  # pyinfra judges it when it is used
+    return value is not None  # pyinfra checks it when it is used
 
 
 def _kind(key: str, value: object) -> str:
@@ -158,4 +158,5 @@ RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "priority": (PRIORITIES.__contains__, "write a whole number from 1 to 255"),
     **{key: _one_of(key) for key in CHOICES},
 }
-"""What a value must be beyond its type; these keys hold no secret, so the value is shown."""
+"""Key -> what its value must be, beyond its type. These keys hold no secrets: the value is shown.
+"""

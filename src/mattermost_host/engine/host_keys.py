@@ -1,7 +1,7 @@
-"""Which ssh keys of hosts are trusted: those that are known, and a new host's first one.
+"""Which ssh host keys are trusted: known ones, and the first one of a new host.
 
-pyinfra's own words about a new key are two warnings a host without the key's fingerprint; and it
-fails where there is no folder ~/.ssh to write the key to.
+For a new key pyinfra prints two warnings without its fingerprint, and it fails if there is no
+folder ~/.ssh to save the key in.
 """
 
 import functools
@@ -23,21 +23,21 @@ _keys_of = ssh_client.get_host_keys
 
 
 def say_what_is_trusted() -> None:
-    """Let pyinfra say in one line what it trusts. Twice is as good as once."""
+    """Have pyinfra report a newly trusted key in one line. May be called repeatedly."""
     ssh_client.AcceptNewPolicy.missing_host_key = _trusted  # type: ignore[method-assign]
     ssh_client.get_host_keys = _known_keys
 
 
 @functools.wraps(_keys_of)
 def _known_keys(files: tuple[str, ...]) -> Any:
-    """The keys in those files that are there; pyinfra would warn of each that is not."""
+    """Keys from the known_hosts files that exist; pyinfra would warn of each missing one."""
     return _keys_of(tuple(one for one in files if is_file(one)))
 
 
 def _trusted(policy: object, client: Any, hostname: str, key: PKey) -> None:
-    """Trust a key and keep it: what is not kept, somebody else could take the place of next time.
+    """Trust a key and save it; without that, the next connection could be to another machine.
 
-    The one thing that a command writes which otherwise only reads.
+    It is the only thing that read-only commands write.
     """
     file = Path(client._host_keys_filename)
     try:
@@ -57,7 +57,7 @@ def _trusted(policy: object, client: Any, hostname: str, key: PKey) -> None:
 
 
 def prepare(data: Mapping[str, Any], hostname: str, username: str | None) -> None:
-    """See that a user's name and a place for the key are there, before any connection.
+    """Check that there is a user name and a place for the host key, before any connection.
 
     Raises SSHException, which becomes a sentence.
     """

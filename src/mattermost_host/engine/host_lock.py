@@ -1,7 +1,7 @@
-"""One run at a time changes a host, whichever control machine it comes from.
+"""The lock on a host: one run at a time changes it, from whichever control machine.
 
-The lock is held by a command on the run's own connection, so it ends with the run, however that
-ends. It is taken before the first change; a run that changes nothing takes none.
+A command on the run's own connection holds it, so it is released when the run ends for any reason.
+It is taken before the first change; a run that changes nothing does not take it.
 """
 
 import shlex
@@ -15,18 +15,17 @@ from mattermost_host.engine import remote
 from mattermost_host.engine.locks import this_run
 
 LOCK = "/run/mattermost-host.lock"
-"""In a folder where only root makes files, and opened by nobody else: who can open it, can hold it.
-"""
+"""In a folder of root's and closed to others, because whoever can open the file can lock it."""
 WAIT_S = 10
-"""For the host to notice that the connection of a run that was killed has ended."""
+"""Seconds that the host gets to notice the closed connection of a killed run."""
 HELD, TAKEN = "held", "taken by"
 
 _held: WeakKeyDictionary[Host, remote.Running] = WeakKeyDictionary()
-"""What keeps each host's lock: dropping it would end the connection's command."""
+"""The commands that hold the locks; without a reference they would end."""
 
 
 def script(holder: str) -> str:
-    """Shell that holds the lock until its standard input ends; first it says how it went."""
+    """Shell script that prints whether it got the lock, and holds it until standard input ends."""
     return f"""umask 077; exec 9>>{LOCK} || exit
 flock -w {WAIT_S} 9 || {{ echo "{TAKEN} $(cat {LOCK})"; exit 1; }}
 printf %s {shlex.quote(holder)} >{LOCK}
@@ -36,14 +35,14 @@ echo {HELD}; exec cat >/dev/null"""
 def take(host: Host) -> str | None:
     """Hold the lock of ``host`` until this process ends.
 
-    Why it could not be taken, as a clause of which the host is the subject.
+    Returns None, or why it could not be taken, as the predicate of a sentence about the host.
     """
     if host in _held:
         return None
     try:
         running = remote.start(host, script(this_run().strip()), lasting=True)
         if running is None:
-            return None  # a connection of another kind: only the control machine's own lock holds
+            return None  # another kind of connection: only the control machine's lock applies
         said = remote.first_line(running)
     except (OSError, SSHException, PyinfraError) as error:
         return f"can't be locked for this run: {error}"

@@ -1,7 +1,7 @@
-"""Reading an inventory: by pyinfra's own reader, so everything in it means what it means there.
+"""Read an inventory with pyinfra's own reader, so that it means the same as in pyinfra.
 
-Data of hosts, of groups, of ``group_data/`` beside the inventory and in the current folder, and
-what pyinfra's command line overrides.
+That includes host data, group data, ``group_data/`` beside the inventory and in the current folder,
+and what pyinfra's command line overrides.
 """
 
 import signal
@@ -32,9 +32,9 @@ from mattermost_host.support.errors import Mistake, OperatorError, SiteError
 
 ROLES = ("app", "db", "proxy")
 OPS = "ops"
-"""The group of the machine that looks for drift where it is not this one; nothing is deployed."""
+"""The group of a machine that checks for drift instead of this one; nothing is deployed to it."""
 LIMIT_S = 60
-"""For the execution of an inventory; one that asks a cloud for its hosts takes seconds."""
+"""Time limit for the execution of an inventory; one that asks a cloud's API takes seconds."""
 
 
 @dataclass(frozen=True)
@@ -44,16 +44,16 @@ class SiteHost:
     name: str
     roles: tuple[str, ...]
     data: Mapping[str, Any]
-    """All of it, as pyinfra uses it; what others need has a name and a type below."""
+    """The data as pyinfra uses it; the properties below are its typed parts."""
 
     @property
     def connection(self) -> Connection:
-        """How it is logged in to."""
+        """How to log in to it."""
         return Connection.of(self.data)
 
     @property
     def private_address(self) -> str | None:
-        """The address by which the other hosts of the site reach it."""
+        """The address that the site's other hosts use."""
         return self.data.get("private_address")
 
     @property
@@ -63,7 +63,7 @@ class SiteHost:
 
     @property
     def address(self) -> str:
-        """Where the control machine reaches it: an alias of ssh's configuration is looked up."""
+        """The address that the control machine uses; ssh's configuration may define an alias."""
         if self.name == LOCAL:
             return "127.0.0.1"
         name = self.connection.hostname or self.name
@@ -73,7 +73,7 @@ class SiteHost:
 
 @dataclass(frozen=True)
 class CommandLine:
-    """What pyinfra's command line says about hosts."""
+    """What pyinfra's command line states about hosts."""
 
     override: Mapping[str, Any]
     group_data: Sequence[str] = ()
@@ -81,20 +81,20 @@ class CommandLine:
 
 @dataclass(frozen=True)
 class Inventory:
-    """What stands in an inventory file."""
+    """The content of an inventory file."""
 
     path: Path
     description: Mapping[str, Any]
     hosts: tuple[SiteHost, ...]
     mistakes: tuple[Mistake, ...]
     ops: tuple[SiteHost, ...] = ()
-    """Hosts that look for drift; they may have roles, too."""
+    """Hosts that check for drift; they may have roles, too."""
 
 
 def read(path: Path, command_line: CommandLine | None = None) -> Inventory:
-    """Execute the inventory and take ``site`` and the groups out of it.
+    """Execute the inventory and return its ``site`` and groups.
 
-    Raises OperatorError where it can't be read.
+    Raises OperatorError if it can't be read.
     """
     if not path.is_file():
         raise OperatorError(f"there is no inventory file {path}; 'mattermost-host init' writes one")
@@ -140,7 +140,7 @@ def _is_ours(name: str, value: Any) -> bool:
 
 @contextmanager
 def _sentences(path: Path) -> Iterator[None]:
-    """Whatever the code of an inventory raises is a sentence; it may also try to end the run."""
+    """Turn whatever the inventory's code raises, sys.exit included, into an OperatorError."""
     try:
         yield
     except (OperatorError, gevent.Timeout, KeyboardInterrupt):
@@ -158,7 +158,7 @@ def _sentences(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _limited(path: Path) -> Iterator[None]:
-    """End what neither ends nor waits, by a signal, and what waits, by gevent."""
+    """A time limit: a signal ends code that computes, gevent ends code that waits."""
     late = OperatorError(f"{path} is still being executed after {LIMIT_S} s; see what it waits for")
 
     def end(_: int, __: FrameType | None) -> None:
@@ -178,7 +178,7 @@ def _limited(path: Path) -> Iterator[None]:
 
 
 def _by_pyinfra(path: Path, groups: dict[str, Any], command_line: CommandLine) -> PyinfraInventory:
-    """pyinfra's inventory of these groups, with all the data that it finds for them."""
+    """pyinfra's inventory of these groups, with all data that it finds for them."""
     folders = dict.fromkeys((Path.cwd() / "group_data", path.resolve().parent / "group_data"))
     for folder in [*folders, *map(Path, command_line.group_data)]:
         for file in sorted(folder.glob("*.py")) if folder.is_dir() else []:
@@ -186,8 +186,8 @@ def _by_pyinfra(path: Path, groups: dict[str, Any], command_line: CommandLine) -
     before = ctx_state.get(), ctx_inventory.get()  # type: ignore[no-untyped-call]
     if before[0] is None:
         ctx_state.set(State())  # type: ignore[no-untyped-call]
-    pyinfra_util.PYTHON_CODES.clear()  # files may have changed since they were read
-    # The groups were executed already; twice would be twice as slow, and may say something else.
+    pyinfra_util.PYTHON_CODES.clear()  # group_data files may have changed since they were read
+    # The inventory was executed already; again would be slow and could give other groups.
     known = mock.patch.object(pyinfra_reader, "_get_groups_from_filename", lambda _: dict(groups))
     try:
         with _sentences(path), _limited(path), redirect_stdout(sys.stderr), known:
@@ -204,7 +204,7 @@ def _by_pyinfra(path: Path, groups: dict[str, Any], command_line: CommandLine) -
 
 
 def _site_host(host: Any, groups: Mapping[str, Any]) -> SiteHost:
-    # pyinfra adds a group that has the file's name: only what the file itself says is a role.
+    # pyinfra adds a group with the file's name; only groups in the file itself are roles.
     roles = tuple(group for group in host.groups if group in ROLES and group in groups)
     return SiteHost(host.name, tuple(dict.fromkeys(roles)), host.data.dict())
 
@@ -214,7 +214,7 @@ def _data_mistakes(made: PyinfraInventory) -> Iterator[Mistake]:
     said: set[tuple[str, str]] = set()
     for group, data in made.group_data.items():
         for mistake in host_data.mistakes(f'group "{group}"', data):
-            # app = db = proxy = […] is one mistake, not three.
+            # With app = db = proxy = […], a mistake is reported once, not three times.
             what = (mistake.path.partition('"')[2].partition('"')[2], mistake.found)
             if what not in said:
                 yield mistake
@@ -224,7 +224,7 @@ def _data_mistakes(made: PyinfraInventory) -> Iterator[Mistake]:
 
 
 def _listed(hosts: Sequence[SiteHost], groups: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """The roles of each host that stands elsewhere than among the ops hosts."""
+    """The roles of each host, except for hosts that are only in ``ops``."""
     others = [_names(members) for name, members in groups.items() if name != OPS]
     return {host.name: host.roles for host in hosts if host.roles or _is_in(host.name, others)}
 
@@ -251,7 +251,7 @@ def _role_mistakes(names: Mapping[str, Any], roles: Mapping[str, tuple[str, ...]
     for role in ROLES:
         members = [name for name, held in roles.items() if role in held]
         if members or names.get(role):
-            continue  # what is wrong in a list is said already
+            continue  # the mistakes in the lists are reported already
         if not (role == "db" and _external_database(names)):
             mistakes.append(Mistake(role, "no host", f'write {role} = ["name-of-a-host"]'))
     partly = {name: held for name, held in roles.items() if held and len(held) < len(ROLES)}

@@ -1,4 +1,4 @@
-"""The groups of an inventory: in which form they may stand there, before pyinfra takes them."""
+"""The form of the groups in an inventory, checked before pyinfra reads them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -10,9 +10,9 @@ from mattermost_host.support.errors import Mistake
 
 LOCAL = "@local"
 CONNECTORS = ("ssh", "vagrant", "terraform")
-"""Those of pyinfra's that reach a host by ssh. A container has no systemd of its own."""
+"""pyinfra's connectors that use ssh. Those for containers are left out: they run no systemd."""
 REHEARSAL = "fake"
-"""pyinfra's own for trying things without a host."""
+"""pyinfra's connector for trying things without a host."""
 DEEPEST = 20
 MOST_BITS = 64
 MOST = 100
@@ -23,7 +23,7 @@ MEMBER = 'write "name-of-a-host", or ("name-of-a-host", {"ssh_user": "…"})'
 
 
 class Unreadable(Exception):
-    """A value that can't even be copied."""
+    """A value that can't be copied."""
 
     def __init__(self, mistake: Mistake):
         super().__init__(str(mistake))
@@ -33,9 +33,10 @@ class Unreadable(Exception):
 def sound_groups(
     names: Mapping[str, Any], ours: Sequence[str], mistakes: list[Mistake]
 ) -> dict[str, Any]:
-    """The groups among ``names``, as pyinfra takes them, without what is wrong in them.
+    """The valid parts of the groups among ``names``, in pyinfra's form.
 
-    What is wrong is added to ``mistakes``. ``ours`` are groups, whatever stands there.
+    Mistakes are added to ``mistakes``. ``ours`` names groups whatever their type; others are groups
+    if they are lists or tuples.
     """
     groups: dict[str, Any] = {}
     for name, value in names.items():
@@ -56,7 +57,7 @@ def sound_groups(
 
 
 def _split(value: Any) -> tuple[Sequence[Any] | None, Mapping[Any, Any]]:
-    """Members and data of a group; no members where it has another form."""
+    """Members and data of a group; None instead of members if it has another form."""
     if isinstance(value, list):
         return value, {}
     if isinstance(value, tuple) and len(value) == 2:
@@ -67,7 +68,7 @@ def _split(value: Any) -> tuple[Sequence[Any] | None, Mapping[Any, Any]]:
 
 
 def _member(member: Any) -> Any:
-    """A copy: pyinfra adds to the data of hosts what it finds elsewhere."""
+    """A copy, because pyinfra adds to the data of hosts."""
     return member if isinstance(member, str) else (member[0], dict(member[1]))
 
 
@@ -110,9 +111,9 @@ def _kind(value: Any) -> str:
 
 
 def plain(value: Any, path: str, around: tuple[int, ...] = ()) -> Any:
-    """A copy of tables, lists and texts without classes of the inventory's own.
+    """A copy of tables, lists and strings in Python's own classes.
 
-    Raises Unreadable where a value is nested too deep, contains itself, or has too many digits.
+    Raises Unreadable if a value is nested too deep, contains itself, or has too many digits.
     """
     if isinstance(value, dict | list | tuple):
         if id(value) in around:

@@ -1,6 +1,6 @@
-"""One run that changes a site at a time, on this machine; host_lock.py is for several.
+"""The lock of a site on this machine: one run at a time changes it. See also host_lock.py.
 
-The kernel lets go of the lock of a process that died.
+The kernel releases the lock of a process that died.
 """
 
 import errno
@@ -21,18 +21,18 @@ from mattermost_host.support.trust import mistrust, name_of
 
 
 def lock_path(inventory: Path) -> Path:
-    """``NAME.lock`` beside the inventory ``NAME.py``, by whatever link it is named."""
+    """``NAME.lock`` beside the inventory ``NAME.py``, with links resolved."""
     return inventory.resolve().with_suffix(".lock")
 
 
 class Busy(OperatorError):
-    """Another run is changing the site; what is half done is no drift."""
+    """Another run is changing the site, so a check for drift would be wrong."""
 
 
 def take(inventory: Path) -> IO[str]:
-    """Lock the site until the stream is closed or this process ends, however it ends.
+    """Lock the site until the returned stream is closed or this process ends.
 
-    Raises OperatorError that names the run which holds it, or says why nobody can hold it safely.
+    Raises OperatorError that names the run which holds the lock, or why it can't be held safely.
     """
     path = lock_path(inventory)
     stream = os.fdopen(_opened(path), "r+", encoding="utf-8", errors="replace")
@@ -48,12 +48,12 @@ def take(inventory: Path) -> IO[str]:
 
 
 def refuse_busy(inventory: Path) -> None:
-    """Raise Busy where another run is changing the site. Nothing is written, and nothing held."""
+    """Raise Busy if another run is changing the site. Writes nothing and holds nothing."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         descriptor = os.open(lock_path(inventory), flags)
     except OSError:
-        return  # no run of this user ever took it
+        return  # no run of this user has taken it yet
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         return
@@ -62,7 +62,7 @@ def refuse_busy(inventory: Path) -> None:
 
 
 def _lock(inventory: Path, stream: IO[str], kind: int) -> None:
-    for patience_s in (0.2, 0):  # whoever only looks whether it is taken has it for a moment
+    for patience_s in (0.2, 0):  # another process that calls refuse_busy holds it for a moment
         try:
             return fcntl.flock(stream, kind | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -72,14 +72,14 @@ def _lock(inventory: Path, stream: IO[str], kind: int) -> None:
 
 
 def _opened(path: Path) -> int:
-    """The lock file, which only the caller and root can open, hold, replace or link."""
+    """Open the lock file, which only the caller and root can open, hold, replace or link."""
     if reason := mistrust(path):
         raise OperatorError(
             f"{path} is not a safe place for the lock file: {reason}, "
             "and could block every run; keep the inventory in a folder that only you can write"
         )
     try:
-        # Neither a link is followed nor a pipe waited for.
+        # Don't follow a link, and don't wait for the other end of a pipe.
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         descriptor = os.open(path, flags, 0o600)
     except OSError as error:
@@ -92,21 +92,21 @@ def _opened(path: Path) -> int:
         os.close(descriptor)
         raise OperatorError(f"{path} is not a file of its own; remove it and run this again")
     if status.st_uid == os.geteuid():
-        os.fchmod(descriptor, 0o600)  # an older version let others open it
+        os.fchmod(descriptor, 0o600)  # older versions created it with a wider mode
     return descriptor
 
 
 @contextmanager
 def held(inventory: Path) -> Iterator[None]:
-    """Hold the site's lock for the time of a block. Raises OperatorError as ``take`` does."""
+    """Hold the site's lock during a block. Raises OperatorError as ``take`` does."""
     with take(inventory):
         yield
 
 
 def this_run() -> str:
-    """Who we are, for those who are refused because of us: a line.
+    """A line that describes this run, for runs that are refused because of it.
 
-    Without the arguments: passwords may stand there.
+    Without the arguments, which may contain passwords.
     """
     program = Path(sys.argv[0]).name
     since = datetime.now().astimezone().isoformat(timespec="seconds")

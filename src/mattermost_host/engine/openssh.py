@@ -1,11 +1,11 @@
-"""OpenSSH's own client, by the connection data that pyinfra takes from an inventory."""
+"""Command lines of OpenSSH's client, from the same connection data that pyinfra uses."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 def options(data: Mapping[str, Any]) -> list[str]:
-    """What ``ssh`` is told beside user, port and key; it never asks anything."""
+    """Options of ``ssh`` besides user, port and key; it never prompts."""
     settings = {
         "BatchMode": "yes",
         "ConnectTimeout": "10",
@@ -18,7 +18,7 @@ def options(data: Mapping[str, Any]) -> list[str]:
 
 
 def command(name: str, data: Mapping[str, Any]) -> list[str]:
-    """The argv that logs in to the host ``name`` of an inventory."""
+    """The arguments of ``ssh`` that log in to the host ``name`` of an inventory."""
     told = [
         (["-F", str(data["ssh_config_file"])] if data.get("ssh_config_file") else []),
         (["-i", str(data["ssh_key"])] if data.get("ssh_key") else []),
@@ -26,5 +26,5 @@ def command(name: str, data: Mapping[str, Any]) -> list[str]:
         (["-l", str(data["ssh_user"])] if data.get("ssh_user") else []),
     ]
     flat = [part for parts in told for part in parts]
-    # A name that begins with a dash is no option.
+    # "--": a name that begins with a dash must not be read as an option.
     return ["ssh", *options(data), *flat, "--", str(data.get("ssh_hostname") or name)]

@@ -1,4 +1,4 @@
-"""The command line that pyinfra was started with, read while it reads config.py."""
+"""The command line that pyinfra was started with, available while it reads config.py."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,26 +10,26 @@ from pyinfra_cli.cli import _set_override_data
 from mattermost_host.engine.inventory import CommandLine
 
 READ_ONLY = ("deploys/preflight.py",)
-"""Deploys of ours that change nothing."""
+"""Our deploys that change nothing."""
 ASKING = ("fact", "debug-inventory")
 
 
 def parameters() -> Mapping[str, Any] | None:
-    """What was typed, by pyinfra's names; None where this is not pyinfra's command."""
+    """The parameters of pyinfra's command; None if another command is running."""
     context = click.get_current_context(silent=True)
     typed = context.params if context else {}
     return typed if "operations" in typed else None
 
 
 def hosts_data(typed: Mapping[str, Any]) -> CommandLine:
-    """What is said there about hosts: it goes before what the inventory says."""
+    """What the command line states about hosts; it overrides the inventory."""
     names = ("ssh_user", "ssh_key", "ssh_key_password", "ssh_port", "ssh_password")
     override = _set_override_data(typed["data"], *(typed[name] for name in names))
     return CommandLine(override, tuple(typed["group_data"]))
 
 
 def changes_nothing(typed: Mapping[str, Any]) -> bool:
-    """Whether the run is known to change nothing; one that may change something needs the lock."""
+    """Whether the run is known to change nothing; others need the lock."""
     if typed["dry"] or typed["debug_facts"] or typed["debug_operations"]:
         return True
     operations = typed["operations"]

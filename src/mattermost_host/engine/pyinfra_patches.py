@@ -1,30 +1,29 @@
-"""What pyinfra does slowly made quick, and its passwords hidden. config.py asks for it.
+"""Patches of pyinfra: faster where it is slow, and passwords hidden. config.py applies them.
 
-Where an operation stands: pyinfra orders operations by the lines that called them, and finds those
-with ``inspect.stack()``, which reads the source of some twenty frames from disk: 3.5 ms an
-operation on each host, for thirty hosts half of the control machine's time. The frames themselves
-know their lines.
+Order of operations: pyinfra orders operations by the lines that called them, and finds those with
+``inspect.stack()``, which reads the source of some twenty frames from disk. That takes 3.5 ms for
+an operation on each host, half of the control machine's time with thirty hosts. The frames
+themselves have the line numbers.
 
-What an operation may be told: pyinfra reads the annotations of its 33 global arguments for each
-operation on each host, and looks in five places of the host's data for each of them; for thirty
-hosts that is a quarter of the control machine's time.
+Global arguments: pyinfra reads the annotations of its 33 global arguments for each operation on
+each host, and looks up each of them in five places of the host's data: a quarter of the control
+machine's time with thirty hosts.
 
-Small packets: paramiko lets the kernel hold them back until the last one is acknowledged, which a
-host does after 40 ms: 45 ms of each connection and 40 of each command were measured.
+Small packets: without TCP_NODELAY the kernel holds them back until the last one is acknowledged,
+which a host does after 40 ms. Measured: 45 ms of each connection and 40 ms of each command.
 
-Compiled modules: pyinfra keeps Python from writing any, for its own deploy files' sake, so ours
-would be compiled at every run.
+Compiled modules: pyinfra keeps Python from writing .pyc files, because of its deploy files, so ours
+would be compiled in every run.
 
-Sessions: a connection that may have one at a time gets the next one once the last has ended.
+Sessions: a connection that allows one session at a time gets the next one after the last has ended.
 
-Commands: pyinfra writes them into a command line, which the login shell reads in its own way
-(tcsh, fish), and passwords of sudo and su with them, which every user of the host can read while
-it runs. Here both go by standard input (shell.py, root.py), and what the login shell prints by
-itself is no output of theirs. And pyinfra asks for a password that sudo wants even where nobody is
-there to type one.
+Commands: pyinfra puts them on a command line, which each login shell (tcsh, fish) parses in its own
+way, together with the passwords of sudo and su, which every user of the host can read meanwhile.
+Here both are sent on standard input (shell.py, root.py), and what the login shell itself prints is
+dropped. pyinfra also prompts for a password of sudo if nobody is there to type one.
 
-Progress: pyinfra shows what a command prints once it has ended, or all of it. A command that waits
-for something else on the host says so in a line that is shown at once.
+Progress: pyinfra shows a command's output when it has ended, or all of it. A command that waits for
+something else on the host prints a line that is shown at once.
 """
 
 import logging
@@ -80,8 +79,8 @@ _RUN: dict[type[BaseConnector], Callable[..., Outcome]] = {
 
 
 def quicken() -> None:
-    """Let pyinfra use what stands below. Twice is as good as once."""
-    # What root compiles in a folder of somebody else's, that person could not replace.
+    """Apply all patches of this module to pyinfra. May be called repeatedly."""
+    # The owner of the code could not replace .pyc files that root wrote there.
     ours = Path(__file__).stat().st_uid == os.geteuid()
     sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode) or not ours
     # The module has the name of the decorator that pyinfra.api exports.
@@ -100,7 +99,7 @@ def quicken() -> None:
 def _look_up_arguments_once() -> None:
     arguments.all_global_arguments = _global_arguments
     HostData.__getattr__ = _data_of_host  # type: ignore[method-assign]
-    # Byte by byte in Python for each packet that arrives; this one is in C, and constant as well.
+    # paramiko compares each packet byte by byte in Python; this is C, in constant time as well.
     paramiko_util.constant_time_bytes_eq = compare_digest  # type: ignore[assignment]
 
 
@@ -110,7 +109,7 @@ def _global_arguments() -> list[tuple[str, type]]:
 
 
 def _data_of_host(data: HostData, key: str) -> Any:
-    """What pyinfra's own does, without an exception for each of the places where nothing is."""
+    """pyinfra's look-up of host data, without an exception for each place without the key."""
     for place in data.datas:
         found = place() if callable(place) else place
         if key in found:
@@ -128,7 +127,7 @@ def _become_root_our_way() -> None:
 
 
 def _write_what_is_read(stdin: Any, buffer: Any) -> None:
-    """A command that ended before it had read all, as sudo may, says why by itself."""
+    """Ignore a closed pipe: a command that ends early, as sudo may, reports the reason itself."""
     with suppress(OSError):
         write_stdin(stdin, buffer)  # type: ignore[no-untyped-call]
 
@@ -145,7 +144,7 @@ def _once(host: Host, arguments: Any, execute: Callable[[], Outcome]) -> Outcome
 
 
 def _by_standard_input(plain: Callable[..., Outcome]) -> Callable[..., Outcome]:
-    """A connector's own way to run a command, which is sent after the password, before data."""
+    """Run a command by a connector's own method; password, script and data go to its stdin."""
 
     def run(connector: BaseConnector, command: StringCommand, **arguments: Any) -> Outcome:
         host = connector.host
@@ -179,7 +178,7 @@ def _read_and_show(
     print_output: bool = False,
     print_func: Callable[[str], str] = str,
 ) -> None:
-    """pyinfra's own, and the lines of progress are shown at once."""
+    """pyinfra's read_buffer, which also shows lines of progress at once."""
     lines = _showing(io, print_func)
     _read_buffer(name, lines, output_queue, print_output=print_output, print_func=print_func)
 
@@ -195,14 +194,14 @@ def _showing(lines: Iterable[str | bytes], prefixed: Callable[[str], str]) -> It
 
 
 def _lines(stdin: Any) -> list[Any]:
-    """As pyinfra reads it: lines, or one text, or a file."""
+    """Standard input as pyinfra accepts it: lines, a string, or a file."""
     if hasattr(stdin, "readlines"):
         stdin = stdin.readlines()
     return list(stdin) if isinstance(stdin, list | tuple) else [stdin] if stdin else []
 
 
 def _without_greeting(said: CommandOutput) -> CommandOutput:
-    """What the command printed; all that was said where it did not come to run."""
+    """The output of the command itself; all output if it did not get to run."""
     printed = [line.buffer_name == "stdout" for line in said.combined_lines]
     begun = [
         at
@@ -222,7 +221,7 @@ def _wants_password(done: Outcome) -> bool:
 
 
 class _Hidden(str):
-    """A text that `pyinfra --debug` does not print."""
+    """A string that `pyinfra --debug` does not print."""
 
     def __repr__(self) -> str:
         return "'*MASKED*'"
@@ -237,10 +236,10 @@ def _kwargs_at_once(connector: SSHConnector) -> dict[str, Any]:
 
 
 class _Patient(Transport):
-    """sshd with MaxSessions 1 takes no command before it has noticed the end of the last one."""
+    """Retries sessions: with MaxSessions 1, sshd refuses one until it has closed the last."""
 
     def open_session(self, *arguments: Any, **options: Any) -> Channel:
-        """As paramiko does it, for a while again and again."""
+        """Open a session as paramiko does, with retries for a second."""
         for _ in range(PATIENCE):
             with suppress(ChannelException):
                 return super().open_session(*arguments, **options)
@@ -249,16 +248,17 @@ class _Patient(Transport):
 
 
 def _transport_at_once(line: Any, **options: Any) -> Transport:
-    """paramiko's transport over a socket that sends at once; behind a jump host it is a channel."""
+    """paramiko's transport with TCP_NODELAY; behind a jump host ``line`` is a channel."""
     if isinstance(line, socket.socket):
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return _Patient(line, **options)
 
 
 def from_frames(state: State) -> list[int]:
-    """What ``pyinfra.api.util.get_operation_order_from_stack`` says (pyinfra 3.10).
+    """The result of ``pyinfra.api.util.get_operation_order_from_stack`` (pyinfra 3.10).
 
-    The lines from the first frame of the deploy file to the operation, without pyinfra's own.
+    The line numbers from the first frame of the deploy file to the operation, without pyinfra's
+    own.
     """
     frames = _frames(sys._getframe(1))
     deploy = state.current_deploy_filename
@@ -275,7 +275,7 @@ def from_frames(state: State) -> list[int]:
 
 
 def _frames(innermost: FrameType) -> list[FrameType]:
-    """The outermost first."""
+    """The frames of the stack, outermost first."""
     frames: list[FrameType] = []
     frame: FrameType | None = innermost
     while frame:

@@ -1,11 +1,11 @@
-"""Questions of operations to a host, answered many at a time.
+"""Operations' questions to a host, batched into few round trips.
 
-The cost of a run is its round trips. An operation therefore announces its question when the
-deploy calls it (``expect``) and asks for the answer when it is evaluated (``ask``). The first
-``ask`` sends every open question of that host in one command; the others find their answers
-waiting. An operation that changed something makes the host's answers void (``changing``), so
-the next one asks again. What one host says may hang on another, so a checkpoint makes the answers
-of all hosts void where any was changed. A run that changes nothing costs one round trip a host.
+Round trips dominate the time of a run. Therefore an operation announces its question when the
+deploy calls it (``expect``), and asks for the answer when it is evaluated (``ask``). The first
+``ask`` sends all open questions of that host in one command; the others find their answers cached.
+An operation that changes something invalidates the host's answers (``changing``), so the next one
+asks again. Answers of one host may depend on another host, so a checkpoint invalidates the answers
+of all hosts if any was changed. A run that changes nothing costs one round trip for each host.
 """
 
 import shlex
@@ -25,22 +25,22 @@ from mattermost_host.engine.refusals import RootRefused
 from mattermost_host.support.errors import OperatorError
 
 GIVE_UP_S = 600
-"""For a connection that says nothing any more: each question has its own limit, far below."""
+"""Time limit for a connection without any output; each question's own limit is far lower."""
 
 T = TypeVar("T")
 
 
 @dataclass
 class _Memory:
-    """What is known of one host, and what its coming operations will want to know."""
+    """The known answers of one host, and the questions that its operations will ask."""
 
     executing: bool = False
     answers: dict[Question[Any], Any] = field(default_factory=dict)
     open: list[Question[Any]] = field(default_factory=list)
     changes: int = 0
-    """How often this run changed the host."""
+    """How many times this run has changed the host."""
     others: int = 0
-    """How often it had changed the other hosts at the last checkpoint."""
+    """How many times it had changed the other hosts at the last checkpoint."""
 
 
 _memories: WeakKeyDictionary[Host, _Memory] = WeakKeyDictionary()
@@ -53,7 +53,7 @@ def _host() -> Host:
 def _memory() -> _Memory:
     memory = _memories.setdefault(_host(), _Memory())
     if memory.executing != state.is_executing:
-        # Between preparing and executing an operator may have thought for minutes: ask afresh.
+        # The operator may have taken minutes between plan and execution: ask again.
         memory.executing = state.is_executing
         memory.answers.clear()
     return memory
@@ -62,7 +62,7 @@ def _memory() -> _Memory:
 def answers_of(host: Host, questions: Sequence[Question[Any]]) -> dict[Question[Any], Any]:
     """The answers of a connected host to ``questions``, without those that it can't give.
 
-    Raises OperatorError where it can't be asked at all.
+    Raises OperatorError if it can't be asked at all.
     """
     return batch.told(questions, lambda script: _printed(host, script))
 
@@ -80,14 +80,14 @@ def _printed(host: Host, script: str) -> list[str]:
 
 
 def expect(question: Question[Any]) -> None:
-    """Announce a question, so that it travels with the others."""
+    """Announce a question, so that it is sent together with the others."""
     memory = _memory()
     if question not in memory.open:
         memory.open.append(question)
 
 
 def ask(question: Question[T]) -> T:
-    """The answer to ``question`` as of the last change of this run."""
+    """The answer to ``question``, as of this run's last change of the host."""
     memory = _memory()
     expect(question)
     if question not in memory.answers:
@@ -101,9 +101,9 @@ def ask(question: Question[T]) -> T:
 
 
 def changing(*commands: StringCommand) -> Iterator[StringCommand]:
-    """Yield the commands of an operation that changes the host; its answers are void then.
+    """Yield the commands of an operation that changes the host, and invalidate its answers.
 
-    Before the first change of a run it takes the host's lock; where another run holds it, the
+    Before the first change of a run it takes the host's lock; if another run holds it, the
     operation fails and names that run.
     """
     if not state.is_executing:
@@ -120,7 +120,7 @@ def changing(*commands: StringCommand) -> Iterator[StringCommand]:
 
 
 def others_may_have_changed() -> None:
-    """Void the answers of a host where another one was changed since its last checkpoint."""
+    """Invalidate the host's answers if another host was changed since the last checkpoint."""
     memory = _memory()
     others = (_memories[host] for host in state.inventory if host in _memories)
     changes = sum(other.changes for other in others if other is not memory)

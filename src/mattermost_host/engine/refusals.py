@@ -1,6 +1,6 @@
-"""Why a host does not let us be root, in a sentence that names the remedy.
+"""Why a host does not let us become root, and the remedy.
 
-sudo and su are asked in English (see root.py); a login shell says what it likes.
+sudo and su run with English messages (see root.py); the messages of a login shell vary.
 """
 
 import re
@@ -10,12 +10,12 @@ from mattermost_host.support.errors import OperatorError
 
 LOG_IN = "See that 'ssh' works there, with the inventory's user, port and key"
 LAST_LINES = 3
-"""Of what is said by a host that nobody here knows: its reason, after what greets everybody."""
+"""Lines of an unknown message that are shown: the last ones, because a greeting comes first."""
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """What was found, and what to do: full sentences but for the capital and the full stop."""
+    """What was found, as a clause, and what to do, as a sentence without its full stop."""
 
     found: str
     remedy: str
@@ -25,7 +25,7 @@ class Refusal:
 
 
 class RootRefused(OperatorError):
-    """A host that runs nothing as root; ``refusal`` says why."""
+    """A host where we can't run commands as root; ``refusal`` says why."""
 
     def __init__(self, host_name: str, said: str) -> None:
         self.refusal = of(said)
@@ -84,7 +84,7 @@ KNOWN = (
 
 
 def of(said: str) -> Refusal:
-    """Read what a host said when it was to run a script as root."""
+    """The refusal in the output of a host that was asked to run a script as root."""
     for pattern, found, remedy in KNOWN:
         if match := re.search(rf"^.*(?:{pattern}).*$", said, re.MULTILINE):
             return Refusal(f"{found} (it said: {match[0].strip()})", remedy)

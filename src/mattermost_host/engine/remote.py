@@ -1,6 +1,6 @@
-"""A shell script run by root on a host, outside of pyinfra's operations.
+"""Run a shell script as root on a host, outside of pyinfra's operations.
 
-It goes by standard input (see shell.py); what the login shell prints by itself is left out.
+It is sent on standard input (see shell.py); what the login shell prints by itself is dropped.
 """
 
 import subprocess
@@ -21,7 +21,7 @@ from mattermost_host.support.errors import OperatorError
 BEGIN = f"{shell.BEGIN}\n".encode()
 CHUNK_BYTES = 65536
 TIMEOUT_S = 600
-"""For a host that says nothing and does not end; a package index or a copy takes minutes."""
+"""Seconds without output after which a script is given up; a package index takes minutes."""
 
 KEEPALIVE_S = 2
 
@@ -30,7 +30,7 @@ Send = Callable[[bytes], object]
 
 @dataclass(frozen=True)
 class Answer:
-    """What a script said and how it ended."""
+    """The output of a script and its exit status."""
 
     status: int
     output: bytes
@@ -38,28 +38,28 @@ class Answer:
 
 
 class Running(Protocol):
-    """A command that runs on a host: what it is sent, and what it says."""
+    """A command that is running on a host."""
 
     def send(self, data: bytes) -> None:
-        """Write to its standard input; OSError where it reads no more."""
+        """Write to its standard input. Raises OSError if it has closed it."""
 
     def end_input(self) -> None:
-        """It gets no more."""
+        """Close its standard input."""
 
     def read(self) -> bytes:
-        """What it prints next; nothing where it has ended."""
+        """Its next output; empty if it has ended."""
 
     def errors(self) -> str:
-        """What it wrote to standard error, once it has ended."""
+        """Its standard error; waits for its end."""
 
     def status(self) -> int:
-        """Its exit status, once it has ended."""
+        """Its exit status; waits for its end."""
 
 
 class _OverSsh:
     def __init__(self, channel: Channel, command: str, own: SSHConnector | None = None) -> None:
         self._channel = channel
-        self._own = own  # a connection that nothing else uses, which ends with this
+        self._own = own  # a connection of its own, closed together with the command
         channel.settimeout(TIMEOUT_S)
         channel.exec_command(command)
 
@@ -111,23 +111,23 @@ class _Here:
 
 
 def start(host: Host, script: str, *, lasting: bool = False) -> Running | None:
-    """Run ``script`` as root on a connected host; None where there is no way to do that.
+    """Start ``script`` as root on a connected host; None if the connector can't do that.
 
     Its output begins after ``BEGIN``; what is sent after this call is its standard input.
-    ``lasting``: other commands are to run on the host before it ends.
+    ``lasting``: other commands will run on the host before it ends.
     """
     arguments = root.arguments_of(host)
     text = shell.sent(script)
     words = StringCommand(*map(QuoteString, shell.taking(text)))
     running = _begun(host, root.command(host, words, arguments).get_raw_value(), lasting)
     if running:
-        with suppress(OSError):  # it ended at once, and says why
+        with suppress(OSError):  # it ended at once; its output has the reason
             running.send(root.password_lines(host, arguments).encode() + text)
     return running
 
 
 def is_possible(host: Host) -> bool:
-    """Whether scripts can be run on hosts that are reached as this one is."""
+    """Whether scripts can be run over the kind of connection that this host has."""
     return isinstance(host.connector, SSHConnector | LocalConnector)
 
 
@@ -138,7 +138,8 @@ def _begun(host: Host, command: str, lasting: bool) -> Running | None:
             own = SSHConnector(host.state, host)
             own.connect()
             transport = _transport(host, own)
-            # A firewall that starts meanwhile drops the end of a connection it never saw alive.
+            # A firewall that starts meanwhile drops the end of a connection that it did not see
+            # begin.
             transport.set_keepalive(KEEPALIVE_S)
             return _OverSsh(transport.open_session(), command, own)
         return _OverSsh(_transport(host, connector).open_session(), command)
@@ -153,7 +154,7 @@ def _transport(host: Host, connector: SSHConnector) -> Transport:
 
 
 def _has_two_sessions(host: Host, connector: SSHConnector) -> bool:
-    """Whether sshd lets one connection run two commands at the same time (MaxSessions)."""
+    """Whether sshd lets one connection run two commands at once (MaxSessions)."""
     opened: list[Channel] = []
     try:
         for _ in range(2):
@@ -167,15 +168,15 @@ def _has_two_sessions(host: Host, connector: SSHConnector) -> bool:
 
 
 def run(host: Host, script: str, write: Callable[[Send], None] | None = None) -> Answer:
-    """Run ``script`` as root on a connected host, to its end; ``write`` sends its standard input.
+    """Run ``script`` as root on a connected host to its end; ``write`` sends its standard input.
 
-    Raises OperatorError where the connection breaks.
+    Raises OperatorError if the connection breaks.
     """
     try:
         running = start(host, script)
         if running is None:
             raise OperatorError(f"{host.name} is reached neither by ssh nor is it this machine")
-        # While it is written to, it may say more than the line holds: read at the same time.
+        # Read while writing: its output may otherwise fill the pipe and block it.
         writer = threading.Thread(target=_write, args=(running, write))
         writer.start()
         output = b"".join(iter(running.read, b""))
@@ -191,7 +192,9 @@ def run(host: Host, script: str, write: Callable[[Send], None] | None = None) ->
 
 
 def _write(running: Running, write: Callable[[Send], None] | None) -> None:
-    with suppress(OSError, SSHException):  # it ended before it had read all, and says why
+    with suppress(
+        OSError, SSHException
+    ):  # it ended before it had read everything; its output has the reason
         if write:
             write(running.send)
     with suppress(OSError, SSHException):
@@ -199,7 +202,7 @@ def _write(running: Running, write: Callable[[Send], None] | None) -> None:
 
 
 def first_line(running: Running) -> str:
-    """The first line that the script prints; nothing where it ends without one."""
+    """The first line that the script prints; empty if it ends without one."""
     said = b""
     while BEGIN not in said or b"\n" not in said.partition(BEGIN)[2]:
         part = running.read()

@@ -1,7 +1,7 @@
-"""What would restart or reload each unit: noted by ops/running, read by the repair of drift.
+"""Which files restart or reload each unit: noted by ops/running, read by the repair of drift.
 
-A plan foresees a restart from the host's state. Whether an operation may run at any hour needs the
-opposite direction, too: whose files does it write?
+A plan predicts restarts from the host's state. To decide whether a repair may run at any hour, the
+opposite is needed, too: whose files does an operation write?
 """
 
 from collections.abc import Sequence
@@ -15,17 +15,20 @@ from pyinfra.context import ctx_host
 
 @dataclass(frozen=True)
 class Consequence:
-    """A unit, and what it would be restarted or reloaded for."""
+    """A unit, and the files whose change would restart or reload it."""
 
     unit: str
     at_start: tuple[str, ...]
-    """Files, and folders with everything below, that it reads when it starts."""
+    """Files that it reads when it starts; folders stand for everything below them."""
     by_reload: tuple[str, ...]
-    """Those that it is reloaded for."""
+    """Those that it reads again at a reload."""
     operations: tuple[OperationMeta, ...]
 
     def follows_a_change_of(self, path: str, *, content: bool) -> bool:
-        """Whether something follows a change of ``path``; of its ``content``, or its mode only."""
+        """Whether a change of ``path`` leads to a restart or reload.
+
+        ``content``: whether its content would change, or only its mode or owner.
+        """
         paths = (*(self.at_start if content else ()), *self.by_reload)
         return any(path == read or path.startswith(f"{read}/") for read in paths)
 
@@ -39,7 +42,7 @@ def announce(
     by_reload: Sequence[str],
     operations: Sequence[OperationMeta],
 ) -> None:
-    """Note what ``unit`` of the host that is being prepared would be restarted or reloaded for."""
+    """Note the files that would restart or reload ``unit`` of the host that is being prepared."""
     host: Host = ctx_host.get()  # type: ignore[no-untyped-call]
     _announced.setdefault(host, []).append(
         Consequence(unit, tuple(at_start), tuple(by_reload), tuple(operations))

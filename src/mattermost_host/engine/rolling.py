@@ -1,4 +1,4 @@
-"""One host after the other: where one has failed, the next ones stay as they are."""
+"""Operations on one host after the other: after a failure the next hosts are left alone."""
 
 from typing import cast
 
@@ -8,7 +8,7 @@ from pyinfra.context import ctx_host
 
 
 def failed_before() -> str | None:
-    """Name of a host on which the operation that is being carried out has failed already."""
+    """Name of a host on which the operation that is being executed has failed already."""
     current = cast(Host, ctx_host.get())  # type: ignore[no-untyped-call]
     digest = current.current_op_hash
     if not state.is_executing or digest is None:

@@ -1,7 +1,7 @@
-"""How a command becomes root's on a host: one way for operations, questions, uploads and locks.
+"""How to run a command as root: one way for operations, questions, uploads and locks.
 
-Passwords go by standard input, before everything else that is sent there: in an argument, where
-pyinfra puts them, any user of the host can read them.
+Passwords are sent on standard input, before everything else: in an argument, where pyinfra puts
+them, any user of the host could read them.
 """
 
 import os
@@ -14,20 +14,20 @@ from pyinfra.connectors.local import LocalConnector
 from pyinfra.connectors.ssh import SSHConnector
 
 END = "=mattermost-host-password-ends="
-# Who is not asked for a password leaves it to the command, which therefore skips it.
+# If sudo asks for no password, the command would read it, so it skips to the END line.
 SKIP = f'until [ "$line" = {END} ]; do IFS= read -r line || exit 1; done; exec "$@"'
 CLEAN = ("env", "-i", "HOME=/root", "LOGNAME=root", "USER=root")
-"""What sudo would leave of the caller's environment, where this machine's root calls."""
+"""The part of the environment that sudo would keep, for commands of this machine's root."""
 
 
 def arguments_of(host: Host) -> dict[str, Any]:
-    """What inventory and config.py say about becoming root on ``host``, as pyinfra reads it."""
+    """pyinfra's arguments for becoming root on ``host``, from the inventory and config.py."""
     told, _ = pop_global_arguments(host.state, host, {})
     return {key: value for key, value in dict(told).items() if key in auth_argument_meta}
 
 
 def command(host: Host, inner: StringCommand, arguments: Mapping[str, Any]) -> StringCommand:
-    """The command that runs ``inner``, words without shell syntax, as ``arguments`` want it."""
+    """The command that runs ``inner`` (words without shell syntax) as the user in ``arguments``."""
     made = inner
     if password(host, arguments):
         made = StringCommand("sh", "-c", QuoteString(SKIP), "sh", made)
@@ -42,7 +42,7 @@ def command(host: Host, inner: StringCommand, arguments: Mapping[str, Any]) -> S
         if arguments.get(f"_{other}"):
             user = arguments.get(f"_{other}_user")
             made = StringCommand(other, "-n", *_quoted(["-u", user] if user else []), made)
-    # What sudo and su say is read in English, whatever the language of the host.
+    # LC_ALL=C: the messages of sudo and su are parsed, whatever the host's language.
     return made if made is inner else StringCommand("env", "LC_ALL=C", made)
 
 
@@ -51,13 +51,13 @@ def _quoted(words: Iterable[str]) -> list[QuoteString]:
 
 
 def password_lines(host: Host, arguments: Mapping[str, Any]) -> str:
-    """What standard input begins with for ``command`` with the same arguments."""
+    """The beginning of standard input for ``command`` with the same arguments."""
     told = password(host, arguments)
     return f"{told}\n{END}\n" if told else ""
 
 
 def password(host: Host, arguments: Mapping[str, Any]) -> str:
-    """The password that sudo or su wants; root's own su wants none."""
+    """The password for sudo or su; su as root needs none."""
     if _needs_sudo(host, arguments):
         told = arguments.get("_sudo_password") or host.connector_data.get("prompted_sudo_password")
         return str(told or "")
@@ -67,7 +67,7 @@ def password(host: Host, arguments: Mapping[str, Any]) -> str:
 
 
 def is_root(host: Host) -> bool:
-    """Whether the user who logs in is root: sudo, which need not be there, would change nothing."""
+    """Whether the user who logs in is root, who needs no sudo (it may not be installed)."""
     if isinstance(host.connector, LocalConnector):
         return os.geteuid() == 0
     if isinstance(host.connector, SSHConnector) and host.connector.client:
@@ -86,7 +86,7 @@ def _sudo(arguments: Mapping[str, Any], *, with_password: bool) -> list[str]:
     return [
         "sudo",
         "-H",
-        # No prompt, the password from standard input, whatever sudo remembers; or never ask.
+        # No prompt and the password from standard input, even if sudo remembers one; or never ask.
         *(["-S", "-k", "-p", ""] if with_password else ["-n"]),
         *(["-i"] if arguments.get("_use_sudo_login") else []),
         *(["-E"] if arguments.get("_preserve_sudo_env") else []),

@@ -1,4 +1,4 @@
-"""pyinfra's run from within Python: prepared on every host, evaluated, and executed if wanted."""
+"""Run pyinfra from Python: prepare a deploy on every host, evaluate it, execute it if wanted."""
 
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -25,12 +25,12 @@ from mattermost_host.engine.trusted import refuse_mistrusted
 from mattermost_host.support.errors import OperatorError
 
 LOST = (PyinfraError, SSHException, OSError, EOFError)
-"""What a connection that breaks, or a host that does not answer, is raised as."""
+"""Exceptions of a broken connection or a host that does not answer."""
 
 
 @dataclass(frozen=True)
 class Operation:
-    """An operation on one host, as it would be carried out now."""
+    """An operation on one host, as it would be executed now."""
 
     id: str
     name: str
@@ -38,17 +38,17 @@ class Operation:
     changes: tuple[Change, ...]
     """What it would change, in words."""
     meta: OperationMeta
-    """What deploys know it by."""
+    """pyinfra's object for it, which deploys use."""
 
 
 class Run:
-    """A deploy that is prepared on every host, and not yet executed."""
+    """A deploy that is prepared on every host and not executed yet."""
 
     def __init__(self, state: State) -> None:
         self._state = state
 
     def operations(self) -> Mapping[str, tuple[Operation, ...]]:
-        """Evaluate every operation on every host, in order, by the host's name.
+        """Evaluate every operation on every host; host name -> operations in order.
 
         Raises OperatorError that names a host that does not answer.
         """
@@ -77,18 +77,18 @@ class Run:
         return announced(self._state.inventory.get_host(host_name))
 
     def keep(self, host_name: str, wanted: Collection[Operation]) -> None:
-        """Take all operations of a host out of the run but those in ``wanted``."""
+        """Remove all operations of a host from the run except for those in ``wanted``."""
         host = self._state.inventory.get_host(host_name)
         kept = {operation.id for operation in wanted}
         for digest in list(self._state.ops[host]):
             if digest not in kept:
-                # pyinfra says "Skipped" of an operation that a host does not have.
+                # pyinfra prints "Skipped" for an operation that a host does not have.
                 del self._state.ops[host][digest]
 
     def execute(self) -> None:
-        """Carry it out, with pyinfra's own lines of progress.
+        """Execute the operations, with pyinfra's own progress lines.
 
-        Raises OperatorError that names the hosts on which it failed.
+        Raises OperatorError that names the hosts on which the run failed.
         """
         for host in self._state.inventory.get_active_hosts():
             beforehand.get_all(host, list(self._state.ops[host]))
@@ -109,13 +109,13 @@ class Run:
 
 @contextmanager
 def prepared(hosts: Sequence[SiteHost], deploy: Path) -> Iterator[Run]:
-    """The run of ``deploy`` on ``hosts``, which are connected; operations explain their changes.
+    """Connect to ``hosts`` and prepare ``deploy`` there; operations explain their changes.
 
-    Raises OperatorError where a host can't be reached.
+    Raises OperatorError if a host can't be reached.
     """
     refuse_mistrusted(deploy)
     with connections(hosts) as state, _as_its_command(), collecting():
-        # Not pyinfra's own look for changes: it would ask one question at a time.
+        # pyinfra's own check for changes would ask one question at a time.
         state.check_for_changes = False
         _connect(state)
         state.set_stage(StateStage.Prepare)
@@ -125,7 +125,7 @@ def prepared(hosts: Sequence[SiteHost], deploy: Path) -> Iterator[Run]:
 
 @contextmanager
 def _as_its_command() -> Iterator[None]:
-    """pyinfra orders operations by their place in the deploy only where it is its command's."""
+    """Set pyinfra's is_cli: only then it orders operations by their lines in the deploy."""
     before = pyinfra.is_cli
     pyinfra.is_cli = True
     try:

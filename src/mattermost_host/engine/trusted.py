@@ -1,4 +1,4 @@
-"""Code of the operator's that is executed only where nobody else could have written it."""
+"""Execute the operator's code only if nobody else could have changed it."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ LARGEST_BYTES = 1 << 22
 
 
 def refuse_mistrusted(path: Path) -> None:
-    """Raise OperatorError where somebody else could change what is about to be executed."""
+    """Raise OperatorError if another user could change the file that is about to be executed."""
     _refuse(path, mistrust(path))
     if os.path.lexists(path) and not (path.is_file() and path.stat().st_size <= LARGEST_BYTES):
         raise OperatorError(
@@ -19,7 +19,7 @@ def refuse_mistrusted(path: Path) -> None:
 
 
 def refuse_mistrusted_tree(path: Path) -> None:
-    """The same for everything below a folder, too."""
+    """The same for a folder and everything below it."""
     _refuse(path, mistrust_tree(path))
 
 

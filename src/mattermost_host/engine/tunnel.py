@@ -1,4 +1,4 @@
-"""TCP connections from a host's point of view: through its ssh connection, or from this machine."""
+"""TCP connections as a host makes them: through its ssh connection, or from this machine."""
 
 import socket
 import threading
@@ -13,11 +13,11 @@ from pyinfra.connectors.ssh import SSHConnector
 TIMEOUT_S = 10
 CHUNK_BYTES = 65536
 FORBIDDEN = 1
-"""The reason "administratively prohibited" of RFC 4254, 5.1."""
+"""Reason code of RFC 4254, section 5.1."""
 
 
 class TunnelError(Exception):
-    """The connection did not come about; the text says why, as a clause of a sentence."""
+    """The connection failed; the text says why, as a clause of a sentence."""
 
 
 @contextmanager
@@ -60,8 +60,8 @@ def connection_through(transport: Transport, address: str, port: int) -> Iterato
     near.settimeout(TIMEOUT_S)
 
     def end_far() -> None:
-        # Only this direction: a last word into the closed channel is lost, as with TCP, and must
-        # not hide the answer that came before.
+        # Only this direction: data sent into the closed channel is lost, as with TCP, and must not
+        # hide the answer that came before.
         with suppress(OSError):
             far.shutdown(socket.SHUT_WR)
 
@@ -73,11 +73,11 @@ def connection_through(transport: Transport, address: str, port: int) -> Iterato
         yield near
     finally:
         near.close()
-        # TLS may have taken the socket over and still hold it: end the pumps all the same.
+        # A TLS socket may still hold the descriptor: shut it down to end the pumps.
         with suppress(OSError):
             far.shutdown(socket.SHUT_RDWR)
         outward.join(TIMEOUT_S)
-        channel.close()  # where the far end took no more data, that ends the sending
+        channel.close()  # if the far end accepts no more data, this ends the sending
         inward.join()
         far.close()
 
@@ -85,7 +85,7 @@ def connection_through(transport: Transport, address: str, port: int) -> Iterato
 def _pump(
     receive: Callable[[int], bytes], send: Callable[[bytes], None], finish: Callable[[], None]
 ) -> None:
-    """Pass on what comes until either side ends; ``finish`` then ends the other direction."""
+    """Copy data until either side ends; ``finish`` then ends the other direction."""
     with suppress(OSError, SSHException):
         while data := receive(CHUNK_BYTES):
             send(data)

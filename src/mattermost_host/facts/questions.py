@@ -102,7 +102,8 @@ def facts_of(answers: Answers, sent: float, received: float) -> HostFacts:
     """The facts from the answers to ``about``.
 
     ``sent`` and ``received`` are this machine's clock around the round trip, seconds since the
-    epoch."""
+    epoch.
+    """
     found = fields(answers)
     unread = found.pop("unread") | (QUESTIONS.keys() - {one.name for one in _asked(answers)})
     if {FIRST, LAST} & unread:

@@ -1,4 +1,4 @@
-"""System accounts: one of ours that runs a service, and those that packages bring."""
+"""System accounts: ours, which runs the server, and those of packages."""
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,30 +15,30 @@ NO_SHELL = "/usr/sbin/nologin"
 PRIVILEGED = frozenset(
     {"root", "sudo", "wheel", "admin", "docker", "lxd", "incus-admin", "disk", "shadow", "kmem"}
 )
-"""Groups whose members are root, or as good as."""
+"""Groups whose members are root or can become root."""
 ENTRY = 8
-"""Fields of a line of passwd, and what it is marked with."""
+"""Number of fields in a line of passwd, including our prefix."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """An account as the host has it."""
+    """An account on the host."""
 
     home: str
     shell: str
     groups: tuple[str, ...]
-    """The primary one first."""
+    """Groups, the primary one first."""
     password: bool = False
     """Whether somebody can log in with one, or with none at all."""
     twins: tuple[str, ...] = ()
-    """Other accounts with the same number, to whom all belongs that belongs to it."""
+    """Other accounts with the same uid, who own everything that it owns."""
     members: tuple[str, ...] = ()
-    """Other accounts in its own group, who may read what the group may."""
+    """Other accounts in its own group, who can read the group's files."""
 
 
 @dataclass(frozen=True)
 class Account(Question[Found | None]):
-    """The account ``user``; None where there is none."""
+    """The account ``user``; None if there is none."""
 
     about = "the account {user}"
 
@@ -46,7 +46,7 @@ class Account(Question[Found | None]):
 
     @classmethod
     def joined(cls, questions: Sequence["Account"]) -> "Accounts":
-        """All of them out of one reading of the tables."""
+        """One question for all accounts, so that the tables are read once."""
         return Accounts(tuple(dict.fromkeys(one.user for one in questions)))
 
     def part(self, answer: dict[str, Found]) -> Found | None:
@@ -62,7 +62,7 @@ class Account(Question[Found | None]):
 
 @dataclass(frozen=True)
 class Accounts(Question[dict[str, Found]]):
-    """Those of ``users`` that there are."""
+    """Those of ``users`` that exist."""
 
     about = "accounts"
 
@@ -105,7 +105,7 @@ def _groups(user: str, primary: str, rows: Sequence[Sequence[str]]) -> tuple[str
 
 
 def _members(user: str, rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
-    """Who else is in the group of the account's name: named there, or by its number."""
+    """Other members of the account's own group: listed in it, or with its gid."""
     own = next((row for row in rows if row[0] == "group" and row[1] == user), None)
     if own is None:
         return ()
@@ -117,20 +117,20 @@ def _members(user: str, rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What an account is to be."""
+    """What an account should be."""
 
     user: str
     shell: str = NO_SHELL
     home: str = ""
-    """Ours: this home, and no group but its own. Empty where a package brings the account."""
+    """Home of our account, which is only in its own group; empty for a package's account."""
 
     def flaws(self, found: Found) -> Iterator[str]:
-        """What is wrong with it."""
+        """What is wrong with it, as predicates of sentences."""
         if found.twins:
             yield f"has the same number as {', '.join(found.twins)}"
         if self.home and found.home != self.home:
             yield f"has home {found.home}"
-        # /sbin is /usr/sbin; packages of Enterprise Linux write the shorter one.
+        # /sbin is a link to /usr/sbin; packages of Enterprise Linux state /sbin.
         if self.shell not in (found.shell, f"/usr{found.shell}"):
             yield f"has shell {found.shell}"
         if extra := self.extra_groups(found):
@@ -141,7 +141,7 @@ class Wanted:
             yield f"shares its group with {', '.join(found.members)}"
 
     def extra_groups(self, found: Found) -> tuple[str, ...]:
-        """The groups that it is not to be in; ours has its own and no other."""
+        """The groups that it must not be in; our account may only be in its own."""
         if self.home:
             return tuple(one for one in found.groups if one != self.user) or (
                 () if found.groups else ("no group",)
@@ -156,7 +156,7 @@ def system_account(name: str, user: str, home: str) -> OperationMeta:
 
 
 def unprivileged(name: str, user: str, login: str = NO_SHELL) -> OperationMeta:
-    """Keep the account of a package out of groups that are as good as root, and locked.
+    """Keep a package's account locked, and out of groups that can become root.
 
     ``login`` is the shell that the package gives it.
     """
@@ -183,7 +183,7 @@ def _kept(wanted: Wanted) -> Generator[StringCommand, None, None]:
         said = " and ".join(flaws)
         explain(Change(f"the account {user}", said, severity="critical"))
         if found.twins:
-            # Whose the files are, no run can know.
+            # A run can't know which of the two accounts owns the files.
             other = user if "root" in found.twins else found.twins[0]
             refused = f"the account {user} {said}: give {other} another one (usermod -u), or none"
             yield StringCommand(f"echo '{refused}' >&2; exit 1")
@@ -207,17 +207,17 @@ def _repair(wanted: Wanted, found: Found) -> str:
 
 
 def _taken_out(other: str, group: str) -> str:
-    """Of the group; which one its first is to be instead, only its owner knows."""
+    """Remove ``other`` from the group; refuses if it is their primary group."""
     refused = f"{group} is the first group of the account {other}: give it another (usermod -g)"
     return f"gpasswd -d {other} {group} >/dev/null || {{ echo '{refused}' >&2; exit 1; }}"
 
 
 def _move_home(user: str, home: str) -> str:
-    """usermod refuses that while a process of the user runs, and the server need not stop for it.
+    """Change the home in the password file, without stopping the server as usermod would require.
 
-    vipw holds the lock of the password file, and calls its editor with the path of a copy.
+    vipw locks the file and runs its editor on a copy.
     """
     edit = rf"sed -i -E 's#^({user}(:[^:]*){{4}}):[^:]*:#\1:{home}:#'"
     done = f'[ "$(getent passwd {user} | cut -d : -f 6)" = {home} ]'
-    # It takes a copy that changes within the second of the last change for unchanged.
+    # vipw ignores a copy whose time of change is within the same second, so wait for one.
     return f'sleep 1; unset VISUAL; EDITOR="{edit}" vipw -q >/dev/null </dev/null; {done}'

@@ -1,7 +1,7 @@
-"""Certificates by ACME: a placeholder until the first one is there, then what the client was given.
+"""Certificates by ACME: a placeholder until the first one is issued, then the client's.
 
-Whether there is something to do is read off the certificate that the client keeps on the host: its
-names, its time, the authority it came from. A timer of the client renews it.
+The client's certificate on the host shows whether one has to be ordered: its names, its expiry, the
+authority that issued it. The client's own timer renews it.
 """
 
 import base64
@@ -26,7 +26,7 @@ from mattermost_host.engine.questions import ask, changing, expect
 
 @dataclass(frozen=True)
 class Served:
-    """Where the proxy reads its pair, and the script that puts the client's there."""
+    """Paths of the pair that the proxy reads, and of the script that installs the client's."""
 
     certificate: str
     key: str
@@ -35,29 +35,29 @@ class Served:
 
 @dataclass(frozen=True)
 class Client:
-    """A program that gets and renews certificates, as it keeps them on a host."""
+    """An ACME client on a host: its files, and commands about them."""
 
     name: str
     live: str
-    """Folder with fullchain.pem and privkey.pem, which only root may write."""
+    """Folder with fullchain.pem and privkey.pem, which only root can write to."""
     directory: str
-    """Shell that prints ``directory=`` and the address the certificate came from."""
+    """Shell command that prints ``directory=`` and the ACME directory of the certificate."""
     unit_file: str
     unread: str
-    """Shell that succeeds where systemd has not read ``unit_file``."""
+    """Shell command that succeeds if systemd has not read ``unit_file``."""
     timer: str
-    """The unit that renews in time."""
+    """The unit that renews the certificate."""
     command: Callable[["Order", Served], str] = field(repr=False)
-    """Shell that asks for a certificate now, puts it where it is served, or fails."""
+    """Shell command that orders a certificate now and installs it."""
     files_of_timer: tuple[str, ...] = ()
     """Where they are ours."""
     remains: tuple[str, ...] = ()
-    """To be removed before the next order, where the client knows its certificate no longer."""
+    """To remove before the next order, if the client does not know the certificate any more."""
 
 
 @dataclass(frozen=True)
 class Order:
-    """What the client is asked for."""
+    """What certificate the client should get."""
 
     server_name: str
     directory: str
@@ -65,28 +65,28 @@ class Order:
     webroot: str
     email: str | None = None
     authorities: str | None = None
-    """File on the host with the certificates that the ACME server itself is verified with."""
+    """File on the host with the CA certificates that verify the ACME server itself."""
 
 
 @dataclass(frozen=True)
 class CertificateState:
-    """What stands on the host."""
+    """The certificates on the host."""
 
     fits: bool = False
-    """Certificate and key are where the proxy reads them, belong together, have their modes."""
+    """The proxy's certificate and key exist, match each other, and have the right modes."""
     installed: bool = False
-    """They are the client's."""
+    """They are copies of the client's."""
     issued: x509.Certificate | None = None
-    """The certificate that the client keeps."""
+    """The client's certificate (PEM)."""
     directory: str = ""
-    """Where the client had it from."""
+    """The ACME directory that the client got it from."""
     unread: bool = False
-    """systemd has not read the client's unit file, and does not say so."""
+    """systemd has not read the client's unit file, which its own flag does not show."""
 
 
 @dataclass(frozen=True)
 class AskCertificate(Question["CertificateState"]):
-    """The pair that the proxy reads, and the client's."""
+    """The proxy's pair and the client's certificate."""
 
     about = "the certificate"
 
@@ -123,7 +123,7 @@ def _certificate_in(text: str) -> x509.Certificate | None:
 
 
 def standing(name: str, client: Client, served: Served, server_name: str) -> OperationMeta:
-    """Keep a pair where the proxy reads it: the client's where there is one, else a placeholder."""
+    """Keep a pair where the proxy reads it: the client's if there is one, else a placeholder."""
     expect(AskCertificate(client, served))
     return _standing(name=name, client=client, served=served, server_name=server_name)
 
@@ -147,13 +147,13 @@ def _standing(
 
 
 def _put_placeholder(served: Served, server_name: str) -> StringCommand:
-    """Write a self-signed pair, each file in one step; the key travels by standard input."""
+    """Write a self-signed pair, each file atomically; the key is sent on standard input."""
     pair = new_placeholder(server_name, datetime.now(UTC))
     texts = (pair.key.get_secret_value(), pair.certificate)
     script = ["set -eu", "umask 077"]
     for path, mode in ((served.key, 600), (served.certificate, 644)):
         aside = f"{path}.mattermost-host~"
-        # printf is the shell's own, so nothing of this shows in the list of processes.
+        # printf is a shell builtin, so the key does not show up in the list of processes.
         script.append(f'read -r text; printf %s "$text" | base64 -d > {aside}')
         script.append(f"chmod {mode} {aside}; chown root:root {aside}; mv -fT {aside} {path}")
     stdin = [base64.b64encode(text.encode()).decode() for text in texts]
@@ -161,9 +161,9 @@ def _put_placeholder(served: Served, server_name: str) -> StringCommand:
 
 
 def issued(name: str, client: Client, served: Served, order: Order) -> OperationMeta:
-    """Keep a certificate for the order's name, from its authority, with time left.
+    """Keep a valid certificate for the order's name from its authority.
 
-    The proxy must be answering on port 80 by now.
+    The proxy must already answer on port 80.
     """
     expect(AskCertificate(client, served))
     return _issued(name=name, client=client, served=served, order=order)
@@ -190,7 +190,7 @@ def _issued(client: Client, served: Served, order: Order) -> Generator[StringCom
 
 
 def _wrong(now: CertificateState, order: Order) -> Iterator[str]:
-    """What is not right with the certificate that the client keeps."""
+    """What is wrong with the client's certificate, as predicates of sentences."""
     if now.issued is None:
         yield "is missing"
         return
@@ -203,9 +203,10 @@ def _wrong(now: CertificateState, order: Order) -> Iterator[str]:
 
 
 def _is_overdue(certificate: x509.Certificate, now: datetime) -> bool:
-    """Whether less than a quarter of its life is left: clients renew it when it is a third.
+    """Whether less than a quarter of its lifetime is left.
 
-    Until then it is the timer's: a run must not find a difference at each of its renewals.
+    Clients renew at a third; until a quarter, renewal is left to their timer, so that a run does
+    not report a difference each time one is due.
     """
     begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     return end - now < (end - begin) / 4

@@ -1,4 +1,4 @@
-"""Which client for ACME a host has: the distribution's certbot, or lego."""
+"""Which ACME client a host uses: the distribution's certbot, or lego."""
 
 from mattermost_host.knowledge.families import Family
 from mattermost_host.ops import certbot, lego
@@ -9,11 +9,11 @@ LIVES = (certbot.LIVE, lego.LIVE)
 
 
 def chosen(stated: str | None, family: Family) -> Client:
-    """The ``stated`` client, else certbot where the distribution has it, as it is on a host."""
+    """The ``stated`` client, else certbot if the distribution has it, else lego."""
     name = stated or ("certbot" if family.certbot.of_distribution else "lego")
     return lego.CLIENT if name == "lego" else certbot.client(family.certbot)
 
 
 def is_lego(stated: str | None, family: Family) -> bool:
-    """Whether that is lego."""
+    """Whether the host uses lego."""
     return chosen(stated, family) is lego.CLIENT

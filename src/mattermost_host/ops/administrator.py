@@ -1,6 +1,6 @@
-"""The first administrator, made through the server's local socket before anybody else can come.
+"""The first administrator, created through the server's local socket before others can sign up.
 
-The password travels by standard input; a person who exists is never given another password.
+The password is sent on standard input; the password of an existing user is never changed.
 """
 
 import json
@@ -30,7 +30,7 @@ CURL = "curl --silent --show-error --max-time 30 --unix-socket"
 
 @dataclass(frozen=True)
 class AskUser(Question["Found"]):
-    """The user ``username``, by the server's local socket, and who else is an administrator."""
+    """Ask the server's local socket for the user ``username``, and for other administrators."""
 
     about = "the server's user {username}"
     waits = True
@@ -54,7 +54,7 @@ class AskUser(Question["Found"]):
             others = json.loads("\n".join(lines[at + 1 :]) or "[]")
         except ValueError:
             return Found(answered=False)
-        # Without its database it answers, too, with one object: that it can't tell.
+        # Without its database the server answers, too, with an error object instead of a list.
         if not isinstance(user, dict) or not isinstance(others, list):
             return Found(answered=False)
         names = tuple(one["username"] for one in others if not one.get("delete_at"))
@@ -64,18 +64,18 @@ class AskUser(Question["Found"]):
 
 @dataclass(frozen=True)
 class Found:
-    """What the server says of a user."""
+    """What the server says about a user."""
 
     answered: bool
     roles: str | None = None
-    """None where there is no such user."""
+    """The user; None if there is no such user."""
     id: str = ""
     others: tuple[str, ...] = ()
-    """Names of administrators, where the user is none."""
+    """Names of administrators, if the user is not one."""
 
     @property
     def sentence(self) -> str:
-        """What is wrong with the user."""
+        """What is wrong with the user, as the predicate of a sentence; empty if nothing is."""
         if not self.answered:
             return "can't be checked: the server, or its database, does not answer"
         return "is missing" if self.roles is None else "is no administrator"
@@ -84,7 +84,7 @@ class Found:
 def administrator(
     name: str, socket: str, username: str, email: str, password: SecretStr
 ) -> OperationMeta:
-    """Keep an administrator: ``username``, or who has become it since, by whatever name."""
+    """Keep an administrator: ``username``, or any other one."""
     question = AskUser(socket, username.lower())
     expect(question)
     return _administrator(name=name, question=question, email=email, password=password)
@@ -99,7 +99,7 @@ def _administrator(
         host.noop("the administrator exists")
         return
     if found.roles is None and found.others:
-        # Renamed, or replaced by another: to make one more is nobody's wish.
+        # The first one was renamed or replaced: don't create another.
         host.noop(f"there is an administrator: {', '.join(found.others)}")
         return
     explain(Change(f"the user {question.username}", found.sentence))
@@ -113,9 +113,9 @@ def _administrator(
 
 
 def _script(question: AskUser, user_id: str) -> str:
-    """Make the user, unless there is one with an id, and give it the role and a verified address.
+    """Create the user unless it exists, and give it the role and a verified mail address.
 
-    A refusal is told in the server's own words.
+    A refusal is reported in the server's own words.
     """
     json_type = "-H 'Content-Type: application/json'"
     lines = [

@@ -1,4 +1,4 @@
-"""apt and dpkg, as shell: what is installed, and how packages are installed."""
+"""Shell commands for apt and dpkg: query and install packages."""
 
 from collections.abc import Sequence
 
@@ -8,15 +8,15 @@ POLICY = "/usr/sbin/policy-rc.d"
 LISTS_MAX_AGE_MIN = 60
 LOCKED = locked("apt or dpkg", "unattended-upgrades")
 
-# The system updates itself when it likes, and apt itself waits for one of the four locks only.
+# unattended-upgrades may run at any time, and apt itself waits for only one of the four locks.
 HELD = """case $said in
       *'Could not get lock'* | *'Unable to lock'* | *'locked by another process'*) ;;
       *) false ;;
     esac"""
 
-# Services must not start before they are configured; exit status 101 is "not allowed".
-# Ubuntu's needrestart would restart services, ours too, or ask: it looks again at the next upgrade.
-# The script names us, so that one left behind by a killed run is recognised and removed.
+# policy-rc.d keeps services from starting before they are configured; exit status 101 forbids it.
+# Ubuntu's needrestart would restart services, ours too, or prompt; the next upgrade runs it again.
+# policy-rc.d contains our name, so that one left behind by a killed run is recognised and removed.
 INSTALL = f"""{alone("apt or dpkg", HELD, LOCKED)}
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
 apt="apt-get -y -q --no-install-recommends"
@@ -35,7 +35,7 @@ patiently $apt -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-con
 
 
 def query(names: Sequence[str]) -> str:
-    """Shell that prints name, ``installed`` and version of each package that is there."""
+    """Shell command that prints name, ``installed`` and version of each installed package."""
     return (
         f"dpkg-query -W -f='${{Package}} ${{db:Status-Status}} ${{Version}}\\n' {' '.join(names)}\n"
         f"grep -qs mattermost-host {POLICY} && echo 'policy installed 0'"

@@ -1,4 +1,4 @@
-"""certbot of the distribution: what it keeps, and how a certificate is asked for."""
+"""The distribution's certbot: its files, and how it orders a certificate."""
 
 import shlex
 from collections.abc import Iterator
@@ -10,19 +10,19 @@ from mattermost_host.ops.entries import Absent, Directory, File
 from mattermost_host.support.templates import render
 
 LINEAGE = "mattermost-host"
-"""certbot's name for the certificate; it stays when the site changes its name."""
+"""certbot's name for the certificate; it stays the same if the site's name changes."""
 LIVE = f"/etc/letsencrypt/live/{LINEAGE}"
 RENEWAL = f"/etc/letsencrypt/renewal/{LINEAGE}.conf"
 LOG = "/var/log/letsencrypt/letsencrypt.log"
 """certbot's log of its last run."""
 BAD_NONCE = "urn:ietf:params:acme:error:badNonce"
 REMAINS = (LIVE, f"/etc/letsencrypt/archive/{LINEAGE}", RENEWAL)
-"""All that certbot keeps of a certificate. With one of them gone it refuses to go on."""
+"""All of certbot's files for a certificate. If one is missing, certbot refuses to continue."""
 OF_UNIT = "mattermost-host.conf"
 
 
 def client(certbot: Certbot) -> Client:
-    """What it keeps on a host. Its drop-in is there only for a private authority."""
+    """certbot on a host. It has a drop-in only for a private authority."""
     drop_in, known = _drop_in(certbot), f"systemctl show -p DropInPaths {certbot.service}"
     return Client(
         name="certbot",
@@ -41,7 +41,7 @@ def _drop_in(certbot: Certbot) -> str:
 
 
 def entries(certbot: Certbot, order: Order) -> Iterator[Directory | File | Absent]:
-    """How its unit comes to trust the authorities of a private ACME server."""
+    """The drop-in that makes its unit trust a private ACME server's authorities."""
     drop_in = _drop_in(certbot)
     if order.authorities:
         yield Directory(drop_in.rpartition("/")[0])
@@ -51,12 +51,12 @@ def entries(certbot: Certbot, order: Order) -> Iterator[Directory | File | Absen
 
 
 def nothing(certbot: Certbot) -> Iterator[Absent]:
-    """certbot, which may have other work on the host, stays; our certificate and key do not."""
+    """Entries that remove our certificate and key; certbot, which may have other uses, stays."""
     return map(Absent, (*REMAINS, _drop_in(certbot)))
 
 
 def _command(order: Order, served: Served) -> str:
-    """Ask for a certificate now. certbot keeps the choices and renews with them."""
+    """Shell command that orders a certificate now. certbot saves the options for renewals."""
     account = f"--email {shlex.quote(order.email)}" if order.email else ""
     trust = f"REQUESTS_CA_BUNDLE={order.authorities} " if order.authorities else ""
     directory, name = shlex.quote(order.directory), shlex.quote(canonical(order.server_name))
@@ -66,7 +66,7 @@ def _command(order: Order, served: Served) -> str:
     --cert-name {LINEAGE} --domain {name} --renew-with-new-domains --force-renewal \\
     --key-type ecdsa --webroot --webroot-path {order.webroot} --deploy-hook {served.hook}
 }}
-# An ACME server may refuse any request for its nonce; certbot asks twice, and then breaks down.
+# An ACME server may refuse any request's nonce; certbot retries once and then crashes.
 order || {{ grep -qs {BAD_NONCE} {LOG} && order; }} || {{
   echo {directory} gave no certificate for {name}, see above. >&2
   echo It must reach this host at http://{name}/, port 80: see to the name and to firewalls. >&2

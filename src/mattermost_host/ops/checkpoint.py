@@ -1,4 +1,4 @@
-"""An operation that only orders: all hosts reach it before any goes on."""
+"""An operation that only synchronises: all hosts reach it before any of them continues."""
 
 from collections.abc import Generator
 
@@ -10,9 +10,9 @@ from mattermost_host.engine.questions import others_may_have_changed
 
 @operation()
 def checkpoint() -> Generator[StringCommand, None, None]:
-    """Wait for every host of the site. pyinfra orders hosts only by operations they share.
+    """Wait for every host of the site; pyinfra synchronises hosts only at operations they share.
 
-    What was learnt of a host before another one was changed is void.
+    Answers of a host are invalidated if another host was changed since they were given.
     """
     others_may_have_changed()
     host.noop("reached")

@@ -1,8 +1,8 @@
-"""An empty PostgreSQL cluster, where its packages bring none: made once, never made anew.
+"""Create an empty PostgreSQL cluster once, where the packages don't.
 
-What is in the folder of a cluster may be somebody's. So nothing there is ever deleted: what a run
-of ours left unfinished, which a mark of root's own tells, is moved aside, and anything else stops
-the run.
+The data folder may hold somebody's data, so nothing there is ever deleted. What one of our runs
+left unfinished, which a mark in a folder of root's shows, is moved aside; anything else stops the
+run.
 """
 
 import shlex
@@ -29,24 +29,24 @@ FOREIGN = "is not empty, and holds no cluster"
 
 @dataclass(frozen=True)
 class Folder:
-    """What the folder of a cluster holds."""
+    """The content of a cluster's data folder."""
 
     version: str = ""
     """Major version of the cluster in it."""
     filled: bool = False
     begun: bool = False
-    """Whether a run of ours began to make it and has not said that it ended."""
+    """Whether one of our runs began to create it and did not finish."""
     started: bool = False
-    """Whether a server ever ran on it."""
+    """Whether a server has ever run on it."""
 
     @property
     def unfinished(self) -> bool:
-        """Whether a run of ours may have left half a cluster, and nobody used it since."""
+        """Whether one of our runs may have left half a cluster that was never used."""
         return self.begun and self.filled and not self.started
 
     @property
     def foreign(self) -> bool:
-        """Whether what is there is neither a cluster nor ours."""
+        """Whether the folder holds something that is neither a cluster nor ours."""
         return self.filled and not self.version and not self.unfinished
 
 
@@ -60,7 +60,7 @@ class AskFolder(Question[Folder]):
 
     @property
     def mark(self) -> str:
-        """Stands while a run of ours makes the cluster; beside other things of root's alone."""
+        """Exists while one of our runs creates the cluster; in a folder of root's."""
         return f"{MARKS}/making{self.data.replace('/', '-')}"
 
     def script(self) -> str:
@@ -68,7 +68,7 @@ class AskFolder(Question[Folder]):
             [
                 f"read -r version <{self.data}/PG_VERSION && echo version=$version",
                 f'[ -z "$(ls -A {self.data})" ] || echo filled',
-                # The server writes it at its first start; initdb does not.
+                # The server writes postmaster.opts at its first start; initdb does not.
                 f"[ ! -e {self.data}/postmaster.opts ] || echo started",
                 f"[ ! -e {self.mark} ] || echo begun",
             ]
@@ -85,7 +85,7 @@ class AskFolder(Question[Folder]):
 
 
 def made(name: str, cluster: Cluster, locale: str) -> OperationMeta:
-    """Keep a cluster in the folder of ``cluster``; a new one has data checksums and ``locale``."""
+    """Keep a cluster in ``cluster``'s data folder; a new one gets data checksums and ``locale``."""
     question = AskFolder(cluster.data)
     expect(question)
     return _made(name=name, question=question, cluster=cluster, locale=locale)
@@ -112,7 +112,7 @@ def _made(
 
 
 def _script(question: AskFolder, cluster: Cluster, locale: str) -> str:
-    """All is asked again behind the lock: a killed run's shell may have gone on meanwhile."""
+    """Everything is checked again under the lock: a killed run's shell may have continued."""
     assert cluster.setup
     data, mark, log = cluster.data, question.mark, cluster.setup.log
     options = shlex.quote(

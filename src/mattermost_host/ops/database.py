@@ -1,6 +1,6 @@
-"""Role, database and schema in a local PostgreSQL, and its parameters: converging SQL.
+"""Role, database, schema and parameters of a local PostgreSQL, kept by SQL statements.
 
-Only what differs becomes a statement. Statements travel by standard input.
+Only differences become statements, which are sent on standard input.
 """
 
 import shlex
@@ -26,18 +26,18 @@ from mattermost_host.ops.database_state import (
 
 ELSEWHERE = "mattermost-host sets it in its own file"
 SHOWN = 3
-"""Tables that are named; of the others there is the number."""
+"""Number of tables that are named; the others are counted."""
 
 
 @dataclass(frozen=True)
 class _Written:
-    """Our file of parameters as it will be, and the operations that write it."""
+    """The future content of our parameter file, and the operations that write it."""
 
     parameters: tuple[tuple[str, str], ...]
     by: tuple[OperationMeta, ...] = field(default=(), compare=False)
 
     def foreseen(self, question: AskDatabase, now: DatabaseState) -> DatabaseState:
-        """The state as it would be found after the file was written and loaded."""
+        """The predicted state after the file has been written and loaded."""
         becoming = foresight.written_by(self.by)
         if is_executing() or (becoming is not None and question.parameters_file not in becoming):
             return now
@@ -61,10 +61,10 @@ def present(
     parameters: Mapping[str, str],
     after: Sequence[OperationMeta] = (),
 ) -> OperationMeta:
-    """Keep a role that may only log in, its database, and the parameters of our file in force.
+    """Keep a role that may only log in, its database, and our file's parameters in force.
 
-    ``parameters`` are what the file says, which the operations ``after`` write and the unit's own
-    one loads: a plan foresees by them whether a restart is needed, too.
+    ``parameters`` is the file's content, which the operations ``after`` write and the unit's
+    operation loads; a plan uses both to predict whether a restart is needed.
     """
     expect(question)
     written = _Written(tuple(parameters.items()), tuple(after))
@@ -107,7 +107,7 @@ def _steps(
             command = f"{question.client.command()} -d {database} -f -"
             yield StringCommand(command, _stdin=statements)
     for line in now.later:
-        # The folder is postgres' own, so root writes nothing there.
+        # The folder belongs to postgres, so root writes nothing there.
         edited = f"sed -i '{line.number}s/^/# {ELSEWHERE}: /' {shlex.quote(line.file)}"
         yield StringCommand(f"cd /; {AS_POSTGRES} {edited}")
     if not now.checksums:
@@ -119,7 +119,7 @@ def _steps(
 
 
 def _with_checksums(question: AskDatabase, unit: str) -> str:
-    """Checksums for all pages; begun anew where it ends in the middle, and then PostgreSQL runs."""
+    """Compute data checksums; PostgreSQL is started again in any case, and an abort is repeated."""
     programs = question.client.psql.rpartition("/")[0]
     enabled = f"{AS_POSTGRES} {programs}/pg_checksums --enable -D {question.checksums_in}"
     return f"""set -eu
@@ -203,12 +203,12 @@ def _needs_reload(now: DatabaseState) -> bool:
 
 
 def _never(question: AskDatabase, now: DatabaseState) -> str:
-    """What no statement repairs."""
+    """What no statement can repair."""
     if not now.answered:
         return "can't be looked at while PostgreSQL does not answer"
     if now.encoding in (None, "UTF8"):
         return ""
-    # An encoding is for a database's whole life.
+    # A database's encoding can't be changed.
     return (
         f"has the encoding {now.encoding}, and the server needs UTF8: stop mattermost.service, "
         f"dump it (pg_dump {question.name}), drop it, deploy, and restore the dump"
@@ -247,7 +247,7 @@ def _inside(question: AskDatabase, now: DatabaseState) -> Iterator[str]:
         yield f"ALTER SCHEMA public OWNER TO {question.name};"
     yield from now.of_others
     if _sorts_otherwise(now):
-        # Beside the old indexes, so that the server goes on writing.
+        # CONCURRENTLY, so that the server can go on writing.
         yield f"REINDEX DATABASE CONCURRENTLY {question.name};"
         if question.major >= COLLATION_VERSION_SINCE:
             yield f"ALTER DATABASE {question.name} REFRESH COLLATION VERSION;"

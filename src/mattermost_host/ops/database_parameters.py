@@ -1,4 +1,4 @@
-"""Parameters of PostgreSQL: what a file states, and what the server runs with."""
+"""PostgreSQL's parameters: values in a file against those that the server uses."""
 
 import re
 from dataclasses import dataclass
@@ -6,23 +6,23 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class InEffect:
-    """A parameter as the server runs with it."""
+    """A parameter of the running server."""
 
     name: str
     by_restart: bool
-    """Whether it takes another value by a restart only."""
+    """Whether a change needs a restart."""
     setting: str
     unit: str = ""
 
     def takes(self, stated: str | None) -> bool:
-        """Whether a file that states this, or does not name it, needs no restart."""
+        """Whether the value in a file (None: not in it) takes effect without a restart."""
         if not self.by_restart:
             return True
         return stated is not None and in_force(stated.strip("'"), self.setting, self.unit)
 
 
 def in_effect(text: str) -> InEffect:
-    """From a line ``name|context|setting`` with ``|unit`` where it has one."""
+    """Parse a line ``name|context|setting``, with ``|unit`` if the parameter has one."""
     name, context, setting, *unit = text.split("|")
     return InEffect(name, context == "postmaster", setting, *unit)
 
@@ -33,12 +33,12 @@ WORDS = {"on": "on", "true": "on", "yes": "on", "off": "off", "false": "off", "n
 
 
 def in_force(stated: str, setting: str, unit: str = "") -> bool:
-    """Whether a parameter's ``setting``, in units of ``unit``, is what a file states."""
+    """Whether a parameter's ``setting``, in units of ``unit``, equals the value in a file."""
     return _plain(stated, unit) == _plain(setting, unit)
 
 
 def _plain(text: str, unit: str) -> float | str:
-    """A value in the smallest unit, so that 1GB, 1024MB and 131072 (of 8kB) are one."""
+    """A value in the smallest unit, so that 1GB, 1024MB and 131072 (units of 8kB) are equal."""
     number = re.fullmatch(r"\s*(-?[\d.]+)\s*([a-zA-Z]*)\s*", text)
     if not number:
         return WORDS.get(text.lower(), text)

@@ -1,4 +1,4 @@
-"""What a local PostgreSQL says of role, database, schema and parameters: one question."""
+"""The state of a local PostgreSQL's role, database, schema and parameters, in one question."""
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,19 +12,19 @@ from mattermost_host.ops.probe import PATIENCE_S
 AS_POSTGRES = "setpriv --reuid=postgres --regid=postgres --init-groups"
 OPTIONS = "-X -q -v ON_ERROR_STOP=1"
 COLLATION_VERSION_SINCE = 15
-"""Of a database; before, only each collation has one, from when the cluster was made."""
+"""From this version on a database has a collation version; before, only each collation has one."""
 OWN_COLLATION = (
     "from pg_collation c join pg_database d on d.datname = current_database()"
     " and replace(lower(c.collcollate), '-', '') = replace(lower(d.datcollate), '-', '')"
     " where c.collversion is not null"
 )
-"""The collations that sort as the database does, within it."""
+"""The collations in the database that sort as the database itself does."""
 PENDING = (
     "select 'pending='||coalesce(string_agg(name, ' '), '') from pg_settings where pending_restart"
 )
-"""Asked first: pg_file_settings lets its session take what nobody has loaded for pending, too."""
+"""Asked first: after a look at pg_file_settings, unloaded changes count as pending, too."""
 GRANTORS_SINCE = 16
-"""Each member has been granted a role by somebody, who is to be named when it is revoked."""
+"""From this version on REVOKE has to name the role that granted a membership."""
 
 
 @dataclass(frozen=True, order=True)
@@ -38,7 +38,7 @@ class Later:
 
 @dataclass(frozen=True)
 class DatabaseState:
-    """What the catalogues say. Absent things are None."""
+    """The state from the catalogues; None for what does not exist."""
 
     role: str | None = None
     """Attributes of the role, one letter each; see ``ROLE_ATTRIBUTES``."""
@@ -46,35 +46,36 @@ class DatabaseState:
     encoding: str | None = None
     schema_owner: str | None = None
     overridden: tuple[str, ...] = ()
-    """Parameters of ours whose value in force does not come from our file."""
+    """Our parameters whose value in force does not come from our file."""
     not_in_force: tuple[str, ...] = ()
-    """Parameters that have another value than our file says."""
+    """Parameters that have another value than in our file."""
     pending_restart: tuple[str, ...] = ()
-    """Parameters, of ours or not, of which it has read another value that waits for a restart."""
+    """Parameters, ours or not, with a loaded value that waits for a restart."""
     need_restart: tuple[str, ...] = ()
-    """Those of ours that PostgreSQL takes by a restart only."""
+    """Our parameters that can be changed by a restart only."""
     in_effect: tuple[InEffect, ...] = field(default=(), compare=False)
-    """Parameters of ours, and others in our file, as the server runs with them."""
+    """Our parameters, and others in our file, with the values of the running server."""
     later: tuple["Later", ...] = ()
-    """Lines of other files that set parameters of ours, and are read after our file."""
+    """Lines that set our parameters in other files which are read after ours."""
     granted: tuple[str, ...] = ()
-    """REVOKE statements, ready to run, for each role of whose rights ours has a share."""
+    """REVOKE statements, ready to run, for each role that ours is a member of."""
     closed: bool = False
-    """Whether the database refuses connections, or all above some number."""
+    """Whether the database refuses connections, or limits their number."""
     of_others: tuple[str, ...] = ()
-    """ALTER statements, ready to run, for what in the schema belongs to somebody else."""
+    """ALTER statements, ready to run, for objects of the schema that have another owner."""
     set_aside: tuple[str, ...] = ()
-    """ALTER statements, ready to run, that take back what ALTER DATABASE or ROLE … SET said."""
+    """ALTER statements, ready to run, that undo ALTER DATABASE … SET and ALTER ROLE … SET."""
     superusers: tuple[str, ...] = ()
-    """Those beside postgres, quoted as SQL wants them."""
+    """Superusers besides postgres, quoted for SQL."""
     answered: bool = True
-    """False where PostgreSQL is installed and did not answer."""
+    """False if PostgreSQL is installed and did not answer."""
     locale_refused: bool = False
-    """Whether it started without the locale of its databases, and so will not see it."""
+    """Whether it was started before the locale of its databases existed, so that it can't use it.
+    """
     collation: tuple[str, str] = ("", "")
-    """Version of the sort order that the indexes were built by, and that of the C library now."""
+    """Collation version that the indexes were built with, and the C library's current one."""
     checksums: bool = True
-    """False where they are wanted and off."""
+    """Data checksums; False if they are wanted and off."""
 
 
 _ATTRIBUTES = {
@@ -100,7 +101,7 @@ OF_OTHERS = (
     "select 'other=ALTER TABLE public.'||quote_ident(c.relname)||' OWNER TO {name};'"
     " from pg_class c where c.relnamespace = to_regnamespace('public')"
     " and c.relkind in ('r', 'p', 'v', 'm', 'S') and pg_get_userbyid(c.relowner) <> '{name}'"
-    # What belongs to an extension, or to a column of a table, goes with these.
+    # Objects of an extension, or of a table's column, change their owner with it.
     " and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass"
     " and d.objid = c.oid and d.deptype in ('a', 'e', 'i'))"
 )
@@ -108,22 +109,22 @@ OF_OTHERS = (
 
 @dataclass(frozen=True)
 class Client:
-    """psql as the superuser, by the socket, undisturbed by anybody's psqlrc."""
+    """psql as the superuser over the socket, without a psqlrc."""
 
     port: int = 5432
     psql: str = "psql"
-    """Its path; what Debian has in PATH is a wrapper that takes longer than the answer."""
+    """Its path; Debian's wrapper in PATH takes longer than the query."""
     lock_file: str = ""
-    """Of the running server, with the port that it really has in its fourth line."""
+    """The running server's lock file, whose fourth line is its actual port."""
 
     def command(self, limit_s: int = 0) -> str:
-        """Shell that runs it; statements and options are to follow."""
+        """Shell command that runs it; append options and statements."""
         limit = f"timeout {limit_s} " if limit_s else ""
         return f"{self.find_port} {limit}{AS_POSTGRES} {self.psql} {OPTIONS} -p $port"
 
     @property
     def find_port(self) -> str:
-        """Shell that changes to / and sets ``$port``."""
+        """Shell commands that change to / and set ``$port``."""
         found = (
             f"for each in 1 2 3 4; do read -r port || :; done 2>/dev/null <{self.lock_file};"
             if self.lock_file
@@ -145,10 +146,10 @@ class AskDatabase(Question[DatabaseState]):
     client: Client = Client()
     major: int = 15
     checksums_in: str = ""
-    """Folder of a cluster that was made with data checksums; empty where packages made it."""
+    """Data folder of a cluster that we created, with checksums; empty for a package's cluster."""
 
     def script(self) -> str:
-        # A statement each: psql before 15 prints only the last answer of several.
+        # One -c for each: psql before 15 prints only the last result of several statements.
         inside = [SCHEMA_OWNER, OF_OTHERS.format(name=self.name)]
         if self.major < COLLATION_VERSION_SINCE:
             version = "c.collversion||' '||pg_collation_actual_version(c.oid)"
@@ -156,7 +157,7 @@ class AskDatabase(Question[DatabaseState]):
         statements = [*self._in_catalogues(), f"\\connect {self.name}", *inside]
         asked = " ".join(f"-c {shlex.quote(statement)}" for statement in statements)
         psql = self.client.command(limit_s=PATIENCE_S)
-        # A start without the locale is told by the parameter's name, in whatever language.
+        # The error names the parameter lc_…, whatever its language is.
         refused = "sed 's/.*LC_C[OT].*/locale=refused/'"
         return (
             f"command -v {self.client.psql} >/dev/null && echo installed=yes\n"
@@ -178,7 +179,7 @@ class AskDatabase(Question[DatabaseState]):
             f" where member = (select oid from pg_roles where rolname = '{self.name}')"
         )
         yield from self._of_parameters()
-        # What is set for a role goes before what is for a database, and both before every file.
+        # Settings of a role override those of a database, and both override every file.
         yield (
             "select 'aside=ALTER '||case when s.setrole=0 and s.setdatabase=0 then 'ROLE ALL'"
             " when s.setrole=0 then 'DATABASE '||quote_ident(d.datname)"
@@ -208,9 +209,9 @@ class AskDatabase(Question[DatabaseState]):
         yield (
             f"select 'overridden='||name from pg_settings where name in ({names})"
             f" and sourcefile is distinct from '{self.parameters_file}'"
-            # PostgreSQL says that the places of its files are its own words, whoever stated them.
+            # PostgreSQL reports the paths of its files as "override", wherever they were set.
             " and source <> 'override'"
-            # What ALTER SYSTEM said is in a file that the server may not have read yet.
+            # The server may not have read the file of ALTER SYSTEM yet.
             f" union select 'overridden='||name from pg_file_settings where name in ({names})"
             " and sourcefile like '%/postgresql.auto.conf'"
         )

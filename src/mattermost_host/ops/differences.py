@@ -1,4 +1,4 @@
-"""What is wrong with files, in words, and the difference where no secret is in it."""
+"""What is wrong with files, in words, with a diff if there is no secret in it."""
 
 import base64
 import difflib
@@ -31,15 +31,15 @@ COMMENTS = ("#", ";", "//")
 
 @dataclass(frozen=True)
 class FileContents(Question[dict[str, str]]):
-    """The text of each path, for the sake of a readable difference; no link is followed."""
+    """The text of each path, for a readable diff; links are not followed."""
 
     about = "the text of files that differ"
 
     paths: tuple[str, ...]
 
     def script(self) -> str:
-        # The folder is entered first, and must be where it was looked for: another user's link
-        # would show what only root may read. A pipe does not wait, and a device ends with the size.
+        # Enter the folder first and check its real path: another user's link could show what only
+        # root may read. nonblock and count: don't wait for a pipe or read a device without end.
         read = f'dd if=./"${{path##*/}}" iflag=nofollow,nonblock bs=64k count={LARGEST >> 16}'
         return (
             f"for path in {shlex.join(self.paths)}; do\n"
@@ -57,7 +57,7 @@ class FileContents(Question[dict[str, str]]):
 def described(
     wrong: Sequence[Entry], states: dict[str, State], rewritten: Sequence[File]
 ) -> Iterator[Change]:
-    """A change for each entry; ``rewritten`` are the files whose content differs."""
+    """The changes of the entries; ``rewritten`` are the files whose content differs."""
     shown = tuple(file.path for file in rewritten if not file.secret and file.path in states)
     now = ask(FileContents(shown)) if shown else {}
     for entry in wrong:
@@ -99,7 +99,7 @@ def _flaws(entry: File | Directory | Owned, state: State) -> Iterator[str]:
 
 
 def _is_read_alike(entry: Entry, state: State | None) -> bool:
-    """Whether only mode or owner are wrong."""
+    """Whether only mode or owner differ."""
     if state is None or state.kind != kind_of(entry):
         return False
     return isinstance(entry, Directory | Owned) or (
@@ -118,7 +118,7 @@ def _severity(entry: Entry, state: State | None, diff: tuple[str, ...]) -> Sever
 
 
 def _is_open(entry: File | Directory | Owned, state: State) -> bool:
-    """Whether somebody who should not may write it, or read a secret in it."""
+    """Whether other users can write it, or read a secret in it."""
     others = int(state.mode, 8) & ~int(entry.mode, 8) & 0o007
     secret = isinstance(entry, Owned) or (isinstance(entry, File) and entry.secret)
     return bool(others & 0o002) or (secret and (bool(others) or not same_owner(entry, state)))

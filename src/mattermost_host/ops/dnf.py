@@ -1,4 +1,4 @@
-"""dnf and rpm, as shell: what is installed, and how packages are installed."""
+"""Shell commands for dnf and rpm: query and install packages."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,22 +6,23 @@ from mattermost_host.ops.patience import alone, locked
 
 METADATA_MAX_AGE_S = 3600
 LOCK_EXIT_STATUS = 200
-"""dnf's own for a lock that another holds, where it was told not to wait for ever."""
+"""dnf's exit status for a lock that another process holds, with exit_on_lock."""
 AGAIN = ("reinstall", "upgrade")
-"""A version that the repository no longer has can't be installed again."""
+"""reinstall fails if the repository no longer has the version; upgrade then replaces it."""
 LOCKED = locked("dnf", "dnf-automatic")
 UNFINISHED = "/var/lib/mattermost-host.packages"
-"""Is there while dnf works for us, and after a power cut. rpm writes files without waiting for the
-disk, so its database may know packages whose files are empty."""
+"""Exists while our dnf runs, and after a power cut. rpm does not sync the files that it writes, so
+its database may list packages whose files are empty.
+"""
 UNKNOWN_KEY = (
     "The packages of that repository are signed with a key that this host does not know, and keys "
     "are not taken from the network unseen. Compare its fingerprint with the one that its "
     "publisher names and import it with rpm --import, or disable the repository."
 )
 
-# With -y dnf takes every key that a repository names, and asks nobody. One from the network is not
-# taken: its repository goes on where rpm knows the key already, and else keeps nothing from us.
-# Its key is an empty file and not none at all: dnf refuses that while rpm knows no key yet.
+# With -y dnf imports every key that a repository names. Keys from the network are not imported:
+# such a repository works if rpm knows its key already, and is skipped otherwise. Its gpgkey is an
+# empty file, because dnf refuses a repository without any while rpm knows no key.
 PREPARED = rf"""{alone("dnf", f"[ $status -eq {LOCK_EXIT_STATUS} ]", LOCKED)}
 unseen=$(cat /etc/yum.repos.d/*.repo 2>/dev/null | awk '
   /^[^ \t]/ {{ of_key = /^gpgkey[ \t]*=/ }}
@@ -50,16 +51,16 @@ exit $failed"""
 
 
 def installation(packages: Sequence[str], modules: Sequence[str]) -> str:
-    """Shell that first changes ``modules`` (``module enable nginx:1.24``), then installs.
+    """Shell script that changes ``modules`` (``module enable nginx:1.24``), then installs.
 
-    What an earlier run left unfinished is installed again before.
+    What an earlier run left unfinished is reinstalled first.
     """
     asked = [*modules, *([f"install {' '.join(packages)}"] if packages else [])]
     return _script(f"patiently $dnf {one}" for one in asked)
 
 
 def installed_again(package: str) -> str:
-    """Shell that puts back the files of a package: of its version, or of the next."""
+    """Shell command that restores the files of a package, of its version or a newer one."""
     return _script([" || ".join(f"patiently $dnf {how} {package}" for how in AGAIN)])
 
 
@@ -69,9 +70,9 @@ def _script(steps: Iterable[str]) -> str:
 
 
 def query(names: Sequence[str]) -> str:
-    """Shell that prints name, ``installed`` and version of each package that is there.
+    """Shell command that prints name, ``installed`` and version of each installed package.
 
-    rpm says on the same output which are not.
+    rpm reports missing ones on the same output.
     """
     return (
         f"rpm -q --qf '%{{NAME}} installed %{{VERSION}}-%{{RELEASE}}\\n' {' '.join(names)}\n"

@@ -1,4 +1,4 @@
-"""What may stand at a path, what does, and whether that is the same."""
+"""What should be at a path, what is there, and whether they match."""
 
 import hashlib
 import shlex
@@ -11,7 +11,7 @@ from mattermost_host.engine.batch import Question
 
 @dataclass(frozen=True)
 class File:
-    """A file with just this content, mode and owner."""
+    """A file with this content, mode and owner."""
 
     path: str
     content: str | bytes = field(repr=False)
@@ -19,9 +19,9 @@ class File:
     user: str = "root"
     group: str = "root"
     secret: bool = False
-    """Its content is never shown, not even as a difference."""
+    """The content is secret: it is never shown, not even in a diff."""
     guards: bool = False
-    """It says who may come in: another content is as grave as an open door."""
+    """It controls access: a different content is a critical change."""
 
     @property
     def data(self) -> bytes:
@@ -30,13 +30,13 @@ class File:
 
     @property
     def sha256(self) -> str:
-        """Digest of the content."""
+        """SHA-256 of the content."""
         return hashlib.sha256(self.data).hexdigest()
 
 
 @dataclass(frozen=True)
 class Directory:
-    """A directory with this mode and owner; what is in it is not ours to say."""
+    """A directory with this mode and owner; its content is not managed."""
 
     path: str
     mode: str = "755"
@@ -61,7 +61,7 @@ class Absent:
 
 @dataclass(frozen=True)
 class Alone:
-    """In this folder, which may be missing, nothing but ``names``."""
+    """A folder, which may be missing, that contains nothing but ``names``."""
 
     path: str
     names: tuple[str, ...] = ()
@@ -69,7 +69,7 @@ class Alone:
 
 @dataclass(frozen=True)
 class Owned:
-    """A file that its service writes, where there is one: owner, and the most that it may open."""
+    """A file that the service writes, if it exists: its owner, and the widest allowed mode."""
 
     path: str
     user: str
@@ -88,14 +88,14 @@ KINDS = {
     "b": "block device",
     "c": "character device",
 }
-"""What ``find`` says: one letter, whatever the language of the host."""
+"""find's letters for types, which don't depend on the host's language."""
 LARGEST = 4 * 2**20
-"""Bytes of the largest file that could be ours; a larger one is not read."""
+"""Larger files (bytes) can't be ours and are not read."""
 
 
 @dataclass(frozen=True)
 class State:
-    """What stands at a path."""
+    """What is at a path."""
 
     kind: str
     mode: str
@@ -104,39 +104,39 @@ class State:
     sha256: str = ""
     target: str = ""
     members: tuple[str, ...] = ()
-    """What is in a folder, where that was asked."""
+    """The names in a folder, if that was asked."""
 
 
 @dataclass(frozen=True)
 class FileStates(Question[dict[str, State]]):
-    """Kind, mode, owner, digest and link target of each path that exists."""
+    """Type, mode, owner, digest and link target of each path that exists."""
 
     paths: tuple[str, ...]
     listed: tuple[str, ...] = ()
-    """Folders whose members are asked, too."""
+    """Folders whose content is listed, too."""
 
     @classmethod
     def joined(cls, questions: Sequence["FileStates"]) -> "FileStates":
-        """All their paths at once: three processes for all of them."""
+        """One question for all paths: three processes in all."""
         return cls(
             paths=tuple(sorted({path for one in questions for path in one.paths})),
             listed=tuple(sorted({path for one in questions for path in one.listed})),
         )
 
     def part(self, answer: dict[str, State]) -> dict[str, State]:
-        """Our paths' states."""
+        """The states of our paths."""
         return {path: answer[path] for path in self.paths if path in answer}
 
     @property
     def subject(self) -> str:
-        """The folders; no path of ours alone can keep the host."""
+        """The folders, for messages: only they can make the question hang."""
         folders = sorted({path.rpartition("/")[0] for path in self.paths})
         return f"files in {', '.join(folders)}"
 
     def script(self) -> str:
         paths = shlex.join(self.paths)
-        # Only a plain file is read: a pipe or a device has no end. A link's target with an
-        # end of line could pass for another answer.
+        # Only regular files are read: a pipe or a device may never end. A newline in a link's
+        # target could be taken for another answer.
         asked = (
             f"find {paths} -maxdepth 0 -printf '%y|%m|%u|%g|%p\\n' \\("
             f" -type f -size -{LARGEST}c -exec sha256sum -- {{}} +"
@@ -169,7 +169,7 @@ class FileStates(Question[dict[str, State]]):
 
 
 def is_right(entry: Entry, state: State | None) -> bool:
-    """Whether what stands at the path is what the entry describes."""
+    """Whether the path is as the entry describes."""
     if state is None:
         return isinstance(entry, Absent | Alone | Owned)
     if isinstance(entry, Absent) or state.kind != kind_of(entry):
@@ -183,19 +183,19 @@ def is_right(entry: Entry, state: State | None) -> bool:
 
 
 def kind_of(entry: Entry) -> str:
-    """What must stand at the path, as ``State`` names it."""
+    """The type that the entry wants, as ``State`` names it."""
     if isinstance(entry, Link):
         return "symbolic link"
     return REGULAR if isinstance(entry, File | Owned) else "directory"
 
 
 def strangers(entry: Alone, state: State | None) -> list[str]:
-    """What is in the folder and must not be."""
+    """Names in the folder that must not be there."""
     return sorted(set(state.members) - set(entry.names)) if state else []
 
 
 def same_content(entry: File, state: State) -> bool:
-    """Whether a regular file stands there with the entry's content."""
+    """Whether it is a regular file with the entry's content."""
     return state.kind == REGULAR and state.sha256 == entry.sha256
 
 
@@ -205,14 +205,14 @@ def same_owner(entry: File | Directory | Owned, state: State) -> bool:
 
 
 def mode_of(entry: File | Directory | Owned, state: State) -> str:
-    """The mode that is wanted, as ``State`` gives it."""
+    """The wanted mode, in ``State``'s form."""
     if isinstance(entry, Owned):
         return f"{int(state.mode, 8) & int(entry.mode, 8):o}"
     return entry.mode.lstrip("0")
 
 
 def rewritten(wrong: list[Entry], states: dict[str, State]) -> list[File]:
-    """The files whose content differs, as against their mode or owner only."""
+    """The files whose content differs, not only mode or owner."""
     return [
         entry
         for entry in wrong
@@ -222,7 +222,7 @@ def rewritten(wrong: list[Entry], states: dict[str, State]) -> list[File]:
 
 
 def becoming(wrong: Sequence[Entry], states: dict[str, State]) -> dict[str, str]:
-    """What will be at each path: a file's digest, a link's target; "" where nothing will."""
+    """What each path will be: a file's digest or a link's target; "" if it will be removed."""
     found: dict[str, str] = {}
     for entry in wrong:
         state = states.get(entry.path)

@@ -1,9 +1,9 @@
-"""All the files of a component: one question, one operation, one round trip to put things right.
+"""All files of a component: one question, one operation, one round trip for all repairs.
 
-New content is unpacked in a private folder, tested there where a test is given, and renamed into
-place, so no service ever reads half a file and a secret is 0600 from its first byte. Contents
-travel by standard input and are never part of a command. ``placing.sh`` has how root does this in
-folders of others.
+New content is unpacked in a private folder, tested there if a test is given, and renamed into
+place, so no service reads half a file and a secret has mode 0600 from its first byte. Contents are
+sent on standard input and are never part of a command. ``placing.sh`` shows how root does this
+safely in other users' folders.
 """
 
 import base64
@@ -44,8 +44,8 @@ from mattermost_host.ops.entries import (
 class Check:
     """A test of new files before they are put in place.
 
-    ``command`` is shell in which ``$stage`` is a folder with all files of the operation, over a
-    copy of ``tree`` where one is named. A failure leaves the host as it was.
+    ``command`` is shell in which ``$stage`` is a folder with all files of the operation, on top of
+    a copy of ``tree`` if one is named. If it fails, nothing on the host is changed.
     """
 
     command: str
@@ -53,7 +53,7 @@ class Check:
 
 
 def present(name: str, entries: Sequence[Entry], check: Check | None = None) -> OperationMeta:
-    """Keep ``entries`` on the host as described; ``name`` says the result."""
+    """Keep ``entries`` on the host as described; ``name`` describes the result."""
     expect(_question(entries))
     return _present(name=name, entries=tuple(entries), check=check)
 
@@ -85,21 +85,21 @@ PLACING = "\n".join(
     for line in resources.files(__package__).joinpath("placing.sh").read_text("utf-8").splitlines()
     if line and not line.startswith("#")
 )
-"""Functions for the shell, as short as sudo's journal needs them."""
+"""Shell functions, without comments and blank lines, which sudo's journal does not need."""
 CHECK_LIMIT_S = 120
 
 
 def _put_right(
     entries: Sequence[Entry], wrong: list[Entry], states: dict[str, State], check: Check | None
 ) -> StringCommand:
-    """One command for everything that is wrong: unpack aside, test, rename into place."""
+    """One command for all differences: unpack in a private folder, test, rename into place."""
     if refused := list(_refused(wrong, states)):
         return StringCommand(
             "\n".join([*(f"echo {shlex.quote(one)} >&2" for one in refused), "exit 1"])
         )
     staged = [entry for entry in (entries if check else wrong) if isinstance(entry, File)]
     script = ["set -eu", "umask 077", "stage=", PLACING]
-    # Whatever fails, what is sent has to be read; where nothing is, there is nothing to read.
+    # Read all of standard input even after a failure; without new files there is none.
     script.append("trap ended EXIT" if staged else "trap ended EXIT; exec </dev/null")
     script += [
         f"vacate {shlex.quote(entry.path)}"
@@ -115,13 +115,13 @@ def _put_right(
         ]
     script += [_step(entry, states.get(entry.path)) for entry in wrong]
     if not staged:
-        # A command that reads nothing may have ended before all is sent.
+        # A command that reads no input may end before everything has been sent.
         return StringCommand("\n".join(script))
     return StringCommand("\n".join(script), _stdin=_packed(staged))
 
 
 def _refused(wrong: list[Entry], states: dict[str, State]) -> Iterator[str]:
-    """What stands in the place of a folder or a service's file may be needed: all stays."""
+    """Why an entry can't be replaced: what is there instead may be needed, so it is left alone."""
     for entry in wrong:
         kind = _kind(states, entry)
         if isinstance(entry, Directory) and kind not in {"", "directory"}:
@@ -171,7 +171,7 @@ def _tested(check: Check, wrong: list[Entry]) -> Iterator[str]:
 
 
 def _packed(files: Sequence[File]) -> list[str]:
-    """The files as lines of a base64 tar archive, for standard input."""
+    """The files as lines of a base64-encoded tar archive, for standard input."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for entry in files:

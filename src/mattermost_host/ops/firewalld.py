@@ -1,8 +1,8 @@
-"""Policies of firewalld: as loaded from their files, and not changed since.
+"""firewalld policies: loaded from their files and unchanged since.
 
-firewall-cmd takes a second for each question. What the kernel has is listed by nft in a fraction of
-that, and compared with the listing from the time of loading, and so are firewalld's files: a rule
-added at run time, one that waits for the next start, and one added below firewalld are all seen.
+firewall-cmd takes a second for each query. nft lists the kernel's rules in a fraction of that; they
+and firewalld's files are compared with a listing from the time of loading. So a rule added at run
+time, a file that would change the next start, and a rule added by nft are all found.
 """
 
 from collections.abc import Generator, Iterator, Sequence
@@ -21,40 +21,40 @@ from mattermost_host.ops.what_was_read import words
 
 SERVICE = "firewalld.service"
 POLICY = "mattermost-host"
-"""At most 18 characters, says firewalld."""
+"""firewalld limits names to 18 characters."""
 OPENS = f"filter_IN_policy_{POLICY}_allow"
 """The chain with the rules of our policy."""
 SHARED = ("filter_INPUT", "filter_FORWARD")
-"""The beginnings of chains that lead to ours."""
+"""Prefixes of the chains that lead to ours."""
 RELOAD_LIMIT_S = 60
 STATES = ("Id", "ActiveState", "UnitFileState")
 
 
 @dataclass(frozen=True)
 class Found:
-    """What firewalld makes of our policies."""
+    """The state of our policies in firewalld."""
 
     stopped: tuple[str, ...] = ()
-    """Those of firewalld and our unit that are not active, or would not be after a boot."""
+    """Units (firewalld's and ours) that are not active, or would not be after a boot."""
     first: bool = False
-    """Whether our policy comes before everything else in the kernel."""
+    """Whether the kernel evaluates our policy before everything else."""
     differences: tuple[tuple[str, str], ...] = ()
-    """Chain or file, and what became of it since the rules were loaded."""
+    """Chains and files, and how they changed since the rules were loaded."""
     opened: tuple[str, ...] = ()
     """The rules of our policy in the kernel."""
 
 
 @dataclass(frozen=True)
 class AskPolicies(Question[Found]):
-    """Our policies in the kernel, against the listing from the time of loading."""
+    """Compare our policies in the kernel with the listing from the time of loading."""
 
     about = "the rules of firewalld"
 
     unit: str
     program: str
-    """Prints, a line each, what decides who may come in; fails where our policy is not first."""
+    """Prints, line by line, what decides who may connect; fails if our policy is not first."""
     listing: str
-    """What it printed when the rules were loaded."""
+    """File with its output from when the rules were loaded."""
 
     def script(self) -> str:
         return (
@@ -77,7 +77,7 @@ class AskPolicies(Question[Found]):
 
 
 def _stopped(pairs: Sequence[Sequence[str]], units: Sequence[str]) -> Iterator[str]:
-    """systemctl tells the units one after the other; the order within each is its own."""
+    """systemctl prints the units one after the other, with the properties of each in any order."""
     blocks: list[set[str]] = [set()]
     for key, value in pairs:
         if key in STATES:
@@ -90,7 +90,7 @@ def _stopped(pairs: Sequence[Sequence[str]], units: Sequence[str]) -> Iterator[s
 
 
 def _differences(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """The differences that matter; others' chains come and go with their interfaces."""
+    """The differences that matter: other chains come and go with their interfaces."""
     before, after = _chains(lines, "< "), _chains(lines, "> ")
     for name in sorted(before.keys() | after.keys()):
         both = name in before and name in after
@@ -113,14 +113,14 @@ def _rules(text: str) -> list[str]:
 
 
 def is_ours(chain: str) -> bool:
-    """Whether a chain decides by our rules, or leads there."""
+    """Whether a chain has our rules, or leads to them."""
     return "_policy_mattermost-" in chain or chain.startswith(SHARED)
 
 
 def in_force(
     name: str, policies: AskPolicies, unit_file: str, after: tuple[OperationMeta, ...] = ()
 ) -> OperationMeta:
-    """Keep firewalld running with our policies as their files are, now and at each boot."""
+    """Keep firewalld running with our policies as in their files, now and after each boot."""
     unit = AskUnit(policies.unit, (unit_file,))
     expect(policies)
     expect(unit)
@@ -174,9 +174,9 @@ def _reload() -> str:
 
 @dataclass(frozen=True)
 class AskLeftovers(Question[tuple[str, ...]]):
-    """Chains of our policies in the kernel, and our unit where it is active or enabled.
+    """Chains of our policies in the kernel, and our unit if it is active or enabled.
 
-    It does not go by our files: a run that was killed may have removed them without a reload.
+    Our files don't count: a killed run may have removed them without a reload.
     """
 
     about = "what firewalld has of our policies"
@@ -196,7 +196,7 @@ class AskLeftovers(Question[tuple[str, ...]]):
 
 
 def removed(name: str, unit: str, files: tuple[str, ...]) -> OperationMeta:
-    """Keep our policies, which ``files`` describe, out of firewalld; it runs on without them."""
+    """Keep our policies, defined by ``files``, out of firewalld, which keeps running."""
     expect(AskLeftovers(unit))
     return _removed(name=name, unit=unit, files=files)
 

@@ -1,9 +1,9 @@
-"""Waiting for cloud-init, which sets a new host up while one can log in already."""
+"""Wait for cloud-init, which may still be setting up a new host after log-in is possible."""
 
 from mattermost_host.engine.shell import PROGRESS
 
 LIMIT_S = 600
-"""It may upgrade the whole system."""
+"""Time limit: it may upgrade the whole system."""
 PAUSE_S = 5
 AT_WORK = "[ -e /run/cloud-init/enabled ] && [ ! -e /run/cloud-init/result.json ]"
 TOO_LONG = (
@@ -11,7 +11,7 @@ TOO_LONG = (
     "host. See `cloud-init status --long` there, and run this again when it has ended."
 )
 
-# Its own locks are apt's, but between two of its steps nobody holds them.
+# It uses apt's locks, but does not hold them between its steps.
 WAIT = f"""tries={LIMIT_S // PAUSE_S}
 while {AT_WORK}; do
   [ $tries -gt 0 ] || {{ echo '{TOO_LONG}' >&2; exit 1; }}

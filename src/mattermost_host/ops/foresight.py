@@ -1,7 +1,7 @@
-"""What a plan foresees of a unit, for files that operations before it would write.
+"""Predict a unit's state in a plan, after files that earlier operations would write.
 
-By path and content, as the run itself will judge: a file that comes to be what the process read at
-its start needs no restart, and one that it does not read needs nothing.
+By path and content, as the run itself decides: a file that would have the content which the process
+read at its start needs no restart, and a file that it does not read needs nothing.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from mattermost_host.ops.unit_state import AskUnit, UnitState, are_unit_files_al
 
 
 def written_by(operations: Iterable[OperationMeta]) -> Mapping[str, str] | None:
-    """What they would write, by path; None where one would change something and does not say."""
+    """What the operations would write, by path; None if one would change something unknown."""
     told = [foretold(operation) for operation in operations]
     known = [one for one in told if one is not None]
     if len(known) < len(told):
@@ -24,10 +24,10 @@ def written_by(operations: Iterable[OperationMeta]) -> Mapping[str, str] | None:
 
 
 def of_unit(question: AskUnit, now: UnitState, operations: Sequence[OperationMeta]) -> UnitState:
-    """The state of a unit as it would be found after ``operations``."""
+    """The predicted state of a unit after ``operations``."""
     becoming = written_by(operations)
     if becoming is None:
-        # pyinfra's own --dry, which collects nothing.
+        # pyinfra's own --dry, where nothing is collected.
         return replace(now, foreseen="restart" if question.restart_on else "reload")
     read = {path: to for path, to in becoming.items() if is_in(path, question.restart_on)}
     stale = list(_stale(now.noted, read))
@@ -46,13 +46,13 @@ def of_unit(question: AskUnit, now: UnitState, operations: Sequence[OperationMet
 
 
 def removes(operations: Iterable[OperationMeta], read: Sequence[str]) -> bool:
-    """Whether they take away a file of ``read``: it leaves nothing whose age would tell."""
+    """Whether the operations remove a file of ``read``, which leaves no timestamp to compare."""
     becoming = written_by(operations) or {}
     return any(content == "" and is_in(path, read) for path, content in becoming.items())
 
 
 def _stale(noted: Mapping[str, str] | None, becoming: Mapping[str, str]) -> Iterator[str]:
-    """The paths in which there will be something else than at the start of the process."""
+    """The paths whose future content differs from that at the start of the process."""
     for path, content in becoming.items():
         if noted is None or noted.get(path, "") != content:
             yield path

@@ -1,4 +1,4 @@
-"""Kernel parameters: written for the next boot and in force now."""
+"""Kernel parameters in force; the file for the next boot is written elsewhere."""
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ BBR_IS_THERE = (
 
 @dataclass(frozen=True)
 class KernelParameters(Question[dict[str, str]]):
-    """Value in force of each parameter that may be set here; the others are not named."""
+    """The current value of each parameter that can be set here; others are left out."""
 
     about = "kernel parameters"
 
     names: tuple[str, ...]
 
     def script(self) -> str:
-        # One process for all. The shell's own `read` gets only the first digit of a number.
+        # One grep for all. The shell's own `read` gets only the first digit of a number from /proc.
         names = " ".join(name.replace(".", "/") for name in self.names)
         return (
             "cd /proc/sys/ && set -- && for name in " + names + "; do\n"
@@ -42,7 +42,7 @@ class KernelParameters(Question[dict[str, str]]):
 
 
 def in_force(name: str, parameters: Mapping[str, str]) -> OperationMeta:
-    """Keep each of ``parameters`` in force that may be set on this host."""
+    """Keep those of ``parameters`` in force that can be set on this host."""
     expect(KernelParameters(tuple(parameters)))
     return _in_force(name=name, parameters=dict(parameters))
 

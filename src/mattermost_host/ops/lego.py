@@ -1,7 +1,7 @@
-"""lego for the site's certificate: an account, a unit and a timer of ours, and what root takes.
+"""lego for the site's certificate: our account, unit and timer, and root's copy.
 
-lego runs as an account that may write its own folder and that of the challenges. What it was given
-is read by this account, too, and becomes root's by a copy: root opens nothing in its folder.
+lego runs as an account that can write to its own folder and that of the challenges. The same
+account reads the certificate from there for root's copy, so that root opens nothing in that folder.
 """
 
 import shlex
@@ -16,9 +16,9 @@ from mattermost_host.support.templates import render
 
 USER = "mattermost-acme"
 STATE = "/var/lib/mattermost-host/lego"
-"""lego's own: accounts with their keys, and what it was given."""
+"""lego's own folder: ACME accounts with their keys, and certificates."""
 LIVE = "/var/lib/mattermost-host/certificate"
-"""What root took of it, and where it came from."""
+"""Root's copy of the pair, and the directory that it came from."""
 ORDER = f"{FOLDER}/order-certificate"
 TAKE = f"{FOLDER}/take-certificate"
 SERVICE = "mattermost-certificate.service"
@@ -81,7 +81,7 @@ def _scripts(order: Order, served: Served) -> Iterator[File]:
 
 
 def _command(order: Order, _: Served) -> str:
-    """Have the unit that renews order a certificate, or take what it was given already."""
+    """Shell command: the renewing unit orders a certificate, or copies the one that lego has."""
     directory, name = shlex.quote(order.directory), shlex.quote(canonical(order.server_name))
     return f"""systemctl reset-failed {SERVICE} 2>/dev/null || true
 systemctl start {SERVICE} || {{

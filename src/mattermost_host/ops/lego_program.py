@@ -1,4 +1,4 @@
-"""The program lego on a host: unpacked from its verified tarball, root's, and unchanged since."""
+"""The program lego on a host: unpacked from its verified tarball and unchanged since."""
 
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -16,29 +16,29 @@ from mattermost_host.engine.push import push
 from mattermost_host.engine.questions import ask, changing, expect
 from mattermost_host.releases.lego import LegoTarball
 
-# There SELinux calls it a program, and what is asked of an administrator for /opt/mattermost (no
-# noexec, a rule of fapolicyd) holds for it, too.
+# In /opt/mattermost SELinux labels it as a program, and the requirements for that folder (no
+# noexec, a fapolicyd rule) cover it.
 FOLDER = "/opt/mattermost/lego/bin"
 PROGRAM = f"{FOLDER}/lego"
 NOTE = f"{FOLDER}/lego.unpacked"
-"""The tarball's digest, and type, mode, owner, size and time of change of the program then."""
+"""File with the tarball's digest, and the program's type, mode, owner, size and change time."""
 LISTED = f"find {PROGRAM} -maxdepth 0 -printf '%y %m %u:%g %s %C@\\n'"
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a host has of it."""
+    """The program on a host."""
 
     tarball: str = ""
-    """Digest of the tarball that it was unpacked from."""
+    """SHA-256 of the tarball that it was unpacked from."""
     there: bool = False
     unchanged: bool = False
-    """Whether nobody touched the program since."""
+    """Whether the program is unchanged since."""
 
 
 @dataclass(frozen=True)
 class AskProgram(Question[Found]):
-    """Which lego there is, and whether it is as it was unpacked."""
+    """Which lego is on the host, and whether it is unchanged."""
 
     about = "lego"
 
@@ -84,7 +84,7 @@ def _unpacked(tarball: LegoTarball) -> Generator[StringCommand | FunctionCommand
 
 
 def _unpack(arrived: str, sha256: str) -> str:
-    """The program is tried before it gets its name, and noted last."""
+    """The program is run once before it gets its name; the note is written last."""
     new = f"{arrived}.new"
     return f"""set -eu
 umask 077

@@ -24,7 +24,7 @@ class HasLocale(Question[bool]):
 
     def script(self) -> str:
         compiled = self.locale.replace("UTF-8", "utf8")
-        # Where locales are generated; elsewhere a package brings each.
+        # Where locales are generated; elsewhere they are packages.
         listed = f"! command -v locale-gen >/dev/null || grep -q '^{self.locale} ' /etc/locale.gen"
         return f"locale -a | grep -qx '{compiled}' && {{ {listed}; }} && echo yes"
 
@@ -33,7 +33,7 @@ class HasLocale(Question[bool]):
 
 
 def available(name: str, locale: str, manager: PackageManager, package: str) -> OperationMeta:
-    """Keep ``locale`` (``en_US.UTF-8``) usable; ``package`` is what brings it, or its sources."""
+    """Keep ``locale`` (``en_US.UTF-8``) usable; ``package`` contains it, or its sources."""
     expect(HasLocale(locale))
     return _available(name=name, locale=locale, manager=manager, package=package)
 

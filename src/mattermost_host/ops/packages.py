@@ -1,4 +1,4 @@
-"""Packages of the distribution: one question for all of a component's packages."""
+"""Packages of the distribution, with one question for all of a component's packages."""
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,9 +24,10 @@ LEFT_BEHIND = ("policy", "unfinished")
 
 @dataclass(frozen=True)
 class PackageStates(Question[dict[str, str]]):
-    """Version of each installed package, and what a run that ended in the middle left behind.
+    """Version of each installed package, and what an aborted run left behind.
 
-    That is ``policy``, the lock of services, and ``unfinished``, the note that dnf was at work.
+    That is ``policy``, the policy-rc.d that keeps services from starting, and ``unfinished``, the
+    note that dnf was running.
     """
 
     about = "installed packages"
@@ -36,12 +37,12 @@ class PackageStates(Question[dict[str, str]]):
 
     @classmethod
     def joined(cls, questions: Sequence["PackageStates"]) -> "PackageStates":
-        """All their packages at once: dpkg-query reads all that it knows each time."""
+        """One question for all packages: dpkg-query reads its whole database each time."""
         names = {name for one in questions for name in one.packages}
         return cls(tuple(sorted(names)), questions[0].manager)
 
     def part(self, answer: dict[str, str]) -> dict[str, str]:
-        """Our packages' versions, and what is left."""
+        """Our packages' versions, and what is left of an aborted run."""
         return {name: answer[name] for name in (*self.packages, *LEFT_BEHIND) if name in answer}
 
     def script(self) -> str:
@@ -60,8 +61,8 @@ def installed(
 ) -> OperationMeta:
     """Keep ``packages`` installed, in the versions that the distribution offers.
 
-    ``streams``: module streams of dnf that they come from, ``{"nginx": "1.24"}``; None instead of
-    a stream keeps the module disabled.
+    ``streams``: dnf's module streams that they come from, ``{"nginx": "1.24"}``; None instead of a
+    stream keeps the module disabled.
     """
     question = PackageStates(tuple(packages), manager)
     expect(question)

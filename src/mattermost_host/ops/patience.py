@@ -1,4 +1,4 @@
-"""Shell that waits while somebody else's package manager is at work, and says so."""
+"""Shell functions that wait for another package manager's lock, and report that."""
 
 from mattermost_host.engine.shell import PROGRESS, exclusive
 
@@ -9,7 +9,7 @@ LOCK_PAUSE_S = 5
 
 
 def locked(who: str, for_example: str) -> str:
-    """The sentence for a lock that was never given up."""
+    """The message for a lock that was not released in time."""
     return (
         f"Another {who} has held this lock for {LOCK_LIMIT_S // 60} minutes. Wait until it has "
         f"ended ({for_example} may take long), or see what it waits for, and run this again."
@@ -17,11 +17,11 @@ def locked(who: str, for_example: str) -> str:
 
 
 def alone(who: str, lock_is_held: str, sentence: str) -> str:
-    """The beginning of a script: one run of ours at a time, and the function ``patiently``.
+    """The beginning of a script: a lock between our runs, and the function ``patiently``.
 
-    ``patiently`` runs a command again while another holds its lock. ``lock_is_held`` is a test of
-    $said and $status, what the command printed and its exit status. A killed run leaves its
-    command behind, at work; no such child may inherit our lock (9>&-).
+    ``patiently`` repeats a command while another process holds its lock. ``lock_is_held`` is a test
+    of $said and $status, the command's output and exit status. A killed run leaves its command
+    running; such a child must not inherit our lock (9>&-).
     """
     return f"""set -eu
 exec 9>{LOCK}

@@ -1,4 +1,4 @@
-"""The repository of pgBackRest: that it is this database's, is written to, and has a backup."""
+"""pgBackRest's repository: it belongs to this database, is written to, and has a recent backup."""
 
 import json
 import shlex
@@ -16,42 +16,43 @@ from mattermost_host.engine.questions import ask, changing, expect
 
 AS_POSTGRES = "cd / && runuser -u postgres --"
 OK, NO_BACKUP = 0, 2
-"""Status codes of `info`; others say what is missing or wrong (info.c of pgBackRest)."""
+"""Status codes of `info`; the others mean that something is missing or wrong (pgBackRest's info.c).
+"""
 MISSING = frozenset({1, 3})
 OLDEST_S = 30 * 3_600
-"""Age in seconds at which a backup is too old: a night was left out."""
+"""Age in seconds at which a backup is too old: one night was missed."""
 MOST_WAITING = 12
-"""Segments that may wait to be archived: an idle site makes one a minute."""
+"""WAL segments that may wait to be archived: an idle site writes one a minute."""
 LOOK_S = 15
 WAIT_S = 600
 
 
 @dataclass(frozen=True)
 class Repository:
-    """What `pgbackrest info` said, and the host around it."""
+    """The output of `pgbackrest info`, and the state of the host."""
 
     code: int = -1
-    """Its status code; -1 where it could not be asked."""
+    """Its status code; -1 if `info` failed."""
     message: str = ""
     system: str = ""
-    """Identifier of the database that it holds."""
+    """System identifier of the database that it holds."""
     own: str = ""
-    """That of the database on the host; empty where it did not answer."""
+    """System identifier of the host's database; empty if that did not answer."""
     waiting: int = 0
-    """Segments that wait to be archived."""
+    """WAL segments that wait to be archived."""
     newest: int = 0
-    """When the last good backup of the database ended, seconds since 1970; 0: there is none."""
+    """End of the last good backup of the database, seconds since 1970; 0: there is none."""
     whole: int = 0
     """The same of the last backup of database and files."""
     now: int = 0
     """The host's clock."""
     under_way: bool = False
     unread: bool = False
-    """systemd has not read a file of the services."""
+    """systemd has not read the current unit files of the services."""
 
     @property
     def wrong(self) -> str:
-        """What is wrong with the repository itself, in words; empty where nothing is."""
+        """What is wrong with the repository, as the predicate of a sentence; empty: nothing."""
         if self.code in MISSING:
             return "is not begun"
         if self.code not in (OK, NO_BACKUP):
@@ -64,12 +65,12 @@ class Repository:
 
     @property
     def foreign(self) -> bool:
-        """Whether another database archives there."""
+        """Whether it belongs to another database."""
         return bool(self.own and self.system) and self.own != self.system
 
     @property
     def old(self) -> str:
-        """What is wrong with the age of the last backup, in words; empty where nothing is."""
+        """What is wrong with the last backup's age, as a predicate; empty if nothing is."""
         if self.under_way:
             return ""
         if not (self.newest and self.whole):
@@ -80,17 +81,17 @@ class Repository:
 
 @dataclass(frozen=True)
 class AskRepository(Question[Repository]):
-    """The repository of ``stanza``, the archive's queue, and the units that back up."""
+    """The repository of ``stanza``, the queue of the archive, and the units that make backups."""
 
     about = "the repository of backups"
 
     stanza: str
     configuration: str
-    """Its file of settings, which names the folder of the database."""
+    """pgBackRest's configuration file, which names the data folder."""
     psql: str
-    """psql with the socket and the port of the cluster."""
+    """psql with the cluster's socket and port."""
     last: str
-    """Where the time of the last whole backup is noted."""
+    """File with the time of the last backup of database and files."""
     units: tuple[str, ...]
 
     def script(self) -> str:
@@ -123,7 +124,7 @@ class AskRepository(Question[Repository]):
 
 
 def _told(text: str) -> dict[str, Any]:
-    """What stands in the answer of `info --output=json`, which ends with 0 whatever it says."""
+    """Parse the output of `info --output=json`, whose exit status is always 0."""
     try:
         (stanza,) = json.loads(text)
     except ValueError:
@@ -139,7 +140,7 @@ def _told(text: str) -> dict[str, Any]:
 
 
 def stanza(name: str, question: AskRepository) -> OperationMeta:
-    """Keep a repository that is begun, is this database's, and is written to."""
+    """Keep a repository that exists, belongs to this database, and is written to."""
     expect(question)
     return _stanza(name=name, question=question)
 
@@ -169,12 +170,12 @@ def _steps(question: AskRepository, now: Repository) -> Iterator[str]:
     call = f"{AS_POSTGRES} timeout 150 pgbackrest --stanza={question.stanza}"
     if now.code in MISSING:
         yield f"{call} stanza-create >&2"
-    # It archives a segment, and waits until that has come.
+    # `check` archives a WAL segment and waits for its arrival.
     yield f"{call} check >&2"
 
 
 def recent(name: str, question: AskRepository, unit: str) -> OperationMeta:
-    """Keep a backup that is not too old: where there is none, ``unit`` makes one now."""
+    """Keep a recent backup; if there is none, ``unit`` makes one now."""
     expect(question)
     return _recent(name=name, question=question, unit=unit)
 
@@ -196,7 +197,7 @@ def _recent(question: AskRepository, unit: str) -> Generator[StringCommand, None
 
 
 def _made(unit: str, last: str) -> str:
-    """Shell that makes a backup now; one that takes longer than we wait goes on by itself."""
+    """Shell script that makes a backup now; if it takes longer than we wait, it continues."""
     return f"""systemctl reset-failed {unit} 2>/dev/null || true
 began=$(date +%s)
 systemctl start --no-block {unit}

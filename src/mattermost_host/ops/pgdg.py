@@ -1,4 +1,4 @@
-"""The repository of the PostgreSQL project, and the key by which its packages are verified."""
+"""The PostgreSQL project's repository (PGDG), and the key that signs its packages."""
 
 from mattermost_host.knowledge.families import Family, Key
 from mattermost_host.knowledge.platforms import Platform
@@ -8,7 +8,7 @@ from mattermost_host.support.templates import render
 
 
 def known(family: Family, platform: Platform, architecture: str, major: int) -> None:
-    """Keep the repository known to the package manager, for PostgreSQL ``major``."""
+    """Keep the repository configured for PostgreSQL ``major``."""
     key = family.pgdg.keys[architecture]
     if key.url:
         signing_key.present(name="PGDG's signing key is installed", key=key)

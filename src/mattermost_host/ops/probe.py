@@ -1,4 +1,4 @@
-"""Whether what runs also answers: a process that hangs is active for systemd."""
+"""Whether a running unit also answers: for systemd a process that hangs is active."""
 
 import shlex
 from collections.abc import Sequence
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from mattermost_host.engine.batch import Question
 
 PATIENCE_S = 3
-"""What works answers in milliseconds, and what hangs is to be named within 5 s."""
+"""Time limit: a working service answers in milliseconds; a hanging one must be named within 5 s."""
 
 
 CONNECT_S = 2
 QUEUE = "0000000[0-9A-F]"
-"""Connections, in hexadecimal, that wait for a process which takes them as they come."""
+"""Connections (hexadecimal) that wait for a process which accepts them: none."""
 
 
 def asking(port: int, path: str = "/") -> str:
-    """Shell that succeeds where the process that listens on this port of loopback answers by HTTP.
+    """Shell script that succeeds if the process on this port of loopback answers HTTP.
 
-    Where another table of the firewall drops the connection, no restart helps, and the process is
-    taken for one that answers while nobody waits for it; the preflight says who drops it.
+    If another firewall table drops the connection, no restart helps: the process then counts as
+    answering as long as no connection waits for it. The preflight reports the table.
     """
     request = (
         f"curl --silent --noproxy '*' --connect-timeout {CONNECT_S} -o /dev/null"
@@ -34,7 +34,7 @@ def asking(port: int, path: str = "/") -> str:
 
 @dataclass(frozen=True)
 class Answering(Question[frozenset[str]]):
-    """Those units that answer; each probe is a unit and shell that succeeds where it does."""
+    """The units that answer; a probe is a unit and a shell command that succeeds if it answers."""
 
     waits = True
 
@@ -42,11 +42,11 @@ class Answering(Question[frozenset[str]]):
 
     @classmethod
     def joined(cls, questions: Sequence["Answering"]) -> "Answering":
-        """All of them, which then wait side by side."""
+        """One question for all units, which are probed at the same time."""
         return cls(tuple(dict.fromkeys(probe for one in questions for probe in one.probes)))
 
     def part(self, answer: frozenset[str]) -> frozenset[str]:
-        """Our units of those that answer."""
+        """Those of our units that answer."""
         return answer & {unit for unit, _ in self.probes}
 
     @property

@@ -1,4 +1,4 @@
-"""The limits of a running process, against those of its unit."""
+"""Compare the limits of a running process with those of its unit."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,21 +12,21 @@ LIMITS = {
     "Max stack size": ("STACK", "may have smaller stacks"),
     "Max cpu time": ("CPU", "may use less processor time"),
 }
-"""As the kernel calls each, as systemd does, and what a process can do that has less."""
+"""The kernel's name, systemd's name, and what a process with a lower limit can't do."""
 PROPERTIES = ",".join(f"Limit{name},Limit{name}Soft" for name, _ in LIMITS.values())
 _OF_THREE_WORDS = "|".join(f'"{one}"' for one in LIMITS if one.count(" ") == 2)
 SCRIPT = (
-    # Read by the shell itself, which costs no process.
+    # Read by the shell itself, without another process.
     "for one in 1 ${process:-0}; do while read -r a b c soft hard rest; do"
     f' case "$a $b $c" in {_OF_THREE_WORDS}) echo "$a $b $c=$soft $hard" ;;'
     ' "Max processes "*) echo "$a $b=$c $soft" ;; esac'
     "; done </proc/$one/limits; done"
 )
-"""Shell that prints the limits of PID 1, which gives no service more, and of ``$process``."""
+"""Shell command that prints the limits of ``$process``, and PID 1's, which bound all services."""
 
 
 def lowered(answer: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    """What the process can't do of what its unit and PID 1 allow."""
+    """What the process can't do although its unit and PID 1 allow it."""
     return tuple(
         found
         for kernel, (name, found) in LIMITS.items()
@@ -41,7 +41,7 @@ def _is_lower(limits: Sequence[str], unit: Sequence[str]) -> bool:
     if len(limits) < 2:
         return False
     most, own = ([_number(one) for one in line.split()] for line in limits[:2])
-    # PID 1 raises its own soft limit to what it may; only the hard one binds services.
+    # Only PID 1's hard limit applies to services: it raises its own soft limit.
     wanted = [min(most[1], _number(one)) for one in unit]
     return any(mine < theirs for mine, theirs in zip(own, wanted, strict=True))
 

@@ -1,8 +1,8 @@
-"""A release of the server on the host: unpacked, switched to, and older ones pruned.
+"""The server's release on a host: unpack it, switch to it, prune older ones.
 
-Three operations, so that what an upgrade needs beside them can be put between. A release is
-complete when its folder exists, because the folder gets its name last; the link `current` is
-replaced by one rename. Only a run that an operator starts moves a host from one release to another.
+Three operations, so that an upgrade can put its own steps between them. A release is complete if
+its folder exists, because the folder gets its name last; the link `current` is replaced by one
+rename. Only a run that an operator starts moves a host to another release.
 """
 
 from collections.abc import Generator, Iterator
@@ -33,14 +33,14 @@ from mattermost_host.releases.installed import Installed, installed, meaning_of_
 
 KEPT = 2
 SHOWN = 20
-"""Files that are named one by one where many are not as they were unpacked."""
+"""Number of changed files that are named."""
 PROGRAMS = ("bin", "config", "fonts", "i18n", "prepackaged_plugins", "templates")
-"""What the server reads when it starts; the web application is read file by file."""
+"""Paths that the server reads when it starts; it reads the web application at each request."""
 COMPARED = {
     True: "so its files are compared with its tarball",
     False: "and no tarball that can be verified; its files are taken as they are",
 }
-"""What becomes of a release without a manifest, by whether its tarball can be verified."""
+"""What is done with a release without a manifest, by whether its tarball can be verified."""
 AT_START = {f"./{name}" for name in PROGRAMS}
 
 Commands = Generator[StringCommand | FunctionCommand, None, None]
@@ -58,7 +58,7 @@ def unpacked(name: str, release: Release) -> OperationMeta:
 
 
 def switched(name: str, release: Release) -> OperationMeta:
-    """Let `current` lead to ``release``."""
+    """Keep the link `current` on ``release``."""
     expect(_question(release))
     return _switched(name=name, release=release)
 
@@ -116,7 +116,7 @@ def _of_files(release: Release, now: Found) -> Iterator[Change]:
 
 
 def _replaced(release: Release, now: Found) -> Iterator[str]:
-    """The paths that get another content, or another file in their place."""
+    """The paths that get another content, or are replaced by another file."""
     place = f"{RELEASES}/{release.folder}"
     yield from (_path(place, flaw) for flaw in now.flaws if flaw.kind != "touched")
 
@@ -187,7 +187,7 @@ def _pruned(release: Release) -> Commands:
 
 
 def _prunable(now: Found, wanted: str) -> list[str]:
-    """All but the wanted one, the current one, the way back, and the newest, ``KEPT`` in all."""
+    """All releases but ``KEPT``: the wanted, the current, the way back, the newest others."""
     current = (now.current or "").removeprefix("releases/")
     used = {wanted, current, now.noted, now.previous} & {wanted, *now.releases}
     others = [folder for folder in now.releases if folder not in used]

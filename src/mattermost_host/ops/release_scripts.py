@@ -1,9 +1,9 @@
-"""The shell that unpacks a release, and puts a release right that was unpacked before.
+"""Shell scripts that unpack, repair, switch and prune releases.
 
-Everything new is made aside and named last; a run that is killed leaves nothing that counts. What
-a release is put right from is a second copy, unpacked from the verified tarball: each path that
+Everything new is made in a temporary folder and renamed last, so a killed run leaves nothing that
+counts. A release is repaired from a second copy, unpacked from the verified tarball: each path that
 differs is replaced as a whole, the topmost first, so that root never writes below a folder that
-somebody else may change.
+another user can change.
 """
 
 import shlex
@@ -21,14 +21,16 @@ from mattermost_host.ops.release_state import (
 )
 
 LOCK = "/run/mattermost-host-release.lock"
-"""Held while a release is unpacked: a killed run leaves its shell behind, at work."""
+"""Lock for unpacking a release: the shell of a killed run goes on."""
 COMPRESSED = "js|css|svg|json|wasm|html"
-"""Static files of the web application that gain from compression."""
+"""Static files of the web application that are worth compressing."""
 BROTLI = 9
-"""Of 155 MB of real scripts gzip -9 made 20.3 MB in 12.5 s of processor, brotli 9 made 15.3 MB in
-5.3 s, 10 made 14.0 in 56 and 11 made 13.6 in 148: so the host does it itself, and in passing."""
+"""Measured with 155 MB of real scripts: gzip -9 gives 20.3 MB in 12.5 s of processor time, brotli 9
+gives 15.3 MB in 5.3 s, 10 gives 14.0 MB in 56 s, 11 gives 13.6 MB in 148 s. So the host compresses
+them.
+"""
 UNKNOWN = "unknown"
-"""The digest in the manifest of a release whose tarball nobody knows any more."""
+"""The digest in the manifest of a release whose tarball is unknown."""
 
 HEAD = f"""set -eu
 umask 077; exec 9>>{LOCK}
@@ -41,7 +43,7 @@ HASHES = "find . -type f -print0 | xargs -0 -r sha256sum --"
 
 
 def unpack(folder: str, run: str, sha256: str) -> str:
-    """Unpack what arrived, and name it last."""
+    """Unpack the uploaded tarball, and rename the folder last."""
     new, release = UNFINISHED + run, shlex.quote(f"{RELEASES}/{folder}")
     return f"""{_aside(run, sha256)}
 [ ! -d {release} ] || exit 0
@@ -52,7 +54,7 @@ mv -T {new} {release}"""
 
 
 def put_right(folder: str, run: str, sha256: str) -> str:
-    """Replace what differs from the tarball in a release that is there."""
+    """Replace what differs from the tarball in an unpacked release."""
     new, release = UNFINISHED + run, shlex.quote(f"{RELEASES}/{folder}")
     return f"""{_aside(run, sha256)}
 {_made(new, sha256)}
@@ -81,7 +83,7 @@ done <{new}.paths
 
 
 def list_again(folder: str, run: str) -> str:
-    """Write the list of a release anew whose files were touched, if each still is what it was."""
+    """Renew the manifest of a release whose files were touched, if their content is unchanged."""
     new, release = UNFINISHED + run, shlex.quote(f"{RELEASES}/{folder}")
     manifest = shlex.quote(f"{MANIFESTS}/{folder}")
     return f"""{HEAD}
@@ -93,7 +95,7 @@ cp -r {manifest} {new}.manifest
 
 
 def adopt(folder: str, run: str) -> str:
-    """Take the files of a release as they are: there is no tarball to compare them with."""
+    """Make a manifest of a release's files as they are, without a tarball to compare them with."""
     new, release = UNFINISHED + run, shlex.quote(f"{RELEASES}/{folder}")
     return f"""{HEAD}
 trap 'rm -rf {new}*' EXIT
@@ -105,7 +107,7 @@ echo {UNKNOWN} >{new}.manifest/tarball
 
 
 def switch(folder: str, aside: str = "") -> str:
-    """Note ``folder`` and lead `current` to it; what is in its way is kept as ``aside``."""
+    """Note ``folder`` and link `current` to it; what is there instead of the link is kept."""
     steps = [HEAD, f"echo {shlex.quote(folder)} >{NOTED}~; sync {NOTED}~; mv -fT {NOTED}~ {NOTED}"]
     current, target = f"{HOME}/current", shlex.quote(f"releases/{folder}")
     if aside:
@@ -115,7 +117,7 @@ def switch(folder: str, aside: str = "") -> str:
 
 
 def prune(folders: list[str]) -> str:
-    """Remove what killed runs left, and these releases."""
+    """Remove these releases, and what killed runs left."""
     steps = [HEAD, f"rm -rf {UNFINISHED}* {UPLOADS}*"]
     for folder in folders:
         steps.append(f"rm -rf -- {shlex.quote(f'{RELEASES}/{folder}')}")
@@ -131,7 +133,7 @@ echo '{sha256}  {uploaded}' | sha256sum -c --quiet"""
 
 
 def _made(new: str, sha256: str) -> str:
-    """The release as it is to be, with compressed copies of its static files and its hashes."""
+    """Unpack the release, compress its static files, and hash its files."""
     uploaded = UPLOADS + new.removeprefix(UNFINISHED)
     static = f"find client -type f -size +1k -regextype posix-extended -regex '.*\\.({COMPRESSED})'"
     return f"""mkdir -m 700 {new}
@@ -157,7 +159,7 @@ def _manifest(release: str, manifest: str) -> str:
 
 
 def _noted(folder: str, manifest: str) -> str:
-    """Everything on the disk, and the manifest in its place."""
+    """Sync to disk, and move the manifest into place."""
     place = shlex.quote(f"{MANIFESTS}/{folder}")
     sealed = f"(cd {manifest} && {SEAL} >seal)\nsync -f {manifest}"
     return f"{sealed}\nrm -rf {place}\nmv -T {manifest} {place}"

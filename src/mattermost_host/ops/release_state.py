@@ -1,9 +1,9 @@
-"""What a host says of its releases, and whether the files of one are those that were unpacked.
+"""The releases on a host, and whether a release's files are unchanged since it was unpacked.
 
-When a release is unpacked, three files about it are written beside it, in ``MANIFESTS``: the
-tarball's digest, the SHA-256 of each file, and a list of type, mode, owner, size and change time.
-Each plan compares that list; it costs one `find`. Only what the list says was touched is hashed.
-A fourth file has the digests of these three: a manifest that somebody changed proves nothing.
+A release gets a manifest in ``MANIFESTS`` of three files: the tarball's digest, the SHA-256 of each
+file, and a list of type, mode, owner, size and change time. Each plan compares that list, which
+costs one `find`; only files that were touched are hashed. A fourth file has the digests of these
+three: a manifest that was changed proves nothing.
 """
 
 import shlex
@@ -18,15 +18,15 @@ RELEASES = f"{HOME}/releases"
 MANIFESTS = f"{HOME}/manifests"
 CURRENT = f"{HOME}/current"
 NOTED = f"{HOME}/release"
-"""Holds the folder's name of the release that was switched to last, should `current` be lost."""
+"""File with the folder of the release that was switched to last, in case `current` is lost."""
 UPGRADE = f"{HOME}/upgrade"
-"""Root's own folder of the last upgrade: journal, log, restore point."""
+"""Root's folder of the last upgrade: journal, log, restore point."""
 JOURNAL = f"{UPGRADE}/journal"
 UPLOADS = f"{HOME}/.incoming-"
 UNFINISHED = f"{RELEASES}/.new-"
 OWNER = "root"
 MOST_DIFFERENCES = 4000
-"""Lines that a host prints; a chown of everything is two for each file."""
+"""Most lines that a host prints; after a chown of everything there are two for each file."""
 
 Kind = Literal["content", "missing", "extra", "kind", "access", "touched"]
 KINDS: Mapping[str, str] = {"f": "file", "d": "directory", "l": "symbolic link"}
@@ -36,56 +36,56 @@ TOUCHED = "was touched since it was unpacked; its content is the same"
 
 PARTS = ("state", "sha256", "tarball")
 SEAL = f"sha256sum {' '.join(PARTS)}"
-"""Shell: what the file `seal` of a manifest says."""
+"""Shell command that prints what the manifest's file `seal` must contain."""
 
 LISTING = (
     r"find . \( -type d -printf 'd %m %U %G - - %p\n'"
     r" -o -type l -printf 'l - %U %G - - %p\t%l\n'"
     r" -o -printf '%y %m %U %G %s %C@ %p\n' \)"
-    # A name that would break the lines stands for the whole folder that it is in.
+    # Instead of a name that would break the lines, the folder that contains it is printed.
     r" , -name '*[[:cntrl:]]*' -printf 'x - - - - - %h\n'"
 )
-"""Shell: one line for everything below the current folder; a folder's own times don't count."""
+"""Shell command: one line for each path below the current folder; times of folders don't count."""
 
 
 SAME_SIZE = r"""{ path = $0; sub(/^[+-] [^ ]* [^ ]* [^ ]* [^ ]* [^ ]* [^ ]* /, "", path) }
   $2 == "f" && $1 == "+" { found[path] = $6 }
   $2 == "f" && $1 == "-" { wanted[path] = $6 }
   END { for (path in found) if (path in wanted && found[path] == wanted[path]) print path }"""
-"""awk: of the differences those files that only their hash can judge."""
+"""awk: of the differences, the files of the same size, which need to be hashed."""
 
 
 @dataclass(frozen=True)
 class Flaw:
-    """One path of a release that is not as it was unpacked."""
+    """A path of a release that differs from what was unpacked."""
 
     path: str
     """``./client/root.html``"""
     kind: Kind
     found: str
-    """Completes the sentence that the path begins."""
+    """What is wrong, as the predicate of a sentence about the path."""
     open: bool = False
-    """Whether somebody who should not may write it, or gains rights by it."""
+    """Whether other users can write it, or gain rights by it."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """The releases of a host, and the state of the one that was asked for."""
+    """The releases on a host, and the state of one of them."""
 
     releases: tuple[str, ...] = ()
     """Folders of complete releases, the newest first."""
     current: str | None = None
-    """Where the link `current` leads; None where there is no such link."""
+    """Target of the link `current`; None if there is no such link."""
     in_the_way: str = ""
-    """What stands in the place of the link: a directory, a file."""
+    """What is there instead of the link: a directory, a file."""
     noted: str = ""
     """The folder that was switched to last."""
     previous: str = ""
-    """The folder that the last upgrade left, which the way back needs."""
+    """The folder of the release before the last upgrade, which a rollback needs."""
     leftovers: tuple[str, ...] = ()
     manifests: tuple[str, ...] = ()
     tarball: str = ""
-    """Digest of what the release was unpacked from; empty without a manifest to trust."""
+    """SHA-256 of the release's tarball; empty without a trustworthy manifest."""
     mistrusted: str = ""
     """Why its manifest proves nothing."""
     flaws: tuple[Flaw, ...] = ()
@@ -93,12 +93,12 @@ class Found:
 
 @dataclass(frozen=True)
 class ReleaseState(Question["Found"]):
-    """The releases of a host, and how the files of ``folder`` differ from its manifest."""
+    """The releases on a host, and how the files of ``folder`` differ from its manifest."""
 
     about = "the releases of the server"
 
     folder: str
-    """Empty for the one that `current` leads to."""
+    """Empty for the release that `current` leads to."""
     by_hash: bool = False
     """Whether every file is hashed, not only those that were touched."""
 
@@ -113,7 +113,7 @@ class ReleaseState(Question["Found"]):
             f"[ -f {JOURNAL} ] && while IFS='=' read -r key value; do"
             f' [ "$key" != old ] || echo "previous=$value"; done <{JOURNAL}',
             f"[ -d {manifest} ] || exit 0",
-            # Plain files only, which `cmp` and the rest can read to their end.
+            # Regular files only, so that reading them ends.
             f'[ "$(find {manifest} -mindepth 1 -type f -printf . -o -printf -)" = .... ] &&'
             f" (cd {manifest} && {SEAL} | cmp -s - seal) || {{ echo unsealed=yes; exit 0; }}",
             f'read -r tarball <{manifest}/tarball; echo "tarball=$tarball"',
@@ -145,7 +145,7 @@ class ReleaseState(Question["Found"]):
         folder = self.folder or (link.target.rpartition("/")[2] if link else "")
         manifest = f"{MANIFESTS}/{folder}"
         kept = [one for one in there if manifest in (one.path, one.folder)]
-        # Who may write it may hide what he did.
+        # Whoever can write the manifest can hide changes.
         is_open = "that others than root may write" if any(one.is_open for one in kept) else ""
         mistrusted = is_open or ("that is not as it was written" if "unsealed" in values else "")
         return Found(

@@ -1,4 +1,4 @@
-"""What a component left behind when it was switched off: found by name, and removed."""
+"""Remove what a component leaves behind when it is switched off."""
 
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from mattermost_host.engine.questions import ask, changing, expect
 
 @dataclass(frozen=True)
 class AskRemains(Question[tuple[str, ...]]):
-    """What there is of ``paths``."""
+    """Those of ``paths`` that exist."""
 
     about = "what is not needed any more"
 
     paths: tuple[str, ...]
 
     def script(self) -> str:
-        # The shell's own words, and no process.
+        # Shell builtins only, without another process.
         return f'for path in {" ".join(self.paths)}; do [ ! -e "$path" ] || echo "$path"; done'
 
     def parse(self, lines: list[str]) -> tuple[str, ...]:
@@ -29,7 +29,7 @@ class AskRemains(Question[tuple[str, ...]]):
 
 
 def removed(name: str, paths: tuple[str, ...], timer: str) -> OperationMeta:
-    """Keep nothing at ``paths``, which are root's own; the unit in the file ``timer`` is ended."""
+    """Keep ``paths``, which are root's, removed, and the unit of the file ``timer`` disabled."""
     expect(AskRemains(paths))
     return _removed(name=name, paths=paths, timer=timer)
 

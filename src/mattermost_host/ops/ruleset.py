@@ -1,4 +1,4 @@
-"""Firewall rules in the kernel: as loaded from our file, and not changed since."""
+"""Firewall rules in the kernel: loaded from our file, and unchanged since."""
 
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ from mattermost_host.ops.unit_state import AskUnit, as_described, flaws
 
 @dataclass(frozen=True)
 class RulesState(Question[bool]):
-    """``same`` where the table in the kernel is the one that the file gave when it was loaded."""
+    """``same`` if the kernel's table is unchanged since our current file was loaded."""
 
     about = "the firewall table {table}"
 
     unit: str
     table: str
     listing: str
-    """The table as the kernel had it then."""
+    """File with the listing of the kernel's table from then."""
     loaded: str
-    """The digest of the file then, as sha256sum prints it."""
+    """File with the digest of our file from then, as sha256sum prints it."""
 
     def script(self) -> str:
         return (
@@ -42,7 +42,7 @@ class RulesState(Question[bool]):
 def loaded(
     name: str, rules: RulesState, unit_file: str, after: tuple[OperationMeta, ...] = ()
 ) -> OperationMeta:
-    """Keep the rules of the file in force, at once and at each boot."""
+    """Keep the rules of our file in force, now and after each boot."""
     unit = AskUnit(rules.unit, (unit_file,))
     expect(rules)
     expect(unit)
@@ -72,7 +72,7 @@ def _loaded(
 
 @dataclass(frozen=True)
 class TableExists(Question[bool]):
-    """Whether the unit is still known or its table still in the kernel."""
+    """Whether the unit is still active, or its table still in the kernel."""
 
     about = "the firewall table {table}"
 

@@ -1,7 +1,7 @@
-"""A unit that runs its current files, and answers.
+"""Keep a unit running with its current files, and answering.
 
-Restarts come from the host's state, never from an event: see ``what_was_read``. Only that a file is
-gone is known to none but the run that removed it, and costs a reload.
+Restarts come from the host's state, never from an event: see ``what_was_read``. The only exception
+is a removed file, which leaves no trace: the run that removes it reloads the unit.
 """
 
 import shlex
@@ -24,18 +24,18 @@ from mattermost_host.ops.what_was_read import STAMPS
 
 UNIT_FILES = "/etc/systemd/system"
 HANGS_S = 30
-"""What a process that hangs has to end by itself, before it is killed."""
+"""Time for a hanging process to stop by itself before it is killed."""
 
 
 @dataclass(frozen=True)
 class Gate:
-    """Shell that succeeds once the started service works, and how long that may take."""
+    """Shell command that succeeds once the started service works, and a time limit."""
 
     command: str
     seconds: int = 60
 
     def wait(self, unit: str) -> str:
-        """Shell that waits for it; a failure shows the unit's journal."""
+        """Shell script that waits for it; on failure it prints the unit's journal."""
         tried = f"until timeout 5 sh -c {shlex.quote(self.command)} >/dev/null 2>&1"
         return (
             f"end=$(($(date +%s) + {self.seconds}))\n"
@@ -48,7 +48,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """A unit, the files it reads, and the operations of this run that write them."""
+    """A unit, the files that it reads, and the operations of this run that write them."""
 
     question: AskUnit
     gate: Gate | None = None
@@ -66,15 +66,13 @@ def running(
     probe: str = "",
     one_after_another: bool = False,
 ) -> OperationMeta:
-    """Keep ``unit`` enabled, active and started later than each file of ``restart_on``.
+    """Keep ``unit`` enabled, active, and started after the last change of each ``restart_on``.
 
-    After a start or restart ``gate`` must succeed. ``probe`` is shell that succeeds while the unit
-    answers; one that does not is ended, killed if need be, and started. With
-    ``one_after_another`` the hosts have their turns, and where one fails, the units of the next
-    ones are left as they are.
-
-    ``after`` are the operations of this run that write such files: a plan, which writes nothing,
-    foresees by them what follows.
+    After a start or restart ``gate`` must succeed. ``probe`` is a shell command that succeeds while
+    the unit answers; otherwise the unit is stopped, killed if necessary, and started. With
+    ``one_after_another`` the hosts take turns, and after a failure the units of the next hosts are
+    left alone. ``after`` are the operations of this run that write such files: a plan, which writes
+    nothing, predicts restarts from them.
     """
     question = AskUnit(unit, tuple(restart_on), tuple(reload_on))
     expect(question)
@@ -108,7 +106,7 @@ def _running(wanted: _Wanted) -> Generator[StringCommand, None, None]:
 
 
 def stopped(name: str, unit: str) -> OperationMeta:
-    """Keep ``unit`` installed, but neither running nor started at boot."""
+    """Keep ``unit`` installed, but stopped and not started at boot."""
     expect(AskUnit(unit))
     return _stopped(name=name, unit=unit)
 
@@ -170,7 +168,7 @@ def _steps(unit: str, now: UnitState, wanted: _Wanted) -> Iterator[str]:
     elif _is_stale(now) or now.foreseen == "restart":
         yield from _started("restart", unit, wanted.gate)
     elif now.to_reload or now.foreseen == "reload":
-        # The stamp is as old as the beginning of the reload: a file written meanwhile is newer.
+        # The stamp has the time before the reload, so a file that is written meanwhile is newer.
         stamp = f"{STAMPS}/reloaded:{unit}"
         yield f"mkdir -p -m 755 {STAMPS}; touch {stamp}~"
         yield f"{_or_journal('reload', unit)}; mv {stamp}~ {stamp}"
@@ -182,10 +180,10 @@ def _is_stale(now: UnitState) -> bool:
 
 
 def _not_lost(stale: AskUnit) -> Iterator[str]:
-    """A process may be younger than a unit file that systemd had not read when it started it.
+    """Don't lose a restart if the run ends between daemon-reload and restart.
 
-    The file is made the younger one, and what was noted at the start goes, so that the restart is
-    not lost if the run ends here.
+    The process may have started after its unit file changed, but before systemd read that. So the
+    file is touched, and the note of what was read at the start is removed.
     """
     yield f"rm -f {STAMPS}/read:{stale.unit}"
     for path in stale.restart_on:
@@ -194,7 +192,7 @@ def _not_lost(stale: AskUnit) -> Iterator[str]:
 
 
 def _killed(unit: str) -> Iterator[str]:
-    """Ends a process that hangs: it may end by itself, once it goes on, but not take for ever."""
+    """Stop a hanging process: continue it, let it end within a time limit, else kill it."""
     yield f"systemctl kill --signal=CONT {unit} || true"
     yield f"timeout {HANGS_S} systemctl stop {unit} || systemctl kill --signal=KILL {unit} || true"
 

@@ -1,7 +1,7 @@
-"""What SELinux has to allow, stated with the distribution's tools; nothing where it is off.
+"""SELinux rules, booleans and file contexts; nothing is done if SELinux is off.
 
-semanage takes a second for each question. Its rules are read from the files that it keeps them in,
-booleans from the kernel, and what restorecon would relabel says whose context differs.
+semanage takes a second for each query, so rules are read from its files and booleans from the
+kernel; `restorecon -n` shows which contexts differ. Changes are made by the distribution's tools.
 """
 
 import re
@@ -18,15 +18,15 @@ from mattermost_host.engine.explanations import Change, explain
 from mattermost_host.engine.questions import ask, changing, expect
 
 SHOWN = 3
-"""Files with another context that are named one by one."""
+"""Number of files with a wrong context that are named."""
 RELABEL = re.compile(r"Would relabel (.+) from (\S+) to (\S+)")
 LIMIT_S = 300
-"""Each change compiles the policy, a few seconds on a small host."""
+"""Time limit: each change compiles the policy, which takes some seconds on a small host."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """Whatever matches ``pattern`` has ``type``: a rule of ``semanage fcontext``."""
+    """A rule of ``semanage fcontext``: paths that match ``pattern`` have ``type``."""
 
     pattern: str
     type: str
@@ -34,35 +34,35 @@ class Context:
 
 @dataclass(frozen=True)
 class Allowed:
-    """What a component needs of the policy; the rest is the distribution's."""
+    """What a component needs beyond the distribution's policy."""
 
     booleans: tuple[str, ...] = ()
-    """Those that are on."""
+    """Booleans that must be on."""
     ports: tuple[tuple[int, str], ...] = ()
-    """TCP ports and their types."""
+    """TCP ports with their types."""
     contexts: tuple[Context, ...] = ()
     labelled: tuple[str, ...] = ()
-    """Files and folders, with all in them, whose contexts are compared with the rules."""
+    """Files and folders whose contexts, with everything below, are compared with the rules."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """What the host says of it."""
+    """SELinux's state on the host."""
 
     enabled: bool = False
     booleans: frozenset[str] = frozenset()
-    """Those that are on, now and after a boot."""
+    """Booleans that are on, now and after a boot."""
     ports: frozenset[tuple[int, str]] = frozenset()
-    """Ports that were given a type here."""
+    """Ports with a local rule."""
     contexts: frozenset[Context] = frozenset()
-    """Rules that were made here."""
+    """Local rules for file contexts."""
     mislabelled: tuple[str, ...] = ()
-    """Paths whose type is not what the rules say."""
+    """Paths whose type differs from the rules."""
 
 
 @dataclass(frozen=True)
 class AskSelinux(Question[Found]):
-    """SELinux's rules of this host, its booleans, and the contexts of some files."""
+    """The host's local rules and booleans of SELinux, and the contexts of some files."""
 
     booleans: tuple[str, ...] = ()
     labelled: tuple[str, ...] = ()
@@ -71,14 +71,14 @@ class AskSelinux(Question[Found]):
 
     @classmethod
     def joined(cls, questions: Sequence["AskSelinux"]) -> "AskSelinux":
-        """All at once: each process reads the whole policy."""
+        """One question for all: each process reads the whole policy."""
         return cls(
             booleans=tuple(sorted({name for one in questions for name in one.booleans})),
             labelled=tuple(sorted({path for one in questions for path in one.labelled})),
         )
 
     def part(self, answer: Found) -> Found:
-        """Without the files of others."""
+        """The answer without the files of other questions."""
         mine = tuple(
             path
             for path in answer.mislabelled
@@ -139,7 +139,7 @@ def _pairs(rows: Sequence[Sequence[str]], key: str, pattern: str) -> Iterator[tu
 
 
 def _mislabelled(lines: Iterable[str]) -> Iterator[str]:
-    """By type, which alone decides in the targeted policy: the user is that of who made it."""
+    """Only the type decides in the targeted policy; the user part is the creator's."""
     for line in lines:
         found = RELABEL.fullmatch(line)
         if found and _type(found[2]) != _type(found[3]):
@@ -151,9 +151,9 @@ def _type(context: str) -> str:
 
 
 def allowed(name: str, wanted: Allowed) -> OperationMeta:
-    """Keep ``wanted`` in the policy, and the files with the contexts that its rules say.
+    """Keep ``wanted`` in the policy, and the files' contexts according to the rules.
 
-    To be called before what the rules are about is put in place: new files get their contexts then.
+    Call it before the files are put in place, so that new ones get their contexts at once.
     """
     expect(_question(wanted))
     return _allowed(name=name, wanted=wanted)
@@ -188,7 +188,7 @@ def _allowed(wanted: Allowed) -> Generator[StringCommand, None, None]:
     if contexts:
         known = {one.pattern for one in found.contexts}
         rules = [_rule(one, "-m" if one.pattern in known else "-a") for one in contexts]
-        # One compilation of the policy for all.
+        # One import for all rules, because each change compiles the policy.
         script.append(f"printf '%s\\n' {shlex.join(rules)} | timeout {LIMIT_S} semanage import")
     script.append(
         f'for one in {shlex.join(wanted.labelled)}; do [ ! -e "$one" ] || restorecon -FR "$one"; '
@@ -205,7 +205,7 @@ def _explained(paths: Sequence[str]) -> Iterator[Change]:
 
 
 def _port(number: int, kind: str) -> str:
-    """A port that the policy itself gives a type has to be modified."""
+    """-a fails for a port that the policy itself defines; that one has to be modified (-m)."""
     what = f"-t {kind} -p tcp {number}"
     semanage = f"timeout {LIMIT_S} semanage port"
     return f"{semanage} -a {what} 2>/dev/null || {semanage} -m {what}"

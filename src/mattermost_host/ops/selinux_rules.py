@@ -1,8 +1,7 @@
-"""What our services need of the targeted policy beyond what it allows by itself.
+"""What our services need beyond the targeted policy.
 
-The server itself needs little: systemd starts a program of type bin_t as unconfined_service_t,
-which the policy does not confine. PostgreSQL is where the policy expects it. NGINX is confined,
-as httpd_t.
+The server needs little: systemd runs a program of type bin_t as unconfined_service_t, which is not
+confined. PostgreSQL is where the policy expects it. NGINX is confined as httpd_t.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,29 +14,30 @@ from mattermost_host.ops.selinux import Allowed, Context
 
 TO_WEB_PORTS = "httpd_can_network_relay"
 """Lets httpd_t connect to ports of web servers and caches only. httpd_can_network_connect, which
-most pages name, opens every port of every host to it."""
+most guides recommend, allows every port of every host.
+"""
 WEB_PORT = "http_port_t"
 OTHER_WEB_PORTS = (80, 81, 443, 488, 8008, 8009, 8443, 9000)
-"""Ports that the policy of Enterprise Linux 9 has as web ports by itself."""
+"""Ports that the policy of Enterprise Linux 9 already defines as web ports."""
 CONTENT, CERTIFICATE, PROGRAM = "httpd_sys_content_t", "cert_t", "bin_t"
 
 
 def for_server(name: str, state: str) -> OperationMeta:
-    """Keep what the server needs; before its release and its folders are put in place."""
+    """Keep the server's rules; call it before its release and folders are put in place."""
     return selinux.allowed(name=name, wanted=of_server(state))
 
 
 def for_proxy(
     upstreams: Sequence[str], certificate: str, challenges: str | None, *, name: str
 ) -> OperationMeta:
-    """Keep what NGINX needs."""
+    """Keep NGINX's rules."""
     return selinux.allowed(name=name, wanted=of_proxy(upstreams, certificate, challenges))
 
 
 def of_server(state: str) -> Allowed:
-    """Programs of releases, the web application for NGINX, and the plugins in ``state``.
+    """Rules for the releases' programs, the web application, and the plugins in ``state``.
 
-    The server unpacks plugins itself; what it makes in a folder has the folder's type.
+    The server unpacks plugins itself; new files inherit the folder's type.
     """
     plugins = f"{state}/plugins"
     return Allowed(
@@ -51,8 +51,8 @@ def of_server(state: str) -> Allowed:
 
 
 def of_proxy(upstreams: Sequence[str], certificate: str, challenges: str | None) -> Allowed:
-    """The way to the servers (``address:port``), the folder of the pair, and of challenges."""
-    # Paths of ours, which have no sign in them that means something in a pattern.
+    """Rules for the servers (``address:port``), and the folders of certificate and challenges."""
+    # Our paths contain no characters that are special in a pattern.
     folders = {certificate.rpartition("/")[0]: CERTIFICATE}
     if challenges:
         folders[challenges] = CONTENT

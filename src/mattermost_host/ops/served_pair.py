@@ -1,4 +1,4 @@
-"""The script that puts a client's pair where the proxy reads it, and the test that comes before."""
+"""The script that installs a client's pair for the proxy, and the test before that."""
 
 from mattermost_host.ops.acme import Served
 from mattermost_host.ops.what_was_read import STAMPS
@@ -6,19 +6,19 @@ from mattermost_host.support.templates import render
 
 
 def tested(certificate: str, key: str) -> str:
-    """Shell that fails where NGINX does not take the pair at these paths below ``$stage``."""
+    """Shell command that fails if NGINX refuses the pair at these paths below ``$stage``."""
     return render("tls/test-pair.sh.j2", certificate=certificate, key=key)
 
 
 def in_stage() -> str:
-    """The same of a pair that is staged under the names that certbot gives it."""
+    """The same for a pair that is staged under certbot's file names."""
     return tested("/fullchain.pem", "/privkey.pem")
 
 
 def hook(served: Served, proxy: str, lives: tuple[str, ...]) -> str:
-    """Puts the pair of one of the folders ``lives`` in place, and has the unit ``proxy`` read it.
+    """A script that installs the pair from one of ``lives`` and reloads the unit ``proxy``.
 
-    It is told the folder as certbot tells its hooks.
+    It gets the folder in the variable that certbot sets for its hooks.
     """
     return render(
         "tls/certificate-hook.sh.j2",

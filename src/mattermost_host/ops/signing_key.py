@@ -1,4 +1,4 @@
-"""The public key of a repository: fetched once, and taken only by its fingerprint."""
+"""A repository's public key: fetched once, and accepted only with its fingerprint."""
 
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ FETCH_LIMIT_S = 60
 
 @dataclass(frozen=True)
 class HasKey(Question[bool]):
-    """Whether the key's file is the one whose fingerprint was right."""
+    """Whether the key's file is the one whose fingerprint was verified."""
 
     about = "the key {key.path}"
 
@@ -37,7 +37,7 @@ class HasKey(Question[bool]):
 
 
 def present(name: str, key: Key) -> OperationMeta:
-    """Keep the file of ``key``, whose only key has its fingerprint."""
+    """Keep the file of ``key``, which must contain exactly the key with its fingerprint."""
     expect(HasKey(key))
     return _present(name=name, question=HasKey(key))
 

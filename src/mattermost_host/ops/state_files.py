@@ -1,8 +1,8 @@
-"""What stands in a service's own folders is the service's: each file its own, to read and write.
+"""Keep the files in a service's own folders owned, readable and writable by the service.
 
-Root may have restored it, or unpacked it there. A folder of uploads may hold millions of files: a
-plan looks at the upper levels, `verify` and once a week `drift` at all of it, as long as there is
-time. Links, pipes and devices are told and left alone: somebody may keep old uploads elsewhere.
+Root may have restored or unpacked files there. Uploads may be millions of files: a plan checks the
+upper levels; `verify` and, once a week, `drift` check everything within a time limit. Links, pipes
+and devices are reported and left alone: somebody may keep old uploads elsewhere.
 """
 
 import shlex
@@ -22,63 +22,63 @@ from mattermost_host.ops.what_was_read import words
 
 STATE = "/var/lib/mattermost"
 CONFIGURATION = f"{STATE}/config/config.json"
-"""The server's own; what we say stands in the environment."""
+"""The server's own configuration; our settings are in the environment."""
 KEPT = (f"{STATE}/config", f"{STATE}/data")
-"""What can't be had again: plugins are unpacked from data/ at each start."""
+"""The folder that can't be replaced: plugins are unpacked from data/ at each start."""
 LOGS = "/var/log/mattermost"
 LOG_FILE = f"{LOGS}/mattermost.log"
 PLUGINS = (f"{STATE}/plugins", f"{STATE}/client-plugins")
-"""What is in them comes with the modes that the plugins' makers gave it."""
+"""Folders of plugins, whose files have the modes that the plugins' authors gave them."""
 FOLDERS = (f"{STATE}/config", f"{STATE}/data", *PLUGINS, LOGS)
 LEVELS = 2
-"""Below each folder; of uploads these are days and kinds, some thousands after years."""
+"""Levels below each folder; for uploads these are days and kinds, some thousands after years."""
 LOOK_S = 20
-"""What a look at everything may take; all questions of a host have 30 s."""
+"""Time limit for everything; all questions of a host together have 30 s."""
 MOST = 500
-"""Paths that a host prints."""
+"""Most paths that a host prints."""
 SHOWN = 20
 ODD = r"\( -type l -o -type p -o -type b -o -type c \)"
-"""find's words for what no server of ours makes."""
+"""find's tests for types that the server does not create."""
 SET_ID = 0o6000
 
 
 @dataclass(frozen=True)
 class Member:
-    """A path below the folders that is not as it must be."""
+    """A path below the folders that has something wrong."""
 
     kind: str
     mode: int
     user: str
     path: str
     target: str = ""
-    """Where a link leads."""
+    """A link's target."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """What is not the service's, or odd."""
+    """Paths with a wrong owner or mode, and special files."""
 
     wrong: tuple[Member, ...] = ()
     odd: tuple[Member, ...] = ()
     """Links, pipes and devices."""
     unfinished: bool = False
-    """Whether there was no time to look at everything."""
+    """Whether the time limit ended the check."""
 
 
 @dataclass(frozen=True)
 class AskMembers(Question[Found]):
-    """Which files below ``folders`` ``user`` does not own, or can't read or write."""
+    """The files below ``folders`` that ``user`` does not own, or can't read or write."""
 
     about = "the files of {user}"
 
     user: str
     folders: tuple[str, ...]
     read_only: tuple[str, ...] = ()
-    """Those of ``folders`` in which files need not be writable."""
+    """Those of ``folders`` whose files need not be writable."""
     apart: tuple[str, ...] = ()
-    """Files that another operation judges."""
+    """Files that another operation checks."""
     whole: bool = False
-    """Whether to look below the upper levels, too."""
+    """Whether to check below the upper levels, too."""
 
     def script(self) -> str:
         levels = "" if self.whole else f"-maxdepth {LEVELS}"
@@ -97,7 +97,7 @@ class AskMembers(Question[Found]):
         members = [
             Member(KINDS.get(row[0], row[0]), int(row[1], 8), *row[2:])
             for row in rows
-            # A name with an end of line gives others.
+            # A name with a newline gives lines of another form.
             if len(row) == 5 and row[1].isdigit()
         ]
         return Found(
@@ -108,12 +108,12 @@ class AskMembers(Question[Found]):
 
 
 def of_server(user: str, *, whole: bool) -> AskMembers:
-    """What is in the server's folders; its configuration and its log are judged with ours."""
+    """The question about the server's folders; config.json and log are checked elsewhere."""
     return AskMembers(user, FOLDERS, PLUGINS, apart=(CONFIGURATION, LOG_FILE), whole=whole)
 
 
 def _wrong(user: str, read_only: tuple[str, ...]) -> str:
-    """find's words for a file or folder that ``user`` does not own or can't use."""
+    """find's tests for a file or folder that ``user`` does not own or can't use."""
     elsewhere = " ".join(f"! -path {shlex.quote(f'{folder}/*')}" for folder in read_only)
     return (
         f"\\( ! -user {user} -o -type d ! -perm -u+rwx -o -type f \\( -perm /6000"
@@ -122,7 +122,7 @@ def _wrong(user: str, read_only: tuple[str, ...]) -> str:
 
 
 def flaw(user: str, one: Member) -> str:
-    """What is wrong with a path; completes the sentence that it begins."""
+    """What is wrong with a path, as the predicate of a sentence."""
     if one.user != user:
         return f"belongs to {one.user} instead of {user}"
     if one.kind == KINDS["f"] and one.mode & SET_ID:
@@ -131,7 +131,7 @@ def flaw(user: str, one: Member) -> str:
 
 
 def owned(name: str, members: AskMembers) -> OperationMeta:
-    """Keep each file below the folders its service's own, to read and write."""
+    """Keep each file below the folders owned, readable and writable by its service."""
     expect(members)
     return _owned(name=name, members=members)
 
@@ -155,10 +155,11 @@ def _changes(user: str, wrong: tuple[Member, ...]) -> Iterator[Change]:
 
 
 def _put_right(members: AskMembers) -> str:
-    """Root gives away what is not the service's, and the service itself does the rest.
+    """Root changes the owner, and the service's account changes the modes.
 
-    The folders are the service's, which may exchange names in them at any moment: root changes
-    no mode, which would follow a link, and no file with a second name, which may be anybody's.
+    The folders belong to the service, which may exchange names in them at any moment. So root does
+    not change modes, which would follow links, and leaves files with a second hard link alone,
+    which may belong to anybody.
     """
     user = members.user
     every = "find . -mindepth 1 -name lost+found -prune -o"

@@ -1,6 +1,6 @@
-"""Module streams of dnf: which version of a program the distribution's packages are.
+"""dnf's module streams, which select the version of the distribution's packages.
 
-dnf keeps what is enabled in a small file for each module; asking dnf itself would take a second.
+dnf keeps the state of each module in a small file; asking dnf itself would take a second.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,12 +12,12 @@ from mattermost_host.facts.dnf_modules import fixed
 
 FOLDER = "/etc/dnf/modules.d"
 Wanted = Mapping[str, str | None]
-"""Module -> its stream; None: disabled, so that another repository's packages are seen."""
+"""Module -> its stream; None: disabled, so that another repository's packages are visible."""
 
 
 @dataclass(frozen=True)
 class ModuleStreams(Question[dict[str, str | None]]):
-    """The stream of each module that is fixed to one; None of one that is disabled."""
+    """The enabled stream of each module; None for a disabled module."""
 
     about = "module streams of dnf"
 
@@ -25,11 +25,11 @@ class ModuleStreams(Question[dict[str, str | None]]):
 
     @classmethod
     def joined(cls, questions: Sequence["ModuleStreams"]) -> "ModuleStreams":
-        """All modules at once."""
+        """One question for all modules."""
         return cls(tuple(sorted({name for one in questions for name in one.modules})))
 
     def part(self, answer: dict[str, str | None]) -> dict[str, str | None]:
-        """Those that were asked for."""
+        """Our modules' streams."""
         return {name: answer[name] for name in self.modules if name in answer}
 
     def script(self) -> str:
@@ -42,18 +42,18 @@ class ModuleStreams(Question[dict[str, str | None]]):
 
 @dataclass(frozen=True)
 class Found:
-    """What a host has of the modules that are wanted."""
+    """The state of the wanted modules on a host."""
 
     fixed: Wanted
     packages: Mapping[str, str]
-    """Installed versions; those whose names begin with a module's come from it."""
+    """Installed versions; packages whose names begin with a module's name come from it."""
 
     def is_fixed(self, module: str, stream: str | None) -> bool:
-        """Whether dnf has it as wanted."""
+        """Whether dnf has the module's wanted stream."""
         return module in self.fixed and self.fixed[module] == stream
 
     def moved(self, module: str, stream: str | None) -> list[str]:
-        """Packages of the module that are of another stream, each with its version."""
+        """Packages of the module that come from another stream, with their versions."""
         return [
             f"{name} {version.partition('-')[0]}"
             for name, version in self.packages.items()
@@ -62,10 +62,10 @@ class Found:
 
 
 def differences(wanted: Wanted, found: Found) -> Iterator[Change]:
-    """What is not as wanted, in words.
+    """The differences, in words.
 
-    Whoever moved packages to another stream did so by a command for it, and a database's data may
-    have been moved, too: no repair that nobody watches moves them back.
+    Packages change their stream only by an explicit command, and the database's data may have been
+    migrated, too: unattended repairs don't move them back.
     """
     for name, stream in wanted.items():
         subject = f"the module {name} of dnf"
@@ -84,10 +84,10 @@ def differences(wanted: Wanted, found: Found) -> Iterator[Change]:
 
 
 def commands(wanted: Wanted, found: Found) -> Iterator[str]:
-    """What dnf has to be told, without its own name.
+    """dnf's subcommands that set the streams.
 
-    ``switch-to`` also replaces packages of another stream; it is for streams that were changed
-    after we had fixed them, the preflight refuses others.
+    ``switch-to`` also replaces packages of another stream. It is for streams that were changed
+    after we had set them; the preflight refuses others.
     """
     for name, stream in wanted.items():
         moved = found.moved(name, stream)

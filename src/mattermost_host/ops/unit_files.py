@@ -1,4 +1,4 @@
-"""What goes before a unit's described file."""
+"""Unit files and drop-ins that override a unit's described file."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,33 +12,33 @@ FOLDERS = (
     "/run/systemd/system.attached",
     "/usr/local/lib/systemd/system",
 )
-"""Where a unit file or drop-in goes before those of packages."""
+"""Folders whose unit files and drop-ins override those of packages."""
 GENERATORS = (
     "/run/systemd/generator.early",
     "/run/systemd/generator",
     "/run/systemd/generator.late",
 )
-"""systemd empties them at each reload, and its generators fill them again."""
+"""Generators' folders, which systemd empties and fills again at each reload."""
 OF_PACKAGES = "/usr/lib/systemd/system"
 VENDORS = ("/usr/lib/", "/lib/")
-"""Here a drop-in may be a package's."""
+"""Folders where a drop-in may belong to a package."""
 OF_CONTAINERS = "zzz-lxc-"
-"""LXC adapts services to its containers by drop-ins below /run, anew at each boot."""
+"""Drop-ins below /run by which LXC adapts services to its containers, written at each boot."""
 MASK = "/dev/null"
 
 
 def names(unit: str) -> list[str]:
-    """The unit file of ``unit``, and that of its template."""
+    """File names of ``unit``, and of its template."""
     stem, _, kind = unit.rpartition(".")
     template = [f"{stem.partition('@')[0]}@.{kind}"] if "@" in stem else []
     return [unit, *template]
 
 
 def places(unit: str) -> Iterator[str]:
-    """Each place of its files and of its drop-ins: its own, its template's, its type's."""
+    """All paths of its unit files and drop-ins: its own, its template's, its type's."""
     files, folders = names(unit), _of_drop_ins(unit)
     for folder in (*FOLDERS, *GENERATORS):
-        # A unit file in the last one goes behind packages.
+        # A unit file in the last folder does not override packages.
         yield from (f"{folder}/{name}" for name in files if folder != GENERATORS[-1])
         yield from (f"{folder}/{name}.d" for name in folders)
 
@@ -50,10 +50,9 @@ def _of_drop_ins(unit: str) -> list[str]:
 
 
 def overriding(unit: str, lines: Sequence[str], loaded: Sequence[str] = ()) -> dict[str, str]:
-    """Path and link target of each unit file and drop-in in lines of ``PATH|TARGET``.
+    """Path and link target of each unit file and drop-in, from lines ``PATH|TARGET``.
 
-    ``loaded`` are the drop-ins that systemd says it has read: some of them may be at the place of
-    another name of the unit.
+    ``loaded`` are the drop-ins that systemd has read: some may belong to another name of the unit.
     """
     found = dict(line.split("|", 1) for line in lines)
     files = names(unit)
@@ -62,16 +61,16 @@ def overriding(unit: str, lines: Sequence[str], loaded: Sequence[str] = ()) -> d
         path: target
         for path, target in (elsewhere | found).items()
         for name in [path.rpartition("/")[2]]
-        # /lib may be a link to /usr/lib.
+        # /lib may be a link to /usr/lib, so each file could appear twice.
         if f"/usr{path}" not in found
         if name in files or (name.endswith(".conf") and not name.startswith(OF_CONTAINERS))
     }
 
 
 def without_package(unit: str) -> str:
-    """Shell that prints a line for each drop-in among those of packages that is none's.
+    """Shell commands that print each drop-in in the packages' folders that no package owns.
 
-    ``$unit`` is what systemd shows of the unit. Where there is none, no process is started.
+    ``$unit`` is the output of `systemctl show`. Without such drop-ins no process is started.
     """
     folders = " ".join(f"{OF_PACKAGES}/{name}.d/*.conf" for name in _of_drop_ins(unit))
     return (
@@ -85,12 +84,12 @@ def without_package(unit: str) -> str:
 
 
 def is_generated(path: str) -> bool:
-    """Whether only a generator can have put there what systemd has read."""
+    """Whether a generator has written the drop-in."""
     return path.startswith(tuple(f"{folder}/" for folder in GENERATORS))
 
 
 def understood(path: str) -> str:
-    """Shell for a ``files.Check``: succeeds where systemd understands the staged unit ``path``."""
-    # systemd-analyze says what it does not understand, and yet ends with 0.
+    """Shell for a ``files.Check``: succeeds if systemd accepts the staged unit ``path``."""
+    # systemd-analyze reports errors with exit status 0.
     said = f'systemd-analyze verify --man=no "$stage{path}" 2>&1'
     return f"if {said} | grep -F {path.rpartition('/')[2]} >&2; then exit 1; fi"

@@ -1,4 +1,4 @@
-"""What systemd and the kernel say of a unit, and which of its files its process has not read."""
+"""The state of a unit by systemd and the kernel, and the files its process has not read."""
 
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,37 +17,37 @@ SUSPENDED = (
     'line=; read -r line <"/proc/${process:-0}/stat"; line=${line##*) };'
     ' [ "${line%% *}" != T ] || echo Suspended=yes'
 )
-"""Shell that tells where ``$process`` was stopped by a signal."""
+"""Shell command that reports if ``$process`` was stopped by a signal."""
 
 
 @dataclass(frozen=True)
 class UnitState:
-    """What systemd says of a unit, and which of its files it has not read yet."""
+    """The state of a unit, and which of its files it has not read yet."""
 
     active: bool = False
     enabled: bool = False
     masked: bool = False
     needs_daemon_reload: bool = False
     unit_files_alike: bool = False
-    """Whether what systemd has not read yet is no more than what it had read before the start."""
+    """Whether the unit files that systemd has not read have the same content as at the start."""
     to_restart: tuple[str, ...] = ()
     to_reload: tuple[str, ...] = ()
     overriding: tuple[str, ...] = ()
-    """Unit files and drop-ins, not ours, that go before what is described."""
+    """Unit files and drop-ins of others that override the described ones."""
     masks: tuple[str, ...] = ()
-    """Links to /dev/null in place of the unit file."""
+    """Masks: links to /dev/null in place of the unit file."""
     lowered: tuple[str, ...] = ()
-    """What the process can't do of what the limits in its unit allow."""
+    """What the process can't do although its unit's limits allow it."""
     suspended: bool = False
-    """Whether a signal stopped the process: for systemd it runs."""
+    """Whether a signal stopped the process, which systemd still calls active."""
     silent: bool = False
-    """Whether it runs, and yet does not answer; asked apart."""
+    """Whether it is active but does not answer; from another question."""
     unread_drop_ins: tuple[str, ...] = ()
-    """Those that systemd does not know of."""
+    """Drop-ins that systemd has not read."""
     noted: Mapping[str, str] | None = field(default=None, compare=False)
-    """What was in its files at the start, by path, where there is a note of it."""
+    """Path -> content of its files at the start; None if that was not noted."""
     foreseen: Effect | None = None
-    """In a plan: what follows from files that this run would write; see ``foresight``."""
+    """In a plan: the effect of files that this run would write; see ``foresight``."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class AskUnit(Question[UnitState]):
 
     def script(self) -> str:
         lines = [
-            # `systemctl show` takes longer than all of the others: it is asked once.
+            # `systemctl show` takes longer than everything else: call it once.
             f'unit=$(systemctl show -p {PROPERTIES} {self.unit}); echo "$unit"',
             "process=${unit##*MainPID=}; process=${process%%[!0-9]*}",
             '[ "${process:-0}" = 0 ] || readlink "/proc/$process/exe"'
@@ -85,18 +85,19 @@ class AskUnit(Question[UnitState]):
             key, _, value = line.partition("=")
             values.setdefault(key, []).append(value)
         first = {key: items[0] for key, items in values.items()}
-        # systemd forgets drop-in folders made after it last read its files, and does not say so.
+        # NeedDaemonReload does not cover drop-in folders that were created after the last reload.
         known = first.get("DropInPaths", "").split()
         found = unit_files.overriding(self.unit, values.get("Overriding", ()), known)
         drop_ins = [path for path in found if path.endswith(".conf")]
-        # Of a masked one it reads neither drop-ins nor limits, and says that a reload is needed,
-        # whatever was reloaded, as long as it has drop-ins.
+        # For a masked unit systemd reads neither drop-ins nor limits, and NeedDaemonReload stays
+        # set while there are drop-ins.
         masked = first.get("LoadState") == "masked"
         unread = tuple(path for path in drop_ins if path not in known)
         foreign = {
             path: to
             for path, to in found.items()
-            # What a generator makes comes again however often it is removed: a check tells it.
+            # Not generators' drop-ins, which come back after a removal: a preflight check reports
+            # them.
             if not (self._is_ours(path) or (path in known and unit_files.is_generated(path)))
         }
         to_restart = (*values.get("Deleted", ()), *what_was_read.unread(values))
@@ -120,7 +121,7 @@ class AskUnit(Question[UnitState]):
 
 
 def flaws(unit: str, now: UnitState) -> Iterator[Change]:
-    """What is wrong with the files of a unit whose reload or restart interrupts nobody."""
+    """What is wrong with a unit's files, for a unit whose restart interrupts nobody."""
     if others := (*now.masks, *now.overriding):
         yield Change(unit, f"is overridden by {', '.join(others)}", severity="critical")
     if now.needs_daemon_reload:
@@ -130,7 +131,7 @@ def flaws(unit: str, now: UnitState) -> Iterator[Change]:
 def as_described(
     unit: str, now: UnitState, *, reload: bool = False, before_reload: Iterable[str] = ()
 ) -> Iterator[str]:
-    """Shell after which a unit is what its described files say, and starts at boot."""
+    """Shell commands that make a unit match its described files and start at boot."""
     if now.masked:
         yield f"systemctl unmask -q {unit}"
     if removed := (*now.masks, *now.overriding):
@@ -155,10 +156,10 @@ def enabled(unit: str) -> str:
 def are_unit_files_alike(
     noted: Mapping[str, str] | None, stale: Iterable[str], unread: Iterable[str]
 ) -> bool:
-    """Whether the process was started by what the unit files say.
+    """Whether the process was started with the unit files' current content.
 
-    ``stale``: paths with another content than at its start; ``unread``: drop-ins that systemd does
-    not know of. One that was noted is one that was there, and that systemd has forgotten since.
+    ``stale``: paths with another content than at its start; ``unread``: drop-ins that systemd has
+    not read. A drop-in in ``noted`` existed at the start; systemd has forgotten it since.
     """
     if noted is None:
         return False

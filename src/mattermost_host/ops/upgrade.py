@@ -1,7 +1,7 @@
-"""The server moved to a release that is on the host, and back by itself where that fails.
+"""Upgrade the server to a release on the host, with an automatic way back, and roll back.
 
-What happens after the stop is one program on the host, a unit of its own: a control machine that is
-cut off in the middle changes nothing about how it ends, and its journal tells the next run.
+Everything after the stop is done by a program on the host, in a unit of its own: losing the control
+machine does not change how it ends, and the next run reads its journal.
 """
 
 from collections.abc import Generator, Mapping
@@ -29,21 +29,22 @@ from mattermost_host.support.templates import render
 
 SERVER = "mattermost.service"
 PATIENCE_S = 60
-"""A server that gets ready neither does anything in its database nor says READY for so long hangs.
-Longest silence of real servers: 31.5 s, for a file store that does not answer."""
+"""Seconds without READY and without activity in the database after which a starting server counts
+as hanging. The longest silence of real servers was 31.5 s, for a file store that does not answer.
+"""
 STATEMENT_S = 7200
-"""For a statement of an upgrade: it may read every table."""
+"""Time limit for a statement of an upgrade, which may read every table."""
 LOG, PROGRAM, ENDED = (f"{UPGRADE}/{name}" for name in ("log", "move.sh", "ended"))
 LET_GO = "nft delete table inet mattermost_hold 2>/dev/null"
-"""However the program ends, users are not held back after it."""
+"""Ends the hold of users' connections, however the program ends."""
 NOTHING_TO_TAKE_BACK = ("", "prepares", "back")
-"""Steps of the journal at which the release before runs, and nothing of the other is left."""
+"""Steps of the journal at which the old release runs and nothing of the new one is left."""
 Mode = Literal["upgrade", "resume", "back"]
 
 
 @dataclass(frozen=True)
 class Ways:
-    """How the server, its database and its proxy are reached on their host."""
+    """How to reach the server, its database and its proxy on the host."""
 
     question: AskUpgrade
     programs: str
@@ -52,16 +53,16 @@ class Ways:
     """Of the server."""
     local_socket: str
     ping: str
-    """Path of the request that the time of unavailability is measured with."""
+    """Path of the request that measures the downtime."""
     server_name: str
     proxy_user: str
-    """Account whose connections to the server are held back."""
+    """Account whose connections to the server are held: NGINX's."""
 
 
 def moved(name: str, wanted: Release, ways: Ways) -> OperationMeta:
-    """Let the server run ``wanted``, which is on the host, if it serves; else the release before.
+    """Keep the server on ``wanted``, which is on the host, or go back if that does not serve.
 
-    A move that was cut off is gone on with. Where nothing is to be moved, nothing is stopped.
+    An interrupted upgrade is continued. If the release is right, nothing is stopped.
     """
     expect(ReleaseState(wanted.folder, wanted.by_hash))
     expect(ways.question)
@@ -92,7 +93,7 @@ def _moved(wanted: Release, ways: Ways) -> Generator[StringCommand, None, None]:
 
 
 def taken_back(name: str, ways: Ways) -> OperationMeta:
-    """Let the server run the release before the last upgrade, unless that would lose anything."""
+    """Go back to the release before the last upgrade, unless that would lose data."""
     expect(ReleaseState(""))
     expect(ways.question)
     return _taken_back(name=name, ways=ways)
@@ -154,7 +155,7 @@ def _program(ways: Ways, journal: Mapping[str, str], old: str, new: str, mode: M
 
 
 def _begin(program: str, done: str) -> str:
-    """Start the program as a unit, show what it says as it says it, and end as it ended."""
+    """Shell script that runs the program as a unit, shows its output, and returns its status."""
     end = f"end-of-program-{token_hex(8)}"
     return f"""set -eu
 umask 077

@@ -1,4 +1,4 @@
-"""What a host says before its server is moved from one release to another."""
+"""The state of a host before its server is upgraded."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,9 +10,9 @@ from mattermost_host.ops.release_state import HOME, JOURNAL
 UNIT = "mattermost-host-upgrade.service"
 TOOLS = ("curl", "nft", "systemd-run", "setpriv")
 UNFINISHED = ("stops", "switches", "starts", "going-back", "stuck")
-"""Steps of the journal after which a run that was cut off leaves the server to be looked at."""
+"""Steps of the journal at which an interrupted run leaves the server in an unknown state."""
 SWITCHED = ("switches", "starts", "stuck")
-"""Those after which an upgrade can be gone on with; before, it begins anew."""
+"""Steps from which an upgrade can be continued; before, it starts again."""
 
 
 @dataclass(frozen=True)
@@ -20,36 +20,37 @@ class Found:
     """The last upgrade, and room for the next."""
 
     journal: Mapping[str, str] = field(default_factory=dict)
-    """``step``, ``old``, ``new``, ``way``, ``schema``, ``at``; empty where there was none."""
+    """Keys ``step``, ``old``, ``new``, ``way``, ``schema``, ``at``; empty if there was no upgrade.
+    """
     at_work: bool = False
-    """An upgrade is under way."""
+    """An upgrade is running."""
     serving: bool = False
     """The server's unit is active."""
     missing: tuple[str, ...] = ()
-    """Programs that an upgrade needs and the host lacks."""
+    """Programs that an upgrade needs and that are missing."""
     schema: str = ""
-    """Number of migrations, or the version that releases before 6 note."""
+    """Number of migrations, or the schema version of releases before 6."""
     database_mb: int = -1
-    """-1 where PostgreSQL did not say."""
+    """-1 if PostgreSQL did not answer."""
     free_mb: int = -1
-    """Where the restore point goes."""
+    """Free space for the restore point."""
     database_free_mb: int = -1
-    """Where PostgreSQL's data is."""
+    """Free space on PostgreSQL's disk."""
 
     @property
     def unfinished(self) -> bool:
-        """Whether an upgrade began, and nobody knows how it ended."""
+        """Whether an upgrade was interrupted."""
         return not self.at_work and self.journal.get("step", "") in UNFINISHED
 
     @property
     def resumable(self) -> bool:
-        """Whether it can be gone on with."""
+        """Whether it can be continued."""
         return self.unfinished and self.journal["step"] in SWITCHED
 
 
 @dataclass(frozen=True)
 class AskUpgrade(Question["Found"]):
-    """The journal of the last upgrade, and what the next one needs."""
+    """The journal of the last upgrade, and what the next one requires."""
 
     about = "the last upgrade of the server"
     waits = True

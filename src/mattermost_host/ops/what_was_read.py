@@ -1,10 +1,10 @@
-"""Which of its files a process has read: each with a note of what was in it at the start.
+"""Which of its files a running process has read, by time and by a note of their content.
 
-systemd makes the link /run/systemd/units/invocation:UNIT anew at each start, so a file whose inode
-changed before it has been read. One that changed later may have got no more than another mode or
-owner, or been replaced by its like; then the note tells, which a line of the unit itself writes
-at each start, whoever starts it. Of reloads there is no such note, since anybody may send one: what
-is read by a reload is judged by time, against a stamp that ours leave.
+systemd creates the link /run/systemd/units/invocation:UNIT anew at each start, so a file whose
+inode changed before that has been read. A file that changed later may only have another mode or
+owner, or the same content again. The note decides that: an ExecStartPre line of the unit writes it
+at each start, whoever starts the unit. There is no such note for reloads, which anybody may send:
+they are judged by time, against a stamp that our reloads leave.
 """
 
 import shlex
@@ -18,30 +18,30 @@ STALE = "NeedDaemonReload=yes"
 PRINTED = (
     r"-type l -printf '%l %p\n'"
     r" -o -type f -size -4096 -exec sha256sum {} +"
-    # Of what is large, such as a program, the digest would delay the start.
+    # Large files, such as a program, are not hashed, which would delay the start.
     r" -o -type f -printf '%s.%i.%T@ %p\n'"
 )
-"""find's words for a line of each file: what is in it, and its path."""
+"""find's actions that print a line for each file: its content (digest or target) and its path."""
 
 
 def noted_at_start(paths: Sequence[str]) -> str:
-    """The line of a unit's ``[Service]`` that notes what the process is about to read."""
+    """The line for a unit's ``[Service]`` section that notes what the process is about to read."""
     find = f"find {words(paths)} {PRINTED}".replace("%", "%%").replace("\\", "\\\\")
-    # As root and outside of the sandbox; a start does not fail for it.
+    # "+-": as root, outside of the sandbox, and a failure does not stop the start.
     note = f"{{ systemctl show -p NeedDaemonReload %n; {find}; }} > {STAMPS}/read:%n 2>/dev/null"
     return f'ExecStartPre=+-/bin/sh -c "mkdir -p -m 755 {STAMPS}; umask 077; {note}"'
 
 
 def newer_than_start(unit: str, paths: Sequence[str]) -> str:
-    """Shell that finds what changed since the start; another mode of a folder is not read."""
+    """Shell command that finds what changed since the start; a folder's mode does not count."""
     started = f"{STARTED}{unit}"
     return f"find {words(paths)} \\( -type d -newer {started} -o ! -type d -cnewer {started} \\)"
 
 
 def newer_than_reload(unit: str, paths: Sequence[str]) -> str:
-    """Shell that finds what changed since the start and since the last reload.
+    """Shell commands that find what changed since the start and since the last reload.
 
-    Of a folder, that something came or went: what is in it may be somebody's work in progress.
+    Of a folder, only names that came or went: files in it may be somebody's work in progress.
     """
     stamp = f"{STAMPS}/reloaded:{unit}"
     return (
@@ -52,7 +52,7 @@ def newer_than_reload(unit: str, paths: Sequence[str]) -> str:
 
 
 def script(unit: str, restart_on: Sequence[str], reload_on: Sequence[str]) -> str:
-    """Shell that prints what changed since the start or reload, and then what was and is there."""
+    """Shell script that prints what changed since start or reload, and the old and new content."""
     since_start = newer_than_start(unit, restart_on) if restart_on else "true"
     since_reload = newer_than_reload(unit, reload_on) if reload_on else "true"
     return "\n".join(
@@ -71,28 +71,28 @@ def script(unit: str, restart_on: Sequence[str], reload_on: Sequence[str]) -> st
 
 
 def unread(answer: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    """The paths in which a process has not read at its start what is there."""
+    """The paths whose current content the process has not read at its start."""
     now, then = _contents(answer.get("Now", ())), _contents(answer.get("Read", ()))
     changed = answer.get("Restart", ())
     if STALE in answer.get("Read", ()):
-        # Somebody restarted the unit before systemd had read its files.
+        # The unit was restarted before systemd had read its files.
         of_unit = [path for path in now if path.startswith(FOLDERS) and path not in changed]
         return (*changed, *of_unit)
     if not then:
         return tuple(changed)
-    # A folder is there for the files in it: those that are new are told, and those that are gone.
+    # A folder itself does not count: new and removed files in it are listed.
     folders = [path for path in changed if path not in now]
     gone = [path for path in then if path not in now and _is_in(path, folders)]
     return (*(path for path in changed if path in now and now[path] != then.get(path)), *gone)
 
 
 def systemd_had_read(answer: Mapping[str, Sequence[str]]) -> bool:
-    """Whether the unit files noted at the start are those by which systemd started it."""
+    """Whether systemd had read the noted unit files when it started the process."""
     return "NeedDaemonReload=no" in answer.get("Read", ())
 
 
 def noted(answer: Mapping[str, Sequence[str]]) -> Mapping[str, str] | None:
-    """What was in each path at the start; None where that is not known."""
+    """Path -> content at the start; None if that is not known."""
     return _contents(answer["Read"]) if systemd_had_read(answer) else None
 
 
@@ -106,5 +106,5 @@ def _is_in(path: str, folders: Sequence[str]) -> bool:
 
 
 def words(paths: Iterable[str]) -> str:
-    """The paths as words of a shell."""
+    """The paths, quoted for the shell."""
     return " ".join(map(shlex.quote, paths))

@@ -35,7 +35,7 @@ BACK_UP_FILES = f"{PROGRAMS}/backup-files"
 RESTORE = f"{PROGRAMS}/restore-backup"
 STATE = "mattermost-host/backup"
 LAST = f"/var/lib/{STATE}/last"
-"""What the last whole backup was: the database's, and the files' that belong to it."""
+"""File that notes the last whole backup: the database's, and that of its files."""
 CACHE = "mattermost-backup"
 UNITS = "/etc/systemd/system"
 DATABASE_SERVICE = "mattermost-backup-database.service"
@@ -44,13 +44,13 @@ TIMER = "mattermost-backup.timer"
 UNIT_FILES = tuple(f"{UNITS}/{name}" for name in (DATABASE_SERVICE, SERVICE, TIMER))
 TIMER_FILE = UNIT_FILES[-1]
 OURS = (*UNIT_FILES, CONFIGURATION, KEY_FILE, BACK_UP_DATABASE, BACK_UP_FILES, RESTORE)
-"""All but what was backed up, which nobody but its owner deletes."""
+"""Everything of ours except for the backups, which only their owner deletes."""
 FULL_AFTER_S = 6 * 86_400 + 12 * 3_600
-"""Seconds after which a backup is a full one: a week, less what the timer may be early."""
+"""Seconds after which the next backup is a full one: a week, minus the timer's variation."""
 SEGMENTS = 256
-"""In 4 GiB of PostgreSQL's log: 16 MB each, which is what its packages make."""
+"""WAL segments of 16 MB, the packages' default, in 4 GiB."""
 QUEUE_MB = (1_024, 65_536)
-"""Least and most that may wait for a repository that is away; between them a tenth of the disk."""
+"""Bounds of the WAL that may wait for an unavailable repository, otherwise a tenth of the disk."""
 QUESTION = pgbackrest.AskRepository(
     stanza=STANZA,
     configuration=CONFIGURATION,
@@ -66,13 +66,13 @@ OF_SYSTEM = re.compile(
 
 @dataclass(frozen=True)
 class Server:
-    """The server whose files are backed up, and which is stopped for a restore."""
+    """The server whose files are backed up, and that is stopped for a restore."""
 
     user: str
     home: str
-    """Folder with its folders config and data."""
+    """Folder that contains config and data."""
     ping: str
-    """URL that answers once it works."""
+    """URL that answers when it works."""
 
 
 class Settings(BaseModel):
@@ -108,7 +108,7 @@ def surface(settings: Settings, place: Place) -> Surface:
 
 
 def parameters(settings: Settings) -> Mapping[str, str]:
-    """Parameters of PostgreSQL with which it archives: 60 s are lost at most."""
+    """PostgreSQL's parameters for archiving; a failure loses at most 60 s."""
     if settings.to is None:
         return {}
     return {
@@ -120,7 +120,7 @@ def parameters(settings: Settings) -> Mapping[str, str]:
 
 @component("Backup")
 def deploy(settings: Settings, facts: HostFacts, cluster: Cluster, key: SecretStr | None) -> None:
-    """The repository of the database, so that PostgreSQL archives into it."""
+    """The repository for the database, which PostgreSQL archives to."""
     if settings.to is None:
         remains.removed(name="nothing of backups is left", paths=OURS, timer=TIMER_FILE)
         return
@@ -139,7 +139,7 @@ def deploy(settings: Settings, facts: HostFacts, cluster: Cluster, key: SecretSt
 
 @component("Backup")
 def schedule(settings: Settings, cluster: Cluster, kept: Sequence[str], server: Server) -> None:
-    """The nightly backup of the database and of the files and folders ``kept``, and a first one."""
+    """The nightly backup of the database and of the paths ``kept``, and a first one now."""
     if settings.to is None:
         return
     written = files.present(
@@ -159,12 +159,12 @@ def schedule(settings: Settings, cluster: Cluster, kept: Sequence[str], server: 
 
 
 def database_repository(to: str) -> str:
-    """Where pgBackRest keeps the database."""
+    """pgBackRest's repository."""
     return f"{to}/mattermost-host/database"
 
 
 def files_repository(to: str) -> str:
-    """Where restic keeps the files."""
+    """restic's repository."""
     return f"{to}/mattermost-host/files"
 
 
@@ -181,7 +181,7 @@ def _entries(
     yield Directory(database_repository(to), "700", USER, USER)
     yield Directory(files_repository(to), "700")
     yield Directory(FOLDER, "750", group=USER)
-    # pgBackRest reads each file that is there, too.
+    # pgBackRest reads every file in conf.d as well.
     yield Alone(f"{FOLDER}/conf.d")
     configuration = render(
         "backup/pgbackrest.conf.j2",
@@ -273,12 +273,12 @@ def _restoring(to: str, cluster: Cluster, server: Server) -> File:
 
 
 def secrets(settings: Settings, place: Place) -> Wanted:
-    """What backups are encrypted with."""
+    """The key that encrypts the backups."""
     return Wanted(backup_key=settings.to is not None)
 
 
 def mistakes(settings: Settings, place: Place) -> Iterator[Mistake]:
-    """A folder that a shell takes for one word, and that is not the system's own."""
+    """The folder must be one word for a shell, and outside of the system's folders."""
     to = settings.to
     if to is None:
         if "keep_full" in settings.model_fields_set:

@@ -1,4 +1,4 @@
-"""The ground the others stand on: time, locale, kernel parameters, a few packages."""
+"""The basis of all hosts: time, locale, kernel parameters, a few packages."""
 
 from pydantic import BaseModel, Field
 from pyinfra.api import deploy as component
@@ -22,7 +22,7 @@ FOLDER = "/etc/mattermost-host"
 
 
 class Settings(BaseModel):
-    """What every host of the site has."""
+    """Settings of every host."""
 
     model_config = STRICT
 
@@ -37,7 +37,7 @@ class Settings(BaseModel):
 
 
 def surface(settings: Settings, place: Place) -> Surface:
-    """The time daemon, where it is ours to keep."""
+    """The time daemon, if we manage it."""
     if place.facts is UNASKED or not keeps_time(settings, place.facts):
         return Surface()
     clock = place.facts.family.clock
@@ -45,12 +45,12 @@ def surface(settings: Settings, place: Place) -> Surface:
 
 
 def keeps_time(settings: Settings, facts: HostFacts) -> bool:
-    """Whether we keep the clock; a container takes the time of the machine below."""
+    """Whether we keep the clock; a container has the time of the machine that runs it."""
     return settings.time_synchronisation and not facts.container and not other_time_daemon(facts)
 
 
 def other_time_daemon(facts: HostFacts) -> bool:
-    """Whether somebody else already keeps the clock."""
+    """Whether another time daemon is installed."""
     return any(name in facts.family.other_clocks for name, _ in facts.packages)
 
 
@@ -82,7 +82,7 @@ def deploy(settings: Settings, facts: HostFacts) -> None:
                 "/etc/sysctl.d/60-mattermost-host.conf",
                 render("base/sysctl.conf.j2", parameters=wanted),
             ),
-            # The parameters are set early in the boot; bbr must be there by then.
+            # Kernel parameters are set early during boot, so bbr's module must be loaded before.
             File("/etc/modules-load.d/mattermost-host.conf", "tcp_bbr\n"),
         ],
     )
@@ -92,9 +92,9 @@ def deploy(settings: Settings, facts: HostFacts) -> None:
 
 
 def kernel_parameters(memory_mb: int) -> dict[str, str]:
-    """The parameters that the vendor's page on clusters gives, the memory reserve to scale.
+    """The parameters from the vendor's page on clusters, with the memory reserve scaled.
 
-    Our ports are kept out of the range for outgoing connections, which the page forgets.
+    In addition, our ports are kept out of the range for outgoing connections.
     """
     return {
         "net.ipv4.ip_local_port_range": "1025 65000",
@@ -116,7 +116,7 @@ def kernel_parameters(memory_mb: int) -> dict[str, str]:
 
 
 def requires(settings: Settings, place: Place) -> list[Need]:
-    """A system that we know, big enough for the users, with the right time."""
+    """A supported system, large enough for the users, with the right time."""
     return [
         requirements.supported_platform(),
         dnf.subscription(),

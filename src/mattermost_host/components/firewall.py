@@ -1,8 +1,8 @@
-"""The firewall: the ports of the surfaces, for those who may reach them, and nothing else.
+"""The firewall: opens the surfaces' ports to those who may reach them, and nothing else.
 
-A table of our own in nftables, or two policies of our own in firewalld. Of several base chains
-in nftables any may drop; in firewalld one decides, so ours come before all zones: whatever zone an
-interface is in, and whatever that opens, the host shows the same.
+A table of our own in nftables, or two policies of our own in firewalld. In nftables any base chain
+may drop a packet. In firewalld the first match decides, so our policies come before all zones: open
+ports do not depend on an interface's zone.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -33,7 +33,7 @@ LOADED = "/run/mattermost-host/firewall.loaded"
 POLICY = f"/etc/firewalld/policies/{firewalld.POLICY}.xml"
 FORWARD_POLICY = "/etc/firewalld/policies/mattermost-forward.xml"
 PROGRAM = "/usr/local/lib/mattermost-host/firewall-rules"
-"""Prints what decides who may come in, as firewalld has it in the kernel and in its files."""
+"""Script that prints firewalld's rules in the kernel and in its files."""
 FIREWALLD_FILES = (POLICY, FORWARD_POLICY, PROGRAM)
 
 
@@ -69,9 +69,9 @@ class Settings(BaseModel):
 
 
 def surface(settings: Settings, place: Place) -> Surface:
-    """The unit that loads the rules, and ssh, which the rules must never lock out."""
+    """The unit that loads the rules, and ssh, which must never be locked out."""
     facts = place.facts
-    # Until a run has come in by the stated port, the one it came in by stays open too.
+    # Until a run has connected to the stated port, the port that it used stays open, too.
     numbers = dict.fromkeys((settings.ssh_port or facts.ssh_port, facts.ssh_port))
     allowed: Reach = "world"
     if settings.ssh_from:
@@ -87,7 +87,7 @@ def deploy(
     peers: Sequence[Peer],
     family: Family,
 ) -> None:
-    """Open what ``surfaces`` show to whom each names; ``peers`` are the hosts of the site."""
+    """Open the ports of ``surfaces`` to those they name; ``peers`` are the hosts of the site."""
     engine = {"nftables": _in_nftables, "firewalld": _in_firewalld}[family.firewall]
     engine(settings, list(openings(surfaces, peers)))
 
@@ -154,7 +154,7 @@ def _in_firewalld(settings: Settings, opened: Sequence["Opening"]) -> None:
                 render("firewall/firewalld.service.j2", program=PROGRAM, listing=LISTING),
             ),
         ],
-        # One file with a mistake, and firewalld falls back to what its package brought.
+        # With a mistake in any file, firewalld falls back to its package's configuration.
         check=Check(
             'firewall-offline-cmd -q --system-config "$stage/etc/firewalld" --check-config',
             tree="/etc/firewalld",
@@ -166,9 +166,9 @@ def _in_firewalld(settings: Settings, opened: Sequence["Opening"]) -> None:
 
 
 def before_start(settings: Settings) -> tuple[str, ...]:
-    """Lines of ``[Unit]`` for what must not start without the rules.
+    """Lines for the ``[Unit]`` section of services that must not start without the rules.
 
-    Not Requires: a firewall that is stopped or restarted by hand would stop the site with it.
+    Not Requires=: stopping or restarting the firewall by hand would stop the site.
     """
     if not settings.enabled:
         return ()
@@ -177,18 +177,18 @@ def before_start(settings: Settings) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Opening:
-    """What may come in: to some ports, or all of a protocol; from everywhere, or from somebody."""
+    """What is allowed in: some ports or a whole protocol, from everywhere or some sources."""
 
     protocol: str
-    """tcp, udp, or the number of another."""
+    """tcp, udp, or the number of another protocol."""
     ports: tuple[int, ...] = ()
     family: str = ""
-    """ip or ip6, where sources are stated."""
+    """ip or ip6, if sources are stated."""
     sources: tuple[str, ...] = ()
 
 
 def openings(surfaces: Iterable[Surface], peers: Sequence[Peer]) -> Iterator[Opening]:
-    """One for each protocol, kind of peer and address family."""
+    """An opening for each protocol, kind of peer and address family."""
     shown = list(surfaces)
     groups: dict[tuple[str, Reach], list[int]] = {}
     for port in (port for surface in shown for port in surface.ports):
@@ -216,7 +216,7 @@ def _opened_to(
 
 
 def accept_rule(opened: Opening) -> str:
-    """The rule of nftables, with one set for all sources and one for all ports."""
+    """The nftables rule, with one set for all sources and one for all ports."""
     source = f"{opened.family} saddr {{ {', '.join(opened.sources)} }} " if opened.sources else ""
     if not opened.ports:
         return f"{source}meta l4proto {opened.protocol} accept"
@@ -225,7 +225,7 @@ def accept_rule(opened: Opening) -> str:
 
 
 def single_rules(opened: Iterable[Opening]) -> Iterator[Opening]:
-    """The same with one source and one port each: firewalld has no sets within a rule."""
+    """The same, split by source and port: firewalld's rules have no sets."""
     for one in opened:
         for source in one.sources or ("",):
             for port in one.ports or (0,):
@@ -238,7 +238,7 @@ def single_rules(opened: Iterable[Opening]) -> Iterator[Opening]:
 
 
 def kernel_rule(single: Opening) -> str:
-    """What firewalld makes of a single rule, as nft lists it: a network of one is an address."""
+    """A single rule of firewalld as nft lists it; a network of one address is the address."""
     alone = [one.removesuffix("/32" if single.family == "ip" else "/128") for one in single.sources]
     source = f"{single.family} saddr {alone[0]} " if alone else ""
     if not single.ports:
@@ -247,7 +247,7 @@ def kernel_rule(single: Opening) -> str:
 
 
 def requires(settings: Settings, place: Place) -> list[Requirement]:
-    """No second firewall, and nobody whom ours would cut off, where it is switched on."""
+    """No second firewall, and no forwarded packets that ours would drop, if it is enabled."""
     if not settings.enabled:
         return []
     return [

@@ -41,7 +41,7 @@ LICENCE_FILE = "/etc/mattermost-host/mattermost.license"
 DATABASE_CA_FILE = "/etc/mattermost-host/database-ca.pem"
 LOCAL_SOCKET = "/run/mattermost/local.socket"
 USERS_PER_TEAM = 50
-"""The server's default, which a site of more people fills; everybody may want to be in one."""
+"""The server's default MaxUsersPerTeam, too low for a team with all users of a larger site."""
 LISTEN = ("127.0.0.1", 8065)
 PORT = Port(LISTEN[1], "the server, behind the proxy", "loopback", process=USER, address=LISTEN[0])
 SETTINGS = (ENVIRONMENT_FILE, LICENCE_FILE, DATABASE_CA_FILE)
@@ -49,7 +49,7 @@ READ_AT_START = (UNIT_FILE, f"{UNIT_FILE}.d", *SETTINGS, CURRENT)
 PING = "/api/v4/system/ping"
 PROBE = probe.asking(LISTEN[1], PING)
 GATE = running.Gate(f"curl --silent --fail --noproxy '*' http://{LISTEN[0]}:{LISTEN[1]}{PING}")
-"""READY comes with the listener; the gate tells a server that answers from one that does not."""
+"""systemd's READY comes with the listener; the gate checks that the server answers, too."""
 
 
 class Administrator(BaseModel):
@@ -105,13 +105,13 @@ class Settings(BaseModel):
 
 
 def surface(settings: Settings, place: Place) -> Surface:
-    """The service behind the proxy; nobody but this host reaches it."""
+    """The service behind the proxy, which only this host reaches."""
     return Surface(
         units=(Unit(UNIT, user=USER, max_exposure=1.5, probe=PROBE),),
         ports=(PORT,),
         secret_files=(
             SecretFile(ENVIRONMENT_FILE, group=USER, mode="640"),
-            # The server makes it under the unit's umask, and later writes keep its mode.
+            # The server creates it with the unit's umask, and later writes keep its mode.
             SecretFile(CONFIGURATION, USER, USER, "640"),
         ),
     )
@@ -132,7 +132,7 @@ def deploy(
     administrator_email: str,
     administrator_password: SecretStr,
 ) -> None:
-    """``variables``: our settings, as environment variables; ``before_start``: of the unit."""
+    """``variables``: our settings, for the environment; ``before_start``: lines for the unit."""
     account.system_account(name="the account mattermost exists", user=USER, home=STATE)
     if family.selinux:
         for_server(name="SELinux knows its programs and pages", state=STATE)
@@ -168,7 +168,7 @@ def _current(wanted: Release, brotli: bool, manager: PackageManager) -> list[Ope
 
 
 def release_on_host(wanted: Release, brotli: bool, manager: PackageManager) -> OperationMeta:
-    """All of a release that does not touch the one that runs."""
+    """Unpack the release, without touching the running one."""
     needed = ["tar", "gzip", *(["brotli"] if brotli else [])]
     packages.installed(name="tools for the release are installed", packages=needed, manager=manager)
     folders = [Directory(path) for path in (HOME, RELEASES, MANIFESTS)]
@@ -184,12 +184,12 @@ def entries(
     database_ca: bytes | None,
     licence: bytes | None,
 ) -> list[Entry]:
-    """Everything in the file system that is ours, except the release itself."""
+    """All of our files and folders except for the release itself."""
     quoted = {name: process_environment.quoted(value) for name, value in sorted(variables.items())}
     return [
         Directory("/etc/mattermost-host"),
         *(Directory(path, "750", USER, USER) for path in (STATE, *FOLDERS)),
-        # Written by the server: once root has written one by hand, the server can't any more.
+        # Files that the server writes; it no longer could if root had created them by hand.
         Owned(CONFIGURATION, USER, USER),
         Owned(LOG_FILE, USER, USER),
         File(
@@ -266,7 +266,7 @@ def environment(
 
 
 def mistakes(settings: Settings, place: Place) -> Iterator[Mistake]:
-    """What is wrong with the release, its files, the variables and Mattermost's own settings."""
+    """Mistakes in the release, the files, the variables and Mattermost's own settings."""
     yield from choice.mistakes(settings.release, "mattermost.release")
     if settings.licence:
         yield from file_mistakes("mattermost.licence", settings.licence)
@@ -280,7 +280,7 @@ def mistakes(settings: Settings, place: Place) -> Iterator[Mistake]:
 
 
 def requires(settings: Settings, place: Place) -> list[Need]:
-    """A release that may be run, on a host that can run it, and no other Mattermost."""
+    """A supported release, on a host that can run it, and no other Mattermost."""
     return [
         *release_requirements.of(settings.release),
         release_requirements.settings_fit(settings.settings, place),

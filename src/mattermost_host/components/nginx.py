@@ -1,4 +1,4 @@
-"""NGINX: TLS, WebSockets, static files from the release, and the way to the server."""
+"""NGINX: TLS, WebSockets, static files from the release, proxy for the server."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -62,29 +62,29 @@ DROPPED_HEADERS = (
     "Client-Ip",
     "Proxy",
 )
-"""What a client may claim of itself and of the way it came; NGINX drops by name only."""
+"""Headers about the client and its way, which are dropped; NGINX can drop them by name only."""
 
 
 @dataclass(frozen=True)
 class LoginLimit:
-    """How many log-ins reach the server; docs/architecture.md has the measurements."""
+    """Limits for log-ins; docs/architecture.md has the measurements."""
 
     site_rate: int = 3
-    """A second, of everybody together. An idle server manages 6 to 7, a busy one half of it."""
+    """Requests a second of all clients. An idle server can do 6 to 7, a busy one half of that."""
     site_burst: int = 10
-    """As many wait, at most 3.4 s: apps give up after 5 s."""
+    """Requests that wait, at most 3.4 s: apps give up after 5 s."""
     waiting: int = 14
-    """Requests with the server or waiting; a server that is slower than that gets no more."""
+    """Requests at the server or waiting; a slower server gets no more than these."""
     client_rate: int = 2
     client_burst: int = 30
-    """An office behind one address: 30 at once and 120 a minute."""
+    """For each address, such as an office's: 30 at once and 120 a minute."""
     retry_after: int = 5
 
 
 LOGINS = LoginLimit()
 PROBE = probe.asking(80)
 UPLOAD_OVERHEAD_MB = 5
-"""What a multipart upload is larger than its file."""
+"""Bytes that a multipart upload needs besides the file."""
 
 
 class Settings(BaseModel):
@@ -102,7 +102,7 @@ class Settings(BaseModel):
 
 
 def surface(settings: Settings, place: Place) -> Surface:
-    """What the world sees."""
+    """The ports for the clients, and the unit."""
     return Surface(
         units=(Unit(UNIT, max_exposure=3.0, probe=PROBE),),
         ports=(
@@ -114,20 +114,20 @@ def surface(settings: Settings, place: Place) -> Surface:
 
 @dataclass(frozen=True)
 class Serving:
-    """What is served, and from where."""
+    """What is served, and where it comes from."""
 
     server_name: str
     authority: str
-    """The name as users type it, with the port where it is not 443."""
+    """The name as users type it, with the port if that is not 443."""
     upstreams: Sequence[str]
     """``address:port`` of each server."""
     certificate: str
     key: str
     max_file_size_mb: int
     static_folder: str | None
-    """The web application's folder, where the release is on this host."""
+    """The web application's folder, if the release is on this host."""
     acme_folder: str | None
-    """Where certbot leaves the answers to challenges."""
+    """Where the ACME client puts the answers to challenges."""
 
 
 @component("NGINX")
@@ -145,8 +145,8 @@ def deploy(
     fips: bool,
     pair: OperationMeta,
 ) -> None:
-    """Serve over TLS: ``before_start`` makes the unit wait, ``pair`` wrote the key."""
-    # Before the package: whatever starts new services, a preset or a boot, starts none of its own.
+    """Serve over TLS. ``before_start``: lines for the unit; ``pair``: the operation for the key."""
+    # Before the package, so that neither a preset nor a reboot starts NGINX with its default site.
     service = files.present(
         name="systemd sandbox and limits are in place",
         entries=list(_unit_files(family.nginx, sizing, before_start)),
@@ -183,7 +183,7 @@ def _unit_files(
 
 
 def read_at_start(layout: families.Nginx) -> list[str]:
-    """What the process reads once: the unit's files, and the system-wide policy for TLS."""
+    """What the process reads at start only: the unit's files and the system-wide crypto policy."""
     return [DROP_IN_FOLDER, *layout.tls_policy]
 
 
@@ -232,7 +232,7 @@ def site_configuration(
     brotli: bool,
     logins: LoginLimit = LOGINS,
 ) -> str:
-    """The site: redirect, TLS, WebSockets, uploads, static files."""
+    """The site's configuration: redirect, TLS, WebSockets, uploads, static files."""
     return render(
         "nginx/site.conf.j2",
         name=serving.server_name,
@@ -253,22 +253,19 @@ def site_configuration(
 
 
 def version(facts: HostFacts) -> str:
-    """The version that is installed, or will be."""
+    """The installed version, or the one that will be installed."""
     installed, candidates = dict(facts.packages), dict(facts.candidates)
     return installed.get("nginx") or candidates.get("nginx") or facts.platform.nginx
 
 
 def streams(facts: HostFacts) -> Wanted:
-    """The module stream that it comes from, where the distribution has such."""
+    """The module stream that it comes from, if the distribution has any."""
     stream = facts.platform.nginx_stream
     return {"nginx": stream} if stream else {}
 
 
 def brotli_module(facts: HostFacts) -> str | None:
-    """The package with the module that serves files compressed by brotli.
-
-    It fits the distribution's own NGINX only.
-    """
+    """The package with the brotli module, which fits the distribution's own NGINX only."""
     if version_tuple(version(facts)) != version_tuple(facts.platform.nginx):
         return None
     return facts.platform.brotli_module or None
@@ -281,7 +278,7 @@ def version_tuple(version: str) -> tuple[int, ...]:
 
 
 def requires(settings: Settings, place: Place) -> list[Need]:
-    """Our ports for us, and a name that leads here."""
+    """Free ports, and a name that resolves to this host."""
     return [
         conflicts.ports_free(surface(settings, place).ports),
         ports_not_dropped(surface(settings, place).ports),

@@ -1,4 +1,4 @@
-"""PostgreSQL on the host itself, or somebody else's by DSN."""
+"""PostgreSQL on the host itself, or an external one by DSN."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -32,14 +32,14 @@ from mattermost_host.support.templates import render
 LOCALE = "en_US.UTF-8"
 SOCKET_FOLDER = "/var/run/postgresql"
 NAME = "mattermost"
-"""Role, database and system account share it, so peer authentication needs no map."""
+"""Name of role, database and system account, so that peer authentication needs no map."""
 PORT = 5432
 USER = "postgres"
 OF_UNIT = "mattermost-host.conf"
 
 
 class Settings(BaseModel):
-    """The database of the site."""
+    """The site's database."""
 
     model_config = STRICT
 
@@ -88,7 +88,7 @@ def newest(settings: Settings, facts: HostFacts) -> int:
         return settings.version or PGDG_DEFAULT
     if settings.version:
         return settings.version
-    assert facts.platform.postgresql  # each row with a family has one
+    assert facts.platform.postgresql  # every row with a family has a PostgreSQL
     return facts.platform.postgresql
 
 
@@ -105,17 +105,17 @@ def cluster(settings: Settings, facts: HostFacts) -> Cluster:
     """The cluster that will run on this host."""
     family, version = facts.family, major(settings, facts)
     layout = family.cluster_of_pgdg(version) if settings.pgdg else family.cluster(version)
-    # A release that is not known yet may have no modules, as Enterprise Linux 10.
+    # A newer release may have no modules, as Enterprise Linux 10.
     return layout if facts.platform.postgresql_streams else replace(layout, streams={})
 
 
 def unit(settings: Settings, facts: HostFacts) -> str:
-    """The unit of the cluster itself; Debian's ``postgresql.service`` stands for all of them."""
+    """The cluster's own unit; Debian's ``postgresql.service`` is for all clusters."""
     return cluster(settings, facts).unit
 
 
 def files_of(layout: Cluster) -> tuple[str, str, str]:
-    """Where the drop-ins of its unit are, that of its parameters, and its access rules."""
+    """Paths of the unit's drop-ins, the parameters and the access rules."""
     return (
         f"/etc/systemd/system/{layout.unit}.d",
         f"{layout.included}/{OF_UNIT}",
@@ -124,25 +124,25 @@ def files_of(layout: Cluster) -> tuple[str, str, str]:
 
 
 def client(layout: Cluster) -> Client:
-    """psql of the cluster."""
+    """The cluster's psql."""
     return Client(PORT, f"{layout.programs}/psql", f"{layout.data}/postmaster.pid")
 
 
 def probe(layout: Cluster) -> str:
-    """Shell that tells whether it answers; one that starts, or recovers, does."""
+    """Shell command that succeeds if it answers, or is starting or recovering."""
     asked = f"{layout.programs}/pg_isready -q -h {SOCKET_FOLDER} -p $port"
     return f"{client(layout).find_port} {asked}; [ $? -le 1 ]"
 
 
 def for_upgrade(settings: Settings, facts: HostFacts) -> AskUpgrade:
-    """What is asked before the server of this database is upgraded."""
+    """The question before an upgrade of the server that uses this database."""
     layout = cluster(settings, facts)
     return AskUpgrade(NAME, client(layout), layout.data)
 
 
 def surface(settings: Settings, place: Place) -> Surface:
-    """The cluster; it listens on its socket only, so there is no port to guard."""
-    # Which cluster it is depends on the host.
+    """The cluster's unit; it listens on its socket only, so there is no port."""
+    # The cluster depends on the host's facts.
     if not settings.local or place.facts is UNASKED:
         return Surface()
     layout = cluster(settings, place.facts)
@@ -156,7 +156,7 @@ def deploy(
     parameters: Mapping[str, str],
     before_start: Sequence[str],
 ) -> None:
-    """``parameters`` come from sizing; ``before_start``: lines of the unit that make it wait."""
+    """``parameters`` come from sizing; ``before_start``: lines for the unit."""
     version, layout = major(settings, facts), cluster(settings, facts)
     of_unit, drop_in, access = files_of(layout)
     # Before the packages: neither a preset nor a boot then starts a cluster as they leave it.
@@ -195,9 +195,9 @@ def _question(layout: Cluster, version: int, parameters: tuple[str, ...]) -> Ask
 
 
 def _guarded(access: str) -> dict[str, str]:
-    """What must not come from elsewhere: it would lose data, let others in, or refuse writes."""
+    """Parameters that only we may set: others could lose data, let somebody in, block writes."""
     return {
-        # What had the port when the cluster was made gave it another one.
+        # If the port was in use when the cluster was created, it got another one.
         "port": str(PORT),
         "listen_addresses": "''",
         "unix_socket_directories": f"'{SOCKET_FOLDER}'",
@@ -248,7 +248,7 @@ def _entries(layout: Cluster, wanted: Mapping[str, str]) -> Iterator[Entry]:
 
 
 def mistakes(settings: Settings, place: Place) -> Iterator[Mistake]:
-    """What is wrong with the settings as a whole."""
+    """Mistakes in how the settings go together."""
     if settings.dsn:
         yield from dsn_mistakes(settings.dsn, "postgres.dsn", place.site.secrets_file)
         if settings.pgdg or settings.version:

@@ -1,4 +1,4 @@
-"""The site's certificate: from the internal authority, from files, or by ACME."""
+"""The site's certificate: from its own authority, from files, or by ACME."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -53,7 +53,7 @@ SERVED = Served(CERTIFICATE, KEY, HOOK)
 PROXY = "nginx.service"
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 PURPOSE = "site"
-"""The certificate of the site among those of its authority."""
+"""Name of the site's certificate among those of its authority."""
 
 
 class Settings(BaseModel):
@@ -105,14 +105,14 @@ class Settings(BaseModel):
 
 
 def surface(settings: Settings, place: Place) -> Surface:
-    """The key, and the timer that renews it."""
+    """The key, and the timer that renews the certificate."""
     renewed = settings.mode == "acme" and place.facts is not UNASKED
     units = (Unit(chosen(settings.client, place.facts.family).timer),) if renewed else ()
     return Surface(units=units, secret_files=(SecretFile(KEY),))
 
 
 def lacks(settings: Settings, facts: HostFacts, wanted: LegoTarball) -> bool:
-    """Whether a host is to have its certificate by the ``wanted`` lego, and has another or none."""
+    """Whether a host should use the ``wanted`` lego, and has another one or none."""
     return (
         settings.mode == "acme"
         and is_lego(settings.client, facts.family)
@@ -129,9 +129,9 @@ def deploy(
     pair: Pair | None,
     lego_tarball: LegoTarball,
 ) -> OperationMeta:
-    """Put a pair where the proxy reads it; what is returned tells whether there is a new one.
+    """Put a pair where the proxy reads it; returns the operation that may change it.
 
-    With ACME it is the client's, and until there is one a placeholder with which the proxy can
+    With ACME it is the client's pair; until there is one, a placeholder with which the proxy can
     start and answer the challenge.
     """
     if settings.mode == "acme":
@@ -198,7 +198,7 @@ def _with_lego(settings: Settings, order: Order, family: Family, lego_tarball: L
 
 @component("TLS")
 def issue(settings: Settings, *, family: Family, server_name: str) -> None:
-    """With ACME, have the certificate issued and renewed: when the proxy answers on port 80."""
+    """With ACME, have the certificate issued and renewed; the proxy must answer on port 80."""
     if settings.mode != "acme":
         return
     order, client = _order(settings, server_name), chosen(settings.client, family)
@@ -221,31 +221,31 @@ def _order(settings: Settings, server_name: str) -> Order:
 
 
 def challenge_folder(settings: Settings) -> str | None:
-    """The folder below which the proxy must serve ``/.well-known/acme-challenge/``."""
+    """The folder for ``/.well-known/acme-challenge/``, which the proxy must serve."""
     return CHALLENGES if settings.mode == "acme" else None
 
 
 def secrets(settings: Settings, place: Place) -> Wanted:
-    """A certificate for the site's name, where its own authority issues it."""
+    """A certificate for the site's name, if its own authority issues it."""
     if settings.mode != "internal-ca":
         return Wanted()
     return Wanted(certificates={PURPOSE: (place.site.name,)})
 
 
 def pair_of(settings: Settings, certificates: Mapping[str, Pair]) -> Pair | None:
-    """The site's certificate and key; None where the host gets them by ACME."""
+    """The site's certificate and key; None if the host gets them by ACME."""
     if settings.mode == "files":
         assert settings.certificate and settings.key  # a rule of this component
         certificate, key = (
             pem_blocks(Path(file).read_bytes()) for file in (settings.certificate, settings.key)
         )
         return Pair(certificate=certificate, key=SecretStr(key))
-    # What an earlier mode left in the secrets file is not the site's any more.
+    # The secrets file may still have the certificate of an earlier mode.
     return certificates[PURPOSE] if settings.mode == "internal-ca" else None
 
 
 def mistakes(settings: Settings, place: Place) -> Iterator[Mistake]:
-    """What is wrong with the settings as a whole, and with the operator's own files."""
+    """Mistakes in how the settings go together, and in the operator's own files."""
     server_name = place.site.name
     if settings.mode == "files":
         now = datetime.now(UTC)
@@ -271,7 +271,7 @@ def mistakes(settings: Settings, place: Place) -> Iterator[Mistake]:
 
 
 def requires(settings: Settings, place: Place) -> list[Requirement]:
-    """Time left of a certificate that we push; with ACME, what its client needs of the host."""
+    """The remaining time of a certificate that we push; with ACME, what its client needs."""
     pair = pair_of(settings, place.secrets.certificates if place.secrets else {})
     if settings.mode != "acme":
         return [certificate.time(settings.mode, pair)] if pair else []
@@ -289,7 +289,7 @@ def _pair_files(pair: Pair) -> Iterator[File]:
 
 
 def _acme_files(settings: Settings) -> Iterator[Entry]:
-    """What both clients need."""
+    """The files that both clients need."""
     hook = served_pair.hook(SERVED, PROXY, LIVES)
     yield from _folders()
     yield Directory(STATE)

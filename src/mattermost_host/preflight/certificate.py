@@ -1,4 +1,4 @@
-"""The site's certificate: time left of one that we push, and what a client for ACME needs."""
+"""The site's certificate: the remaining time of one that we push, and what an ACME client needs."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -11,11 +11,11 @@ from mattermost_host.preflight import conflicts, dnf, hardening, host
 from mattermost_host.preflight.finding import Finding, Requirement, Verdict
 
 WARNING_DAYS = 21
-"""An operator's own certificate needs a person to renew it, who may be on holiday."""
+"""For an operator's own certificate, which a person has to renew in time."""
 
 
 def time(mode: str, pair: Pair) -> Requirement:
-    """Time is left of ``pair``, which is the operator's own or that of the site's authority."""
+    """``pair``, from the operator or the site's authority, is valid long enough."""
 
     def check(_: HostFacts) -> Iterator[Finding]:
         yield time_left(mode, pair, datetime.now(UTC))
@@ -28,7 +28,7 @@ def time(mode: str, pair: Pair) -> Requirement:
 
 
 def time_left(mode: str, pair: Pair, now: datetime) -> Finding:
-    """What is left of ``pair``, which comes from where ``mode`` says."""
+    """The finding about the remaining time of ``pair``, whose source is ``mode``."""
     days = days_left(pair.certificate.encode(), now)
     remedy = (
         "Have it renewed, put the new one into the same file, and deploy."
@@ -49,7 +49,7 @@ def time_left(mode: str, pair: Pair, now: datetime) -> Finding:
 
 
 def of_client(stated: str | None) -> list[Requirement]:
-    """What the ``stated`` client for ACME, else that of the family, needs of a host."""
+    """What the ``stated`` ACME client, else the family's default, needs of a host."""
     certbot = (conflicts.no_certbot_of_snap(), dnf.epel())
     lego = (host.executable_opt(), hardening.fapolicyd())
     return [

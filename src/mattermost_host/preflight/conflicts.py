@@ -1,4 +1,4 @@
-"""What is on a host already and stands in the way: ports, other services, other Mattermosts."""
+"""What is already on a host and conflicts with ours: ports, services, another Mattermost."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -17,7 +17,7 @@ VENDOR_PACKAGES = ("mattermost", "mattermost-omnibus")
 
 
 def ports_free(ports: Sequence[Port]) -> Requirement:
-    """Nobody but our own services listens on ``ports``; sshd is everybody's own."""
+    """Only our own services listen on ``ports``; sshd may, too."""
     ours = [port for port in ports if port.process != "sshd"]
 
     def check(facts: HostFacts) -> Iterator[Finding]:
@@ -86,7 +86,8 @@ def no_other_postgresql(ours: Callable[[HostFacts], Cluster]) -> Requirement:
             f"({mine.removal}) if nothing needs its data."
         )
         if facts.managed and mine.name not in there:
-            # The inventory asks for another one than before; never say that its data may go.
+            # The inventory asks for another cluster than before: don't suggest removing this one's
+            # data.
             remedy = _as_it_was(facts, others) or remedy
         names = (f"{version}{' in ' if '/' in name else '/'}{name}" for version, name in others)
         found = f"PostgreSQL {', '.join(names)} on the host" if others else ""
@@ -103,7 +104,7 @@ def _of_move(facts: HostFacts) -> Iterator[tuple[str, str]]:
 
 
 def _as_it_was(facts: HostFacts, others: Sequence[tuple[str, str]]) -> str | None:
-    """What the inventory said when such a cluster was set up; None where none can be the site's."""
+    """The inventory's setting for such a cluster of the site; None if it can't be the site's."""
     for version, name in others:
         if not version.isdecimal() or int(version) < OLDEST:
             continue
@@ -119,7 +120,7 @@ def _as_it_was(facts: HostFacts, others: Sequence[tuple[str, str]]) -> str | Non
 
 
 def no_other_firewall() -> Requirement:
-    """No firewall that we did not set up: two would undo each other's rules."""
+    """No firewall that we did not set up, because two would undo each other's rules."""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
         by_firewalld = facts.family.firewall == "firewalld"
@@ -146,7 +147,7 @@ def no_other_firewall() -> Requirement:
 
 
 def nothing_forwarded(allowed: bool) -> Requirement:
-    """Nobody else lets the host forward packets, which our table would cut off, unless allowed."""
+    """No other software forwards packets, which our firewall would drop, unless it is allowed."""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
         found = f"packets are forwarded to {', '.join(facts.forwarding)}"
@@ -191,7 +192,7 @@ def no_other_mattermost() -> Requirement:
 
 
 def first_boot_is_over() -> Requirement:
-    """cloud-init has ended: until then it may install packages, write our files, or reboot."""
+    """cloud-init has ended; until then it may install packages, write our files, or reboot."""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
         needed = "a host whose first boot is over"
@@ -214,7 +215,7 @@ def first_boot_is_over() -> Requirement:
 
 
 def no_certbot_of_snap() -> Requirement:
-    """No certbot that came as a snap, where the distribution's is to be installed."""
+    """No certbot from a snap, if the distribution's is to be installed."""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
         needed = "no certbot but the distribution's package"
@@ -239,7 +240,7 @@ def no_certbot_of_snap() -> Requirement:
 def _of_units(
     name: str, check: Callable[[HostFacts], Iterator[Finding]], meaning: str
 ) -> Requirement:
-    """A requirement that packages and services must be known for."""
+    """A requirement that needs to know packages and services."""
 
     def asked(facts: HostFacts) -> Iterator[Finding]:
         findings = list(check(facts))

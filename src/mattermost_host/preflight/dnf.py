@@ -1,7 +1,4 @@
-"""What dnf must be able to install from: repositories, and module streams that nobody else fixed.
-
-None of these checks says anything where packages don't come by dnf.
-"""
+"""dnf's repositories and module streams. Without dnf these checks report nothing."""
 
 from collections.abc import Callable, Iterator
 
@@ -12,19 +9,19 @@ from mattermost_host.preflight.host import unreadable
 from mattermost_host.support.errors import OperatorError
 
 OF_OTHERS = ("source", "debug", "testing", "next")
-"""Words in the names of repositories that hold no packages for this."""
+"""Words in the names of repositories without the packages we need."""
 
 
 def _of(facts: HostFacts) -> Repositories | None:
-    """The repositories of such a system; None without dnf, or where nobody knows the system."""
+    """The repositories of the host's system; None without dnf, or for an unknown system."""
     try:
         return facts.platform.repositories
-    except OperatorError:  # the check of the platform says so
+    except OperatorError:  # the check `supported-platform` reports it
         return None
 
 
 def subscription() -> Requirement:
-    """Red Hat's repositories are there: by a subscription, or by the image of a cloud."""
+    """Red Hat's repositories are enabled, by a subscription or by a cloud image."""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
         needed = "the repositories of a subscription, or of a cloud's own image"
@@ -83,7 +80,7 @@ def _enabled(facts: HostFacts, known: Repositories, needed: str) -> Finding:
 
 
 def _has(facts: HostFacts, name: str) -> bool:
-    """Whether a repository of that kind is enabled, whatever a distribution or a cloud adds."""
+    """Whether a repository of that kind is enabled; distributions and clouds add to the names."""
     names = (one.lower() for one in facts.repositories)
     return any(name.lower() in one and not any(word in one for word in OF_OTHERS) for one in names)
 
@@ -100,7 +97,7 @@ def _has_no_subscription(facts: HostFacts) -> bool:
 
 
 def epel() -> Requirement:
-    """EPEL is enabled: certbot is not among the packages of the distribution."""
+    """EPEL is enabled, because the distribution has no certbot."""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
         known, needed = _of(facts), "EPEL, enabled, for certbot"
@@ -127,10 +124,10 @@ def epel() -> Requirement:
 def module_stream(
     module: str, package: str, wanted: Callable[[HostFacts], str | None]
 ) -> Requirement:
-    """Nobody fixed ``module`` to another stream than ``wanted``, or installed another version.
+    """``module`` has no other stream than ``wanted``, and no other version is installed.
 
-    ``package`` is the one whose version says so. On a host of ours a stream that was switched is
-    put back by the next run.
+    ``package`` is the one whose version shows that. On a host that we manage, the next run sets a
+    changed stream back.
     """
     name = f"{module}-stream"
 
@@ -150,7 +147,7 @@ def module_stream(
 
 
 def _taken(facts: HostFacts, module: str, package: str, stream: str) -> tuple[str, str] | None:
-    """What somebody else decided, and the way out."""
+    """What another administrator has chosen, and the remedy."""
     fixed = dict(facts.modules).get(module, stream)
     version = dict(facts.packages).get(package, f"{stream}.")
     remove = f"remove its packages ('dnf remove {package}')"

@@ -1,7 +1,7 @@
-"""Tables of others in the kernel that drop what comes for the ports of the site.
+"""Other firewall tables in the kernel that drop packets for the site's ports.
 
-They are told, and left alone. A rule that asks for what is not known here (addresses, interfaces,
-rates) is for somebody in particular: such a rule drops nothing for everybody, and is passed over.
+They are reported and left alone. A rule with conditions that are not evaluated here (addresses,
+interfaces, rates) does not apply to everybody, and is skipped.
 """
 
 import re
@@ -17,23 +17,23 @@ OURS = "inet mattermost_host"
 FIREWALLD = "inet firewalld"
 LOOPBACK = "loopback"
 BACK = ("output", "postrouting")
-"""Hooks that answers come by, not requests."""
+"""Hooks that replies pass, not requests."""
 FROM_OUTSIDE = ("ingress", "prerouting", "input", *BACK)
 SILENT = re.compile(
     r'counter( packets \d+ bytes \d+)?|comment "[^"]*"|log( [a-z-]+ ("[^"]*"|\S+))*'
 )
 ENDS = re.compile(r"\b(accept|drop|reject|queue|return|redirect|dnat|(?:jump|goto) \S+)\b.*$")
 TURNS = {"drop": "drops", "reject": "drops", "redirect": "redirects", "dnat": "redirects"}
-"""What becomes of a packet, as the verb of a sentence; the other verdicts let it go on."""
+"""Verdicts that stop a packet, as the verb of a sentence; others let it continue."""
 SHOWN = 5
-"""Rules that are named one by one."""
+"""Number of rules that are named."""
 DEEPEST = 16
-"""Chains that jump to each other; the kernel allows no more."""
+"""Depth of jumps between chains, the kernel's limit."""
 
 
 @dataclass(frozen=True)
 class Packet:
-    """The first packet of a connection to a TCP port, or of the answer to it."""
+    """The first packet of a connection to a TCP port, or of the reply."""
 
     port: int
     loopback: bool
@@ -42,7 +42,7 @@ class Packet:
 
 @dataclass(frozen=True)
 class Chain:
-    """A chain with its rules in order; one that packets come by has a hook."""
+    """A chain with its rules in order; a base chain has a hook."""
 
     table: str
     name: str
@@ -71,7 +71,7 @@ LEGACY = re.compile(r"add (chain|rule) (\S+ \S+) (\S+)(?: (.*))?")
 
 
 def legacy_chains(commands: Iterable[str]) -> Iterator[Chain]:
-    """The chains that commands of nft would make in place of the older iptables'."""
+    """The chains of legacy iptables, from the nft commands that would create them."""
     every: dict[tuple[str, str], _Open] = {}
     for found in filter(None, map(LEGACY.fullmatch, commands)):
         what, table, name, text = found.groups("")
@@ -87,7 +87,7 @@ def _audible(rule: str) -> str:
 
 
 def chains(listing: Iterable[str]) -> Iterator[Chain]:
-    """The chains of others in ``nft list ruleset``."""
+    """The chains in ``nft list ruleset`` that are not ours."""
     table = ""
     chain: _Open | None = None
     for line in map(str.strip, listing):
@@ -104,7 +104,7 @@ def chains(listing: Iterable[str]) -> Iterator[Chain]:
 
 
 def fate(chain: Chain, packet: Packet, others: Mapping[str, Chain], depth: int = 0) -> str | None:
-    """What the chain surely does with a packet; None where it goes on behind its last rule."""
+    """What the chain certainly does with a packet; None if it continues after the last rule."""
     for rule in chain.rules:
         verdict = _verdict(rule, packet)
         if verdict is None:
@@ -122,7 +122,7 @@ def fate(chain: Chain, packet: Packet, others: Mapping[str, Chain], depth: int =
 
 
 def _verdict(rule: str, packet: Packet) -> str | None:
-    """The verdict of a rule that is sure to hold for the packet."""
+    """The verdict of a rule that certainly applies to the packet."""
     field_of_port = "sport" if packet.back else "dport"
     mapped = re.fullmatch(rf"(.*?)(ct state|(?:tcp|th) {field_of_port}) vmap \{{ (.*) \}}", rule)
     if mapped and _holds(mapped[1], packet):
@@ -136,7 +136,7 @@ def _verdict(rule: str, packet: Packet) -> str | None:
 
 
 def _holds(condition: str, packet: Packet) -> bool:
-    """Whether all that is asked is known here, and holds for the packet."""
+    """Whether all conditions are known here and apply to the packet."""
     left = f"{condition.strip()} "
     while left.strip():
         for pattern, judge in CONDITIONS:
@@ -163,7 +163,7 @@ def _of_state(found: re.Match[str], packet: Packet) -> bool:
 
 
 def _of_interface(found: re.Match[str], packet: Packet) -> bool:
-    # It comes in by input, and goes out by output: the other one is not known.
+    # The input hook knows the incoming interface, the output hook the outgoing one.
     return found[1] == ("o" if packet.back else "i") and packet.loopback != bool(found[2])
 
 
@@ -175,16 +175,16 @@ CONDITIONS = (
     (re.compile(r"(?:meta l4proto|ip protocol) (?:tcp|\{[^}]*\btcp\b[^}]*\}) "), lambda *_: True),
     (re.compile(r"meta nfproto ipv4 "), lambda *_: True),
 )
-"""Conditions that are known, each with its judge."""
+"""Known conditions, each with its test."""
 
 
 def _comes_first(facts: HostFacts) -> bool:
-    """Whether the first run is still to put our policies before what firewalld drops."""
+    """Whether our policies, which come before firewalld's drops, are still to be installed."""
     return not facts.managed and facts.family.firewall == "firewalld"
 
 
 def dropping(facts: HostFacts, ports: Sequence[Port]) -> Iterator[str]:
-    """A sentence for each chain of others that keeps packets from one of ``ports``."""
+    """A sentence for each other chain that drops packets for one of ``ports``."""
     every = [*chains(facts.nftables), *legacy_chains(facts.legacy_rules)]
     for chain in every:
         if chain.table == FIREWALLD and _comes_first(facts):
@@ -202,7 +202,7 @@ def dropping(facts: HostFacts, ports: Sequence[Port]) -> Iterator[str]:
 def _turned(
     chain: Chain, port: tuple[int, bool], others: Mapping[str, Chain]
 ) -> tuple[str, str] | None:
-    """What the chain does with a port, for everybody or on loopback only."""
+    """What the chain does with a port, in general or on loopback only."""
     number, only_loopback = port
     for loopback in ([] if only_loopback else [False]) + [True]:
         if chain.hook not in FROM_OUTSIDE or (loopback and chain.hook == "ingress"):
@@ -215,14 +215,14 @@ def _turned(
 
 
 def legacy_rules(facts: HostFacts) -> list[str]:
-    """Rules of the older iptables, and policies that let nothing pass, in words of nft."""
+    """Rules of legacy iptables, and policies that drop, in nft's words."""
     every = list(legacy_chains(facts.legacy_rules))
     closed = [f"{one.name} policy {one.policy}" for one in every if one.policy != "accept"]
     return closed + [f"{one.name} {rule}" for one in every for rule in one.rules]
 
 
 def no_legacy_rules() -> Requirement:
-    """Rules that nft does not list are told, whatever they do."""
+    """Rules that nft does not list are reported, whatever they do."""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
         needed = "no rules beside those of nftables"
@@ -261,7 +261,7 @@ def _remedy(found: str) -> str:
 
 
 def ports_not_dropped(ports: Sequence[Port]) -> Requirement:
-    """No other table drops what comes for ``ports``."""
+    """No other table drops packets for ``ports``."""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
         found = "; ".join(dropping(facts, ports))

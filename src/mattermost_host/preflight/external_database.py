@@ -1,6 +1,6 @@
-"""An external PostgreSQL, asked from the application host's point of view before any change.
+"""Checks of an external PostgreSQL, made from the application host before any change.
 
-The connection, its TLS and its name are verified as the server's driver (lib/pq) will do it.
+The connection, its TLS and its name are verified as the server's driver (lib/pq) does it.
 """
 
 import socket
@@ -22,7 +22,7 @@ SYSTEM_AUTHORITIES = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
 )
-"""Where Debian and the Enterprise Linux family keep the authorities that Go trusts."""
+"""Files with the CA certificates that Go trusts, on Debian and Enterprise Linux."""
 QUERY = """
 SELECT current_setting('server_version_num')::int AS version_num,
        pg_encoding_to_char(d.encoding) AS encoding,
@@ -51,11 +51,11 @@ REMEDIES = {
     ),
     "53300": "Raise max_connections of the server, or free some connections.",
 }
-"""What to do about an SQLSTATE that the server answers a log-in with."""
+"""SQLSTATE of a refused log-in -> what to do."""
 
 
 class DatabaseUnavailable(Exception):
-    """No answer; ``finding`` says why and what to do."""
+    """The database can't be asked; ``finding`` has the reason and the remedy."""
 
     def __init__(self, found: str, remedy: str):
         self.finding = Finding(
@@ -75,9 +75,9 @@ def check_database(
 ) -> list[Finding]:
     """All findings about an external database, asked from ``host``; nothing is changed.
 
-    ``authorities`` are the certificates (PEM) that the run will put at the DSN's ``sslrootcert``;
-    None takes those that the host has. ``minimum`` is the release's smallest PostgreSQL major,
-    ``pool`` the connections that all application hosts may open together.
+    ``authorities`` are the certificates (PEM) that the run will write to the DSN's ``sslrootcert``;
+    None: those that the host has. ``minimum`` is the release's lowest PostgreSQL major version,
+    ``pool`` the number of connections that all application hosts may open together.
     """
     if dsn.parameter("sslcert"):
         found = "a client certificate, whose key never leaves the application host"
@@ -92,7 +92,7 @@ def check_database(
 def read_facts(
     host: Host, dsn: Dsn, password: SecretStr | None, authorities: str | None
 ) -> DatabaseFacts:
-    """Log in as the server will and ask. Raises DatabaseUnavailable."""
+    """Log in as the server will, and read the facts. Raises DatabaseUnavailable."""
     place = f"{dsn.host}:{dsn.port}"
     context = _tls_context(host, dsn, authorities)
     try:
@@ -119,9 +119,9 @@ def _ask(
 ) -> DatabaseFacts:
     connection = Connection(
         dsn.user,
-        host=dsn.host,  # the name that TLS verifies; the way there is ``sock``
+        host=dsn.host,  # only the name that TLS verifies; the connection is ``sock``
         database=dsn.database,
-        # pg8000 breaks when asked for a password it has not; an empty one is refused in words.
+        # pg8000 crashes if it has no password to send; an empty one is refused with a message.
         password=password.get_secret_value() if password else "",
         ssl_context=context or False,
         application_name="mattermost-host preflight",
@@ -136,7 +136,7 @@ def _ask(
 
 
 def _protection(dsn: Dsn) -> str:
-    """The driver verifies the authority in mode require too, where one is named."""
+    """The driver verifies the authority in mode require, too, if one is named."""
     named = dsn.sslmode == "require" and dsn.parameter("sslrootcert")
     return "verify-ca" if named else dsn.sslmode
 
@@ -150,7 +150,7 @@ def _tls_context(host: Host, dsn: Dsn, authorities: str | None) -> ssl.SSLContex
     if mode == "require":
         context.verify_mode = ssl.CERT_NONE
         return context
-    # As Go does it: whatever stands in the file is trusted, an intermediate too.
+    # As Go does: all certificates in the file are trusted, intermediates, too.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     try:
         context.load_verify_locations(cadata=authorities or _authorities_of(host, dsn))

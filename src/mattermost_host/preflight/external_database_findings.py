@@ -1,4 +1,4 @@
-"""What an external PostgreSQL must be for Mattermost: its facts, and a finding for each demand."""
+"""What Mattermost needs of an external PostgreSQL: the facts, and a finding for each check."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,12 +24,12 @@ DATABASE_CHECKS: Mapping[str, str] = {
     "database-tls": "The connection to the external PostgreSQL is encrypted and verified.",
     "database-connections": "The external PostgreSQL allows enough connections.",
 }
-"""Every check of an external database; where the first is skipped, nothing is asked."""
+"""All checks of an external database; if the first is skipped, nothing is asked."""
 
 
 @dataclass(frozen=True)
 class DatabaseFacts:
-    """What an external database said of itself and of our role in it."""
+    """The facts of an external database and of our role in it."""
 
     version_num: int
     """As ``server_version_num``: 150018 is 15.18."""
@@ -40,15 +40,15 @@ class DatabaseFacts:
     """The role may create in schema public."""
     superuser: bool
     in_recovery: bool
-    """A replica: it cannot be written."""
+    """It is a replica and can't be written to."""
     connections: int
-    """Connections that a plain role may have at once, whoever has them now."""
+    """Connections that a normal role may open, without regard to those in use."""
     role_limit: int
     """-1 is none."""
     database_limit: int
     """-1 is none."""
     sslmode: str = "disable"
-    """How the connection on which this was asked was protected."""
+    """How this connection was protected."""
 
 
 def inquiries(
@@ -78,7 +78,7 @@ def inquiries(
 
 
 def findings(facts: DatabaseFacts, minimum: int, pool: int) -> list[Finding]:
-    """Judge the facts; ``database_check.check_database`` says what ``minimum`` and ``pool`` are."""
+    """The findings; ``external_database.check_database`` explains ``minimum`` and ``pool``."""
     return [
         _version(facts, minimum),
         _encoding(facts),
@@ -154,7 +154,7 @@ def _writable(facts: DatabaseFacts) -> Finding:
 
 
 def _tls(facts: DatabaseFacts) -> Finding:
-    # Without TLS only loopback passes dsn_mistakes, and there it is enough.
+    # dsn_mistakes accepts a DSN without TLS for loopback only, where it is enough.
     right = facts.sslmode in {"verify-full", "disable"}
     return Finding(
         "database-tls",

@@ -1,4 +1,4 @@
-"""What a component needs of a host, and what was found: data without behaviour."""
+"""What a component needs of a host, and what was found."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -9,20 +9,20 @@ from pyinfra.api import Host
 from mattermost_host.facts.host import HostFacts
 
 Verdict = Literal["ok", "note", "warning", "error", "skipped"]
-"""A note is shown, and nothing has to be done about it."""
+"""A note is only information."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """The answer to one requirement on one host."""
+    """The result of one requirement on one host."""
 
     name: str
-    """Name of the check: what ``skip={"name": "reason"}`` in the inventory takes."""
+    """Name of the check, for ``skip={"name": "reason"}`` in the inventory."""
     verdict: Verdict
     found: str
     needed: str = ""
     remedy: str = ""
-    """What to do, a full sentence; empty where all is well."""
+    """What to do, a full sentence; empty if all is well."""
 
 
 @dataclass(frozen=True)

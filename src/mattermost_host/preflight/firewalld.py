@@ -1,4 +1,4 @@
-"""firewalld, where the distribution has it: that it decides, and what becomes of its zones."""
+"""firewalld, on distributions that use it: whether it runs, and its zones' open ports."""
 
 import re
 from collections.abc import Iterator
@@ -12,11 +12,11 @@ TABLE = "table inet firewalld {"
 OPEN_CHAIN = re.compile(r"chain filter_IN_(?!policy_)(\S+)_allow \{")
 OPEN_PORT = re.compile(r"(tcp|udp) dport (\d+(?:-\d+)?) accept")
 EVERYWHERE = ("22/tcp", "546/udp")
-"""What the zones of the packages open: ssh, and the client of DHCPv6. Ours do, too."""
+"""Services that the packages' zones open, ssh and the DHCPv6 client; our policies do, too."""
 
 
 def firewalld_decides() -> Requirement:
-    """firewalld runs where it is the firewall, and nobody stopped it."""
+    """firewalld runs if it is the distribution's firewall."""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
         if facts.family.firewall != "firewalld":
@@ -62,7 +62,7 @@ def _stopped(facts: HostFacts) -> Finding:
 
 
 def zone_openings(listing: tuple[str, ...]) -> dict[str, list[str]]:
-    """Zone -> ports that it opens to everybody, beyond those of each zone."""
+    """Zone -> ports that it opens to everybody, besides those that all zones open."""
     found: dict[str, list[str]] = {}
     zone = ""
     for line in listing:
@@ -77,7 +77,7 @@ def zone_openings(listing: tuple[str, ...]) -> dict[str, list[str]]:
 
 
 def other_ways_in() -> Requirement:
-    """Said: what zones open and whom others ban, since our policies come before both."""
+    """A note on open ports and bans in zones, because our policies come before both."""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
         if facts.family.firewall != "firewalld":

@@ -1,4 +1,4 @@
-"""Drop-ins that generators of systemd make for units of the site, anew however often they go."""
+"""Drop-ins of systemd's generators for units of the site, which come back when removed."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ def changed_units(facts: HostFacts) -> list[str]:
 
 
 def units_not_generated() -> Requirement:
-    """No generator changes what the site says of its units."""
+    """No generator changes units of the site."""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
         needed = "units of the site that no generator changes"

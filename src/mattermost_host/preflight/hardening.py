@@ -1,4 +1,4 @@
-"""What an administrator may have hardened a host with, and the server has to be told of."""
+"""Hardening that affects the server: FIPS mode, fapolicyd, crypto policies."""
 
 from collections.abc import Iterator
 
@@ -10,11 +10,11 @@ SERVER = "/opt/mattermost/"
 PLUGINS = "/var/lib/mattermost/plugins/"
 RULES = "/etc/fapolicyd/rules.d/80-mattermost.rules"
 WEAK_POLICIES = {"LEGACY", "SHA1", "AD-SUPPORT-LEGACY"}
-"""Policies, and parts of one (DEFAULT:SHA1), that allow what is easily broken."""
+"""Crypto policies, and modules of one (DEFAULT:SHA1), that allow weak cryptography."""
 
 
 def fips() -> Requirement:
-    """The kernel asks for validated cryptography, which the server's own is not."""
+    """FIPS mode asks for validated cryptography, which the server's own is not."""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
         needed = "no FIPS mode, or a reason to skip this check"
@@ -38,7 +38,7 @@ def fips() -> Requirement:
 
 
 def fapolicyd() -> Requirement:
-    """fapolicyd lets systemd and the server run programs from the server's folders."""
+    """fapolicyd allows programs in the server's folders."""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
         needed = f"programs of {SERVER} may run"
@@ -62,7 +62,7 @@ def fapolicyd() -> Requirement:
 
 
 def crypto_policy() -> Requirement:
-    """The system-wide policy for cryptography, which NGINX follows, allows nothing weak."""
+    """The system-wide crypto policy, which NGINX follows, allows no weak cryptography."""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
         if not facts.family.nginx.tls_policy:

@@ -1,7 +1,6 @@
-"""What the components need of a host itself: system, size, disk, clock, locale.
+"""Requirements of the host itself: system, size, disk, clock, locale.
 
-What may already stand in the way there is in ``conflicts.py``, what hosts have to have in common in
-``together.py``.
+Conflicts with other software are in ``conflicts.py``, requirements across hosts in ``together.py``.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,19 +12,19 @@ from mattermost_host.preflight.finding import Finding, Requirement, Verdict
 from mattermost_host.support.errors import OperatorError
 
 VersionOn = Callable[[HostFacts], str]
-"""Gives the release of the server that a host is to run."""
+"""Returns the release of the server that a host should run."""
 
 LARGEST_SMALL_SITE = 2_000
-"""Users up to which the documents name a size; beyond it the sizes are our reading of the tiers."""
+"""Up to this number of users the vendor's documents state a size; above, sizes are our own."""
 
 LEFT_TO_RUN_MB = 2 * sizing.GIB_MB
-"""Free disk for the next release and the server's work, where a site is already."""
+"""Free disk for the next release and the server's work, on a host that already has a site."""
 
 OPT_ALONE_MB = 3 * sizing.GIB_MB
-"""Two releases are kept and the next is unpacked beside them, less than 1 GB each."""
+"""Two releases are kept and the next one is unpacked, each less than 1 GB."""
 
 TEMPORARY_MB = 50
-"""apt's keys and a component's files; the archives of packages lie elsewhere."""
+"""For apt's keys and a component's files; package archives are elsewhere."""
 
 OFFSET_WARNING_S = 2.0
 OFFSET_ERROR_S = 30.0
@@ -35,14 +34,14 @@ LOCALE = "en_US.UTF-8"
 
 
 def unreadable(name: str, what: str, needed: str) -> Finding:
-    """The finding where the host could not be asked: never silently well."""
+    """The finding if the host could not be asked, so that no check passes silently."""
     return Finding(
         name, "warning", f"{what} could not be read", needed, "Check it yourself on the host."
     )
 
 
 def supported_platform() -> Requirement:
-    """Distribution and release are in the table of those that we support."""
+    """Distribution and release are supported."""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
         yield _platform(facts)
@@ -69,7 +68,7 @@ def unknown_system(facts: HostFacts) -> Finding | None:
 
 
 def architecture() -> Requirement:
-    """Mattermost exists for the host's processor architecture."""
+    """There is a Mattermost for the host's processor architecture."""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
         refusal = binaries.refusal(facts.architecture)
@@ -83,7 +82,7 @@ def architecture() -> Requirement:
 
 
 def glibc(version_on: VersionOn) -> Requirement:
-    """The binary of the release starts with the host's C library."""
+    """The release's binary starts with the host's glibc."""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
         version = version_on(facts)
@@ -100,7 +99,7 @@ def glibc(version_on: VersionOn) -> Requirement:
 
 
 def capacity(users: int) -> Requirement:
-    """Processors and memory for ``users`` with an account, all roles on this host."""
+    """Processors and memory for ``users`` accounts, with all roles on this host."""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
         found = f"{facts.cpus} vCPU, {facts.memory_mb:,} MB"
@@ -132,7 +131,7 @@ def _too_small(facts: HostFacts, users: int) -> bool:
 
 
 def disk(users: int, usage: Usage) -> Requirement:
-    """Free disk for what ``users`` share in a year; less where a site already runs on it."""
+    """Free disk for what ``users`` share in a year; less for a site that is already running."""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
         needed = sizing.storage(users, usage)
@@ -184,7 +183,7 @@ def _disk_of_a_year(facts: HostFacts, needed: sizing.Storage, users: int) -> Ite
 
 
 def writable() -> Requirement:
-    """The system's folders can be written, and temporary files have room."""
+    """The system's folders are writable, and there is room for temporary files."""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
         needed = f"a writable system, {TEMPORARY_MB} MB in /tmp and /var/tmp"
@@ -233,7 +232,7 @@ def executable_opt() -> Requirement:
 
 
 def clock() -> Requirement:
-    """The clock is right now, and something keeps it right."""
+    """The clock is correct and synchronised."""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
         offset = abs(facts.clock_offset_s)

@@ -1,4 +1,4 @@
-"""What stands in the server's own folders and is neither file nor folder."""
+"""Special files in the server's own folders: links, pipes, devices."""
 
 from collections.abc import Iterator
 

@@ -15,9 +15,9 @@ COMMAND = "`mattermost-host upgrade-postgresql`"
 def version_suits(
     major: Callable[[HostFacts], int], version_on: VersionOn, stated: int | None = None
 ) -> Requirement:
-    """The PostgreSQL that will run is one that the release of Mattermost starts with.
+    """The PostgreSQL that will run is one that Mattermost's release starts with.
 
-    ``stated``: the major version that the inventory wants of the distribution's own.
+    ``stated``: the major version that the inventory wants from the distribution.
     """
 
     def check(facts: HostFacts) -> Iterator[Finding]:

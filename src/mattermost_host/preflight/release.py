@@ -1,4 +1,4 @@
-"""Whether a host may run the release that it is to run, and what that means for it."""
+"""Checks of the release that a host should run: upgrade path, support, tarball."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -22,25 +22,25 @@ QUESTIONS = {"releases", "current_release", "noted_release"}
 
 @dataclass(frozen=True)
 class _Case:
-    """What is stated, and what a host has."""
+    """The inventory's release, and what a host has."""
 
     settings: ReleaseSettings
     stated: str | None
     found: Installed | None
     version: str
-    """The release that the host is to run."""
+    """The release that the host should run."""
     facts: HostFacts
     today: date | None
 
     @property
     def upgrade_from(self) -> str | None:
-        """The older release that is on the host; None where no newer one is stated."""
+        """The older release on the host; None if no newer one is stated."""
         newer = self.stated and self.found and _newer_than(self.stated, self.found.version)
         return self.found.version if self.found and newer else None
 
 
 def of(settings: ReleaseSettings, today: date | None = None) -> list[Requirement]:
-    """The checks of a release: which it is, whether the way to it is open, its support."""
+    """The checks of a release: which one it is, whether the upgrade is possible, its support."""
 
     def check(judge: Callable[[_Case], Finding]) -> Callable[[HostFacts], Iterator[Finding]]:
         def checked(facts: HostFacts) -> Iterator[Finding]:
@@ -54,7 +54,7 @@ def of(settings: ReleaseSettings, today: date | None = None) -> list[Requirement
 
 
 def settings_fit(settings: Mapping[str, object], place: Place) -> Requirement:
-    """The server's settings are right for the release that the host is to run."""
+    """The server's settings suit the release that the host should run."""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
         version = place.site.version_on(facts)
@@ -74,7 +74,7 @@ def settings_fit(settings: Mapping[str, object], place: Place) -> Requirement:
 
 
 def users_without_licence(place: Place) -> Requirement:
-    """The release makes as many accounts as the site has users, though it has no licence."""
+    """Without a licence, the release allows as many accounts as the site has users."""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
         version, users = place.site.version_on(facts), place.site.users
@@ -188,9 +188,9 @@ def _support(case: _Case) -> Finding:
 
 
 def _build(case: _Case) -> Finding:
-    """Said before anything is fetched; what a tarball holds is read when it is."""
+    """Checked before anything is fetched; the tarball's content is checked afterwards."""
     name, settings = "release-architecture", case.settings
-    # Of a processor that no release is for, the check `architecture` says so.
+    # The check `architecture` reports processors without a release.
     wanted: Architecture = "arm64" if case.facts.architecture == "arm64" else "amd64"
     needed = f"a tarball for {wanted} that can be verified"
     if case.found and case.found.version == case.version:

@@ -1,4 +1,4 @@
-"""What preflight found: for a terminal, for machines, and as the text of an error."""
+"""The preflight's report: for a terminal, as JSON, and as the text of an error."""
 
 import json
 from collections import Counter
@@ -24,13 +24,13 @@ NARROWEST = 80
 
 @dataclass(frozen=True)
 class Report:
-    """All findings of all hosts, by the host's name."""
+    """All findings, by the hosts' names."""
 
     findings: Mapping[str, tuple[Finding, ...]]
 
     @property
     def errors(self) -> list[tuple[str, Finding]]:
-        """Each error with its host."""
+        """All errors, with their hosts."""
         return [(host, one) for host, one in self._every() if one.verdict == "error"]
 
     def summary(self, host: str) -> str:
@@ -48,7 +48,7 @@ class Report:
         return f"{host}: {', '.join(parts)}"
 
     def show(self, console: Console | None = None, *, verbose: bool = False) -> None:
-        """Print what is not well, with ``verbose`` everything, and a line for each host."""
+        """Print a line for each host, and what is not well; with ``verbose``, everything."""
         console = console or Console()
         console.width = max(console.width, NARROWEST)
         for host, findings in self.findings.items():
@@ -58,7 +58,7 @@ class Report:
             console.print(Text(self.summary(host)))
 
     def to_json(self) -> str:
-        """Every finding, and how many errors and warnings there are."""
+        """All findings, and the numbers of errors and warnings, as JSON."""
         verdicts = Counter(one.verdict for _, one in self._every())
         return json.dumps(
             {
@@ -74,7 +74,7 @@ class Report:
         )
 
     def lines(self) -> Iterator[str]:
-        """Plain text: a line for each host, under it what is not well."""
+        """Plain text: a line for each host, followed by what is not well."""
         for host, findings in self.findings.items():
             yield self.summary(host)
             for one in findings:
@@ -87,7 +87,7 @@ class Report:
 
 
 class PreflightError(OperatorError):
-    """A host will not do: every finding of every host."""
+    """A host does not meet the requirements; holds all findings of all hosts."""
 
     def __init__(self, report: Report):
         self.report = report

@@ -25,7 +25,7 @@ REACHABLE = "reachable"
 NO_ANSWER = Refusal("no answer", LOG_IN)
 
 Requirements = Mapping[str, Sequence[Need]]
-"""What each host needs, by the host's name."""
+"""The requirements of each host, by the host's name."""
 
 
 class _Settings(Protocol):
@@ -36,7 +36,7 @@ class _Settings(Protocol):
 
 
 class Checked(Protocol):
-    """What preflight wants of a site."""
+    """What the preflight needs to know of a site."""
 
     @property
     def path(self) -> Path: ...
@@ -54,10 +54,10 @@ _done: WeakKeyDictionary[State, tuple[Reading, Report]] = WeakKeyDictionary()
 
 
 def require(site: Checked) -> Mapping[str, HostFacts]:
-    """The facts of every active host, by its name; for deploys, while they are prepared.
+    """The facts of every active host by its name, for deploys while they are prepared.
 
-    The first deploy greenlet asks all hosts, the others get the same answer. Raises
-    PreflightError where a host will not do.
+    The first greenlet asks all hosts, the others get the same answer. Raises PreflightError if a
+    host does not meet the requirements.
     """
     state = current_state()
     with _lock:
@@ -73,13 +73,13 @@ def require(site: Checked) -> Mapping[str, HostFacts]:
 
 
 def _of_site(site: Checked, state: State) -> list[Host]:
-    """The active hosts; an ops host without a role is pyinfra's, and not the site's."""
+    """The active hosts of the site, without an ops host that has no role."""
     names = {host.name for host in site.hosts}
     return sorted((one for one in active_hosts(state) if one.name in names), key=str)
 
 
 def run(site: Checked) -> Report:
-    """Connect to every host of the site, ask, judge, disconnect; nothing is changed."""
+    """Connect to every host of the site, check it, disconnect; nothing is changed."""
     with connections(site.hosts) as state:
         return _examine(site, all_hosts(state))[1]
 
@@ -93,8 +93,8 @@ def collect(
 ) -> Report:
     """All findings of all hosts.
 
-    ``silent`` are the hosts that did not answer, with the reason; ``inquired`` what the inquiries
-    found. See ``skip_mistakes`` for what may stand in ``skip``.
+    ``silent`` are the hosts that did not answer, with the reason; ``inquired`` are the findings of
+    inquiries. ``skip_mistakes`` checks what is in ``skip``.
     """
     findings: dict[str, tuple[Finding, ...]] = {}
     together = _together(requirements, facts, skip)
@@ -102,7 +102,7 @@ def collect(
         if host in facts:
             inquiries = (inquired or {}).get(host, ())
             found = chain(_checked(needed, host, facts[host], together, skip), inquiries)
-            # Two components may need the same of a host.
+            # Two components may have the same requirement.
             findings[host] = tuple(dict.fromkeys(found))
         else:
             findings[host] = (_unreachable((silent or {}).get(host, NO_ANSWER)),)
@@ -110,7 +110,7 @@ def collect(
 
 
 def skip_mistakes(skip: Mapping[str, str], requirements: Requirements) -> list[Mistake]:
-    """The keys of ``skip`` that are no checks, and those without a reason."""
+    """The keys of ``skip`` that are not names of checks, and those without a reason."""
     known = sorted(set(chain.from_iterable(map(_names, chain(*requirements.values())))))
     unknown = [
         Mistake(f"skip.{name}", "an unknown check", f"known checks: {', '.join(known)}")
@@ -135,7 +135,7 @@ _Together = Mapping[str, Sequence[tuple[str, Finding]]]
 def _together(
     requirements: Requirements, facts: Mapping[str, HostFacts], skip: Mapping[str, str]
 ) -> _Together:
-    """What each requirement found that looks at all hosts which need it; each is asked once."""
+    """The findings of requirements that look at several hosts; each is evaluated once."""
     shared: dict[str, tuple[SiteRequirement, dict[str, HostFacts]]] = {}
     for host, needed in requirements.items():
         for one in needed:
@@ -183,7 +183,7 @@ def _unreachable(refusal: Refusal) -> Finding:
 
 
 def _examine(site: Checked, hosts: Sequence[Host]) -> tuple[Reading, Report]:
-    """Ask ``hosts`` and judge what they say; a mistake in ``skip`` ends it before."""
+    """Ask ``hosts`` and collect all findings; raises for a mistake in ``skip`` before that."""
     skip = site.settings.skip
     every = {host.name: site.requirements(host.name) for host in site.hosts}
     mistakes = skip_mistakes(skip, every)

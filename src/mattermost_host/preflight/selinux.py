@@ -1,4 +1,4 @@
-"""SELinux, where the distribution comes with it enforcing: said where it is off, never changed."""
+"""SELinux on distributions where it is enforcing by default: reported if off, never changed."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ NEEDED = "enforcing, the distribution's default"
 
 
 def selinux_enforces() -> Requirement:
-    """SELinux enforces its policy where the distribution comes with it."""
+    """SELinux is enforcing if that is the distribution's default."""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
         if not facts.family.selinux:

@@ -1,4 +1,4 @@
-"""What the hosts of a site have to have in common: checks that look at all of them at once."""
+"""What the hosts of a site must have in common: checks across hosts."""
 
 from collections.abc import Callable, Iterator, Mapping
 from ipaddress import ip_address
@@ -12,7 +12,7 @@ Findings = Iterator[tuple[str, Finding]]
 
 
 def name_resolution(url: str) -> SiteRequirement:
-    """The name in the site's URL resolves to the hosts that users are to reach."""
+    """The name in the site's URL resolves to the hosts that users should reach."""
     name = urlsplit(url).hostname or ""
 
     def check(hosts: Mapping[str, HostFacts]) -> Findings:
@@ -49,7 +49,7 @@ def _way_elsewhere(addresses: list[str]) -> str:
 
 
 def clocks_agree() -> SiteRequirement:
-    """The hosts' clocks agree with each other, whatever this machine's says."""
+    """The hosts' clocks agree with each other, whatever this machine's clock shows."""
 
     def check(hosts: Mapping[str, HostFacts]) -> Findings:
         if len(hosts) == 1:
@@ -73,7 +73,7 @@ def clocks_agree() -> SiteRequirement:
 
 
 def one_release(version_on: Callable[[HostFacts], str]) -> SiteRequirement:
-    """All application servers are to run the same release: they share one database."""
+    """All application servers run the same release, because they share one database."""
 
     def check(hosts: Mapping[str, HostFacts]) -> Findings:
         if len(hosts) == 1:

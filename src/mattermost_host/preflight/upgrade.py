@@ -1,6 +1,6 @@
-"""Whether an upgrade may begin on a host, and which way back it leaves open: named checks.
+"""Checks before an upgrade: whether it may begin, and which way back it will have.
 
-What the release, PostgreSQL's version and the distribution allow, the checks of every run say.
+The release, PostgreSQL's version and the distribution are checked in every run.
 """
 
 from collections.abc import Iterator
@@ -19,9 +19,9 @@ from mattermost_host.preflight.report import PreflightError, Report
 from mattermost_host.support.errors import OperatorError
 
 RELEASE_MB = 2048
-"""A release is less than 1 GB unpacked, and its tarball is beside it for a moment."""
+"""MB for a release: less than 1 GB unpacked, and its tarball meanwhile."""
 SHARE_OF_DUMP = 2
-"""A dump is smaller than its database: a third and less was seen; half is room for odd ones."""
+"""Size of a dump as a part of its database: a third or less was observed; half, to be safe."""
 
 
 MEANINGS = {
@@ -35,7 +35,7 @@ MEANINGS = {
 
 
 def refuse(*, local_database: bool, servers: int) -> None:
-    """Raise OperatorError for a site whose upgrade is not ours to make."""
+    """Raise OperatorError for a site that we can't upgrade."""
     if not local_database:
         raise OperatorError(
             "the database is not on the site's own host, so no restore point of it can be made "
@@ -49,9 +49,9 @@ def refuse(*, local_database: bool, servers: int) -> None:
 
 
 def advise(question: AskUpgrade, facts: HostFacts, version: str) -> None:
-    """Show what is found before an upgrade to ``version`` of the host that is being prepared.
+    """Show the findings before an upgrade to ``version`` of the host that is being prepared.
 
-    Raises PreflightError where it may not begin.
+    Raises PreflightError if it must not begin.
     """
     found = answers_of(host, [question])
     if question not in found:

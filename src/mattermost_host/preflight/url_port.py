@@ -1,4 +1,4 @@
-"""The port in the site's URL, where it is not the one that the proxy listens on."""
+"""A port in the site's URL that differs from the one that the proxy listens on."""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -9,7 +9,7 @@ from mattermost_host.preflight.finding import Finding, Requirement
 
 
 def port_of_users(url: str) -> Requirement:
-    """Users come in by the port that NGINX listens on."""
+    """Users connect to the port that NGINX listens on."""
     port = urlsplit(url).port or HTTPS_PORT
 
     def check(_: HostFacts) -> Iterator[Finding]:

@@ -1,18 +1,18 @@
-"""Read by pyinfra before each run, from the folder it is started in."""
+"""pyinfra reads this file before each run, from the current folder."""
 
 from pyinfra import config
 
 from mattermost_host.engine import pyinfra_patches
 
-# With pyinfra's default the other hosts go on after one has failed.
+# By default pyinfra continues on the other hosts after one has failed.
 config.FAIL_PERCENT = 0
 config.SUDO = True
 pyinfra_patches.quicken()
 
-# Python keeps what it compiles from here on.
+# After quicken(), Python writes .pyc files again.
 from mattermost_host.cli.sentences import sentences  # noqa: E402
 from mattermost_host.site.site import Site  # noqa: E402
 
-# Every mistake of the inventory is reported here, before any connection.
+# All mistakes of the inventory are reported here, before any connection.
 with sentences():
     Site.load_for_pyinfra()

@@ -1,4 +1,4 @@
-"""The way back: the release before the last upgrade, with everything that was written since.
+"""Rollback: back to the release before the last upgrade, keeping what was written since.
 
 pyinfra inventories/single.py deploys/rollback.py
 """

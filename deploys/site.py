@@ -1,4 +1,4 @@
-"""The table of contents: what a site is made of, in the order in which it is put together.
+"""The table of contents: the components of a site, in the order in which they are deployed.
 
 pyinfra inventories/single.py deploys/site.py
 """
@@ -16,7 +16,7 @@ from mattermost_host.site.site import Site
 
 
 def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
-    """All that one host of the site is made of."""
+    """Deploy the components of one host."""
     base.deploy(site.settings.base, facts)
     firewall.deploy(
         site.settings.firewall,

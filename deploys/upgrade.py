@@ -1,4 +1,4 @@
-"""The upgrade: the release moved to the one that the inventory states, or back by itself.
+"""Upgrade to the release that the inventory states, with an automatic way back.
 
 pyinfra inventories/single.py deploys/upgrade.py
 """
@@ -17,7 +17,7 @@ from mattermost_host.site.site import Site
 
 
 def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
-    """The steps on a host that runs the server."""
+    """The steps on a host with the server."""
     if "app" not in roles:
         return
     servers = sum("app" in one.roles for one in site.hosts)

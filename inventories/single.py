@@ -2,7 +2,7 @@
 
     pyinfra inventories/single.py deploys/site.py
 
-docs/settings.md lists everything that may stand in `site`.
+docs/settings.md lists all keys of `site`.
 """
 
 site = {

@@ -1,4 +1,4 @@
-"""The host that `make trial` boots; the command writes beside this file where the host is."""
+"""The host that `make trial` boots; the command writes its address to trial.host.json."""
 
 import json
 from pathlib import Path

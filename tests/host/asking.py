@@ -1,4 +1,4 @@
-"""How a host is asked: one command over ssh (or on this machine), with all questions in it."""
+"""Ask a host all questions in one command, over ssh or on this machine."""
 
 import time
 from collections.abc import Mapping
@@ -85,7 +85,7 @@ FOLDERS = FileStates(
 
 
 class Seen:
-    """A host of a site and everything that it answered; asked once, when first needed."""
+    """A host of a site and its answers; it is asked once, when they are first needed."""
 
     def __init__(self, site: Site, host: SiteHost) -> None:
         self.site = site
@@ -100,9 +100,9 @@ class Seen:
 
     @cached_property
     def answers(self) -> Mapping[Question[Any], Any]:
-        """The answer to each question. Raises OperatorError where the host can't be asked."""
+        """Question -> answer. Raises OperatorError if the host can't be asked."""
         if self._refused:
-            # Each log-in with a wrong password counts, and may close the account.
+            # Don't try again: repeated log-ins with a wrong password may lock the account.
             raise self._refused
         asked = (*self._facts, *self._common, *self._by_role)
         self._sent = time.time()
@@ -165,7 +165,7 @@ class Seen:
 
     @property
     def probes(self) -> Answering:
-        """Whether the units of this host answer; PostgreSQL's tells its own version first."""
+        """The probes of this host's units; PostgreSQL's first finds out its version."""
         surfaces = self.site.surfaces(self.host.name, UNASKED)
         units = [unit for surface in surfaces.values() for unit in surface.units]
         return Answering(tuple((unit.name, unit.probe) for unit in units if unit.probe))
@@ -180,53 +180,53 @@ class Seen:
 
     @property
     def declared_secret_files(self) -> tuple[SecretFile, ...]:
-        """Those of the components that hold secrets on this host."""
+        """The secret files that the components declare on this host."""
         surfaces = self.site.surfaces(self.host.name, UNASKED)
         return tuple(file for surface in surfaces.values() for file in surface.secret_files)
 
     @cached_property
     def facts(self) -> HostFacts:
-        """What the host is."""
+        """The facts of the host."""
         return questions.facts_of(self.answers, self._sent, self._received)
 
     @property
     def kernel(self) -> Mapping[str, str]:
-        """Kernel parameters in force, those that may be set here."""
+        """The current kernel parameters, of those that can be set here."""
         return cast(Mapping[str, str], self.answers[self._kernel_question])
 
     @property
     def secret_files(self) -> Mapping[str, State]:
-        """What stands at the paths of the secret files."""
+        """The state of the secret files' paths."""
         return cast(Mapping[str, State], self.answers[self._secret_files_question])
 
     @cached_property
     def surfaces(self) -> Mapping[str, Surface]:
-        """What each component declares to show on this host."""
+        """The surface of each component on this host."""
         return self.site.surfaces(self.host.name, self.facts)
 
     @property
     def processes(self) -> Mapping[int, Process]:
-        """All processes, by their number."""
+        """All processes, by pid."""
         return cast(Mapping[int, Process], self.answers[PROCESSES])
 
     def main_process(self, unit: str) -> Process | None:
-        """The main process of a unit that runs."""
+        """The main process of a running unit."""
         status = self.answers[UNITS].get(unit)
         return self.processes.get(status.main_pid) if status else None
 
     @property
     def most_files(self) -> int:
-        """What a service may have open at all: a container's PID 1 can't give more than it has."""
+        """The most files that a service may open: a container's PID 1 limits all services."""
         return self.processes[1].most_files if self.facts.container else 2**63
 
     @property
     def address(self) -> str:
-        """Where the control machine reaches the host."""
+        """The address at which the control machine reaches the host."""
         return self.host.address
 
 
 class Connection(BaseBackend):
-    """testinfra's way to a host: the one that deploys take, with all that they can log in by."""
+    """testinfra's connection to a host, made as for deploys, with every way to log in."""
 
     NAME = "mattermost-host"
 
@@ -241,9 +241,9 @@ class Connection(BaseBackend):
 
 
 def run_as_root(host: SiteHost, script: str) -> str:
-    """What ``script`` prints on the host, run by root. Raises OperatorError with a sentence."""
+    """The output of ``script``, run as root on the host. Raises OperatorError."""
     result: CommandResult = Tested(Connection(host)).run(script)
-    # Bytes: to decode text, testinfra would ask the host for its encoding, a second time.
+    # Bytes, because for text testinfra would first ask the host for its encoding.
     if result.rc != 0:
         raise RootRefused(host.name, result.stderr_bytes.decode(errors="replace"))
     output: bytes = result.stdout_bytes

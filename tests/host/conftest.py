@@ -1,4 +1,4 @@
-"""The site under verification: its hosts and components become the parameters of the tests."""
+"""The verification's fixtures: hosts and components of the site parametrise the tests."""
 
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -26,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Load the site; its mistakes are the whole message."""
+    """Load the site; mistakes of its inventory end the run."""
     try:
         site = Site.load(config.getoption("--inventory"))
     except OperatorError as error:
@@ -35,7 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave out what no host of the site has: nothing is counted that was not judged."""
+    """Leave out components that no host has, so that only actual checks are counted."""
     subject = collection_path.stem.removeprefix("test_")
     if subject == "journey" and not config.getoption("--journey"):
         return True
@@ -44,7 +44,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test for each host that has the module's component, or for each component of each."""
+    """One test for each host with the module's component, or for each component of each host."""
     hosts = metafunc.config.stash[HOSTS]
     subject = metafunc.module.__name__.rpartition("test_")[2]
     if "component" in metafunc.fixturenames:
@@ -58,7 +58,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def _declaring(seen: Seen, kind: str) -> Iterator[str]:
-    """The components that declare something of ``kind``; all where the host can't be asked."""
+    """The components that declare something of ``kind``; all if the host can't be asked."""
     try:
         surfaces = seen.surfaces
     except PyinfraError:
@@ -69,7 +69,7 @@ def _declaring(seen: Seen, kind: str) -> Iterator[str]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Host by host, and the components in the order in which they are put together."""
+    """Sort by host, and by the order in which components are deployed."""
     hosts = list(config.stash[HOSTS].keys())
     order = [*ROOMS, "journey"]
 
@@ -106,13 +106,13 @@ def plan(request: pytest.FixtureRequest) -> Plan:
 
 @pytest.fixture(scope="session")
 def proxy(seen: Seen) -> Outside:
-    """The host's proxy, as its users see it."""
+    """The host's proxy, as users see it."""
     return outside(seen.site, seen.address)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    """An OperatorError is a sentence already."""
+    """Turn an OperatorError into a failure without traceback."""
     try:
         return (yield)
     except OperatorError as error:

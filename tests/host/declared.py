@@ -1,4 +1,4 @@
-"""The parts of a surface that tests are made of: a component without one has no such test."""
+"""The parts of a surface that are tested; a component without one has no such test."""
 
 from mattermost_host.knowledge.surface import Port, SecretFile, Surface, Unit
 
@@ -7,7 +7,7 @@ PROBED = "units that can be asked"
 
 
 def sandboxed(surface: Surface) -> tuple[Unit, ...]:
-    """The units whose exposure has a bound."""
+    """The units with a bound for their exposure."""
     return tuple(unit for unit in surface.units if unit.max_exposure is not None)
 
 

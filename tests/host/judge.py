@@ -1,4 +1,4 @@
-"""Judges what a host answered: each failure is a sentence; no failure, no sentence."""
+"""Checks of a host's answers; each yields a sentence for every failure."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from ipaddress import ip_address
@@ -23,10 +23,10 @@ ENABLED = {"enabled", "enabled-runtime", "static", "indirect", "generated", "ali
 ACTIVE = {"active", "reloading"}
 
 MOST_CLOCK_OFFSET_S = 5.0
-"""Both clocks against each other, half a slow connection's round trip included."""
+"""Seconds between the two clocks, including half a slow connection's round trip."""
 
 SHOWN = 3
-"""Differences of a firewall table that are printed; the first ones tell the story."""
+"""Most differences of a firewall table that are printed."""
 
 
 def holds(sentences: Iterable[str]) -> None:
@@ -37,12 +37,12 @@ def holds(sentences: Iterable[str]) -> None:
 
 
 def differs(what: str, expected: object, found: object) -> str:
-    """The form of every failure."""
+    """The text of a failure."""
     return f"{what}: expected {expected}, found {found}"
 
 
 def units(declared: Iterable[Unit], status: Mapping[str, UnitStatus]) -> Sentences:
-    """Each unit is there, enabled, active, and systemd has read its current file."""
+    """Each unit exists, is enabled and active, and systemd has read its current file."""
     for unit in declared:
         now = status.get(unit.name, UnitStatus())
         if now.load != "loaded":
@@ -69,7 +69,7 @@ def users(
     status: Mapping[str, UnitStatus],
     processes: Mapping[int, Process],
 ) -> Sentences:
-    """Each unit's main process runs as its user; one without a process would be started as it."""
+    """Each unit's main process runs as its user; without a process, the unit file counts."""
     for unit in declared:
         now = status.get(unit.name, UnitStatus())
         process = processes.get(now.main_pid)
@@ -90,7 +90,7 @@ def exposures(declared: Iterable[Unit], found: Mapping[str, float]) -> Sentences
 
 
 def secret_files(declared: Iterable[SecretFile], found: Mapping[str, State]) -> Sentences:
-    """Each secret file is there with its owner and group, and open to nobody else."""
+    """Each secret file exists with its owner and group, and is closed to others."""
     for file in declared:
         state = found.get(file.path)
         expected = f"{file.owner}:{file.group} {file.mode}"
@@ -119,13 +119,13 @@ def folders(expected: Mapping[str, tuple[str, str, str]], found: Mapping[str, St
 
 
 def no_public_keys(paths: Iterable[str]) -> Sentences:
-    """No private key that everybody may read."""
+    """No private key is readable by everybody."""
     for path in paths:
         yield differs(path, "a private key for its owner only", "one that everybody may read")
 
 
 def listening(declared: Iterable[Port], found: Iterable[Listener]) -> Sentences:
-    """Each declared port is served, by its process and where it should be reachable."""
+    """Each declared port is served by its process, on the right addresses."""
     listeners = list(found)
     for port in declared:
         what = f"port {port.number}/{port.protocol} ({port.purpose})"
@@ -135,7 +135,7 @@ def listening(declared: Iterable[Port], found: Iterable[Listener]) -> Sentences:
         if not here:
             yield differs(what, f"{port.process or 'a process'} listening", "nobody")
         for one in here:
-            # A socket unit listens itself until somebody comes.
+            # A socket unit's port is held by systemd until the first connection.
             if port.process and one.process not in {port.process, "systemd"}:
                 yield differs(what, f"the process {port.process}", one.process or "an unknown one")
             if port.reachable_from == "loopback" and not _loopback(one.address):
@@ -145,7 +145,7 @@ def listening(declared: Iterable[Port], found: Iterable[Listener]) -> Sentences:
 
 
 def nothing_else_listens(declared: Iterable[Port], found: Iterable[Listener]) -> Sentences:
-    """No socket beyond the declared ports and the clients of the system itself."""
+    """No socket listens besides the declared ports and the system's own services."""
     known = {(port.protocol, port.number) for port in declared}
     for one in found:
         if (one.protocol, one.port) not in known and not is_of_the_system(one):
@@ -163,7 +163,7 @@ TIME_CLIENTS = {"chronyd": 323, "ntpd": 123}
 
 
 def is_of_the_system(one: Listener) -> bool:
-    """Administration, addresses, names, time, and mail of the host's own: nothing of a site's."""
+    """Whether it belongs to the system: administration, addresses, names, time, local mail."""
     udp, loopback = one.protocol == "udp", _loopback(one.address)
     if one.process == "sshd":
         return not udp
@@ -181,7 +181,7 @@ def _loopback(address: str) -> bool:
 
 
 def firewall(enabled: bool, wanted: Iterable[str], rules: KernelRules) -> Sentences:
-    """The file opens the declared ports, and the kernel has what the file says."""
+    """The file opens the declared ports, and the kernel's rules are those of the file."""
     what = "firewall table of the site"
     if not enabled:
         if rules.listed:
@@ -204,14 +204,14 @@ def firewall(enabled: bool, wanted: Iterable[str], rules: KernelRules) -> Senten
 
 
 def kernel(wanted: Mapping[str, str], found: Mapping[str, str]) -> Sentences:
-    """Each parameter that may be set on this host has its value; in a container some may not."""
+    """Each kernel parameter that can be set on this host has its value."""
     for name, value in wanted.items():
         if name in found and found[name] != value:
             yield differs(f"kernel parameter {name}", value, found[name])
 
 
 def clock(facts: HostFacts) -> Sentences:
-    """The clock is synchronised (a container's by the machine below) and tells our time."""
+    """The clock is synchronised (in a container by its machine) and agrees with ours."""
     if not facts.container and not facts.clock_synchronised:
         yield differs("clock", "it synchronised", "it running free")
     if abs(facts.clock_offset_s) > MOST_CLOCK_OFFSET_S:
@@ -220,7 +220,7 @@ def clock(facts: HostFacts) -> Sentences:
 
 
 def current_files(unit: str, state: UnitState) -> Sentences:
-    """The process is younger than every file it reads."""
+    """The process was started after the last change of each file that it reads."""
     if not state.active:
         yield differs(unit, "it running its current files", "it not running")
     if state.suspended:
@@ -235,13 +235,13 @@ def current_files(unit: str, state: UnitState) -> Sentences:
 
 
 def own_unit_files(unit: str, state: UnitState) -> Sentences:
-    """Nothing goes before the unit files that are described."""
+    """Nothing overrides the described unit files."""
     for path in (*state.masks, *state.overriding):
         yield differs(unit, "its own unit files only", f"also {path}")
 
 
 def account(wanted: Wanted, found: Found | None) -> Sentences:
-    """The account is there, for its service alone, and no administrator."""
+    """The account exists, is for its service only, and has no administrator's groups."""
     what = f"the account {wanted.user}"
     if found is None:
         yield differs(what, "it there", "none of that name")
@@ -251,10 +251,10 @@ def account(wanted: Wanted, found: Found | None) -> Sentences:
 
 
 def binary(found: RunningBinary, releases: str) -> Sentences:
-    """The server that runs is the one that ``current`` names.
+    """The running server is the one that ``current`` links to.
 
-    A server that is a script runs in its interpreter's binary, outside of the release; then the
-    age of the process against the link tells (``current_files``).
+    A server that is a script runs in its interpreter's binary, outside of the release; for that one
+    ``current_files`` compares the process's age with the link's.
     """
     if not found.release.startswith(f"{releases}/"):
         yield differs("the link current", f"a release below {releases}", found.release or "none")
@@ -267,7 +267,7 @@ def binary(found: RunningBinary, releases: str) -> Sentences:
 
 
 def release(found: FoundRelease) -> Sentences:
-    """The link leads to the release that was switched to, and its files are as unpacked."""
+    """`current` links to the release that was switched to, whose files are unchanged."""
     if found.current is None:
         yield differs(CURRENT, "a link to a release", found.in_the_way or "nothing")
         return
@@ -285,7 +285,7 @@ def release(found: FoundRelease) -> Sentences:
 
 
 def open_files(name: str, processes: Iterable[Process], at_least: int) -> Sentences:
-    """Each process may really open that many files."""
+    """Each process may open that many files."""
     found = list(processes)
     if not found:
         yield differs(name, "it running", "no process")

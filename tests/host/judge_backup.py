@@ -1,4 +1,4 @@
-"""Judges what the host said of its backups."""
+"""Checks of the host's backups."""
 
 from collections.abc import Mapping
 
@@ -11,13 +11,13 @@ from tests.host.questions import UnitStatus
 
 
 def archived(now: Repository) -> Sentences:
-    """The repository is this database's, and written to."""
+    """The repository belongs to this database and is written to."""
     if now.wrong:
         yield differs("the repository of backups", "one that is archived into", f"it {now.wrong}")
 
 
 def recent(now: Repository) -> Sentences:
-    """Database and files were backed up lately, or are just now."""
+    """Database and files were backed up recently, or are being backed up now."""
     if now.old:
         yield differs("the last backup", "one of the last night", f"that it {now.old}")
 

@@ -1,4 +1,4 @@
-"""Judges what the catalogues of PostgreSQL said."""
+"""Checks of PostgreSQL by its catalogues."""
 
 from collections.abc import Mapping
 
@@ -10,27 +10,27 @@ ONLY_LOGIN = "login"
 
 
 def answers(cluster: Cluster) -> Sentences:
-    """The superuser of the host is let in over the socket."""
+    """The host's superuser can log in over the socket."""
     if not cluster.answered:
         yield differs("PostgreSQL", "it answering on its socket", "no answer")
 
 
 def peer(cluster: Cluster, name: str) -> Sentences:
-    """The server's account is its role by word of the kernel, without a password."""
+    """The server's account logs in to its role by peer authentication, without a password."""
     if cluster.peer != name:
         found = f"role {cluster.peer}" if cluster.peer else "it refused"
         yield differs(f"log-in of the account {name} over the socket", f"role {name}", found)
 
 
 def role(cluster: Cluster, name: str) -> Sentences:
-    """The role may log in, and nothing else."""
+    """The role may only log in."""
     if cluster.role != ONLY_LOGIN:
         found = "no such role" if cluster.role is None else cluster.role or "no attribute at all"
         yield differs(f"role {name}", "it with LOGIN and nothing else", found)
 
 
 def database(cluster: Cluster, name: str, locale: str) -> Sentences:
-    """The database and its schema are the role's, in UTF-8 and sorted as documented."""
+    """Database and schema belong to the role, with encoding UTF-8 and the documented locale."""
     wanted = DatabaseRow(owner=name, encoding="UTF8", collation=locale, character_type=locale)
     if cluster.database is None:
         yield differs(f"database {name}", "it there", "no such database")
@@ -45,19 +45,19 @@ def database(cluster: Cluster, name: str, locale: str) -> Sentences:
 
 
 def addresses(cluster: Cluster) -> Sentences:
-    """The cluster is reached by its socket only."""
+    """The cluster listens on its socket only."""
     if cluster.listens_on:
         yield differs("listen_addresses of PostgreSQL", "none", cluster.listens_on)
 
 
 def checksums(cluster: Cluster, layout: families.Cluster) -> Sentences:
-    """A page that the disk spoilt is noticed, where the cluster was made by us."""
+    """Data checksums are on, if we created the cluster."""
     if layout.setup and not cluster.checksums:
         yield differs("data checksums of PostgreSQL", "on", "off")
 
 
 def parameters(cluster: Cluster, wanted: Mapping[str, str]) -> Sentences:
-    """Each of our parameters has its value, from our file, in force now."""
+    """Each of our parameters is in force, with its value from our file."""
     found = cluster.parameters or {}
     for name, value in wanted.items():
         now = found.get(name, Parameter("no line in our file", in_force=True))
@@ -74,5 +74,5 @@ def _unquoted(value: str) -> str:
 
 
 def _spelled(value: str) -> str:
-    """en_US.UTF-8 and en_US.utf8 are one locale."""
+    """en_US.UTF-8 and en_US.utf8 are the same locale."""
     return value.replace("-", "").lower()

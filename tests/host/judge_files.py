@@ -1,11 +1,11 @@
-"""Judgements of what stands in a service's own folders."""
+"""Checks of the files in a service's own folders."""
 
 from mattermost_host.ops.state_files import Found, flaw
 from tests.host.judge import SHOWN, Sentences, differs
 
 
 def members(user: str, found: Found) -> Sentences:
-    """Each file below the folders of ``user`` is its own, to read and write."""
+    """Each file below the folders of ``user`` is owned, readable and writable by it."""
     for one in found.wrong[:SHOWN]:
         yield differs(one.path, f"{user}'s own", f"that it {flaw(user, one)}")
     if len(found.wrong) > SHOWN:

@@ -1,4 +1,4 @@
-"""Judges our policies in firewalld: each failure is a sentence; no failure, no sentence."""
+"""Checks of our policies in firewalld; each yields a sentence for every failure."""
 
 from collections.abc import Iterable
 
@@ -9,17 +9,17 @@ EVERYWHERE = {
     "ip6 saddr fe80::/10 meta l4proto 58 accept",
     "ip6 saddr fe80::/10 udp dport 546 accept",
 }
-"""What our policy accepts on each host from neighbours on the same wire: ICMPv6 and DHCPv6."""
+"""Rules that our policy has on every host, for the local network: ICMPv6 and DHCPv6."""
 
 
 def switched_off(left: Iterable[str]) -> Sentences:
-    """Nothing of ours is in firewalld."""
+    """firewalld has no policy of ours."""
     if shown := ", ".join(left):
         yield differs(f"policy {POLICY} of firewalld", "none, it is switched off", shown)
 
 
 def policies(wanted: Iterable[str], found: Found) -> Sentences:
-    """The kernel opens the declared ports, and has what firewalld was given."""
+    """The kernel's rules open the declared ports and are unchanged since firewalld loaded them."""
     what = f"policy {POLICY} of firewalld"
     for unit in found.stopped:
         yield differs(unit, "it active and enabled", "it not so")

@@ -1,4 +1,4 @@
-"""Judges what the proxy and the server answered."""
+"""Checks of the proxy's and the server's responses."""
 
 import hashlib
 import re
@@ -16,14 +16,14 @@ from tests.host.outside import Answer, Handshake
 from tests.host.questions_release import ReleaseFiles
 
 HSTS_S = 63_072_000
-"""Two years: what the preload list and Mozilla's profile ask for."""
+"""Two years, as the preload list and Mozilla's profile require."""
 STATIC_CACHE_S = 31_536_000
-"""A year: names of static files change with their content."""
+"""A year, because names of static files change with their content."""
 LEAST_DAYS = timedelta(days=14)
 
 
 def ping(status: int, body: Mapping[str, Any]) -> Sentences:
-    """The server is well, so are its database and file store, and it is not root."""
+    """The server, its database and its file store are well, and it does not run as root."""
     if status != 200:
         yield differs(
             "ping with server status", "200", status or f"no answer within {PATIENCE_S} s"
@@ -50,7 +50,7 @@ def names(certificate: x509.Certificate, server_name: str) -> Sentences:
 
 
 def lasts(certificate: x509.Certificate, now: datetime) -> Sentences:
-    """Two weeks are left, or a quarter of a short life: renewal did not stop."""
+    """Two weeks are left, or a quarter of a short lifetime: renewal works."""
     end, life = (
         certificate.not_valid_after_utc,
         certificate.not_valid_after_utc - certificate.not_valid_before_utc,
@@ -67,7 +67,7 @@ def _days(span: timedelta) -> str:
 
 
 def same_certificate(served: x509.Certificate, wanted: x509.Certificate, whose: str) -> Sentences:
-    """The proxy serves this certificate, not an older one; ``whose`` says where it is from."""
+    """The proxy serves this certificate and no older one; ``whose`` describes its source."""
     if served != wanted:
         expected = f"number {wanted.serial_number:x}, {whose}"
         yield differs("certificate served", expected, f"number {served.serial_number:x}")
@@ -90,7 +90,7 @@ def refused(version: str, handshake: Handshake) -> Sentences:
 
 
 def hsts(answer: Answer) -> Sentences:
-    """Browsers are told to come by TLS only, for two years."""
+    """HSTS tells browsers to use TLS only, for two years."""
     header = answer.headers.get("strict-transport-security", "")
     age = re.search(r"max-age=(\d+)", header)
     if not age or int(age[1]) < HSTS_S:
@@ -99,7 +99,7 @@ def hsts(answer: Answer) -> Sentences:
 
 
 def anonymous(answer: Answer) -> Sentences:
-    """The proxy does not tell its version."""
+    """The proxy does not send its version."""
     server = answer.headers.get("server", "")
     if re.search(r"\d", server):
         yield differs("header Server", "no version", server)
@@ -113,20 +113,20 @@ def redirect(answer: Answer, target: str) -> Sentences:
 
 
 def status(what: str, expected: int, answer: Answer) -> Sentences:
-    """The answer has just this status."""
+    """The response has this status."""
     if answer.status != expected:
         yield differs(what, expected, answer.status)
 
 
 def upgraded(answer: Answer, proven: bool) -> Sentences:
-    """The WebSocket opens, and whoever answers speaks the protocol."""
+    """The WebSocket opens, and the response proves that the server speaks the protocol."""
     yield from status("WebSocket from the site's own pages", 101, answer)
     if answer.status == 101 and not proven:
         yield differs("Sec-WebSocket-Accept", "the proof of our key", "another value")
 
 
 def static(answer: Answer, files: ReleaseFiles, form: str = "gzip") -> Sentences:
-    """A script of the web application comes compressed beforehand, to be kept for a year."""
+    """A script of the web application is served precompressed and may be cached for a year."""
     size = files.static_bytes if form == "gzip" else files.brotli_bytes
     what = f"/static/{files.static}"
     yield from status(what, 200, answer)
@@ -150,11 +150,11 @@ CLIMBS = (
     "/static/..%2f{path}",
     "/static/files/..%2f..%2f{path}",
 )
-"""Ways up from the folder of the static files; {path} is a file of the release beside it."""
+"""Path traversals out of the static files' folder; {path} is another file of the release."""
 
 
 def stays_inside(answers: Iterable[tuple[str, Answer]], files: ReleaseFiles) -> Sentences:
-    """No way up serves the file beside the web application."""
+    """No path traversal serves a file outside of the web application."""
     for path, answer in answers:
         if hashlib.sha256(answer.body).hexdigest() == files.outside_sha256:
             yield differs(path, "it refused", f"{files.outside} of the release")

@@ -1,4 +1,4 @@
-"""The proxy as its users see it: asked from the control machine, by the site's name."""
+"""The proxy as users see it: asked from the control machine, by the site's name."""
 
 import base64
 import hashlib
@@ -22,23 +22,23 @@ from mattermost_host.support.errors import OperatorError
 
 TIMEOUT_S = 5
 SILENT_TIMEOUT_S = 1
-"""Once it was silent, for each further question: one server that hangs is not waited for often."""
+"""Time limit after the proxy did not answer once, so that a hanging server costs little."""
 READ_AT_MOST = 16 * 1024 * 1024
 WEBSOCKET = "/api/v4/websocket"
 WEBSOCKET_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-"""RFC 6455: what the server mixes into its proof that it speaks WebSocket."""
+"""The GUID of RFC 6455 for Sec-WebSocket-Accept."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer; names of headers are lower case."""
+    """An HTTP response; names of headers are lower case."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
 
     def json(self) -> dict[str, Any]:
-        """The body as a JSON object; empty where it isn't one."""
+        """The body as a JSON object; empty if it isn't one."""
         try:
             value = json.loads(self.body)
         except ValueError:
@@ -48,21 +48,21 @@ class Answer:
 
 @dataclass(frozen=True)
 class Handshake:
-    """How a TLS handshake ended."""
+    """The result of a TLS handshake."""
 
     accepted: bool
     version: str = ""
     alpn: str = ""
     certificate: bytes = b""
-    """The server's own, DER."""
+    """The server's own certificate, DER."""
     refused_by_server: bool = False
-    """The server itself said no; otherwise nobody was reached, or this machine could not ask."""
+    """Whether the server refused; otherwise it was not reached, or this machine could not try."""
     error: str = ""
 
 
 @dataclass(frozen=True)
 class Outside:
-    """One proxy of a site. Each call is a new connection; nothing is changed by any of them."""
+    """One proxy of a site. Each call makes a new connection and changes nothing."""
 
     address: str
     server_name: str
@@ -71,7 +71,7 @@ class Outside:
     http_port: int = 80
     https_port: int = 443
     silent: list[str] = field(default_factory=list, compare=False)
-    """The paths that nobody answered in time."""
+    """The paths that were not answered in time."""
 
     def ask(
         self,
@@ -81,7 +81,7 @@ class Outside:
         host: str = "",
         plain: bool = False,
     ) -> Answer:
-        """GET ``path`` as it stands, dots and all. ``host`` instead of the site's name."""
+        """GET ``path`` unchanged, with dots. ``host``: sent instead of the site's name."""
         sent = {"Host": host or self.authority, "Connection": "close", **(headers or {})}
         connection = http.client.HTTPConnection(self.address)
         try:
@@ -105,7 +105,7 @@ class Outside:
             connection.close()
 
     def handshake(self, context: ssl.SSLContext | None = None) -> Handshake:
-        """Shake hands by the site's name; verified unless another ``context`` says otherwise."""
+        """A TLS handshake with the site's name; verified, unless ``context`` differs."""
         try:
             with self._secure(context or self.trust) as connection:
                 return Handshake(
@@ -122,23 +122,23 @@ class Outside:
             return Handshake(accepted=False, refused_by_server=refused, error=_reason(error))
 
     def speaks(self, version: ssl.TLSVersion) -> Handshake:
-        """Try just this version of TLS, whatever the certificate."""
+        """Try this version of TLS only, without verifying the certificate."""
         context = _lenient()
         with warnings.catch_warnings():
-            # That 1.1 is not to be used any more is what we want to see.
+            # Python warns that TLS 1.1 is deprecated; we check that it is refused.
             warnings.simplefilter("ignore", DeprecationWarning)
             context.minimum_version = version
             context.maximum_version = version
         return self.handshake(context)
 
     def agrees_on(self, protocols: list[str]) -> str:
-        """The application protocol that the proxy chooses of these."""
+        """The application protocol that the proxy selects from these (ALPN)."""
         context = _lenient()
         context.set_alpn_protocols(protocols)
         return self.handshake(context).alpn
 
     def websocket(self, origin: str) -> tuple[Answer, bool]:
-        """Ask for an upgrade as a browser on ``origin`` does; whether the proof is right, too."""
+        """Ask for a WebSocket as a browser on ``origin`` does; tells if the accept key is right."""
         key = base64.b64encode(os.urandom(16)).decode()
         answer = self.ask(
             WEBSOCKET,
@@ -166,15 +166,15 @@ class Outside:
 
 
 def outside(site: Site, address: str) -> Outside:
-    """The proxy of ``site`` at ``address``, trusted as far as the site's certificate says."""
+    """The proxy of ``site`` at ``address``, trusted by the site's kind of certificate."""
     return Outside(address, site.settings.name, site.settings.authority, trust(site))
 
 
 def authorities(site: Site) -> list[str]:
-    """Those who may have issued the site's certificate, as PEM.
+    """The CA certificates (PEM) that may have issued the site's certificate.
 
-    The internal authority and nobody else; with files, the certificates of the file or a public
-    authority; with ACME a public authority, or those of the private server's ``ca_bundle``.
+    The internal authority only; with files, the file's certificates or a public authority; with
+    ACME a public authority, or those in the private server's ``ca_bundle``.
     """
     tls = site.settings.tls
     if tls.mode == "internal-ca":
@@ -185,19 +185,19 @@ def authorities(site: Site) -> list[str]:
 
 
 def trust(site: Site) -> ssl.SSLContext:
-    """A client that trusts the site's authorities, and looks at the name."""
+    """A TLS context that trusts the site's authorities and verifies the name."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     for authority in authorities(site):
         context.load_verify_locations(cadata=authority)
     if site.settings.tls.mode == "files":
-        # The file may end with an intermediate whose root only the users' machines know.
+        # The file may end with an intermediate whose root is only known to users' machines.
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     return context
 
 
 @contextmanager
 def resolving(name: str, address: str) -> Iterator[None]:
-    """Within, ``name`` means ``address`` on this machine, in this process."""
+    """In this context ``name`` resolves to ``address`` in this process."""
     genuine = socket.getaddrinfo
 
     def resolve(host: Any, *arguments: Any, **named: Any) -> Any:
@@ -208,7 +208,7 @@ def resolving(name: str, address: str) -> Iterator[None]:
 
 
 def _lenient() -> ssl.SSLContext:
-    """A client that would take anything, so that a refusal is the server's."""
+    """A TLS context that accepts anything, so that a refusal is the server's."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

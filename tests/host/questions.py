@@ -1,4 +1,4 @@
-"""What the verification asks of a host beside its facts: read-only, all in one round trip."""
+"""The verification's questions to a host, besides its facts: read-only, in one round trip."""
 
 import shlex
 from collections.abc import Mapping
@@ -10,25 +10,25 @@ from mattermost_host.ops.probe import PATIENCE_S
 
 @dataclass(frozen=True)
 class UnitStatus:
-    """What systemd says of a unit."""
+    """The state of a unit."""
 
     load: str = "not-found"
     active: str = "inactive"
     enabled: str = ""
     user: str = "root"
-    """As the unit's file says; the process may have taken another one by itself."""
+    """The unit file's user; the process may have changed to another one."""
     main_pid: int = 0
     needs_daemon_reload: bool = False
 
 
 @dataclass(frozen=True)
 class Units(Question[dict[str, UnitStatus]]):
-    """Every loaded service and timer by its name, and those of ours and of PostgreSQL anyway."""
+    """All loaded services and timers by name, plus ours and PostgreSQL's even if not loaded."""
 
     about = "all units of systemd"
 
     ours: tuple[str, ...]
-    """A stopped unit is no longer loaded; only its name makes systemd look for its file."""
+    """A stopped unit is not loaded any more; systemd looks for its file if it is named."""
 
     def script(self) -> str:
         return (
@@ -62,7 +62,7 @@ class Units(Question[dict[str, UnitStatus]]):
 
 @dataclass(frozen=True)
 class Exposures(Question[dict[str, float]]):
-    """How exposed each service is, by ``systemd-analyze security``: 0 not at all, 10 fully."""
+    """The exposure of each service by ``systemd-analyze security``, from 0 to 10."""
 
     about = "systemd-analyze security"
 
@@ -83,14 +83,14 @@ class Process:
     name: str
     user: str
     open_files: int
-    """Its soft limit of open files, in force now."""
+    """Its current soft limit of open files."""
     most_files: int
     """Its hard limit."""
 
 
 @dataclass(frozen=True)
 class Processes(Question[dict[int, Process]]):
-    """All processes but the kernel's threads."""
+    """All processes except for the kernel's threads."""
 
     about = "processes"
 
@@ -116,7 +116,7 @@ class Processes(Question[dict[int, Process]]):
             else:
                 key, _, value = rest.partition(":")
                 values[key] = value.strip()
-        # A process that ended between the two greps is only half known, and gone.
+        # A process that ended between the two greps is left out.
         whole = {pid: one for pid, one in found.items() if len(one) == 5}
         return {pid: _process(pid, one, users) for pid, one in whole.items()}
 
@@ -139,7 +139,7 @@ def _limit(value: str) -> int:
 
 @dataclass(frozen=True)
 class PublicKeys(Question[tuple[str, ...]]):
-    """Private keys that everybody on the host may read: there must be none."""
+    """Private keys that everybody on the host can read."""
 
     about = "private keys that everybody may read"
 
@@ -158,21 +158,21 @@ class PublicKeys(Question[tuple[str, ...]]):
 
 @dataclass(frozen=True)
 class KernelRules:
-    """Our firewall table: the file, and what the kernel has."""
+    """Our firewall table in the file and in the kernel."""
 
     file: tuple[str, ...] = ()
-    """Rules of the file that accept by port or by protocol, without indentation."""
+    """The file's rules that accept a port or a protocol, without indentation."""
     listed: bool = False
     """Whether the kernel has the table."""
     file_newer: bool = False
-    """The file was changed after it was loaded."""
+    """The file has changed since it was loaded."""
     differences: tuple[str, ...] = ()
     """Lines of ``diff`` between the table as loaded (<) and as it is now (>)."""
 
 
 @dataclass(frozen=True)
 class FirewallRules(Question[KernelRules]):
-    """Our table in the file, as it was loaded, and in the kernel now."""
+    """Our table in the file, in the listing from when it was loaded, and in the kernel."""
 
     about = "the firewall rules"
 
@@ -205,16 +205,16 @@ class FirewallRules(Question[KernelRules]):
 
 @dataclass(frozen=True)
 class Ping:
-    """What the server itself answers to a ping with server status."""
+    """The server's response to a ping with server status."""
 
     status: int = 0
-    """0 where nothing answered."""
+    """HTTP status; 0 if nothing answered."""
     body: str = ""
 
 
 @dataclass(frozen=True)
 class DirectPing(Question[Ping]):
-    """The server asked on its own host, past the proxy."""
+    """Ask the server on its own host, without the proxy."""
 
     about = "the server's own answer to a ping"
     waits = True
@@ -237,7 +237,7 @@ PING = "/api/v4/system/ping?get_server_status=true"
 
 @dataclass(frozen=True)
 class CertificateFile(Question[str]):
-    """The certificate that the proxy is to serve, PEM; empty where there is none."""
+    """The certificate that the proxy should serve, PEM; empty if there is none."""
 
     about = "the certificate {path}"
 

@@ -1,4 +1,4 @@
-"""What the verification asks of the site's own PostgreSQL: read-only."""
+"""The verification's questions to the site's own PostgreSQL: read-only."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from mattermost_host.ops.probe import PATIENCE_S
 
 @dataclass(frozen=True)
 class Parameter:
-    """A PostgreSQL parameter as our file states it, and whether that is in force."""
+    """A parameter in our file, and whether it is in force."""
 
     value: str
     in_force: bool
@@ -30,7 +30,7 @@ class DatabaseRow:
 
 @dataclass(frozen=True)
 class Cluster:
-    """What the catalogues of the local PostgreSQL say. Absent things are None or empty."""
+    """The state of the local PostgreSQL; None or empty for what does not exist."""
 
     answered: bool = False
     role: str | None = None
@@ -38,12 +38,12 @@ class Cluster:
     database: DatabaseRow | None = None
     schema_owner: str | None = None
     peer: str | None = None
-    """Who PostgreSQL takes the system account for, over the socket."""
+    """The role that PostgreSQL gives the system account over the socket."""
     parameters: Mapping[str, Parameter] | None = None
     pending_restart: tuple[str, ...] = ()
     listens_on: str = ""
     checksums: bool = False
-    """Whether its pages have data checksums."""
+    """Whether data checksums are on."""
 
 
 ATTRIBUTES = ("super", "createdb", "createrole", "replication", "bypassrls")
@@ -59,7 +59,7 @@ class AskCluster(Question[Cluster]):
     name: str
     port: int
     parameters_file: str
-    """Its name without its folder, which differs from family to family."""
+    """Its name without the folder, which depends on the family."""
 
     def script(self) -> str:
         psql = Client(self.port).command(limit_s=PATIENCE_S)
@@ -70,7 +70,7 @@ class AskCluster(Question[Cluster]):
         become = f"timeout {PATIENCE_S} runuser -u {self.name}"
         as_server = f"{become} -- psql -X -At -w -p {self.port} -d {self.name}"
         return (
-            # One that hangs has been waited for long enough.
+            # If PostgreSQL hangs, don't wait again.
             f'{psql} -At -F "|" -d postgres -c "{catalogue}"; [ $? != 124 ] || exit 0\n'
             f'{psql} -At -d {self.name} -c "{inside}"\n'
             f"{as_server} -c \"select 'peer|'||current_user\""

@@ -1,4 +1,4 @@
-"""What the verification asks of the release: the binary that runs, and two of its files."""
+"""The verification's questions about the release: the running binary, and two of its files."""
 
 from dataclasses import dataclass
 
@@ -7,16 +7,16 @@ from mattermost_host.engine.batch import Question
 
 @dataclass(frozen=True)
 class RunningBinary:
-    """The executable that runs, and the release that ``current`` names."""
+    """The running executable, and the release that ``current`` links to."""
 
     executable: str = ""
     release: str = ""
-    """Folder of the release, with all links resolved."""
+    """The release's folder, with all links resolved."""
 
 
 @dataclass(frozen=True)
 class AskBinary(Question[RunningBinary]):
-    """What the unit's main process was started from."""
+    """The executable of the unit's main process."""
 
     about = "the binary of {unit}"
 
@@ -37,14 +37,14 @@ class AskBinary(Question[RunningBinary]):
 
 @dataclass(frozen=True)
 class ReleaseFiles:
-    """Two files of the release: one that the proxy serves, one that it must not."""
+    """Two files of the release: one that the proxy serves, and one that it must not serve."""
 
     static: str = ""
-    """Name below ``client/`` of a script that was compressed beforehand."""
+    """Name below ``client/`` of a precompressed script."""
     static_bytes: int = 0
-    """Size of its form that was compressed by gzip."""
+    """Size of its gzip file."""
     brotli_bytes: int = 0
-    """The same by brotli; 0 where there is none."""
+    """Size of its brotli file; 0 if there is none."""
     outside: str = ""
     """Path below the release of a file that is not part of the web application."""
     outside_sha256: str = ""

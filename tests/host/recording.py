@@ -1,4 +1,4 @@
-"""What a test has to say beside its verdict; the summary shows it."""
+"""Measurements that a check records; the report shows them."""
 
 from typing import Protocol
 
@@ -12,7 +12,7 @@ class Recorder(Protocol):
 
 
 def bounded_by_container(seen: Seen, wanted: int, record: Recorder) -> int:
-    """``wanted`` open files, or what the container that the host is allows; that is then said."""
+    """``wanted`` open files, or the limit of the host's container, which is recorded then."""
     if seen.most_files >= wanted:
         return wanted
     record("open files", f"this container allows {seen.most_files:,} of {wanted:,}")

@@ -7,12 +7,12 @@ from tests.host.judge import holds
 
 
 def test_the_database_is_archived(seen: Seen) -> None:
-    """The repository is this database's, and what the database writes arrives there."""
+    """The repository belongs to this database, and WAL is archived there."""
     holds(judge.archived(seen.answers[asking.REPOSITORY]))
 
 
 def test_a_backup_was_made_lately(seen: Seen) -> None:
-    """The last whole backup, of database and files, is not too old."""
+    """The last backup of database and files is not too old."""
     holds(judge.recent(seen.answers[asking.REPOSITORY]))
 
 

@@ -1,4 +1,4 @@
-"""The ground of every host."""
+"""The basis of every host."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def test_the_clock_is_right(seen: Seen) -> None:
 
 
 def test_the_locale_is_there(seen: Seen) -> None:
-    """The locale of the database is generated."""
+    """The database's locale is installed."""
     if not seen.answers[asking.LOCALE]:
         judge.holds([judge.differs(f"locale {base.LOCALE}", "it generated", "it missing")])
 
@@ -34,11 +34,11 @@ def test_no_private_key_is_readable_by_everybody(seen: Seen) -> None:
 
 
 def test_no_generator_changes_the_units(seen: Seen, record_property: Recorder) -> None:
-    """Drop-ins that a generator makes for the site's units are told; no run can remove them."""
+    """Drop-ins of systemd's generators for the site's units are reported; they can't be removed."""
     for sentence in changed_units(seen.facts):
         record_property("generator", sentence)
 
 
 def test_a_run_would_change_nothing(seen: Seen, plan: Plan) -> None:
-    """Nothing is otherwise than described: a run would change nothing."""
+    """The host matches the inventory: a run would change nothing."""
     judge.holds(str(change) for change in plan.on(seen.host.name))

@@ -1,4 +1,4 @@
-"""The doors of every host."""
+"""The firewall of every host."""
 
 from mattermost_host.components import firewall
 from mattermost_host.preflight.dropped_ports import dropping, legacy_rules
@@ -8,7 +8,7 @@ from tests.host.recording import Recorder
 
 
 def test_the_kernel_has_the_rules_of_the_site(seen: Seen) -> None:
-    """The kernel has the rules of the site."""
+    """The kernel has the site's firewall rules."""
     peers = seen.site.peers({seen.host.name: seen.facts})
     opened = list(firewall.openings(seen.surfaces.values(), peers))
     enabled = seen.settings.firewall.enabled
@@ -23,19 +23,19 @@ def test_the_kernel_has_the_rules_of_the_site(seen: Seen) -> None:
 
 
 def test_its_unit_is_its_own(seen: Seen) -> None:
-    """Nothing goes before the firewall's unit file."""
+    """Nothing overrides the firewall's unit file."""
     if seen.settings.firewall.enabled:
         judge.holds(judge.own_unit_files(firewall.UNIT, seen.answers[asking.FIREWALL_FILES]))
 
 
 def test_nothing_else_listens(seen: Seen) -> None:
-    """Nothing listens but what is declared."""
+    """No process listens on a port that is not declared."""
     ports = [port for surface in seen.surfaces.values() for port in surface.ports]
     judge.holds(judge.nothing_else_listens(ports, seen.facts.listeners))
 
 
 def test_no_other_table_drops_the_ports(seen: Seen, record_property: Recorder) -> None:
-    """Rules of others, by nftables or iptables-legacy, are told; they are not ours to judge."""
+    """Other rules, of nftables or legacy iptables, that drop the site's ports are reported."""
     ports = [port for surface in seen.surfaces.values() for port in surface.ports]
     for sentence in dropping(seen.facts, ports):
         record_property("other firewall", sentence)

@@ -1,4 +1,4 @@
-"""The way of two users, through the proxy."""
+"""The end-to-end test with two users, through the proxy."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.host.recording import Recorder
 
 
 def test_two_users_talk(seen: Seen, tmp_path: Path, record_property: Recorder) -> None:
-    """Two users talk, and everything arrives."""
+    """Two users exchange posts, a reply and an image, and everything arrives."""
     bundle = tmp_path / "authorities.pem"
     bundle.write_text("\n".join(authorities(seen.site)), encoding="utf-8")
     administrator = seen.settings.mattermost.administrator

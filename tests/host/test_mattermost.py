@@ -12,11 +12,11 @@ from tests.host.asking import Seen
 from tests.host.recording import Recorder, bounded_by_container
 
 OPEN_FILES = 65_536
-"""A WebSocket is a file: enough for the largest site on one server."""
+"""Each WebSocket needs a file descriptor: enough for the largest site on one server."""
 
 
 def test_the_server_and_its_stores_are_well(seen: Seen) -> None:
-    """The server answers for itself: it, its database and its files are well."""
+    """The server answers, and it, its database and its file store are well."""
     ping = seen.answers[asking.PING]
     judge.holds(judge_web.ping(ping.status, _object(ping.body)))
 
@@ -30,7 +30,7 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def test_the_current_release_runs(seen: Seen) -> None:
-    """The release that runs is the current one."""
+    """The running release is the current one."""
     judge.holds(judge.binary(seen.answers[asking.BINARY], RELEASES))
 
 
@@ -45,7 +45,7 @@ def test_the_server_runs_its_current_files(seen: Seen) -> None:
 
 
 def test_the_server_may_open_enough_files(seen: Seen, record_property: Recorder) -> None:
-    """The server may really open enough files."""
+    """The server may open enough files."""
     process = seen.main_process(mattermost.UNIT)
     found = [process] if process else []
     expected = bounded_by_container(seen, OPEN_FILES, record_property)
@@ -67,7 +67,7 @@ def test_folders_belong_to_their_owners(seen: Seen) -> None:
 
 
 def test_its_files_are_its_own(seen: Seen, record_property: Recorder) -> None:
-    """Each file in its folders is its own, to read and write; links there are told."""
+    """Each file in its folders is owned, readable and writable by it; links are reported."""
     found = seen.answers[asking.MEMBERS]
     for one in found.odd:
         record_property("in its folders", f"{one.path} is a {one.kind}")

@@ -22,24 +22,24 @@ def test_the_site_answers_through_the_proxy(proxy: Outside) -> None:
 
 
 def test_plain_http_leads_to_tls(proxy: Outside) -> None:
-    """Plain HTTP leads to the same page over TLS."""
+    """Plain HTTP redirects to the same page over TLS."""
     answer = proxy.ask(PAGE, plain=True)
     holds(judge_web.redirect(answer, f"https://{proxy.authority}{PAGE}"))
 
 
 def test_a_foreign_name_is_refused(proxy: Outside) -> None:
-    """A foreign name is refused."""
+    """A request for another host name is refused."""
     answer = proxy.ask("/", host=FOREIGN_NAME)
     holds(judge_web.status(f"a request for {FOREIGN_NAME}", 421, answer))
 
 
 def test_browsers_are_told_to_use_tls(proxy: Outside) -> None:
-    """Browsers are told to use TLS for two years."""
+    """HSTS tells browsers to use TLS for two years."""
     holds(judge_web.hsts(proxy.ask(PING)))
 
 
 def test_the_proxy_keeps_its_version_to_itself(proxy: Outside) -> None:
-    """The proxy keeps its version to itself."""
+    """The proxy does not send its version."""
     holds(judge_web.anonymous(proxy.ask(PING)))
 
 
@@ -49,13 +49,13 @@ def test_websockets_open(seen: Seen, proxy: Outside) -> None:
 
 
 def test_websockets_of_foreign_pages_are_refused(proxy: Outside) -> None:
-    """WebSockets of foreign pages are refused."""
+    """WebSockets from other sites' pages are refused."""
     answer, _ = proxy.websocket(FOREIGN_ORIGIN)
     holds(judge_web.status("a WebSocket from a foreign page", 403, answer))
 
 
 def test_static_files_come_compressed_and_cached(seen: Seen, proxy: Outside) -> None:
-    """Static files come compressed beforehand and may be kept for a year."""
+    """Static files are served precompressed and may be cached for a year."""
     files = seen.answers[asking.RELEASE_FILES]
     if not files.static:
         holds([differs("web application", "a compressed script below client/", "none")])
@@ -68,7 +68,7 @@ def test_static_files_come_compressed_and_cached(seen: Seen, proxy: Outside) -> 
 
 
 def test_static_files_are_all_that_is_served(seen: Seen, proxy: Outside) -> None:
-    """No way leads out of the folder of static files."""
+    """No path traversal leads out of the folder of static files."""
     files = seen.answers[asking.RELEASE_FILES]
     if not files.outside:
         holds([differs("release", "a file beside client/ to ask for", "none")])
@@ -82,7 +82,7 @@ def test_the_proxy_serves_its_current_configuration(seen: Seen) -> None:
 
 
 def test_its_workers_may_open_enough_files(seen: Seen, record_property: Recorder) -> None:
-    """Its workers may really open as many files as configured."""
+    """Its workers may open as many files as configured."""
     main = seen.main_process(nginx.UNIT)
     workers = [one for one in seen.processes.values() if main and one.parent == main.pid]
     configured = sizing.nginx(seen.settings.users).open_files

@@ -24,17 +24,17 @@ def test_the_server_logs_in_without_a_password(seen: Seen) -> None:
 
 
 def test_the_role_may_only_log_in(seen: Seen) -> None:
-    """The role may log in and nothing else."""
+    """The role may only log in."""
     holds(judge.role(_cluster(seen), postgres.NAME))
 
 
 def test_the_database_belongs_to_the_role(seen: Seen) -> None:
-    """Database and schema are the role's, encoded and sorted as they must be."""
+    """Database and schema belong to the role, with the right encoding and locale."""
     holds(judge.database(_cluster(seen), postgres.NAME, postgres.LOCALE))
 
 
 def test_nobody_comes_in_over_the_network(seen: Seen) -> None:
-    """PostgreSQL listens on no address."""
+    """PostgreSQL listens on its socket only, on no address."""
     holds(judge.addresses(_cluster(seen)))
 
 
@@ -45,7 +45,7 @@ def test_our_parameters_are_in_force(seen: Seen) -> None:
 
 
 def test_its_pages_have_checksums(seen: Seen) -> None:
-    """Pages have checksums, where the cluster was made by a deploy (on Enterprise Linux)."""
+    """Data checksums are on, if a deploy created the cluster (on Enterprise Linux)."""
     layout = postgres.cluster(seen.site.settings.postgres, seen.facts)
     holds(judge.checksums(_cluster(seen), layout))
 

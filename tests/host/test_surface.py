@@ -1,4 +1,4 @@
-"""What every component declares, on the host itself."""
+"""The declared surface of every component, on the host itself."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def test_units_are_active(seen: Seen, component: str) -> None:
 
 @pytest.mark.declares(declared.PROBED)
 def test_units_answer(seen: Seen, component: str) -> None:
-    """Its units answer: a process that hangs is active, too."""
+    """Its units answer, and don't hang."""
     judge.holds(judge.answering(seen.surfaces[component].units, seen.answering))
 
 
@@ -27,7 +27,7 @@ def test_units_have_their_user(seen: Seen, component: str) -> None:
 
 @pytest.mark.declares(declared.SANDBOXED)
 def test_units_are_sandboxed(seen: Seen, component: str) -> None:
-    """Its units are no more exposed than they must be."""
+    """The exposure of its units (systemd-analyze security) is within the bound."""
     units = declared.sandboxed(seen.surfaces[component])
     judge.holds(judge.exposures(units, seen.answers[asking.EXPOSURES]))
 
@@ -41,5 +41,5 @@ def test_secret_files_are_closed(seen: Seen, component: str) -> None:
 
 @pytest.mark.declares(declared.PORTS)
 def test_ports_are_served(seen: Seen, component: str) -> None:
-    """Its ports are served, and only where they should be."""
+    """Its ports are served, on the right addresses only."""
     judge.holds(judge.listening(seen.surfaces[component].ports, seen.facts.listeners))

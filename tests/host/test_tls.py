@@ -23,12 +23,12 @@ def _served(proxy: Outside) -> x509.Certificate:
 
 
 def test_the_certificate_is_trusted(proxy: Outside) -> None:
-    """The certificate chain holds for the site's clients."""
+    """The certificate chain is trusted by the site's clients."""
     holds(judge.verified(proxy.handshake()))
 
 
 def test_the_certificate_is_for_the_name_of_the_site(seen: Seen, proxy: Outside) -> None:
-    """The certificate is for the name of the site."""
+    """The certificate is for the site's name."""
     holds(judge.names(_served(proxy), seen.settings.name))
 
 
@@ -38,13 +38,13 @@ def test_the_certificate_lasts(proxy: Outside) -> None:
 
 
 def test_the_certificate_is_the_one_of_the_site(seen: Seen, proxy: Outside) -> None:
-    """The certificate served is the one that the site has."""
+    """The proxy serves the site's current certificate."""
     served = _served(proxy)
     pem = seen.answers[asking.CERTIFICATE]
     if not pem:
         holds([differs(tls.CERTIFICATE, "a certificate", "nothing there")])
     holds(judge.same_certificate(served, x509.load_pem_x509_certificate(pem.encode()), ON_HOST))
-    # With ACME the host has it from the authority, and this machine knows no more of it.
+    # With ACME the certificate is on the host only.
     if pair := seen.site.certificate:
         holds(judge.same_certificate(served, pair.leaf, IN_SITE))
 

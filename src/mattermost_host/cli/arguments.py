@@ -1,4 +1,4 @@
-"""Arguments that several commands have, checked before any work begins."""
+"""Arguments of several commands, checked before any work begins."""
 
 import errno
 import os
@@ -8,11 +8,11 @@ from typing import Any
 import click
 
 ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.EACCES)
-"""What each command says in its own words about an inventory."""
+"""The exception type for a wrong argument."""
 
 
 class InventoryFile(click.Path):
-    """The path of an inventory: a name that a file can have, whether or not there is one."""
+    """The path of an inventory; the file need not exist."""
 
     name = "inventory"
 
@@ -20,7 +20,7 @@ class InventoryFile(click.Path):
         super().__init__(path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The path. A name that no file can have is a wrong command line."""
+        """Convert the path; a name that no file can have is an error of the command line."""
         text = os.fsdecode(value)
         if not text or not text.isprintable():
             self.fail(f"{text!a} is empty or has characters that can't be printed", param, ctx)
@@ -33,7 +33,7 @@ class InventoryFile(click.Path):
 
 
 class OutputFile(click.Path):
-    """A file that is written when the work is done."""
+    """A file that is written at the end."""
 
     name = "file"
 
@@ -41,7 +41,7 @@ class OutputFile(click.Path):
         super().__init__(dir_okay=False, writable=True, allow_dash=dash)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The path as it was written. One that can't be written is a wrong command line."""
+        """Return the path unchanged; one that can't be written is an error of the command line."""
         text = os.fsdecode(value)
         if not text or not text.isprintable():
             self.fail(f"{text!a} is not a file name", param, ctx)

@@ -74,7 +74,7 @@ def restore(inventory: Path, to_time: str | None, yes: bool) -> None:
 
 
 def _host(site: Site) -> SiteHost:
-    """The host with database and backups. Raises OperatorError where there are none."""
+    """The host with database and backups. Raises OperatorError if there are no backups."""
     if site.settings.backup.to is None:
         raise OperatorError(
             f"{site.path} has no backups: write backup = {{'to': '/srv/backup'}} into its site, "
@@ -84,7 +84,7 @@ def _host(site: Site) -> SiteHost:
 
 
 def _told(host: SiteHost, script: str, failed: str) -> None:
-    """Run ``script`` and show what it says. Raises OperatorError where it fails."""
+    """Run ``script`` and print its output. Raises OperatorError if it fails."""
     answer = run_as_root(host, script)
     if said := answer.output.decode(errors="replace").strip():
         click.echo(said)

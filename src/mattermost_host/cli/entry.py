@@ -1,4 +1,4 @@
-"""Where the command begins: gevent's sockets and usable standard streams, before all else."""
+"""The entry point: gevent's patches and usable standard streams, before anything else."""
 
 import os
 import sys
@@ -10,20 +10,20 @@ from gevent import monkey
 
 def main() -> None:
     """Run the command ``mattermost-host``."""
-    # pyinfra's command does the same as its first act. Done later, once something holds the ssl
-    # module's own classes, it breaks every HTTPS request of the process.
+    # pyinfra's command does the same first. Done after another module has imported ssl's classes,
+    # it breaks every HTTPS request of the process.
     monkey.patch_all()
     open_streams()
-    # Some libraries look at the streams while they are imported.
+    # Some libraries use the streams while they are imported.
     from mattermost_host.cli.main import main as command  # noqa: PLC0415
 
     command()
 
 
 def open_streams() -> None:
-    """Open those that the caller closed, and let all of them show any text in any locale."""
+    """Open streams that the caller closed, and let all of them print any text in any locale."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass  # 0, 1 and 2 are never given to a file or a connection
+        pass  # so that no file or connection gets descriptor 0, 1 or 2
     os.close(descriptor)
     sys.stdin = sys.stdin or _opened(0, "r")
     sys.stdout = sys.stdout or _opened(1, "w")

@@ -1,4 +1,4 @@
-"""init: a folder from which a new site is deployed."""
+"""init: write a folder from which a new site is deployed."""
 
 import shlex
 import tempfile
@@ -48,7 +48,7 @@ def init(url: str, folder: Path | None, hosts: tuple[str, ...], users: int) -> N
 
 
 def _name(url: str) -> str:
-    """The host's name in ``url``; empty where there is none, which the checks then say."""
+    """The host's name in ``url``; empty if there is none, which the checks report."""
     try:
         return urlsplit(url).hostname or ""
     except ValueError:
@@ -56,7 +56,7 @@ def _name(url: str) -> str:
 
 
 def write(folder: Path, url: str, users: int, hosts: Sequence[str]) -> None:
-    """Write the folder. Raises OperatorError where a value is wrong, or files are there already."""
+    """Write the folder. Raises OperatorError if a value is wrong, or files exist already."""
     text = render(
         "init/inventory.py.j2", url=url, users=users, hosts=hosts, version=releases.default()
     )

@@ -20,7 +20,7 @@ HEAD = (
 
 
 def checks(folder: Path) -> Iterator[tuple[str, str, str]]:
-    """Subject, name and first sentence of each check in ``folder``."""
+    """Subject, name and first docstring line of each check in ``folder``."""
     for file in sorted(folder.glob("test_*.py")):
         for node in ast.parse(file.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):

@@ -1,4 +1,4 @@
-"""No traceback reaches an operator: what nobody expected becomes a sentence and a file."""
+"""Turns every error into a sentence; the traceback of an unexpected one goes to a file."""
 
 import os
 import sys
@@ -14,24 +14,24 @@ from mattermost_host.support.defects import defect
 from mattermost_host.support.errors import OperatorError
 
 LONGEST = 500
-"""Characters of a sentence about a command line, which repeats what was typed."""
+"""Most characters of a message about a command line, which repeats what was typed."""
 EXPECTED = (click.ClickException, click.Abort, click.exceptions.Exit)
 
 
 class WrongCommandLine(click.UsageError):
-    """What click says of a command line. Its status 2 would mean that a plan found changes."""
+    """An error of the command line; status 1, as click's 2 means changes in a plan."""
 
     exit_code = 1
 
     @classmethod
     def of(cls, error: click.UsageError) -> "WrongCommandLine":
-        """The same, however long what was typed is."""
+        """The same error, shortened."""
         text = error.format_message()
         return cls(text if len(text) <= LONGEST else f"{text[:LONGEST]}…", error.ctx)
 
 
 class Sentences(click.Group):
-    """A group of commands that end with a sentence, whatever happens."""
+    """A group of commands whose errors are all sentences."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         """Read the command line."""
@@ -39,7 +39,7 @@ class Sentences(click.Group):
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command that was asked for."""
+        """Run the command."""
         with sentences():
             return super().invoke(ctx)
 
@@ -57,7 +57,7 @@ def sentences() -> Iterator[None]:
     except EXPECTED:
         raise
     except BrokenPipeError:
-        # Whoever read our output has closed it, as `head` does.
+        # The reader has closed the pipe, as `head` does.
         raise click.exceptions.Exit(1) from None
     except PyinfraError as error:
         raise OperatorError(str(error)) from error
@@ -67,7 +67,7 @@ def sentences() -> Iterator[None]:
 
 @contextmanager
 def _flushed() -> Iterator[None]:
-    """Write what was printed while an error can still be reported; Python's exit can't."""
+    """Flush the output while an error can still be reported."""
     try:
         yield
     finally:

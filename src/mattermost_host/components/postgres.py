@@ -223,7 +223,7 @@ def _unit_files(layout: Cluster, before_start: Sequence[str]) -> Iterator[Entry]
     """The drop-in of the cluster's unit and no other beside it."""
     of_unit, drop_in, access = files_of(layout)
     ours_first = [f"AssertPathExists={path}" for path in (drop_in, access)]
-    # Where the packages make no cluster, its settings would be in the folder of its data.
+    # Where packages create no cluster, its settings would be in the data folder.
     start = f"{layout.programs}/postgres -D {layout.data} -c config_file={drop_in}"
     service = render(
         "postgres/service.conf.j2",

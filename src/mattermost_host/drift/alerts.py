@@ -1,4 +1,4 @@
-"""Telling people about drift: once when it begins, once when it has ended, by a way that works."""
+"""Alerts about drift: one when it begins and one when it ends, by webhook or mail."""
 
 import json
 import smtplib
@@ -25,9 +25,9 @@ from mattermost_host.support.defects import defect
 from mattermost_host.support.errors import OperatorError
 
 FAILED = "the check failed"
-"""What people know where it did, beside the fingerprints of drift."""
+"""The entry in memory that a failed check was reported; the others are fingerprints of drift."""
 SHOWN = 25
-"""Lines of one message; the rest is in the journal."""
+"""Most lines of a message; the rest is in the journal."""
 ANSWER_S = 30.0
 MARKS = {
     "error": ":red_circle:",
@@ -39,26 +39,26 @@ MARKS = {
 
 @dataclass(frozen=True)
 class Channels:
-    """A site's webhook and mail: mail where there is no other way, or the server is down."""
+    """A site's webhook and mail; mail is for a webhook that fails, and a server that is down."""
 
     mail: Mail
     webhook: SecretStr | None = None
-    """Its address, which is a secret: whoever knows it may post there."""
+    """Its address; secret, because whoever knows it can post there."""
     mail_password: SecretStr | None = None
     authority: Path | None = None
-    """Certificates that the webhook is trusted by, beside this machine's own."""
+    """CA certificates for the webhook, in addition to this machine's."""
 
 
 def tell(
     channels: Channels, outcome: Outcome, known: frozenset[str]
 ) -> tuple[frozenset[str], Sequence[str]]:
-    """Tell people what they don't know yet; what they know then, and what went wrong.
+    """Send what was not reported yet; returns what is reported then, and what went wrong.
 
-    Where no report could be sent, they are told by the next run.
+    If nothing could be sent, the next run tries again.
     """
     now = frozenset(_fingerprint(one) for one in outcome.drift)
     if outcome.reason:
-        now = known | {FAILED}  # where nothing can be said, nothing has ended either
+        now = known | {FAILED}  # after a failed check it is not known whether drift has ended
     news = [one for one in (*outcome.drift, *outcome.healed) if _fingerprint(one) not in known]
     ended = _ended(known, now)
     if not (news or ended or now - known):
@@ -70,7 +70,7 @@ def tell(
 
 
 def message(outcome: Outcome, news: Sequence[Found], ended: str) -> tuple[str, str]:
-    """Subject and text. ``ended`` is a sentence about what people were told before, or empty."""
+    """Subject and text. ``ended`` is a sentence about what was reported before, or empty."""
     lines = [
         f"{one.severity}: {'repaired: ' if one in outcome.healed else ''}{one}"
         for one in sorted(news, key=lambda one: -ORDER[one.severity])
@@ -98,7 +98,7 @@ def _fingerprint(one: Found) -> str:
 def _deliver(
     channels: Channels, outcome: Outcome, subject: str, text: str
 ) -> tuple[bool, Sequence[str]]:
-    """Whether somebody heard, and why a way failed."""
+    """Whether a message was sent, and why a channel failed."""
     heard, failures = False, list[str]()
     if channels.webhook:
         failures += _failure(lambda: post(channels, _markdown(outcome, subject, text)))
@@ -111,7 +111,7 @@ def _deliver(
 
 
 def _failure(way: Callable[[], None]) -> list[str]:
-    """Why a way did not work. Whatever it is, it keeps no other way from being tried."""
+    """Why a channel failed; any exception counts, so that the other channel is still tried."""
     try:
         way()
     except OperatorError as error:
@@ -122,7 +122,7 @@ def _failure(way: Callable[[], None]) -> list[str]:
 
 
 def _markdown(outcome: Outcome, subject: str, text: str) -> str:
-    """A code block, so that names found on a host can't mention people or draw anything."""
+    """The text in a code block, so that names from a host can't mention users or add format."""
     mark = MARKS[outcome.level] if outcome.status else ":white_check_mark:"
     _, _, body = text.replace("`", "'").partition("\n")
     head = f"{mark} **mattermost-host** `{subject.replace('`', chr(39))}`"
@@ -130,7 +130,7 @@ def _markdown(outcome: Outcome, subject: str, text: str) -> str:
 
 
 def post(channels: Channels, text: str) -> None:
-    """Give ``text`` to the incoming webhook. Raises OperatorError."""
+    """Post ``text`` to the incoming webhook. Raises OperatorError."""
     assert channels.webhook
     url = channels.webhook.get_secret_value()
     if not _is_private(url):
@@ -142,7 +142,7 @@ def post(channels: Channels, text: str) -> None:
     try:
         answer = pool.request("POST", url, json={"text": text}, redirect=False)
     except (urllib3.exceptions.HTTPError, ValueError) as error:
-        # The error's own words hold the address.
+        # The error's own message contains the address.
         why = cause_of(error) or type(error).__name__
         raise OperatorError(f"the webhook gave no answer: {why}") from None
     if answer.status != 200:
@@ -191,7 +191,7 @@ def _connected(settings: Mail) -> Iterator[smtplib.SMTP]:
 
 
 def _is_private(url: str) -> bool:
-    """Whether nobody else reads what goes to ``url``: by TLS, or on this machine."""
+    """Whether what is sent to ``url`` stays private: by TLS, or on this machine."""
     try:
         parts = urlsplit(url)
         return parts.scheme == "https" or ip_address(parts.hostname or "").is_loopback

@@ -1,4 +1,4 @@
-"""The history of a site's drift: one outcome a line, as JSON."""
+"""The history of a site's drift: one outcome in each line, as JSON."""
 
 import os
 from dataclasses import dataclass
@@ -13,31 +13,31 @@ from mattermost_host.support.errors import OperatorError
 
 SHOWN = 30
 LARGEST_BYTES = 1 << 28
-"""A quarter of a million entries and more."""
+"""Bytes; enough for a quarter of a million entries."""
 OUTCOME: TypeAdapter[Outcome] = TypeAdapter(Outcome)
 
 
 @dataclass(frozen=True)
 class History:
-    """What stands in the file."""
+    """The content of the file."""
 
     entries: tuple[Outcome, ...]
     broken: tuple[int, ...]
-    """Numbers of the lines that are no entry: cut off while they were written, or edited."""
+    """Numbers of the lines that are not entries: truncated, or edited."""
 
 
 def append(path: Path, outcome: Outcome) -> None:
-    """Add a line for ``outcome``. The file is 0600 from its first byte.
+    """Add a line for ``outcome``; the file has mode 0600 from its first byte.
 
-    Raises OperatorError where it can't be written.
+    Raises OperatorError if it can't be written.
     """
-    # Neither a link is followed nor a pipe waited for.
+    # Don't follow a link, and don't wait for a pipe.
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         with os.fdopen(os.open(path, flags, 0o600), "ab", buffering=0) as file:
             status = os.fstat(file.fileno())
             check_private(path, status, LARGEST_BYTES)
-            # A line that a power cut left without its end stays one of its own.
+            # After a line that a power cut truncated, begin a new line.
             ended = os.pread(file.fileno(), 1, max(status.st_size - 1, 0)) in {b"", b"\n"}
             file.write((b"" if ended else b"\n") + OUTCOME.dump_json(outcome) + b"\n")
             os.fsync(file.fileno())
@@ -46,9 +46,9 @@ def append(path: Path, outcome: Outcome) -> None:
 
 
 def read(path: Path) -> History:
-    """Everything in the file; nothing where there is none.
+    """Read the file; empty if there is none.
 
-    Raises OperatorError where others may read it or it can't be read.
+    Raises OperatorError if others may read it, or if it can't be read.
     """
     entries, broken = [], []
     for number, line in enumerate((read_private(path, LARGEST_BYTES) or "").splitlines(), 1):
@@ -60,7 +60,7 @@ def read(path: Path) -> History:
 
 
 def show(history: History) -> None:
-    """Print the newest entries, and which lines are none."""
+    """Print the newest entries, and which lines are not entries."""
     for entry in history.entries[-SHOWN:]:
         *lines, (_, summary) = entry.lines()
         when = f"{entry.began.astimezone():%Y-%m-%d %H:%M}"

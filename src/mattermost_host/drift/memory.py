@@ -1,4 +1,4 @@
-"""What a look for drift knows of those before it, in a folder of the inventory's own."""
+"""What a check for drift remembers for the next one, in a folder for each inventory."""
 
 import os
 from contextlib import suppress
@@ -13,46 +13,46 @@ from mattermost_host.support.defects import state_folder
 from mattermost_host.support.errors import OperatorError
 
 INVOCATION = "INVOCATION_ID"
-"""systemd's name of one run of a service, for every process of it."""
+"""systemd's identifier of one run of a service, set for each of its processes."""
 
 
 def key(inventory: Path) -> str:
-    """A name for the inventory's units and files: readable, and no other inventory's."""
+    """A readable and unique name for the inventory's units and files."""
     path = inventory.resolve()
     return f"{path.stem}-{sha256(str(path).encode()).hexdigest()[:6]}"
 
 
 def folder(inventory: Path) -> Path:
-    """Where history and memory of the inventory are kept, on the control machine."""
+    """The inventory's folder for history and memory, on the control machine."""
     return state_folder() / "drift" / key(inventory)
 
 
 class Memory(BaseModel):
-    """What is kept from one look to the next; without it people are told once more."""
+    """What is kept between checks; if it is lost, drift is reported once more."""
 
     known: frozenset[str] = frozenset()
-    """What people were told."""
+    """What has been reported."""
     hashed: float = 0
-    """When every file of the releases was last hashed, in Unix time."""
+    """When all files of the releases were last hashed, Unix time."""
     settings: Settings = Settings()
-    """Where to tell that the inventory can't be read any more."""
+    """The channels of the last readable inventory."""
     invocation: str = ""
-    """The service's newest run that told all it had to."""
+    """The service's last run that has reported everything."""
 
     @property
     def is_of_this_invocation(self) -> bool:
-        """Whether this run of the service has told already what it had to."""
+        """Whether this run of the service has reported everything already."""
         return self.invocation == os.environ.get(INVOCATION)
 
     @classmethod
     def read(cls, inventory: Path) -> "Memory":
-        """The memory of the inventory's last look; an empty one where it can't be had."""
+        """The inventory's memory; empty if it can't be read."""
         with suppress(Exception):
             return cls.model_validate_json(read_private(_file(inventory)) or "{}")
         return cls()
 
     def write(self, inventory: Path) -> None:
-        """Keep it where nobody else may read. Raises OperatorError where that can't be."""
+        """Write it, readable by this user only. Raises OperatorError if that fails."""
         self.invocation = os.environ.get(INVOCATION, "")
         try:
             folder(inventory).mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What node_exporter's textfile collector reads: one file a site, replaced in one step."""
+"""Metrics for node_exporter's textfile collector: one file for each site, replaced atomically."""
 
 import os
 from collections import Counter
@@ -10,11 +10,11 @@ from mattermost_host.support.atomic_file import replace
 
 PREFIX = "mattermost_host_drift_"
 USUAL = Path("/var/lib/prometheus/node-exporter")
-"""Where Debian's package of node_exporter looks."""
+"""The folder that Debian's node_exporter reads."""
 
 
 def directory(stated: str | None) -> Path | None:
-    """Where metrics go: the stated folder, or the usual one where this user may write there."""
+    """The folder for metrics: the stated one, or the usual one if this user can write to it."""
     if stated:
         return Path(stated)
     return USUAL if os.access(USUAL, os.W_OK) else None
@@ -23,14 +23,14 @@ def directory(stated: str | None) -> Path | None:
 def write(folder: Path, key: str, outcome: Outcome) -> None:
     """Replace the site's metrics in ``folder``; ``key`` names the file.
 
-    Raises OperatorError where that can't be written.
+    Raises OperatorError if that can't be written.
     """
     replace(folder / f"mattermost-host-drift-{key}.prom", text(outcome), 0o644)
 
 
 def text(outcome: Outcome) -> str:
-    """The metrics in Prometheus' text format. Where the check failed there is no count."""
-    # Only drift needs it, so the other commands start without it.
+    """The metrics in Prometheus' text format; without counts if the check failed."""
+    # Imported here, so that other commands start without it.
     from prometheus_client import CollectorRegistry, Gauge, generate_latest  # noqa: PLC0415
 
     registry, site = CollectorRegistry(), outcome.site

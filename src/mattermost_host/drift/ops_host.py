@@ -1,9 +1,8 @@
-"""The look for drift on a machine that is always on: the host of the inventory's group ``ops``.
+"""Checks for drift on the host of the inventory's group ``ops``, a machine that is always on.
 
-It gets a copy of what a checkout needs to plan, the inventory, its secrets without the authority's
-key, and the files that the inventory names by relative paths; then the same command is given there.
-What it has is a copy: it tells of drift and never puts anything right, for it would undo what was
-deployed since.
+It gets a copy of the checkout's parts that a plan needs, the inventory, its secrets without the
+authority's key, and the files that the inventory names by relative paths; then the same command
+runs there. It only reports drift: a repair from an older copy could undo what was deployed since.
 """
 
 import io
@@ -36,20 +35,20 @@ PARTS = (
     "templates",
     "tests/host",
 )
-"""What it takes to plan; the rest of the checkout is for developers."""
+"""The parts of a checkout that a plan needs."""
 
 
 def schedule(
     inventory: Inventory, host: SiteHost, on_calendar: str | None, heal: Heal | None
 ) -> None:
-    """Bring ``host`` up to date and have it look after the site; without a calendar, no more.
+    """Update the copy on ``host`` and schedule the checks there; without a calendar, remove them.
 
-    Raises OperatorError where it can't be reached, or can't itself reach the site's hosts.
+    Raises OperatorError if it can't be reached, or can't itself reach the site's hosts.
     """
     if on_calendar is None:
         click.echo(_ours(host, "schedule", inventory, "--here", "--remove"))
         return
-    Site.load(inventory.path)  # mistakes are told here, before anything is copied
+    Site.load(inventory.path)  # report mistakes before anything is copied
     if heal:
         raise OperatorError(
             f"--heal does not go together with the ops host {host.name}: it works with a copy of "
@@ -76,15 +75,15 @@ def schedule(
 
 
 def _ours(host: SiteHost, command: str, inventory: Inventory, *options: str) -> str:
-    """A command of ours on ``host``, and what it said."""
+    """Run one of our commands on ``host``; returns its output."""
     words = [f"{FOLDER}/.venv/bin/mattermost-host", command, _place(inventory.path), *options]
     return _on(host, f"cd {FOLDER}; {shlex.join(words)} 2>&1 </dev/null")
 
 
 def _on(host: SiteHost, script: str, write: Callable[[Send], None] | None = None) -> str:
-    """Run ``script`` as root; OperatorError with all that was said where it fails.
+    """Run ``script`` as root. Raises OperatorError with its output if it fails.
 
-    ``write`` gives it its standard input.
+    ``write`` sends its standard input.
     """
     answer = run_as_root(host, f"exec 2>&1\n{script}", write)
     said = answer.output.decode(errors="replace").strip() or answer.errors
@@ -110,13 +109,13 @@ class _Stream(io.RawIOBase):
 
 
 def _pack(inventory: Inventory, stream: IO[bytes] | io.RawIOBase) -> None:
-    """Write a tar archive of all that ``FOLDER`` is to hold."""
+    """Write a tar archive with the content of ``FOLDER``."""
     path = inventory.path
     with tarfile.open(fileobj=cast(IO[bytes], stream), mode="w|") as archive:
         for part in PARTS:
             archive.add(PROJECT / part, part, filter=_without_compiled)
         archive.add(path, _place(path))
-        # As this version writes it: without the authority's key, wherever that is kept here.
+        # Rendered by this version, so without the authority's key.
         stored = secrets_file.read(path.resolve()).stored
         _add(archive, secrets_file.secrets_path(path), secrets_file.rendered(stored, path.stem))
         if stored.authority:
@@ -139,12 +138,12 @@ def _without_compiled(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
 
 
 def _place(path: Path) -> str:
-    """Where a file of the inventory lies there, from ``FOLDER``."""
+    """The path of an inventory's file there, relative to ``FOLDER``."""
     return f"inventories/{path.name}"
 
 
 def _named_files(value: Any) -> Iterator[Path]:
-    """Files that are named relative to this folder; absolute ones are the other machine's own."""
+    """Files with relative paths in the inventory; absolute paths are those of the ops host."""
     if isinstance(value, Mapping):
         value = list(value.values())
     if isinstance(value, list | tuple):

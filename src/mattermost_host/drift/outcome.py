@@ -1,4 +1,4 @@
-"""What one look for drift found, and how it is said in one line."""
+"""The outcome of one check for drift, and its texts."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -12,12 +12,12 @@ from mattermost_host.plan.plan import ORDER, Plan
 
 Level = Literal["critical", "error", "warning", "notice", "info"]
 PRIORITIES = dict(zip(get_args(Level), range(2, 7), strict=True))
-"""syslog's numbers, which the journal reads off the beginning of a line."""
+"""syslog's priorities, which the journal reads from the beginning of a line."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """One thing on one host that is not as described."""
+    """One difference on one host."""
 
     host: str
     subject: str
@@ -32,17 +32,17 @@ class Found:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one look for drift found. The history holds them as JSON."""
+    """The outcome of one check for drift; the history stores it as JSON."""
 
     began: datetime
     site: str = ""
     seconds: float = 0
     drift: tuple[Found, ...] = ()
-    """What is not as described at the end, after any repair."""
+    """The differences that are left, after any repair."""
     healed: tuple[Found, ...] = ()
-    """What was put right."""
+    """The differences that were repaired."""
     reason: str = ""
-    """Why the check failed, in sentences; empty where it did not."""
+    """Why the check failed, in sentences; empty if it did not."""
     trouble: str = ""
     """What went wrong with the repair."""
 
@@ -56,7 +56,7 @@ class Outcome:
 
     @property
     def level(self) -> Level:
-        """The highest severity of what is still there; ``error`` where the check failed."""
+        """The highest severity that is left; ``error`` if the check failed."""
         if self.reason:
             return "error"
         severities = sorted((one.severity for one in self.drift), key=ORDER.__getitem__)
@@ -64,7 +64,7 @@ class Outcome:
 
     @property
     def server_down(self) -> bool:
-        """Whether a service does not run that the site needs."""
+        """Whether a service that the site needs is down."""
         return any(one.effect == "restart" and one.severity == "critical" for one in self.drift)
 
     @property
@@ -80,7 +80,7 @@ class Outcome:
         return f"{self.site}: {_things(len(self.drift))} {differ} from the inventory{worst}{healed}"
 
     def lines(self) -> Iterator[tuple[Level, str]]:
-        """Everything, a line each, with the priority it has in the journal."""
+        """All lines of the report, with their priorities for the journal."""
         for one in self.healed:
             yield "notice", f"repaired: {one}"
         for one in sorted(self.drift, key=lambda one: -ORDER[one.severity]):
@@ -91,7 +91,7 @@ class Outcome:
 
 
 def found_in(plan: Plan) -> Iterator[Found]:
-    """Everything that a run would change."""
+    """All changes that a run would make."""
     for host, steps in plan.steps.items():
         for step in steps:
             for change in step.changes:
@@ -101,7 +101,7 @@ def found_in(plan: Plan) -> Iterator[Found]:
 
 
 def one_line(text: str) -> str:
-    """``text`` without what could begin a line of its own or move a terminal's cursor."""
+    """``text`` without line breaks and control characters."""
     return "".join(character if character.isprintable() else "�" for character in text)
 
 

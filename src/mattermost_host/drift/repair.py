@@ -1,4 +1,4 @@
-"""Putting drift right by itself: what interrupts nobody at any hour, everything in a window."""
+"""Automatic repair of drift: at any time what interrupts nobody, everything in a window."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -16,15 +16,15 @@ CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d"
 
 @dataclass(frozen=True)
 class Heal:
-    """What may be put right. ``all`` outside of its window is ``safe``."""
+    """What may be repaired. ``all`` means ``safe`` outside of the window."""
 
     scope: Scope
     window: str = ""
-    """Begin and end in the control machine's local time, as 02:00-04:00; it may span midnight."""
+    """Begin and end in the control machine's local time, ``02:00-04:00``; may span midnight."""
 
     @classmethod
     def parse(cls, scope: Scope | None, window: str | None) -> "Heal | None":
-        """From the options of a command. Raises OperatorError where they don't fit together."""
+        """Parse the options of a command. Raises OperatorError if they don't go together."""
         if scope == "all" and not window:
             raise OperatorError(
                 "--heal all needs a window, such as --window 02:00-04:00: services are restarted "
@@ -41,21 +41,22 @@ class Heal:
 
     @property
     def options(self) -> list[str]:
-        """What ``parse`` understands as this."""
+        """The options that ``parse`` turns into this."""
         return ["--heal", self.scope, *(["--window", self.window] if self.window else [])]
 
     def now(self, clock: str) -> Scope:
-        """What may be put right at a time of day, as 03:00; the end of the window is outside."""
+        """What may be repaired at a time of day, ``03:00``; the window's end is excluded."""
         begin, _, end = self.window.partition("-")
         inside = begin <= clock < end if begin < end else clock >= begin or clock < end
         return "all" if self.window and inside else "safe"
 
 
 def leave(run: Run, scope: Scope) -> int:
-    """Take what may not be done now out of an evaluated run; how many changes are left.
+    """Keep only what may be repaired now in an evaluated run; returns how many changes.
 
-    Never done is what only an operator may do, an upgrade. Safe is what neither restarts nor
-    reloads anything, now or at the next run, and comes before nothing that it would need.
+    What only an operator may do, such as an upgrade, is never repaired. Safe is an operation that
+    causes no restart or reload, now or in the next run, and that does not depend on one which was
+    removed.
     """
     left = 0
     for host, operations in run.operations().items():
@@ -85,7 +86,7 @@ def _safe(
         elif any(
             one.effect == "restart" and one.severity == "critical" for one in operation.changes
         ):
-            return  # what comes later may need the service that is down
+            return  # later operations may need the service that is down
         else:
             stopped.add(component)
 
@@ -93,10 +94,10 @@ def _safe(
 def is_safe(
     changes: Sequence[Change], consequences: Sequence[Consequence], *, follows: bool
 ) -> bool:
-    """Whether nothing restarts or reloads for ``changes`` of one operation.
+    """Whether an operation's ``changes`` cause no restart or reload.
 
-    ``follows``: some unit is restarted or reloaded after the operation. Then each change must be
-    one of a file that no unit reads. An operation that can't say what it does is not safe.
+    ``follows``: units are restarted or reloaded after the operation. Then each change must be of a
+    file that no unit reads. An operation that does not explain its changes is not safe.
     """
     return bool(changes) and all(
         change.effect == "change"

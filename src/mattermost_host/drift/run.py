@@ -29,10 +29,10 @@ HASHES_EVERY_S = 7 * 24 * 3600
 
 
 def run(inventory: Path, heal: Heal | None) -> int:
-    """Look for drift on every host of ``inventory``, put right what ``heal`` allows, tell it.
+    """Check every host of ``inventory`` for drift, repair what ``heal`` allows, and report it.
 
-    Exit status: 0 no drift, 2 drift that is still there, 1 the check failed. Raises Busy where
-    another run is changing the site: what is half done is no drift.
+    Exit status: 0 no drift, 2 drift that is still there, 1 the check failed. Raises Busy if another
+    run is changing the site.
     """
     start, memory = time.monotonic(), Memory.read(inventory)
     outcome = Outcome(datetime.now(UTC), inventory.stem)
@@ -47,17 +47,17 @@ def run(inventory: Path, heal: Heal | None) -> int:
         raise
     except OperatorError as error:
         outcome = replace(outcome, reason=str(error))
-    except BaseException as error:  # nobody is there to see it: it is told like anything else
+    except BaseException as error:  # nobody is watching: report it like any other failure
         outcome = replace(outcome, reason=defect(error))
     _record(inventory, memory, replace(outcome, seconds=time.monotonic() - start))
     return outcome.status
 
 
 def tell_failure(inventory: Path) -> int:
-    """Tell that a run of the service ended before it could: killed, out of time or memory.
+    """Report that a run of the service ended before it could report: killed, timeout, no memory.
 
-    systemd calls this at the end of each run that failed, and says in the environment how. Exit
-    status: that of a check that failed.
+    systemd calls this after each failed run; the environment says how it ended. Exit status: that
+    of a failed check.
     """
     memory = Memory.read(inventory)
     if not memory.is_of_this_invocation:
@@ -68,8 +68,8 @@ def tell_failure(inventory: Path) -> int:
 
 
 def say(level: Level, line: str) -> None:
-    """A line for the journal, with its priority; on a terminal with its colour."""
-    with suppress(OSError):  # a journal that is gone keeps nobody from being told
+    """Print a line for the journal, with its priority; on a terminal, with its colour."""
+    with suppress(OSError):  # without a journal, alerts must still be sent
         if "JOURNAL_STREAM" in os.environ:
             click.echo(f"<{PRIORITIES[level]}>{one_line(line)}")
         else:
@@ -78,7 +78,7 @@ def say(level: Level, line: str) -> None:
 
 @contextmanager
 def _undisturbed(inventory: Path, heal: Heal | None) -> Iterator[None]:
-    """Only what changes the site keeps others from changing it; a look sees that nobody does."""
+    """Hold the lock for a repair; a check only makes sure that no other run holds it."""
     if heal and inventory.is_file():
         with locks.held(inventory):
             yield
@@ -100,7 +100,7 @@ def _examined(inventory: Path, heal: Heal | None, outcome: Outcome, memory: Memo
         trouble = application.carry_out(prepared, site)
     if trouble:
         trouble = f"not everything could be repaired: {trouble}"
-    # What a run says of itself is no proof; a plan of its own is.
+    # A new plan proves the repair, not the run's own result.
     after = _found(planning.make(Site.use(inventory, by_hash=by_hash)))
     healed = tuple(one for one in before if one not in after)
     return replace(outcome, drift=after, healed=healed, trouble=trouble)
@@ -113,7 +113,7 @@ def _found(plan: Plan) -> tuple[Found, ...]:
 
 
 def _record(inventory: Path, memory: Memory, outcome: Outcome) -> None:
-    """Journal, people, history, metric. What fails is said, and keeps nothing else from it."""
+    """Write to journal, alerts, history and metric; a failure of one does not stop the others."""
     for level, line in outcome.lines():
         say(level, line)
     with _careful():

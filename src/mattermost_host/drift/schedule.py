@@ -1,6 +1,6 @@
-"""A systemd timer on this machine that looks for drift.
+"""A systemd timer on this machine that checks for drift.
 
-Root gets units of the system, anybody else units of their own.
+Root gets system units, other users get user units.
 """
 
 import os
@@ -31,19 +31,19 @@ from mattermost_host.support.templates import TEMPLATES, render
 from mattermost_host.verify.run import TESTS
 
 ENVIRONMENT = Path(sys.prefix)
-"""The virtual environment that the service runs from: this one."""
+"""The virtual environment that the service runs from: the current one."""
 SETUP = PROJECT / "scripts/setup"
-"""What makes the environment of a checkout; an installed package has no such script."""
+"""The script that makes a checkout's environment; an installed package has none."""
 ADVICE = """
 A timer needs a machine that is run by systemd. A user's own needs a login as that user, not su or
 sudo, and on Debian the package libpam-systemd; or schedule as root."""
 LOOKED_AHEAD = 1500
-"""Times of a calendar expression among which one must lie in the window; a day in minutes."""
+"""How many times of a calendar expression are compared with the window: minutes of a day."""
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where units and their launcher belong, for the system or for one user."""
+    """Folders for units and launcher, for the system or for one user."""
 
     units: Path
     programs: Path
@@ -51,20 +51,20 @@ class Places:
 
     @classmethod
     def mine(cls) -> "Places":
-        """Those of whoever runs this."""
+        """The folders for the current user."""
         if os.geteuid() == 0:
             return cls(Path("/etc/systemd/system"), Path("/usr/local/lib/mattermost-host"), True)
         return cls(home() / ".config/systemd/user", home() / ".local/lib/mattermost-host", False)
 
     def systemctl(self, *arguments: str) -> str:
-        """What systemctl says of these units. Raises OperatorError where it fails."""
+        """The output of systemctl for these units. Raises OperatorError if it fails."""
         try:
             return _run("systemctl", *([] if self.system else ["--user"]), *arguments)
         except OperatorError as error:
             raise OperatorError(f"{error}{ADVICE}") from None
 
     def of(self, inventory: Path) -> Mapping[str, Path]:
-        """The files of an inventory's timer, each by its template."""
+        """The files of an inventory's timer, by template."""
         name = unit_name(inventory)
         return {
             "schedule/launcher.sh.j2": self.programs / f"{name}.sh",
@@ -74,14 +74,15 @@ class Places:
 
 
 def unit_name(inventory: Path) -> str:
-    """Name of the inventory's timer and service, without what comes after the dot."""
+    """Name of the inventory's timer and service, without suffix."""
     return f"mattermost-host-drift-{key(inventory)}"
 
 
 def install(inventory: Path, on_calendar: str, heal: Heal | None) -> None:
-    """Install and start the timer; say what was done.
+    """Install and start the timer; returns what was done.
 
-    Raises OperatorError where the inventory, the expression or this machine will not do.
+    Raises OperatorError if the inventory, the expression or this machine does not meet the
+    requirements.
     """
     site, places, name = Site.load(inventory), Places.mine(), unit_name(inventory)
     _refuse_schedule(on_calendar, heal)
@@ -112,7 +113,7 @@ def install(inventory: Path, on_calendar: str, heal: Heal | None) -> None:
 
 
 def remove(inventory: Path) -> None:
-    """Stop the timer and remove what ``install`` wrote; the history stays."""
+    """Stop the timer and remove what ``install`` wrote; the history is kept."""
     places, name = Places.mine(), unit_name(inventory)
     places.systemctl("show-environment")
     written = [path for path in places.of(inventory).values() if path.exists()]
@@ -154,9 +155,9 @@ def files(site: Site, on_calendar: str, heal: Heal | None, places: Places) -> Ma
 
 
 def next_times(on_calendar: str) -> list[str]:
-    """The times of day at which a calendar expression elapses next, as ``03:00``.
+    """The next times of day of a calendar expression, ``03:00``.
 
-    Raises OperatorError where it is no such expression, or never elapses.
+    Raises OperatorError if it is not a calendar expression, or never elapses.
     """
     asked = ["systemd-analyze", "calendar", f"--iterations={LOOKED_AHEAD}", "--", on_calendar]
     try:
@@ -203,9 +204,9 @@ def _code(inventory: Path) -> Iterator[Path]:
 
 
 def _variables() -> Iterator[tuple[str, str]]:
-    """What the service takes over from whoever schedules it: which Python, where things are."""
+    """Environment variables that the service gets from the user who schedules it."""
     folders = os.environ.get("PATH", "").split(":")
-    # Neither this environment, which can't make itself anew, nor what others may write.
+    # Without this environment, which the launcher may rebuild, and folders of others.
     mine = [one for one in folders if one[:1] == "/" and not Path(one).is_relative_to(ENVIRONMENT)]
     yield "PATH", ":".join(one for one in mine if not trust.mistrust(Path(one)))
     for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME"):
@@ -215,22 +216,22 @@ def _variables() -> Iterator[tuple[str, str]]:
 
 
 def _writable(site: Site, heal: Heal | None) -> Iterator[Path]:
-    """The only folders that a run writes to."""
+    """The only folders that a run may write to."""
     yield state_folder()
     if heal:
-        yield site.path.resolve().parent  # the lock; and a certificate that is due, in the secrets
+        yield site.path.resolve().parent  # for the lock, and a renewed certificate
         yield CACHE
     if place := metrics.directory(site.settings.drift.metrics_directory):
         yield place.resolve()
 
 
 def _line(value: object) -> str:
-    """``value`` where a unit file takes the rest of the line."""
+    """``value`` escaped for a unit file's setting that takes the rest of the line."""
     return str(value).replace("%", "%%")
 
 
 def _word(value: object, dollar: str = "$$") -> str:
-    """``value`` as one word of a unit file; ``$`` means something in command lines only."""
+    """``value`` escaped as one word of a unit file; ``$`` is special in command lines only."""
     escaped = str(value).replace("\\", "\\\\").replace('"', '\\"').replace("$", dollar)
     return f'"{_line(escaped)}"'
 

@@ -36,7 +36,7 @@ def ask(hosts: Sequence[Host], question: Callable[[Host], Answer]) -> list[Answe
 
 
 def connect(host: Host) -> Refusal | None:
-    """Connect to ``host`` where that was not done yet; why it failed."""
+    """Connect to ``host`` unless it is connected; returns the reason if that failed."""
     try:
         if not host.connected:
             host.connect(show_errors=False, raise_exceptions=True)

@@ -18,7 +18,7 @@ OURS: Mapping[str, type] = {"private_address": str, "priority": int}
 """Our keys: the address that the other hosts use, and the rank among hosts of its role."""
 UNUSABLE = {"_get_pty": "scripts are sent on standard input", "_stdin": "we send our own"}
 NAME = re.compile(r"\w[\w.-]{0,252}")
-"""A host's name, or an alias of ssh's configuration: never an option of ssh, nor two words."""
+"""A host's name, or an alias in ssh's configuration; never an ssh option or two words."""
 LABEL = 63
 """Characters between two dots of a name, by RFC 1035; a resolver takes no more."""
 USER = re.compile(r"[\w.][\w.@+$\\-]{0,127}")

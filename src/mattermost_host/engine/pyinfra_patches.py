@@ -92,7 +92,7 @@ def quicken() -> None:
     processes.read_buffer = _read_and_show
     host_keys.say_what_is_trusted()
     unreachable.say_why()
-    # What paramiko raises is told as a sentence; Python would print its traceback besides.
+    # Errors of paramiko are reported as sentences; its logger would print tracebacks, too.
     logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 

@@ -1,4 +1,4 @@
-"""What a host is: read in one round trip over ssh, or with psutil on this machine."""
+"""The facts of a host. ``reading`` gets them over ssh, ``this_machine`` by psutil."""
 
 import re
 from collections.abc import Iterable
@@ -64,7 +64,7 @@ class HostFacts:
     candidates: tuple[tuple[str, str], ...] = ()
     """Versions that apt would install of those ``CANDIDATES`` that are not installed yet."""
     clusters: tuple[tuple[str, str, int], ...] = ()
-    """PostgreSQL clusters on the host: (version, name or folder of its data, port)."""
+    """PostgreSQL clusters on the host: (version, name or data folder, port)."""
     database_units: tuple[str, ...] = ()
     """Units of those clusters that a deploy set up; see ``facts/database.py``."""
     database_move: tuple[tuple[str, str], ...] = ()

@@ -1,4 +1,4 @@
-"""The facts of the machine we run on: by psutil, and by ``host.sh`` for the rest."""
+"""The facts of the local machine: by psutil, and by ``host.sh`` for the rest."""
 
 import platform
 import socket

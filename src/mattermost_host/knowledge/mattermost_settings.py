@@ -191,7 +191,7 @@ def _type(name: str, value: object, release: str) -> str | None:
 def _exists(name: str) -> bool:
     """Whether any release has the setting.
 
-    Flags come and go with each release, and the environment is the only way to set them.
+    Feature flags change with every release, and can be set by the environment only.
     """
     return name in known() or bool(re.fullmatch(r"FeatureFlags\.[A-Za-z][A-Za-z0-9]*", name))
 
@@ -213,7 +213,7 @@ def _unknown(name: str, release: str, alike: str | None) -> str:
 
 
 def _alike(name: str, release: str) -> str | None:
-    """The closest name that ``release`` has.
+    """The most similar name that ``release`` has.
 
     difflib takes 10 ms to compare a name with all, so it gets those that share most pairs of
     letters.

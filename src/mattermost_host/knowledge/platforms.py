@@ -1,8 +1,7 @@
 """Distributions and their releases: which are supported, which are refused and why.
 
 One row for each release; what releases have in common is in ``families.py``. Supported is what can
-be tested on real hosts or with the real parsers; the vendor's list is longer and older. Sources:
-ends of support are from the distributions' own pages.
+be tested on real hosts or with the real parsers. Ends of support: the distributions' own pages.
 """
 
 from collections.abc import Iterator

@@ -115,7 +115,7 @@ def sha256(version: str, edition: Edition, architecture: Architecture) -> str | 
 
 
 def digest_wanted(version: str, edition: Edition, architecture: Architecture) -> str:
-    """The sentence for a release whose digest is neither in the table nor stated."""
+    """The message for a release whose digest is neither in the table nor stated."""
     missing = f"The SHA-256 of {file_name(version, edition, architecture)} is not in the table"
     if architecture == "arm64":
         return (

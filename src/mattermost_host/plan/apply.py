@@ -1,4 +1,4 @@
-"""apply: the plan, a question, the run with progress, the verification, one summary."""
+"""apply: show the plan, ask, run it with progress, verify, and summarise."""
 
 import time
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ from mattermost_host.verify import run as verification
 class _Outcome:
     changes: bool
     trouble: str
-    """What went wrong, a sentence."""
+    """The error, as a sentence."""
 
 
 def run(site: Site, limit: Sequence[str], *, ask: bool) -> int:
-    """Carry out the plan of ``site``; exit status 0 where everything then holds, otherwise 1."""
+    """Apply the plan of ``site``; exit status 0 if all checks passed afterwards, otherwise 1."""
     start = time.monotonic()
     outcome = _carried_out(site, limit, planning.DEPLOY, ask=ask)
     if outcome is None:
@@ -40,9 +40,9 @@ def run(site: Site, limit: Sequence[str], *, ask: bool) -> int:
 
 
 def upgrade(site: Site, *, ask: bool) -> int:
-    """Move ``site`` to its release; exit status 0 where that serves and everything holds.
+    """Upgrade ``site``; exit status 0 if the release serves and all checks passed.
 
-    Where it failed, nothing is verified: the inventory states a release that the host has left.
+    After a failure nothing is verified, because the inventory states a release that is not running.
     """
     start = time.monotonic()
     outcome = _carried_out(site, (), planning.UPGRADE, ask=ask)
@@ -57,7 +57,7 @@ def upgrade(site: Site, *, ask: bool) -> int:
 
 
 def rollback(site: Site, *, ask: bool) -> int:
-    """Take the last upgrade of ``site`` back; exit status 0 where the release before serves."""
+    """Undo the last upgrade of ``site``; exit status 0 if the previous release serves."""
     outcome = _carried_out(site, (), planning.ROLLBACK, ask=ask)
     if outcome is None or outcome.trouble:
         return 1
@@ -70,7 +70,7 @@ def rollback(site: Site, *, ask: bool) -> int:
 
 
 def _carried_out(site: Site, limit: Sequence[str], deploy: Path, *, ask: bool) -> _Outcome | None:
-    """Show the plan of ``deploy``, ask, and carry it out; None where the answer was no."""
+    """Show the plan of ``deploy``, ask, and execute it; None if the answer was no."""
     with locks.held(site.path), planning.prepared(site, limit, deploy) as prepared:
         plan = planning.evaluate(prepared, site)
         plan_report.show(plan)
@@ -91,7 +91,7 @@ def _proof(*, holds: bool, whole: bool) -> str:
 
 
 def carry_out(prepared: Run, site: Site) -> str:
-    """Keep what was generated for the run, and execute it; what went wrong."""
+    """Write what was generated for the run, and execute it; returns the errors."""
     try:
         site.secrets.keep()
         prepared.execute()

@@ -1,7 +1,7 @@
-"""A run that changes nothing: what a deploy would change, and what it would restart.
+"""The plan: what a deploy would change and restart, without changing anything.
 
-The plan is pyinfra's own: the deploy is prepared as for any run, and each operation is evaluated
-without being executed. No second description of the state exists.
+The deploy is prepared as for any run, and each operation is evaluated but not executed. There is no
+second description of the state.
 """
 
 import json
@@ -21,7 +21,7 @@ DEPLOY = Path("deploys/site.py")
 UPGRADE = Path("deploys/upgrade.py")
 ROLLBACK = Path("deploys/rollback.py")
 THIS_MACHINE = "this machine"
-"""Where a plan names what a run would write beside the inventory."""
+"""Heading of the changes that a run would make beside the inventory."""
 KEPT = "Secrets | they are complete and saved beside the inventory"
 STATUS = {"nothing": 0, "unknown": 1, "changes": 2}
 ORDER: Mapping[Severity, int] = {"info": 0, "warning": 1, "critical": 2}
@@ -41,20 +41,20 @@ class Plan:
 
     steps: Mapping[str, tuple[Step, ...]]
     right: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Names of the operations that would change nothing, by host."""
+    """Operations that would change nothing, by host."""
     unknown: Mapping[str, str] = field(default_factory=dict)
-    """Hosts that could not be planned, and why."""
+    """Hosts without a plan, and the reason."""
 
     @property
     def verdict(self) -> Literal["nothing", "unknown", "changes"]:
-        """Whether something would change; ``unknown`` where one host could not be asked."""
+        """Whether something would change; ``unknown`` if a host could not be asked."""
         if self.unknown:
             return "unknown"
         return "changes" if any(self.steps.values()) else "nothing"
 
     @property
     def status(self) -> int:
-        """Exit status: 0 nothing would change, 2 something would, 1 it could not be planned."""
+        """Exit status: 0 nothing would change, 2 something would, 1 a host has no plan."""
         return STATUS[self.verdict]
 
     @property
@@ -64,18 +64,18 @@ class Plan:
         return max(grave, key=ORDER.__getitem__, default="info")
 
     def changes(self) -> Iterator[tuple[str, Change]]:
-        """Every change with its host."""
+        """All changes with their hosts."""
         for host, steps in self.steps.items():
             for step in steps:
                 for change in step.changes:
                     yield host, change
 
     def on(self, host: str) -> Iterator[Change]:
-        """Every change of one host."""
+        """All changes of one host."""
         return (change for step in self.steps.get(host, ()) for change in step.changes)
 
     def to_json(self) -> str:
-        """The whole plan for scripts."""
+        """The whole plan as JSON."""
         hosts = {
             host: [
                 {"operation": step.name, "changes": [asdict(change) for change in step.changes]}
@@ -94,9 +94,9 @@ class Plan:
 
 
 def make(site: Site, limit: Sequence[str] = ()) -> Plan:
-    """What a deploy of ``site`` would change on its hosts, or on those of ``limit``.
+    """The plan for a deploy of ``site`` on its hosts, or on those in ``limit``.
 
-    Raises OperatorError where ``limit`` names no host of the site.
+    Raises OperatorError if ``limit`` names a host that the site does not have.
     """
     with prepared(site, limit) as run:
         return evaluate(run, site)
@@ -104,7 +104,7 @@ def make(site: Site, limit: Sequence[str] = ()) -> Plan:
 
 @contextmanager
 def prepared(site: Site, limit: Sequence[str] = (), deploy: Path = DEPLOY) -> Iterator[Run]:
-    """The deploy prepared on every host of ``site``, connected and not yet executed."""
+    """The deploy, prepared on every host of ``site`` and not executed yet."""
     unknown = sorted(set(limit) - {host.name for host in site.hosts})
     if unknown:
         known = ", ".join(host.name for host in site.hosts)
@@ -117,7 +117,7 @@ def prepared(site: Site, limit: Sequence[str] = (), deploy: Path = DEPLOY) -> It
 
 
 def evaluate(run: Run, site: Site) -> Plan:
-    """Evaluate every prepared operation on every host, and what the run would write here."""
+    """Evaluate all prepared operations, and what the run would write on this machine."""
     found = run.operations()
     planned = site.secrets.planned
     here = {THIS_MACHINE: (Step(KEPT, planned),)} if planned else {}

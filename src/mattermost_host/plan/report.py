@@ -1,4 +1,4 @@
-"""A plan in readable words, and as a JUnit file."""
+"""A plan as text, and as a JUnit file."""
 
 from collections.abc import Iterator
 from xml.etree import ElementTree
@@ -14,7 +14,7 @@ INDENT = "    "
 
 
 def show(plan: Plan, console: Console | None = None) -> None:
-    """Print what would change, host by host, and apart from that what would restart and why."""
+    """Print the changes of each host, and separately what would restart and why."""
     out = console or Console(highlight=False, soft_wrap=True)
     for host, steps in plan.steps.items():
         right = len(plan.right.get(host, ()))
@@ -58,7 +58,7 @@ def _colour(line: str) -> str:
 
 
 def junit(plan: Plan) -> str:
-    """Each operation a test case; one that would change something is a failure."""
+    """Each operation becomes a test case; one that would change something is a failure."""
     suites = ElementTree.Element("testsuites", name="plan")
     for host, steps in plan.steps.items():
         right = plan.right.get(host, ())

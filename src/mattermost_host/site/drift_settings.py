@@ -1,4 +1,4 @@
-"""Settings of drift: where it is reported."""
+"""Settings for drift: where it is reported."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
 
 class Mail(BaseModel):
-    """Mail, for when Mattermost itself is down."""
+    """Reports by mail, for when Mattermost itself is down."""
 
     model_config = STRICT
 
@@ -50,7 +50,7 @@ class Mail(BaseModel):
 
     @property
     def private(self) -> bool:
-        """Whether nobody else reads along."""
+        """Whether the connection is encrypted, or on this machine."""
         return self.server is not None and self.security != "none"
 
 

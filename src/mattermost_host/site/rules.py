@@ -1,4 +1,4 @@
-"""Rules that cross components, and the components' own: each broken one is a mistake."""
+"""Collects the mistakes of a description: rules across components, and the components' own."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from mattermost_host.support.errors import Mistake
 
 
 def mistakes(settings: Description, place: Place) -> Iterator[Mistake]:
-    """Everything wrong with a description that is right in its types."""
+    """All mistakes of a description whose types are valid."""
     for name, room in ROOMS.items():
         yield from room.mistakes(getattr(settings, name), place)
     if settings.backup.to is not None and not settings.postgres.local:
@@ -25,7 +25,7 @@ def mistakes(settings: Description, place: Place) -> Iterator[Mistake]:
 def mistakes_with_secrets(
     settings: Description, site: About, secrets: Secrets
 ) -> Iterator[Mistake]:
-    """What shows only when the secrets are known."""
+    """The mistakes that can be found only when the secrets are known."""
     if not settings.postgres.local and secrets.database_password is None:
         yield Mistake(
             "database_password",
@@ -39,7 +39,7 @@ def mistakes_with_secrets(
 
 
 def wanted(settings: Description, place: Place) -> Wanted:
-    """The secrets that the components need together."""
+    """All secrets that the components need."""
     all_of_them = Wanted()
     for name, room in ROOMS.items():
         all_of_them |= room.secrets(getattr(settings, name), place)

@@ -1,18 +1,16 @@
 """The secrets of a site, complete: from its files, from the environment, or generated.
 
-Loading writes nothing. What is missing is generated in memory, so that a plan can be made, and
-``planned`` names it; ``keep`` writes it, and only runs that change something call that. What
-stands in the files, by us or by the operator, stays. The environment wins over the files and is
-never written to them:
+Loading writes nothing. Missing secrets are generated in memory, so that a plan can be made, and are
+named in ``planned``; ``keep`` writes them, and only runs that change something call it. What is in
+the files is kept, whoever wrote it. The environment overrides the files and is never written to
+them:
 
-- ``MATTERMOST_HOST_ADMIN_PASSWORD``: password of the first administrator
-- ``MATTERMOST_HOST_DATABASE_PASSWORD``: password of the database role
-- ``MATTERMOST_HOST_DRIFT_WEBHOOK``: address of the incoming webhook for reports of drift
-- ``MATTERMOST_HOST_DRIFT_MAIL_PASSWORD``: password of the mail server for reports of drift
-- ``MATTERMOST_HOST_BACKUP_KEY``: what backups are encrypted with
-
-Values are wrapped (``SecretStr``), so that printing, formatting or logging shows no more than
-asterisks.
+- ``MATTERMOST_HOST_ADMIN_PASSWORD``: password of the first administrator -
+``MATTERMOST_HOST_DATABASE_PASSWORD``: password of the database role -
+``MATTERMOST_HOST_DRIFT_WEBHOOK``: address of the incoming webhook for reports of drift -
+``MATTERMOST_HOST_DRIFT_MAIL_PASSWORD``: password of the mail server for reports of drift -
+``MATTERMOST_HOST_BACKUP_KEY``: the key that encrypts backups Values are wrapped (``SecretStr``), so
+that printing, formatting or logging shows no more than asterisks.
 """
 
 import os
@@ -66,19 +64,19 @@ class Secrets:
     admin_password: SecretStr
     database_password: SecretStr | None
     settings: Mapping[str, SecretStr]
-    """Mattermost's own secret settings by their documented names, as the operator wrote them."""
+    """Mattermost's own secret settings by their documented names, as in the file."""
     authority: str | None
     """The certificate of the internal authority."""
     certificates: Mapping[str, Pair]
     drift_webhook: SecretStr | None = None
-    """Address of an incoming webhook: whoever knows it may post there."""
+    """Address of an incoming webhook; secret, because whoever knows it can post there."""
     drift_mail_password: SecretStr | None = None
     backup_key: SecretStr | None = None
-    """What backups are encrypted with; None where there are none."""
+    """The key that encrypts backups; None without backups."""
     planned: tuple[Change, ...] = field(default=(), compare=False)
-    """What a run that changes something would generate, renew or move on this machine."""
+    """What a run with changes would generate, renew or move on this machine."""
     _blocked: tuple[str, ...] = field(default=(), repr=False, compare=False)
-    """Why no run may change something."""
+    """Reasons why no run may change anything."""
     _inventory: Path = field(default=Path(), repr=False, compare=False)
     _found: Files = field(default=Files(Stored()), repr=False, compare=False)
     _complete: Files = field(default=Files(Stored()), repr=False, compare=False)
@@ -87,8 +85,8 @@ class Secrets:
     def load(cls, inventory: Path, wanted: Wanted, now: datetime) -> "Secrets":
         """Read the secrets of ``inventory`` and complete them; nothing is written.
 
-        Raises OperatorError (SiteError for the content) with a sentence: readable by others, not
-        ours, not understood, not text.
+        Raises OperatorError (SiteError for the content) if a file is readable by others, has
+        another owner, or can't be parsed.
         """
         inventory = inventory.resolve()
         _refuse_bytes_of_the_environment()
@@ -115,10 +113,10 @@ class Secrets:
         )
 
     def keep(self) -> None:
-        """Write what was generated: call it before a run changes something.
+        """Write what was generated; call it before a run changes something.
 
-        Raises OperatorError where that can't be written, where the authority's key is needed and
-        is not here, and where another run wrote secrets since these were loaded.
+        Raises OperatorError if it can't be written, if the authority's key is needed and is not on
+        this machine, or if another run has written secrets since these were loaded.
         """
         if not self.planned:
             return
@@ -136,7 +134,7 @@ class Secrets:
 
 
 def alert_secrets(inventory: Path) -> tuple[SecretStr | None, SecretStr | None]:
-    """Webhook and mail password by themselves, whatever else is wrong with inventory or file."""
+    """The webhook and the mail password, even if the inventory or the file has mistakes."""
     found: dict[str, object] = {}
     with suppress(OSError, OperatorError):
         text = read_public(secrets_file.secrets_path(inventory.resolve())) or ""
@@ -152,7 +150,7 @@ def alert_secrets(inventory: Path) -> tuple[SecretStr | None, SecretStr | None]:
 
 
 def new_password() -> SecretStr:
-    """24 characters in four groups: above 140 bits, all the classes that a policy may ask for."""
+    """A password of 24 characters: over 140 bits, with each class that a policy may require."""
     alphabet = string.ascii_letters + string.digits
     while True:
         groups = ("".join(secrets.choice(alphabet) for _ in range(6)) for _ in range(4))
@@ -178,18 +176,18 @@ def _from_environment(name: str) -> SecretStr | None:
 
 
 class _Completion:
-    """The files as a run that changes something leaves them, and what is different then."""
+    """Completes the files as a run with changes would, and collects the differences."""
 
     def __init__(self, found: Files, inventory: Path, now: datetime) -> None:
         self._found, self._inventory, self._now = found, inventory, now
         self._file = secrets_file.secrets_path(inventory)
         self.changes: list[Change] = []
         self.stopgaps: dict[str, Pair] = {}
-        """Certificates for a plan on a machine that can't issue any."""
+        """Certificates for a plan on a machine without the authority's key."""
         self.blocked: list[str] = []
 
     def of(self, wanted: Wanted) -> Files:
-        """What is there and what is missing of ``wanted``; equal where nothing is."""
+        """The files with everything ``wanted``; the same files if nothing is missing."""
         stored = self._found.stored
         passwords = {
             "admin_password": (True, ADMIN_VARIABLE),
@@ -257,7 +255,7 @@ class _Completion:
     def _what_is_wrong(
         self, purpose: str, leaf: Pair | None, names: tuple[str, ...]
     ) -> tuple[str, bool]:
-        """In words, and whether the certificate that is there does for now."""
+        """What is wrong with a certificate, in words, and whether it can still be used for now."""
         if leaf is None:
             return f'has no certificate "{purpose}"', False
         days = (leaf.leaf.not_valid_after_utc - self._now).days

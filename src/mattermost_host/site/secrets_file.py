@@ -1,8 +1,8 @@
-"""The files that hold a site's secrets, read with suspicion and written in one step.
+"""The files with a site's secrets, checked before they are read and replaced atomically.
 
 ``NAME.secrets.toml`` beside the inventory ``NAME.py``, and ``NAME.authority-key.pem``: the key of
-the internal authority, which nobody needs but who issues certificates, so it stays where they are
-issued. ``NAME.ca.pem`` is the authority's certificate, for people to trust.
+the internal authority, which is needed only to issue certificates, so it stays on the machine that
+issues them. ``NAME.ca.pem`` is the authority's certificate, for people to trust.
 """
 
 import tomllib
@@ -40,7 +40,9 @@ class Authority(BaseModel):
 
     certificate: str
     key: SecretStr | None = None
-    """Where an older version kept it; a run that changes something moves it to its own file."""
+    """The authority's key, where older versions kept it; a run with changes moves it to its own
+    file.
+    """
 
 
 class Stored(BaseModel):
@@ -53,7 +55,7 @@ class Stored(BaseModel):
     drift_webhook: Secret | None = None
     drift_mail_password: Secret | None = None
     backup_key: Secret | None = None
-    """Without it no backup can be read: a copy belongs where the backups are not."""
+    """No backup can be read without it: keep a copy away from the backups."""
     settings: dict[str, SecretStr] = Field(default_factory=dict)
     authority: Authority | None = None
     certificates: dict[str, Pair] = Field(default_factory=dict)
@@ -61,7 +63,7 @@ class Stored(BaseModel):
 
 @dataclass(frozen=True)
 class Files:
-    """What stands in the files of one site."""
+    """The content of a site's files."""
 
     stored: Stored
     authority_key: SecretStr | None = None
@@ -70,13 +72,13 @@ class Files:
 
     @property
     def key(self) -> SecretStr | None:
-        """The authority's key, wherever it is kept."""
+        """The authority's key, from either file."""
         inside = self.stored.authority.key if self.stored.authority else None
         return self.authority_key or inside
 
     @property
     def issuer(self) -> Pair | None:
-        """The authority with its key, where this machine has both."""
+        """The authority with its key, if this machine has both."""
         if self.stored.authority is None or self.key is None:
             return None
         return Pair(certificate=self.stored.authority.certificate, key=self.key)
@@ -98,15 +100,15 @@ def authority_path(inventory: Path) -> Path:
 
 
 def read(inventory: Path) -> Files:
-    """The files of ``inventory``; nothing in them where they don't exist.
+    """Read the files of ``inventory``; empty if they don't exist.
 
-    Raises OperatorError (SiteError for the content) with a sentence.
+    Raises OperatorError (SiteError for the content).
     """
     path = secrets_path(inventory)
     stored = parse(path, read_private(path) or "")
     key = read_private(authority_key_path(inventory))
     public = None
-    with suppress(OperatorError):  # a deploy writes it anew
+    with suppress(OperatorError):  # a deploy writes it again
         public = read_public(authority_path(inventory))
     found = Files(stored, SecretStr(key) if key else None, public)
     mistakes = list(_broken(found, inventory))
@@ -116,7 +118,7 @@ def read(inventory: Path) -> Files:
 
 
 def parse(path: Path, text: str) -> Stored:
-    """The content of a secrets file. Raises OperatorError where it is not understood."""
+    """Parse a secrets file. Raises OperatorError if it is not valid."""
     try:
         return Stored.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
@@ -129,7 +131,7 @@ def parse(path: Path, text: str) -> Stored:
 
 
 def write(inventory: Path, files: Files) -> None:
-    """Put ``files`` in place, the key first. Call it under the lock of the secrets file."""
+    """Write ``files``, the key first. The caller holds the lock of the secrets file."""
     if files.authority_key is not None:
         write_private(authority_key_path(inventory), files.authority_key.get_secret_value())
     write_private(secrets_path(inventory), rendered(files.stored, inventory.stem))
@@ -138,7 +140,7 @@ def write(inventory: Path, files: Files) -> None:
 
 
 def rendered(stored: Stored, site: str) -> str:
-    """The secrets file's text, without the authority's key: here secrets are unwrapped."""
+    """The secrets file's text, with unwrapped secrets, without the authority's key."""
     passwords = (
         "admin_password",
         "database_password",

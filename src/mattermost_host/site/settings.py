@@ -1,4 +1,4 @@
-"""Description: what an operator may say about a site, composed of the components' settings."""
+"""The description of a site: its keys, and the components' settings."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,13 +18,13 @@ from mattermost_host.site.drift_settings import Settings as Drift
 from mattermost_host.support.errors import Mistake
 
 WORD = re.compile(r"[A-Za-z0-9._+ -]{0,20}")
-"""A wrong value that a sentence repeats: no address, and nothing long."""
+"""A wrong value that a message may repeat: short, and no URL."""
 
 PLACEHOLDER = "https://placeholder.invalid"
 
 
 class Component(Protocol):
-    """What the module of a component gives; ``mistakes`` and ``secrets`` only where it has any."""
+    """The interface of a component's module; ``mistakes`` and ``secrets`` are optional."""
 
     @property
     def surface(self) -> Callable[[Any, Place], Surface]: ...
@@ -34,31 +34,31 @@ class Component(Protocol):
 
 @dataclass(frozen=True)
 class Room:
-    """A component's row: key, module, roles it belongs to (none: every host), and when."""
+    """A component's row: key, module, its roles (none: every host), and a condition."""
 
     name: str
     module: Component
     roles: tuple[str, ...] = ()
     when: Callable[[Any], bool] = lambda _: True
-    """Whether the settings ask for it at all."""
+    """Whether the settings ask for the component."""
 
     def stands(self, settings: Any, roles: Iterable[str]) -> bool:
-        """Whether a host with ``roles`` has this component."""
+        """Whether a host with ``roles`` has the component."""
         return self.when(settings) and (not self.roles or bool(set(self.roles) & set(roles)))
 
     def mistakes(self, settings: Any, place: Place) -> Iterable[Mistake]:
-        """What is wrong with its settings."""
+        """The mistakes in its settings."""
         rules = getattr(self.module, "mistakes", None)
         return rules(settings, place) if rules else ()
 
     def secrets(self, settings: Any, place: Place) -> Wanted:
-        """The secrets that it needs."""
+        """The secrets that it requires."""
         wanted = getattr(self.module, "secrets", None)
         return wanted(settings, place) if wanted else Wanted()
 
 
 class Description(BaseModel):
-    """What an operator may say about a site."""
+    """The dict ``site`` of an inventory."""
 
     model_config = STRICT
 
@@ -99,7 +99,7 @@ class Description(BaseModel):
 
     @property
     def authority(self) -> str:
-        """The name users type, with the port where it is not 443."""
+        """The name users type, with the port if it is not 443."""
         return urlsplit(self.url).netloc
 
 
@@ -109,11 +109,11 @@ ROOMS: Mapping[str, Room] = {
     for row in field.metadata
     if isinstance(row, Room)
 }
-"""The one table of components, by their keys, in the order in which a host is put together."""
+"""The table of components, in the order in which they are deployed."""
 
 
 def describe(data: Mapping[str, Any]) -> tuple[Description, list[Mistake]]:
-    """The description in ``data`` and its wrong keys and values, which are left out of it."""
+    """The description in ``data``, without its wrong keys and values, and these mistakes."""
     wrong_keys: list[Mistake] = []
     sound: dict[str, Any] = _with_text_keys(data, "", wrong_keys)
     if wrong_keys:
@@ -125,12 +125,12 @@ def describe(data: Mapping[str, Any]) -> tuple[Description, list[Mistake]]:
         mistakes = list(_sentences(error))
         for detail in error.errors():
             _leave_out(sound, detail["loc"])
-    # The rest is judged as if the operator had said what is needed, so that nothing hides behind.
+    # Check the rest with placeholders for missing keys, so that all mistakes are found at once.
     return Description.model_validate({"url": PLACEHOLDER, "users": 1, **sound}), mistakes
 
 
 def _with_text_keys(value: Any, path: str, mistakes: list[Mistake]) -> Any:
-    """A copy of ``value`` without the keys that are no texts; each of them is a mistake."""
+    """A copy of ``value`` without the keys that are not strings, which are mistakes."""
     if not isinstance(value, Mapping):
         return value
     kept = {}
@@ -146,12 +146,12 @@ def _with_text_keys(value: Any, path: str, mistakes: list[Mistake]) -> Any:
 
 
 def _is_text(key: str) -> bool:
-    """Whether it has no half of a character, which pydantic refuses without naming the key."""
+    """Whether it has no lone surrogate, which pydantic refuses without naming the key."""
     return key.isprintable() or not any("\ud800" <= one <= "\udfff" for one in key)
 
 
 def _leave_out(data: dict[str, Any], location: tuple[int | str, ...]) -> None:
-    """Remove the value at ``location``, or the innermost table around it that is there."""
+    """Remove the value at ``location``, or the innermost existing table around it."""
     for part in location[:-1]:
         inner = data.get(str(part))
         if not isinstance(inner, dict):
@@ -162,7 +162,7 @@ def _leave_out(data: dict[str, Any], location: tuple[int | str, ...]) -> None:
 
 
 def _sentences(error: ValidationError) -> Iterator[Mistake]:
-    """pydantic's findings in the words of an operator."""
+    """pydantic's errors as mistakes for the operator."""
     for detail in error.errors():
         path = ".".join(map(str, detail["loc"]))
         if detail["type"] == "extra_forbidden":
@@ -178,7 +178,7 @@ def _sentences(error: ValidationError) -> Iterator[Mistake]:
 
 
 def _shown(location: tuple[int | str, ...], value: object) -> str:
-    """A wrong value for the operator's eyes, unless it may hold a secret."""
+    """The wrong value for a message; hidden if it may hold a secret."""
     if value is None:
         return "None"
     kinds = {"dict": "a table", "list": "a list", "str": "a text", "int": "a number"}
@@ -188,7 +188,7 @@ def _shown(location: tuple[int | str, ...], value: object) -> str:
 
 
 def _is_harmless(location: tuple[int | str, ...]) -> bool:
-    """Whether the key takes a number, a switch or one of a few words, and so never a secret."""
+    """Whether the key takes a number, a Boolean or one of some words, and so never a secret."""
     field: Any = None
     model: Any = Description
     for part in location:

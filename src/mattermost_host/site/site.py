@@ -1,6 +1,6 @@
-"""Site: everything one inventory describes, checked before any connection.
+"""A site: everything that one inventory describes, checked before any connection.
 
-``config.py`` loads it at the start of each pyinfra run; deploys say ``Site.current()``.
+``config.py`` loads it at the start of each pyinfra run; deploys call ``Site.current()``.
 """
 
 from collections.abc import Iterator, Mapping
@@ -36,7 +36,7 @@ from mattermost_host.support.errors import OperatorError, SiteError
 
 @dataclass(frozen=True)
 class Site:
-    """One inventory, without a mistake, with its secrets."""
+    """A valid inventory with its secrets."""
 
     path: Path
     settings: Description
@@ -49,13 +49,13 @@ class Site:
 
     _current: ClassVar["Site | None"] = None
     _lock: ClassVar[IO[str] | None] = None
-    """Held until pyinfra's process ends."""
+    """The site's lock, held until pyinfra's process ends."""
 
     @classmethod
     def load(cls, path: Path, command_line: CommandLine | None = None) -> "Site":
         """Read and check the inventory at ``path``; nothing is written.
 
-        Secrets that are missing are generated in memory: ``secrets.keep()`` before any change.
+        Missing secrets are generated in memory; call ``secrets.keep()`` before any change.
 
         Raises SiteError with every mistake at once.
         """
@@ -71,7 +71,7 @@ class Site:
     def described(
         cls, path: Path, command_line: CommandLine | None = None
     ) -> tuple[inventory.Inventory, Description]:
-        """The inventory at ``path`` without its secrets. Raises SiteError with every mistake."""
+        """The inventory at ``path`` without its secrets. Raises SiteError with all mistakes."""
         read = inventory.read(path, command_line)
         settings, mistakes = describe(read.description)
         place = Place(_about(settings, path))
@@ -97,13 +97,13 @@ class Site:
     def load_for_pyinfra(cls) -> None:
         """Load the inventory of pyinfra's command line, if it is a file and not a host's name.
 
-        Does nothing where a command of ours has loaded its inventory before it reads config.py.
+        Does nothing if one of our commands reads config.py: it has loaded its inventory already.
         """
         if Site._current is not None:
             return
         typed = pyinfra_command.parameters()
         if typed is None:
-            return  # a command of ours, which loads its inventory itself
+            return  # one of our commands, which loads its inventory itself
         path = Path(str(typed["inventory"]))
         if path.is_file() or path.suffix == ".py":
             cls.use(path, pyinfra_command.hosts_data(typed))
@@ -113,7 +113,7 @@ class Site:
 
     @classmethod
     def current(cls) -> "Site":
-        """The site of this run. Raises OperatorError where config.py was not read."""
+        """The site of this run. Raises OperatorError if config.py was not read."""
         if cls._current is None:
             raise OperatorError(
                 "config.py was not read, so nothing was checked; "
@@ -122,11 +122,11 @@ class Site:
         return cls._current
 
     def roles(self, host_name: str) -> tuple[str, ...]:
-        """What the host is for: nothing of the site's where it only looks for drift."""
+        """The host's roles; empty for an ops host, which only checks for drift."""
         return next((host.roles for host in self.hosts if host.name == host_name), ())
 
     def place(self, host_name: str, facts: Mapping[str, HostFacts] | None = None) -> Place:
-        """Where the components of a host stand; ``facts`` of all hosts that were asked."""
+        """The surroundings of a host's components; ``facts`` of all hosts that were asked."""
         known = facts or {}
         return Place(
             site=_about(self.settings, self.path),
@@ -152,12 +152,12 @@ class Site:
                 yield room, settings
 
     def surfaces(self, host_name: str, facts: HostFacts) -> Mapping[str, Surface]:
-        """What each component shows on this host, by the component's name."""
+        """The surface of each component on this host, by the component's name."""
         place = self.place(host_name, {host_name: facts})
         return {room.name: room.module.surface(own, place) for room, own in self.rooms(host_name)}
 
     def requirements(self, host_name: str) -> list[Need]:
-        """What the components of this host need of it."""
+        """The requirements of this host's components."""
         place = self.place(host_name)
         needed = [
             one
@@ -165,7 +165,7 @@ class Site:
             for one in room.module.requires(settings, place)
         ]
         if self.dsn and "app" in place.roles:
-            # The database is asked from where the server will reach it.
+            # An external database is checked from the application host.
             needed += external_database_findings.inquiries(
                 self.dsn,
                 self.secrets.database_password,
@@ -189,13 +189,13 @@ class Site:
     def administrator_email(self) -> str:
         """Address of the first administrator."""
         administrator = self.settings.mattermost.administrator
-        # An IPv6 address is no part of a mail address.
+        # A mail address can't have an IPv6 address as its domain.
         domain = "localhost" if ":" in self.settings.name else self.settings.name
         return administrator.email or f"{administrator.username}@{domain}"
 
     @property
     def environment(self) -> dict[str, str]:
-        """The settings of the server that we own, as environment variables."""
+        """The server's settings that we manage, as environment variables."""
         return mattermost.environment(
             self.settings.mattermost,
             url=self.settings.url,
@@ -206,7 +206,7 @@ class Site:
 
     @property
     def dsn(self) -> Dsn | None:
-        """The external database; None where the site has its own. TLS is verified by default."""
+        """The external database; None if the site has its own. TLS is verified by default."""
         if self.settings.postgres.dsn is None:
             return None
         dsn = Dsn.parse(self.settings.postgres.dsn)
@@ -228,7 +228,7 @@ class Site:
 
     @property
     def serving(self) -> nginx.Serving:
-        """What the proxy serves, and from where."""
+        """What the proxy serves, and where it comes from."""
         return nginx.Serving(
             server_name=self.settings.name,
             authority=self.settings.authority,
@@ -242,7 +242,7 @@ class Site:
 
     @property
     def certificate(self) -> Pair | None:
-        """The site's certificate and key; None where the host gets them by ACME."""
+        """The site's certificate and key; None if the host gets them by ACME."""
         return tls.pair_of(self.settings.tls, self.secrets.certificates)
 
     @property
@@ -252,16 +252,16 @@ class Site:
 
     @property
     def database_ca(self) -> bytes | None:
-        """The authority of the external PostgreSQL."""
+        """The CA certificates for the external PostgreSQL."""
         content = _content(self.settings.postgres.ca_certificate)
         return pem_blocks(content).encode() if content else None
 
     def release(self, facts: HostFacts) -> Release:
         """The release for this host.
 
-        Where the host lacks it, it is fetched and verified now: a tarball that is not right is to
-        be heard of before anything is touched. Only a run that changes fetches; `apply` does it
-        after the question. Raises ReleaseError.
+        If the host lacks it, it is fetched and verified now, so that a bad tarball is reported
+        before anything is changed. Only a run with changes fetches it; `apply` does so after its
+        question. Raises ReleaseError.
         """
         settings, found = self.settings.mattermost.release, installed_on(facts)
         wanted = release_to_run(settings, facts.architecture, found, by_hash=self.by_hash)
@@ -270,14 +270,14 @@ class Site:
         return wanted
 
     def lego(self, facts: HostFacts) -> lego.LegoTarball:
-        """lego for this host, fetched now where the host lacks it. Raises ReleaseError."""
+        """lego for this host, fetched now if the host lacks it. Raises ReleaseError."""
         wanted = lego.tarball(self.settings.tls.lego, facts.architecture)
         if Site._lock is not None and tls.lacks(self.settings.tls, facts, wanted):
             wanted.fetch()
         return wanted
 
     def postgres_parameters(self, host_name: str, facts: HostFacts) -> dict[str, str]:
-        """PostgreSQL's memory and connections on this host, and where its changes are archived."""
+        """PostgreSQL's parameters on this host: memory, connections, archiving."""
         size, shared = (facts.cpus, facts.memory_mb), len(self.roles(host_name)) > 1
         sized = postgresql_sizing.postgresql(*size, shared=shared, pool=self._pool).parameters()
         return {**sized, **backup.parameters(self.settings.backup)}
@@ -290,7 +290,7 @@ def _content(file: str | None) -> bytes | None:
 def _about(settings: Description, path: Path) -> About:
     return About(
         url=settings.url,
-        # Where the URL is wrong, nothing is judged by a name.
+        # With a wrong URL, checks that need its name are skipped.
         name="" if settings.url == PLACEHOLDER else settings.name,
         users=settings.users,
         file_use=settings.file_use,

@@ -1,6 +1,6 @@
-"""One person's view of a Mattermost server: requests and events, as the apps make them.
+"""A user's requests to a Mattermost server and events from it, as the apps make them.
 
-Whatever goes wrong is an Unexpected: what was expected, and what was found instead.
+All errors become Unexpected: what was expected, and what was found.
 """
 
 import json
@@ -20,15 +20,15 @@ from mattermost_host.support.causes import cause_of
 from mattermost_host.support.tls_adapter import TlsAdapter
 
 ANSWER = 30.0  # seconds for one request, and for an event to arrive
-_SHOWN = 200  # characters of an answer that go into a sentence
+_SHOWN = 200  # characters of a response that are shown in a message
 
 
 class Unexpected(Exception):
-    """What was expected and what was found; it holds no secret and no full stop."""
+    """What was expected and what was found, without secrets and without a full stop."""
 
 
 class Client:
-    """Requests of one person: a token of their own, no cookies, no proxy of the environment."""
+    """A user's HTTP requests, with a token, without cookies and without the environment's proxy."""
 
     def __init__(self, url: str, tls: ssl.SSLContext):
         self.url, self.tls = url, tls
@@ -36,7 +36,7 @@ class Client:
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.mount("https://", TlsAdapter(tls))
-        # The server prefers a cookie to the token, and then asks for a CSRF header.
+        # The server would prefer a cookie to the token, and then require a CSRF header.
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     def log_in(self, name: str, password: str) -> None:
@@ -53,7 +53,7 @@ class Client:
         self.ask("POST", "/users/logout", 200)
 
     def ask(self, method: str, path: str, expected: int, **content: Any) -> requests.Response:
-        """The answer below /api/v4, which must have this status."""
+        """The response of a call below /api/v4, which must have this status."""
         answer = self.send(method, path, **content)
         if answer.status_code != expected:
             raise Unexpected(difference(answer, expected))
@@ -64,7 +64,7 @@ class Client:
         return member(self.ask("POST", path, 201, **content), "id")
 
     def send(self, method: str, path: str, **content: Any) -> requests.Response:
-        """The answer, whatever its status."""
+        """The response, whatever its status."""
         address = f"{self.url}/api/v4{path}"
         try:
             return self._session.request(method, address, timeout=ANSWER, **content)
@@ -74,7 +74,7 @@ class Client:
 
 
 class Events:
-    """A person's WebSocket, authenticated by the token."""
+    """A user's WebSocket, authenticated by the token."""
 
     def __init__(self, person: Client):
         parts = urlsplit(person.url)
@@ -104,7 +104,7 @@ class Events:
         )
 
     def await_message(self, what: str, wanted: Callable[[dict[str, Any]], bool]) -> None:
-        """Read until the wanted message arrives; others are passed over."""
+        """Read until the wanted message arrives; others are ignored."""
         end = time.monotonic() + ANSWER
         while (left := end - time.monotonic()) > 0:
             with _worded(what):
@@ -118,14 +118,14 @@ class Events:
         raise Unexpected(f"expected {what}, found nothing of it within {ANSWER:.0f} s")
 
     def close(self) -> None:
-        """Close the connection, whatever state it is in."""
+        """Close the connection in any state."""
         self._socket.close()
 
 
 def trust(ca_file: Path | None) -> ssl.SSLContext:
-    """TLS that trusts the authorities in ``ca_file``; None: those of this machine.
+    """A TLS context that trusts the CA certificates in ``ca_file``; None: this machine's.
 
-    Raises Unexpected where the file can't be read.
+    Raises Unexpected if the file can't be read.
     """
     try:
         return ssl.create_default_context(cafile=ca_file)
@@ -135,7 +135,7 @@ def trust(ca_file: Path | None) -> ssl.SSLContext:
 
 
 def content(answer: requests.Response) -> dict[str, Any]:
-    """The JSON object of an answer."""
+    """The JSON object of a response."""
     try:
         found = answer.json()
     except ValueError:
@@ -147,7 +147,7 @@ def content(answer: requests.Response) -> dict[str, Any]:
 
 
 def member(answer: requests.Response, name: str) -> str:
-    """A text in the JSON object of an answer."""
+    """A string in the JSON object of a response."""
     value = content(answer).get(name)
     if not isinstance(value, str):
         raise Unexpected(f"expected {name} in the answer of {_call(answer)}, found none")
@@ -155,7 +155,7 @@ def member(answer: requests.Response, name: str) -> str:
 
 
 def difference(answer: requests.Response, expected: int) -> str:
-    """The expected and the found status, with the server's own words."""
+    """The expected and the found status, with the server's own message."""
     try:
         words = str(answer.json()["message"])[:_SHOWN]
     except (ValueError, KeyError, TypeError):
@@ -170,7 +170,7 @@ def _call(answer: requests.Response) -> str:
 
 @contextmanager
 def _worded(what: str) -> Iterator[None]:
-    """Turn what the WebSocket library raises into an Unexpected."""
+    """Turn the WebSocket library's exceptions into Unexpected."""
     try:
         yield
     except websocket.WebSocketBadStatusException as error:

@@ -1,7 +1,7 @@
-"""Which operation or preflight check of a plan judges what a check of the verification judges.
+"""Maps each check of the verification to the operations or preflight checks of a plan.
 
-Both are to see the same. The other way round needs no table: one check of the verification is that
-a run would change nothing, so it sees what any operation sees.
+Plan and verification must find the same problems. The other direction needs no table: one check of
+the verification is that a run would change nothing, so it finds whatever an operation finds.
 """
 
 EVERY_OPERATION = "test_a_run_would_change_nothing"

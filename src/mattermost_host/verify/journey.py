@@ -1,8 +1,8 @@
-"""What a user does, end to end: the proof that a site works, against any server of release 11.
+"""The end-to-end test of a site with two users, for servers of release 11.
 
-An administrator makes a team and two users; one posts, the other sees it arrive over the
-WebSocket and replies, an image goes up and comes down unchanged, and the thread is right.
-Whatever was made is removed again, also when a step fails.
+An administrator creates a team and two users. One posts; the other receives it over the WebSocket
+and replies; an image is uploaded and downloaded unchanged; the thread is complete. Everything that
+was created is removed again, also if a step fails.
 """
 
 import hashlib
@@ -35,16 +35,16 @@ RENAMED = (
     "mattermost.administrator.username into the inventory, and the password as admin_password "
     "into its secrets file"
 )
-_NOT_ALLOWED = {401, 403, 501}  # the answers where permanent deletion is switched off
+_NOT_ALLOWED = {401, 403, 501}  # the responses if permanent deletion is switched off
 
 
 class JourneyError(OperatorError):
-    """A step that went wrong: its name, what was expected and what was found."""
+    """A failed step: its name, what was expected and what was found."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """A step that went well, and the time it took."""
+    """A passed step, and its time in seconds."""
 
     name: str
     seconds: float
@@ -52,7 +52,7 @@ class Step:
 
 @dataclass(frozen=True)
 class JourneyReport:
-    """The steps in their order."""
+    """The passed steps, in order."""
 
     steps: tuple[Step, ...]
 
@@ -63,10 +63,10 @@ class JourneyReport:
 
 
 def run(url: str, ca_file: Path | None, admin_username: str, admin_password: str) -> JourneyReport:
-    """Take the journey at ``url`` (http or https) and clean up.
+    """Run the end-to-end test at ``url`` (http or https) and clean up.
 
-    ``ca_file`` holds the authorities that vouch for the certificate; None: the machine's own.
-    Raises JourneyError with the first step that failed, and with what could not be removed.
+    ``ca_file`` has the CA certificates to trust; None: this machine's. Raises JourneyError with the
+    first step that failed, and with what could not be removed.
     """
     try:
         tls = trust(ca_file)
@@ -86,7 +86,7 @@ def run(url: str, ca_file: Path | None, admin_username: str, admin_password: str
 
 
 class _Journey:
-    """The steps, and the names by which everything is found again for removal."""
+    """The state of a run: the passed steps, and the names of what has to be removed."""
 
     def __init__(self, url: str, tls: ssl.SSLContext):
         self.steps: list[Step] = []
@@ -97,7 +97,7 @@ class _Journey:
         self._roots: list[str] = []
 
     def travel(self, admin_username: str, admin_password: str) -> None:
-        """All steps; JourneyError with the first that fails."""
+        """Run all steps. Raises JourneyError for the first that fails."""
         with self._step("the administrator logs in"):
             self._log_in(admin_username, admin_password)
         with self._step("a team and two users are created"):
@@ -135,7 +135,7 @@ class _Journey:
             _check_thread(thread, root, replies={reply, shown}, with_image=shown, file_id=file_id)
 
     def clean_up(self) -> list[str]:
-        """Remove what was made; a sentence for each thing that is left behind."""
+        """Remove what was created; a sentence for each thing that could not be removed."""
         if not self._admin.token:
             return []
         left = [self._gone(f"the post {root}", f"/posts/{root}") for root in self._roots]
@@ -150,9 +150,9 @@ class _Journey:
         return [sentence for sentence in left if sentence]
 
     def _gone(self, what: str, path: str, by_name: str = "") -> str:
-        """Remove for good where the server allows it, else archive; a sentence if it stays.
+        """Delete permanently if the server allows it, else archive; a sentence if that fails.
 
-        Looked up by name, so that what was made by an answer that got lost is found, too.
+        Looked up by name, so that it is found even if the response to its creation was lost.
         """
         try:
             if by_name:
@@ -174,7 +174,9 @@ class _Journey:
         return self._admin.made("/teams", json=team)
 
     def _make_user(self, name: str, team_id: str) -> Client:
-        password = f"aA1!{secrets.token_urlsafe(18)}"  # whatever classes the site demands
+        password = (
+            f"aA1!{secrets.token_urlsafe(18)}"  # has all character classes that a site may require
+        )
         user = {
             "username": name,
             "email": f"{name}@mattermost-host.invalid",
@@ -224,7 +226,7 @@ def _upload(person: Client, channel_id: str, image: bytes) -> str:
 
 
 def _compare(sent: bytes, received: bytes) -> None:
-    """By SHA-256, which the sentence shows the beginning of."""
+    """Compare by SHA-256."""
     wanted, found = (hashlib.sha256(data).hexdigest() for data in (sent, received))
     if wanted != found:
         raise Unexpected(
@@ -250,7 +252,7 @@ def _check_thread(
 
 
 def _image() -> bytes:
-    """A PNG of random colours, so that no cache can know it."""
+    """A PNG with random colours, so that no cache has it."""
     header = struct.pack(">IIBBBBB", IMAGE_SIDE, IMAGE_SIDE, 8, 2, 0, 0, 0)
     rows = b"".join(b"\0" + secrets.token_bytes(IMAGE_SIDE * 3) for _ in range(IMAGE_SIDE))
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))

@@ -1,7 +1,4 @@
-"""What pytest found on the hosts of a site, as an operator reads it.
-
-A line for each component of each host, and each failure as a sentence.
-"""
+"""The report of a verification: a line for each component of each host, failures as sentences."""
 
 import json
 from collections.abc import Generator, Iterable
@@ -14,29 +11,29 @@ from rich.text import Text
 from mattermost_host.support.defects import defect
 
 HERE = "this machine"
-"""Where a failure stands that belongs to no host: a test that can't even be read."""
+"""The heading of failures without a host, such as a test file that can't be imported."""
 
 
 @dataclass
 class Group:
-    """What was found out about one component of one host."""
+    """The results of one component on one host."""
 
     held: int = 0
     failures: list[tuple[str, str]] = field(default_factory=list)
-    """Name of the check, and its sentences."""
+    """Failures: the check's name and its sentences."""
     notes: list[tuple[str, str]] = field(default_factory=list)
-    """What a test measured: name and value."""
+    """Measurements: name and value."""
 
 
 class Report:
-    """A pytest plugin that keeps what an operator wants to know, by host and component."""
+    """A pytest plugin that collects the results by host and component."""
 
     def __init__(self) -> None:
         self.groups: dict[tuple[str, str], Group] = {}
 
     @property
     def holds(self) -> bool:
-        """Whether something was judged, and all of it holds."""
+        """Whether at least one check was made, and all have passed."""
         groups = self.groups.values()
         return any(group.held for group in groups) and not any(one.failures for one in groups)
 
@@ -55,7 +52,7 @@ class Report:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Keep the outcome of each test under its host and component."""
+        """Record the outcome of each test for its host and component."""
         report = yield
         group = self._group(item)
         if report.when == "call" and report.passed:
@@ -71,12 +68,12 @@ class Report:
     def pytest_exception_interact(
         self, call: pytest.CallInfo[None], report: pytest.CollectReport | pytest.TestReport
     ) -> None:
-        """A test file that can't be read has judged nothing."""
+        """Record a test file that can't be imported as a failure."""
         if isinstance(report, pytest.CollectReport):
             self._keep_defect(report.nodeid, f"{report.nodeid}: {_reason(call)}")
 
     def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
-        """What breaks pytest itself is a sentence; True keeps it from printing a traceback."""
+        """Record an internal error of pytest; returning True suppresses its traceback."""
         self._keep_defect("The verification", defect(excinfo.value))
         return True
 
@@ -116,7 +113,7 @@ def _checks(number: int) -> str:
 
 
 def _show_group(console: Console, name: str, group: Group) -> None:
-    """One line, then the failures and what was measured."""
+    """Print a line for the component, its failures and its measurements."""
     total = group.held + len(group.failures)
     style = "red" if group.failures else "green"
     console.print(Text(f"  {name:<12} {group.held} of {total} passed", style=style))
@@ -129,7 +126,7 @@ def _show_group(console: Console, name: str, group: Group) -> None:
 
 
 def _only_failure(groups: Iterable[Group]) -> str:
-    """The sentence that every check of a host failed with: it can't be asked at all."""
+    """The sentence that all checks of a host failed with, if it can't be asked at all."""
     found = list(groups)
     sentences = {sentence for group in found for _, sentence in group.failures}
     if any(group.held for group in found) or len(sentences) != 1:
@@ -138,13 +135,13 @@ def _only_failure(groups: Iterable[Group]) -> str:
 
 
 def _sentence(item: pytest.Item) -> str:
-    """What a test proves, by its first line of documentation."""
+    """What a test checks, from the first line of its docstring."""
     documentation = item.function.__doc__ if isinstance(item, pytest.Function) else None
     return (documentation or item.name).partition("\n")[0].rstrip(".")
 
 
 def _reason(call: pytest.CallInfo[None]) -> str:
-    """The sentences of a failure; anything but a verdict is a defect of the check, and says so."""
+    """The sentences of a failure; other exceptions are reported as a defect of the check."""
     error = call.excinfo.value if call.excinfo else None
     if isinstance(error, pytest.fail.Exception | pytest.skip.Exception):
         return error.msg or ""

@@ -1,4 +1,4 @@
-"""Runs tests/host against the hosts of a site: the same tests for operators and for our lab."""
+"""Runs the checks of tests/host against the hosts of a site."""
 
 from pathlib import Path
 
@@ -13,11 +13,11 @@ TESTS = PROJECT / "tests" / "host"
 def run(
     inventory: Path, *, journey: bool, junit: Path | None = None, json_file: str | None = None
 ) -> int:
-    """Verify every host of ``inventory``; 0 where everything holds, otherwise 1.
+    """Verify every host of ``inventory``; returns 0 if all checks passed, otherwise 1.
 
-    ``json_file`` gets the same as JSON; ``-`` is standard output, and then nothing else goes there.
+    ``json_file`` gets the report as JSON; ``-`` is standard output, which then gets nothing else.
     """
-    # It takes a tenth of the start of a command, and a plan does without.
+    # Imported here: pytest takes a tenth of a command's start, and a plan does not need it.
     import pytest  # noqa: PLC0415
 
     from mattermost_host.verify.report import Report  # noqa: PLC0415

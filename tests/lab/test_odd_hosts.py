@@ -15,6 +15,9 @@ my $lock = pack("s s x4 q q i x4", F_WRLCK, 0, 0, 0, 0);
 fcntl(F, F_SETLK, $lock) or die; sleep 40;
 """
 """Perl, which every Debian has: the lock that apt takes while it fetches its lists."""
+RELOAD_SSHD = """systemctl reload ssh; sleep 1
+until ss -Hltn 'sport = 22' | grep -q .; do sleep 0.1; done"""
+"""It starts itself anew and does not listen for a moment."""
 NOTHING_DEPLOYED = "ls -d /etc/mattermost-host /opt/mattermost 2>&1 | grep -c 'No such file'"
 
 
@@ -28,7 +31,7 @@ def deployment(
     host.run("chsh -s /bin/tcsh admin && echo 'echo Welcome' >/home/admin/.cshrc")
     host.run("echo 'admin ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/admin")
     host.write("/etc/ssh/sshd_config.d/odd.conf", "MaxSessions 1\n")
-    host.run("systemctl reload ssh; mount -t tmpfs -o noexec,nosuid,size=200m none /tmp")
+    host.run(f"{RELOAD_SSHD}; mount -t tmpfs -o noexec,nosuid,size=200m none /tmp")
     host.run("sysctl -q -w net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.lo.disable_ipv6=1")
     folder = tmp_path_factory.mktemp("odd")
     made = Deployment(lab, host, folder, release, user="admin")

@@ -57,6 +57,9 @@ def restore(inventory: Path, to_time: str | None, yes: bool) -> None:
 
     Example: mattermost-host restore inventory.py --to-time "2026-11-27 03:00:00 UTC"
     """
+    if to_time is not None and not to_time.strip():
+        # As from an empty variable of a script: the newest state is not what was meant.
+        raise click.UsageError("--to-time is empty; write a time, or leave the option out")
     start, host = time.monotonic(), _host(Site.use(inventory))
     options = f" --to-time {shlex.quote(to_time)}" if to_time else ""
     with locks.held(inventory):

@@ -40,7 +40,10 @@ def init(url: str, folder: Path | None, hosts: tuple[str, ...], users: int) -> N
     """
     name = _name(url)
     here = folder or Path(name or "site")
-    write(here, url, users, hosts or (name,))
+    if not str(here).isprintable():
+        raise click.UsageError(f"{str(here)!a} has characters that can't be printed")
+    # A wrong URL is one mistake, not two.
+    write(here, url, users, hosts or (name or "localhost",))
     where = "" if here == Path() else f"cd {shlex.quote(str(here))} && "
     click.echo(f"{here / INVENTORY} is written. Check in it how to log in to the host.")
     click.echo(f"Next: {where}mattermost-host preflight {INVENTORY}")

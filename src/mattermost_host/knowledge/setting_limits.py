@@ -13,6 +13,8 @@ from mattermost_host.knowledge.names import Refused, is_unprintable, mail_addres
 LONGEST_VARIABLE = 128 * 1024 - 1
 """Bytes of name, equals sign and value (MAX_ARG_STRLEN without the NUL)."""
 
+PASSWORD_BYTES = (5, 72)
+"""Of a user's password: the server's shortest minimum, and its longest."""
 INT = (-1, 2**31 - 1)
 WIDE = (-1, 2**53)
 PORT = (1, 65_535)
@@ -22,7 +24,7 @@ RANGES: tuple[tuple[str, tuple[int, int]], ...] = (
     (r"SqlSettings\.Max(Open|Idle)Conns", CONNECTIONS),
     (r"ClusterSettings\.MaxIdleConns(PerHost)?", (0, 10_000)),
     (r".*(Gossip|Streaming|Ldap|Websocket|WebsocketSecure)Port", PORT),
-    (r"PasswordSettings\.MinimumLength", (5, 72)),
+    (r"PasswordSettings\.MinimumLength", PASSWORD_BYTES),
     (r"(Service|Ldap)Settings\.MaximumLoginAttempts", (1, 1_000_000)),
     (r"TeamSettings\.Max\w+", (1, 2**31 - 1)),
     (r"RateLimitSettings\.(PerSec|MaxBurst|MemoryStoreSize)", (1, 2**31 - 1)),

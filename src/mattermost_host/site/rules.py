@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 
 from mattermost_host.facts.place import About, Place
-from mattermost_host.knowledge import mattermost_settings
+from mattermost_host.knowledge import mattermost_settings, setting_limits
 from mattermost_host.knowledge.surface import Wanted
 from mattermost_host.site.secrets import Secrets
 from mattermost_host.site.settings import ROOMS, Description
 from mattermost_host.support.errors import Mistake
+
+PASSWORD_MIN, PASSWORD_MAX = setting_limits.PASSWORD_BYTES
 
 
 def mistakes(settings: Description, place: Place) -> Iterator[Mistake]:
@@ -32,6 +34,14 @@ def mistakes_with_secrets(
             "nothing",
             "write it into the secrets file beside the inventory, or into the environment as "
             "MATTERMOST_HOST_DATABASE_PASSWORD",
+        )
+    size = len(secrets.admin_password.get_secret_value().encode(errors="replace"))
+    if not PASSWORD_MIN <= size <= PASSWORD_MAX:
+        yield Mistake(
+            "admin_password",
+            f"a password of {size} bytes",
+            f"Mattermost takes {PASSWORD_MIN} to {PASSWORD_MAX} (PasswordSettings.MinimumLength "
+            "says whether it takes the shorter ones)",
         )
     yield from mattermost_settings.mistakes(
         secrets.settings, site.version, path="settings", settled=site.version_is_stated

@@ -92,3 +92,11 @@ def test_a_verification_that_fails_is_told(
     assert done.exit_code == 1
     assert len(scripts) == 2
     assert "but the verification failed" in done.output
+
+
+@pytest.mark.parametrize("time", ["", " "])
+def test_an_empty_time_is_not_the_newest_one(scripts: list[str], tmp_path: Path, time: str) -> None:
+    done = CliRunner().invoke(main, ["restore", _inventory(tmp_path), "-y", "--to-time", time])
+    assert done.exit_code == 1
+    assert "--to-time is empty; write a time, or leave the option out" in done.output
+    assert scripts == []

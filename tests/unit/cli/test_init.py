@@ -63,7 +63,14 @@ def test_every_mistake_is_said_and_nothing_written(here: Path) -> None:
 def test_a_wrong_address_is_a_sentence(here: Path, url: str) -> None:
     done = _init(url, "folder")
     assert done.exit_code == 1
-    assert done.output.startswith("Error: ")
+    assert done.output.startswith("Error: the new inventory: 1 mistake; ")
+    assert list(here.iterdir()) == []
+
+
+def test_a_folder_that_nobody_could_type_is_refused(here: Path) -> None:
+    done = _init("https://chat.example.com", "folder\n")
+    assert done.exit_code == 1
+    assert "'folder\\n' has characters that can't be printed" in done.output
     assert list(here.iterdir()) == []
 
 

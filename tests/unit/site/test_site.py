@@ -10,6 +10,7 @@ import pytest
 
 from mattermost_host.certificates.authority import Pair, new_authority, new_leaf
 from mattermost_host.preflight.run import collect
+from mattermost_host.site.secrets import ADMIN_VARIABLE
 from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError, SiteError
 from tests.unit.examples import DEBIAN_12
@@ -263,6 +264,27 @@ def test_an_external_database_with_its_password(
     assert "hunter2" in site.environment["MM_SQLSETTINGS_DATASOURCE"]
     assert "postgres" not in site.surfaces("@fake/host", DEBIAN_12)
     assert "hunter2" not in repr(site)
+
+
+@pytest.mark.parametrize(
+    ("password", "right"), [("x" * 4, False), ("x" * 72, True), ("ü" * 37, False)]
+)
+def test_a_password_that_the_server_never_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, password: str, right: bool
+) -> None:
+    """Told before anything is touched, without the password."""
+    monkeypatch.setenv(ADMIN_VARIABLE, password)
+    path = written(tmp_path, RIGHT)
+    if right:
+        assert Site.load(path).secrets.admin_password.get_secret_value() == password
+        return
+    with pytest.raises(SiteError) as refused:
+        Site.load(path)
+    (mistake,) = refused.value.mistakes
+    assert str(mistake).startswith(
+        f"admin_password: found a password of {len(password.encode())} bytes; Mattermost takes 5 to"
+    )
+    assert password not in str(mistake)
 
 
 def test_without_config_py_nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:

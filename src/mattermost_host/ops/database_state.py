@@ -68,7 +68,7 @@ class DatabaseState:
     superusers: tuple[str, ...] = ()
     """Superusers besides postgres, quoted for SQL."""
     answered: bool = True
-    """False if PostgreSQL is installed and did not answer."""
+    """False if PostgreSQL is installed and did not answer, or not to the end."""
     locale_refused: bool = False
     """Whether it was started before the locale of its databases existed, so that it can't use it.
     """
@@ -154,7 +154,8 @@ class AskDatabase(Question[DatabaseState]):
         if self.major < COLLATION_VERSION_SINCE:
             version = "c.collversion||' '||pg_collation_actual_version(c.oid)"
             inside.append(f"select 'collation='||{version} {OWN_COLLATION} limit 1")
-        statements = [*self._in_catalogues(), f"\\connect {self.name}", *inside]
+        ended = "select 'ended=yes'"
+        statements = [*self._in_catalogues(), f"\\connect {self.name}", *inside, ended]
         asked = " ".join(f"-c {shlex.quote(statement)}" for statement in statements)
         psql = self.client.command(limit_s=PATIENCE_S)
         # The error names the parameter lc_…, whatever its language is.
@@ -242,7 +243,7 @@ class AskDatabase(Question[DatabaseState]):
             owner=first.get("owner"),
             encoding=first.get("encoding"),
             schema_owner=first.get("schema"),
-            answered="answered" in first or "installed" not in first,
+            answered=_is_whole(first) or "installed" not in first,
             locale_refused="locale" in first,
             checksums=first.get("checksums") != "off",
             collation=_pair(first.get("collation", "")),
@@ -255,6 +256,12 @@ class AskDatabase(Question[DatabaseState]):
             set_aside=tuple(values.get("aside", ())),
             superusers=tuple(values.get("superuser", ())),
         )
+
+
+def _is_whole(first: Mapping[str, str]) -> bool:
+    """Whether it answered to the end; what is inside of a database only where that lets us in."""
+    inside = "owner" in first and first.get("closed") != "true"
+    return "answered" in first and ("ended" in first or not inside)
 
 
 def _of_parameters(values: Mapping[str, Sequence[str]]) -> dict[str, Any]:

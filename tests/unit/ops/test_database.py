@@ -127,6 +127,27 @@ def test_what_does_not_answer_is_not_called_missing() -> None:
     assert result.stdin == ""
 
 
+ALL = ["installed=yes", "role=l", "owner=mattermost", "encoding=UTF8", "closed=false"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "answered"),
+    [
+        ([*ALL, "answered=yes", "schema=mattermost", "ended=yes"], True),
+        ([*ALL, "answered=yes", "schema=mattermost"], False),
+        ([*ALL, "answered=yes"], False),
+        (ALL, False),
+        # Without the database there is nothing inside; one that is closed lets nobody look.
+        (["installed=yes", "role=l", "answered=yes"], True),
+        ([*ALL[:-1], "closed=true", "answered=yes"], True),
+        ([], True),
+    ],
+)
+def test_an_answer_that_ends_in_the_middle_is_none(lines: list[str], answered: bool) -> None:
+    """On a busy host psql is ended by its time limit; what it did not say is not missing."""
+    assert QUESTION.parse(lines).answered is answered
+
+
 def test_a_cluster_that_started_without_its_locale_is_restarted() -> None:
     result = planned(DatabaseState(answered=False, locale_refused=True))
     assert result.shell == f"systemctl restart {UNIT}"

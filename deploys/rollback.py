@@ -6,11 +6,10 @@ pyinfra inventories/single.py deploys/rollback.py
 from pyinfra import host
 
 from mattermost_host.cli.sentences import sentences
-from mattermost_host.components import mattermost, postgres
 from mattermost_host.ops import upgrade
-from mattermost_host.ops.upgrade import Ways
 from mattermost_host.preflight import run as preflight
 from mattermost_host.preflight import upgrade as adviser
+from mattermost_host.site import ways
 from mattermost_host.site.site import Site
 
 with sentences():
@@ -21,13 +20,5 @@ with sentences():
         adviser.refuse(local_database=site.settings.postgres.local, servers=servers)
         upgrade.taken_back(
             name="the server runs the release before the last upgrade",
-            ways=Ways(
-                postgres.for_upgrade(site.settings.postgres, facts),
-                programs=postgres.cluster(site.settings.postgres, facts).programs,
-                address=mattermost.LISTEN,
-                local_socket=mattermost.LOCAL_SOCKET,
-                ping=mattermost.PING,
-                server_name=site.name,
-                proxy_user=facts.family.nginx.user,
-            ),
+            ways=ways.of(site, facts),
         )

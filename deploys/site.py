@@ -12,6 +12,7 @@ from mattermost_host.knowledge import sizing
 from mattermost_host.ops.checkpoint import checkpoint
 from mattermost_host.ops.state_files import KEPT, STATE
 from mattermost_host.preflight import run as preflight
+from mattermost_host.site import ways
 from mattermost_host.site.site import Site
 
 
@@ -25,6 +26,7 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
         family=facts.family,
     )
     behind_firewall = firewall.before_start(site.settings.firewall)
+    hold = ways.hold(site, host.name, facts)
     checkpoint(name="all hosts are prepared")
 
     if "db" in roles and site.settings.postgres.local:
@@ -33,6 +35,7 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
             facts,
             parameters=site.postgres_parameters(host.name, facts),
             before_start=behind_firewall,
+            hold=hold,
         )
         backup.deploy(
             site.settings.backup,
@@ -48,6 +51,7 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
             family=facts.family,
             wanted=site.release(facts),
             before_start=behind_firewall,
+            hold=hold,
             brotli=nginx.brotli_module(facts) is not None,
             variables=site.environment,
             local_database=site.settings.postgres.local,
@@ -72,6 +76,7 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
             family=facts.family,
             sizing=sizing.nginx(site.settings.users),
             before_start=behind_firewall,
+            held=hold,
             nginx_version=nginx.version(facts),
             streams=nginx.streams(facts),
             brotli_module=nginx.brotli_module(facts),

@@ -6,13 +6,13 @@ pyinfra inventories/single.py deploys/upgrade.py
 from pyinfra import host
 
 from mattermost_host.cli.sentences import sentences
-from mattermost_host.components import mattermost, nginx, postgres
+from mattermost_host.components import mattermost, nginx
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.ops import upgrade
 from mattermost_host.ops.release import pruned
-from mattermost_host.ops.upgrade import Ways
 from mattermost_host.preflight import run as preflight
 from mattermost_host.preflight import upgrade as adviser
+from mattermost_host.site import ways
 from mattermost_host.site.site import Site
 
 
@@ -22,27 +22,15 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
         return
     servers = sum("app" in one.roles for one in site.hosts)
     adviser.refuse(local_database=site.settings.postgres.local, servers=servers)
-    question = postgres.for_upgrade(site.settings.postgres, facts)
-    adviser.advise(question, facts, site.place(host.name).site.version_on(facts))
+    way = ways.of(site, facts)
+    adviser.advise(way.question, facts, site.place(host.name).site.version_on(facts))
     release = site.release(facts)
     mattermost.release_on_host(
         release,
         brotli=nginx.brotli_module(facts) is not None,
         manager=facts.family.package_manager,
     )
-    upgrade.moved(
-        name=f"the server runs release {release.folder}",
-        wanted=release,
-        ways=Ways(
-            question,
-            programs=postgres.cluster(site.settings.postgres, facts).programs,
-            address=mattermost.LISTEN,
-            local_socket=mattermost.LOCAL_SOCKET,
-            ping=mattermost.PING,
-            server_name=site.name,
-            proxy_user=facts.family.nginx.user,
-        ),
-    )
+    upgrade.moved(name=f"the server runs release {release.folder}", wanted=release, ways=way)
     pruned(name="releases that no way back needs are removed", release=release)
 
 

@@ -10,6 +10,7 @@ from mattermost_host.plan import plan as planning
 from mattermost_host.plan.plan import Plan
 from mattermost_host.site.settings import ROOMS
 from mattermost_host.site.site import Site
+from mattermost_host.site.to import To
 from mattermost_host.support.errors import OperatorError
 from tests.host import declared
 from tests.host.asking import Seen
@@ -22,16 +23,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """The command line of `mattermost-host verify`."""
     group = parser.getgroup("mattermost-host")
     group.addoption("--inventory", type=Path, required=True, help="The site to verify.")
+    group.addoption("--to", help="Another release than the inventory states.")
+    group.addoption("--to-sha256", help="Digest of its tarball.")
     group.addoption("--journey", action="store_true", help="Also go the way of two users.")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Load the site; mistakes of its inventory end the run."""
     try:
-        site = Site.load(config.getoption("--inventory"))
+        site = Site.load(config.getoption("--inventory"), to=_to(config))
     except OperatorError as error:
         raise pytest.UsageError(str(error)) from error
     config.stash[HOSTS] = {host.name: Seen(site, host) for host in site.hosts}
+
+
+def _to(config: pytest.Config) -> To | None:
+    version = config.getoption("--to")
+    return To(version, config.getoption("--to-sha256")) if version else None
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -100,8 +108,9 @@ def seen(request: pytest.FixtureRequest) -> Seen:
 @pytest.fixture(scope="session")
 def plan(request: pytest.FixtureRequest) -> Plan:
     """What a run would change, on all hosts."""
-    known = {name: seen.facts for name, seen in request.config.stash[HOSTS].items() if seen.told}
-    return planning.make(Site.use(request.config.getoption("--inventory"), known=known))
+    config = request.config
+    known = {name: seen.facts for name, seen in config.stash[HOSTS].items() if seen.told}
+    return planning.make(Site.use(config.getoption("--inventory"), to=_to(config), known=known))
 
 
 @pytest.fixture(scope="session")

@@ -10,16 +10,16 @@ from pyinfra.api.operation import OperationMeta
 from mattermost_host.facts.place import Place
 from mattermost_host.knowledge import mattermost_settings, process_environment
 from mattermost_host.knowledge.families import Family, PackageManager
-from mattermost_host.knowledge.mattermost_settings import environment_name, environment_value
 from mattermost_host.knowledge.surface import Port, SecretFile, Surface, Unit
 from mattermost_host.knowledge.texts import STRICT, Line, MailAddress, Username
 from mattermost_host.ops import account, administrator, files, packages, probe, release, running
 from mattermost_host.ops import state_files as state
 from mattermost_host.ops.entries import Absent, Alone, Directory, Entry, File, Owned
 from mattermost_host.ops.files import Check
+from mattermost_host.ops.hold import Hold
 from mattermost_host.ops.release_state import CURRENT, HOME, MANIFESTS, RELEASES
 from mattermost_host.ops.selinux_rules import for_server
-from mattermost_host.ops.state_files import CONFIGURATION, FOLDERS, LOG_FILE, LOGS, STATE
+from mattermost_host.ops.state_files import CONFIGURATION, FOLDERS, LOG_FILE, STATE
 from mattermost_host.ops.unit_files import understood
 from mattermost_host.ops.what_was_read import noted_at_start
 from mattermost_host.preflight import conflicts, dropped_ports, hardening, together
@@ -40,8 +40,6 @@ ENVIRONMENT_FILE = "/etc/mattermost-host/mattermost.env"
 LICENCE_FILE = "/etc/mattermost-host/mattermost.license"
 DATABASE_CA_FILE = "/etc/mattermost-host/database-ca.pem"
 LOCAL_SOCKET = "/run/mattermost/local.socket"
-USERS_PER_TEAM = 50
-"""The server's default MaxUsersPerTeam, too low for a team with all users of a larger site."""
 LISTEN = ("127.0.0.1", 8065)
 PORT = Port(LISTEN[1], "the server, behind the proxy", "loopback", process=USER, address=LISTEN[0])
 SETTINGS = (ENVIRONMENT_FILE, LICENCE_FILE, DATABASE_CA_FILE)
@@ -124,6 +122,7 @@ def deploy(
     family: Family,
     wanted: Release,
     before_start: Sequence[str],
+    hold: Hold | None,
     brotli: bool,
     variables: Mapping[str, str],
     local_database: bool,
@@ -132,7 +131,7 @@ def deploy(
     administrator_email: str,
     administrator_password: SecretStr,
 ) -> None:
-    """``variables``: our settings, for the environment; ``before_start``: lines for the unit."""
+    """``variables`` are our settings, ``before_start`` is the unit's, users wait at ``hold``."""
     account.system_account(name="the account mattermost exists", user=USER, home=STATE)
     if family.selinux:
         for_server(name="SELinux knows its programs and pages", state=STATE)
@@ -150,13 +149,18 @@ def deploy(
         after=[*moved, written],
         gate=GATE,
         probe=PROBE,
+        hold=hold,
     )
+    _administrator(settings.administrator.username, administrator_email, administrator_password)
+
+
+def _administrator(username: str, email: str, password: SecretStr) -> None:
     administrator.administrator(
-        name=f"the administrator {settings.administrator.username} exists",
+        name=f"the administrator {username} exists",
         socket=LOCAL_SOCKET,
-        username=settings.administrator.username,
-        email=administrator_email,
-        password=administrator_password,
+        username=username,
+        email=email,
+        password=password,
     )
 
 
@@ -225,44 +229,6 @@ def _optional(path: str, content: bytes | None) -> Entry:
     if content is None:
         return Absent(path)
     return File(path, content, "640", group=USER, secret=True)
-
-
-def environment(
-    settings: Settings,
-    url: str,
-    data_source: SecretStr,
-    secret_settings: Mapping[str, SecretStr],
-    users: int,
-) -> dict[str, str]:
-    """The settings that we own as environment variables; see docs/settings.md for the list."""
-    owned: dict[str, object] = {
-        "ServiceSettings.SiteURL": url,
-        "ServiceSettings.ListenAddress": f"{LISTEN[0]}:{LISTEN[1]}",
-        "ServiceSettings.EnableLocalMode": True,
-        "ServiceSettings.LocalModeSocketLocation": LOCAL_SOCKET,
-        "ServiceSettings.TrustedProxyIPHeader": ["X-Real-IP"],
-        "SqlSettings.DriverName": "postgres",
-        "SqlSettings.DataSource": data_source.get_secret_value(),
-        "FileSettings.Directory": f"{STATE}/data/",
-        "FileSettings.MaxFileSize": settings.max_file_size_mb * 1024 * 1024,
-        "PluginSettings.Directory": f"{STATE}/plugins",
-        "PluginSettings.ClientDirectory": f"{STATE}/client-plugins",
-        "LogSettings.FileLocation": LOGS,
-    }
-    if settings.licence:
-        owned["ServiceSettings.LicenseFileLocation"] = LICENCE_FILE
-    stated = {
-        "TeamSettings.MaxUsersPerTeam": max(users, USERS_PER_TEAM),
-        **settings.settings,
-        **{name: value.get_secret_value() for name, value in secret_settings.items()},
-    }
-    return {
-        **settings.environment,
-        "MM_CONFIG": CONFIGURATION,
-        "MM_LOG_PATH": LOGS,
-        **{environment_name(name): environment_value(value) for name, value in stated.items()},
-        **{environment_name(name): environment_value(value) for name, value in owned.items()},
-    }
 
 
 def mistakes(settings: Settings, place: Place) -> Iterator[Mistake]:

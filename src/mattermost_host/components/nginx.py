@@ -12,12 +12,14 @@ from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import Place
 from mattermost_host.knowledge import families
 from mattermost_host.knowledge.families import Family
+from mattermost_host.knowledge.proxy_headers import DROPPED_HEADERS
 from mattermost_host.knowledge.sizing import NginxSizing
 from mattermost_host.knowledge.surface import Port, Surface, Unit
 from mattermost_host.knowledge.texts import STRICT, Network
-from mattermost_host.ops import account, files, packages, probe, running, what_was_read
+from mattermost_host.ops import account, files, hold, packages, probe, running, what_was_read
 from mattermost_host.ops.entries import Absent, Alone, Directory, Entry, File
 from mattermost_host.ops.files import Check
+from mattermost_host.ops.hold import Hold
 from mattermost_host.ops.selinux_rules import for_proxy
 from mattermost_host.ops.streams import Wanted
 from mattermost_host.preflight import conflicts, dnf, hardening, together
@@ -33,36 +35,6 @@ SITE = f"{FOLDER}/conf.d/mattermost.conf"
 DROP_IN_FOLDER = f"/etc/systemd/system/{UNIT}.d"
 DROP_IN = f"{DROP_IN_FOLDER}/mattermost-host.conf"
 HTTP2_DIRECTIVE_SINCE = (1, 25, 1)
-DROPPED_HEADERS = (
-    "Forwarded",
-    "X-Forwarded-Host",
-    "X-Forwarded-Port",
-    "X-Forwarded-Server",
-    "X-Forwarded-Scheme",
-    "X-Forwarded-Protocol",
-    "X-Forwarded-Ssl",
-    "X-Forwarded-Prefix",
-    "X-Forwarded-Path",
-    "X-Forwarded-Uri",
-    "X-Forwarded-Method",
-    "X-Forwarded-By",
-    "X-Forwarded-User",
-    "X-Forwarded-Email",
-    "X-Forwarded",
-    "Front-End-Https",
-    "X-Url-Scheme",
-    "X-Host",
-    "X-Original-Host",
-    "X-Original-Url",
-    "X-Rewrite-Url",
-    "X-Client-Ip",
-    "X-Cluster-Client-Ip",
-    "True-Client-Ip",
-    "Cf-Connecting-Ip",
-    "Client-Ip",
-    "Proxy",
-)
-"""Headers about the client and its way, which are dropped; NGINX can drop them by name only."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +54,8 @@ class LoginLimit:
 
 
 LOGINS = LoginLimit()
+AWAY_S = 10
+"""After which a client that was told that the server is away tries again."""
 PROBE = probe.asking(80)
 UPLOAD_OVERHEAD_MB = 5
 """Bytes that a multipart upload needs besides the file."""
@@ -138,14 +112,15 @@ def deploy(
     family: Family,
     sizing: NginxSizing,
     before_start: Sequence[str],
+    held: Hold | None,
     nginx_version: str,
     streams: Wanted,
     brotli_module: str | None,
     ipv6: bool,
     fips: bool,
-    pair: OperationMeta,
+    pair: OperationMeta,  # wrote the key
 ) -> None:
-    """Serve over TLS. ``before_start``: lines for the unit; ``pair``: the operation for the key."""
+    """Serve over TLS. ``before_start`` makes the unit wait, ``held`` its users at a restart."""
     # Before the package, so that neither a preset nor a reboot starts NGINX with its default site.
     service = files.present(
         name="systemd sandbox and limits are in place",
@@ -161,14 +136,14 @@ def deploy(
         entries=[*_main_files(sizing, family.nginx, fips=fips), File(SITE, site)],
         check=Check(f'nginx -t -q -c "$stage{MAIN}"', tree=FOLDER),
     )
-    default = [f"{FOLDER}/{site}" for site in [family.nginx.default_site] if site]
     running.running(
         name="NGINX is running",
         unit=UNIT,
         restart_on=read_at_start(family.nginx),
-        reload_on=[MAIN, SITE, *default, serving.certificate, serving.key],
+        reload_on=[*_read_at_reload(family.nginx), serving.certificate, serving.key],
         after=[service, written, pair],
         probe=PROBE,
+        hold=held,
     )
 
 
@@ -187,6 +162,12 @@ def read_at_start(layout: families.Nginx) -> list[str]:
     return [DROP_IN_FOLDER, *layout.tls_policy]
 
 
+def _read_at_reload(layout: families.Nginx) -> Iterator[str]:
+    yield from (MAIN, SITE, hold.FOLDER)
+    if layout.default_site:
+        yield f"{FOLDER}/{layout.default_site}"
+
+
 def _confine(family: Family, serving: Serving) -> None:
     account.unprivileged(name="the account is unprivileged", user=family.nginx.user)
     if family.selinux:
@@ -194,10 +175,9 @@ def _confine(family: Family, serving: Serving) -> None:
         for_proxy(*way, name="SELinux lets it connect to the server")
 
 
-def _main_files(
-    sizing: NginxSizing, layout: families.Nginx, *, fips: bool
-) -> Iterator[File | Absent]:
+def _main_files(sizing: NginxSizing, layout: families.Nginx, *, fips: bool) -> Iterator[Entry]:
     yield File(MAIN, main_configuration(sizing, layout, fips=fips))
+    yield Alone(hold.FOLDER)
     if layout.default_site:
         yield Absent(f"{FOLDER}/{layout.default_site}")
 
@@ -246,6 +226,8 @@ def site_configuration(
         trusted_proxies=settings.trusted_proxies,
         dropped_headers=DROPPED_HEADERS,
         logins=logins,
+        away_s=AWAY_S,
+        websockets_from=hold.websockets_from(serving.upstreams),
         http2_directive=version_tuple(nginx_version) >= HTTP2_DIRECTIVE_SINCE,
         ipv6=ipv6,
         brotli=brotli,

@@ -23,6 +23,7 @@ from mattermost_host.ops import account, database, files, packages, pgdg, runnin
 from mattermost_host.ops import cluster as cluster_of_host
 from mattermost_host.ops.database_state import AskDatabase, Client
 from mattermost_host.ops.entries import Alone, Directory, Entry, File
+from mattermost_host.ops.hold import Hold
 from mattermost_host.ops.upgrade_state import AskUpgrade
 from mattermost_host.preflight import conflicts, dnf, postgresql
 from mattermost_host.preflight.finding import Requirement
@@ -155,8 +156,9 @@ def deploy(
     facts: HostFacts,
     parameters: Mapping[str, str],
     before_start: Sequence[str],
+    hold: Hold | None,
 ) -> None:
-    """``parameters`` come from sizing; ``before_start``: lines for the unit."""
+    """``parameters`` come from sizing; ``before_start`` makes the unit wait, ``hold`` users."""
     version, layout = major(settings, facts), cluster(settings, facts)
     of_unit, drop_in, access = files_of(layout)
     # Before the packages: neither a preset nor a boot then starts a cluster as they leave it.
@@ -177,6 +179,7 @@ def deploy(
         reload_on=[drop_in, access],
         after=[service, written],
         probe=probe(layout),
+        hold=hold,
     )
     database.present(
         name="role, database and schema belong to Mattermost",
@@ -185,6 +188,7 @@ def deploy(
         unit=layout.unit,
         parameters=wanted,
         after=[written],
+        hold=hold,
     )
 
 

@@ -1,7 +1,7 @@
 """Ask many hosts in parallel, and tell local from remote ones."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from gevent.pool import Pool
 from pyinfra.api import Host
@@ -21,18 +21,26 @@ def ask(hosts: Sequence[Host], question: Callable[[Host], Answer]) -> list[Answe
     """Call a function for ``hosts`` in parallel; each is pyinfra's current host meanwhile.
 
     With a greenlet pool of its own: while deploys are prepared, pyinfra's is full of greenlets that
-    wait for this call.
+    wait for this call. An error is raised here, after all have ended: gevent prints the traceback
+    of a greenlet that fails.
     """
+    errors: list[Exception] = []
 
-    def one(host: Host) -> Answer:
+    def one(host: Host) -> Answer | None:
         before = ctx_host.get()  # type: ignore[no-untyped-call]
         ctx_host.set(host)  # type: ignore[no-untyped-call]
         try:
             return question(host)
+        except Exception as error:
+            errors.append(error)
+            return None
         finally:
             ctx_host.set(before)  # type: ignore[no-untyped-call]
 
-    return list(Pool(AT_ONCE).map(one, hosts))
+    answers = list(Pool(AT_ONCE).map(one, hosts))
+    if errors:
+        raise errors[0]
+    return cast(list[Answer], answers)
 
 
 def connect(host: Host) -> Refusal | None:

@@ -16,6 +16,9 @@ from mattermost_host.engine.locks import this_run
 
 LOCK = "/run/mattermost-host.lock"
 """In a folder of root's and closed to others, because whoever can open the file can lock it."""
+PROGRAM_LOCK = "/run/mattermost-host-program.lock"
+"""Held by a program on the host that outlives the run which started it, and that says its name
+there: whoever has ``LOCK`` changes nothing while it is at work."""
 WAIT_S = 10
 """Seconds that the host gets to notice the closed connection of a killed run."""
 HELD, TAKEN = "held", "taken by"
@@ -28,6 +31,7 @@ def script(holder: str) -> str:
     """Shell script that prints whether it got the lock, and holds it until standard input ends."""
     return f"""umask 077; exec 9>>{LOCK} || exit
 flock -w {WAIT_S} 9 || {{ echo "{TAKEN} $(cat {LOCK})"; exit 1; }}
+(flock -n 8 || {{ echo "{TAKEN} $(cat {PROGRAM_LOCK})"; exit 1; }}) 8>>{PROGRAM_LOCK} || exit 1
 printf %s {shlex.quote(holder)} >{LOCK}
 echo {HELD}; exec cat >/dev/null"""
 

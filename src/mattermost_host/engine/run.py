@@ -16,7 +16,7 @@ from pyinfra.api.state import StateStage
 from pyinfra_cli.log import setup_logging
 from pyinfra_cli.util import load_deploy_file
 
-from mattermost_host.engine import beforehand, each_host
+from mattermost_host.engine import beforehand, each_host, shell
 from mattermost_host.engine.connections import connections
 from mattermost_host.engine.explanations import Change, collecting, explained
 from mattermost_host.engine.inventory import SiteHost
@@ -100,11 +100,23 @@ class Run:
         except LOST as error:
             reason = f" ({error})"
         failed = sorted(host.name for host in self._state.failed_hosts)
+        if verdicts := list(self._verdicts()):
+            raise OperatorError("\n".join(verdicts))
         if failed or reason:
             raise OperatorError(
                 f"the run failed on {', '.join(failed) or 'this machine'}{reason}; the error "
                 "is shown above. Correct it and run again: the run continues where it stopped."
             )
+
+    def _verdicts(self) -> Iterator[str]:
+        """How operations that failed say that they left their hosts; see ``shell.VERDICT``."""
+        for host in sorted(self._state.failed_hosts, key=lambda one: one.name):
+            for digest in host.op_hash_order:
+                meta = self._state.get_op_data_for_host(host, digest).operation_meta
+                if meta.is_complete() and not meta.did_succeed():
+                    for line in meta.stderr_lines[-1:]:
+                        if line.startswith(shell.VERDICT):
+                            yield f"{host.name}: {line.removeprefix(shell.VERDICT)}"
 
 
 @contextmanager

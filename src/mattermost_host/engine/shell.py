@@ -15,6 +15,9 @@ BEGIN = "=mattermost-host-begins="
 """The login shell printed what comes before this line; it is no part of the output."""
 PROGRESS = "=mattermost-host-says="
 """Output lines with this prefix are shown to the operator while the command runs."""
+VERDICT = "In the end: "
+"""A last line of errors that begins with this says how a host was left: it takes the place of the
+advice to correct something and run again."""
 WAIT_S = 600
 T = TypeVar("T")
 AT_ONCE = 3

@@ -23,6 +23,7 @@ from mattermost_host.ops.database_state import (
     AskDatabase,
     DatabaseState,
 )
+from mattermost_host.ops.hold import Hold
 
 ELSEWHERE = "mattermost-host sets it in its own file"
 SHOWN = 3
@@ -60,20 +61,30 @@ def present(
     unit: str,
     parameters: Mapping[str, str],
     after: Sequence[OperationMeta] = (),
+    hold: Hold | None = None,
 ) -> OperationMeta:
     """Keep a role that may only log in, its database, and our file's parameters in force.
 
     ``parameters`` is the file's content, which the operations ``after`` write and the unit's
-    operation loads; a plan uses both to predict whether a restart is needed.
+    operation loads; a plan uses both to predict whether a restart is needed. Users wait at ``hold``
+    during a restart.
     """
     expect(question)
     written = _Written(tuple(parameters.items()), tuple(after))
-    return _present(name=name, question=question, locale=locale, unit=unit, written=written)
+    restart = _restart(unit, hold)
+    return _present(
+        name=name, question=question, locale=locale, unit=unit, written=written, restart=restart
+    )
+
+
+def _restart(unit: str, hold: Hold | None) -> str:
+    plain = f"systemctl restart {unit}"
+    return "\n".join(["set -eu", *hold.around(unit, [plain])]) if hold else plain
 
 
 @operation()
 def _present(
-    question: AskDatabase, locale: str, unit: str, written: _Written
+    question: AskDatabase, locale: str, unit: str, written: _Written, restart: str
 ) -> Generator[StringCommand, None, None]:
     now = written.foreseen(question, ask(question))
     if now.locale_refused:
@@ -88,7 +99,7 @@ def _present(
         refused = f"the database {question.name} {found}"
         yield StringCommand(f"echo {shlex.quote(refused)} >&2; exit 1")
         return
-    steps = list(_steps(question, now, locale, unit))
+    steps = list(_steps(question, now, locale, unit, restart))
     explain(*_explained(question, now, unit))
     if not steps:
         host.noop("role, database and parameters are as described")
@@ -97,7 +108,7 @@ def _present(
 
 
 def _steps(
-    question: AskDatabase, now: DatabaseState, locale: str, unit: str
+    question: AskDatabase, now: DatabaseState, locale: str, unit: str, restart: str
 ) -> Iterator[StringCommand]:
     for database, statements in (
         ("postgres", list(_general(question, now, locale))),
@@ -113,7 +124,7 @@ def _steps(
     if not now.checksums:
         yield StringCommand(_with_checksums(question, unit))
     elif now.pending_restart or now.need_restart:
-        yield StringCommand(f"systemctl restart {unit}")
+        yield StringCommand(restart)
     elif _needs_reload(now):
         yield StringCommand(f"systemctl reload {unit}")
 

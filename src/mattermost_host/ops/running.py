@@ -18,6 +18,7 @@ from mattermost_host.engine.questions import ask, changing, expect
 from mattermost_host.engine.restart_triggers import announce
 from mattermost_host.engine.rolling import failed_before
 from mattermost_host.ops import foresight
+from mattermost_host.ops.hold import Hold
 from mattermost_host.ops.probe import PATIENCE_S, Answering
 from mattermost_host.ops.unit_state import AskUnit, UnitState, as_described
 from mattermost_host.ops.what_was_read import STAMPS
@@ -53,6 +54,7 @@ class _Wanted:
     question: AskUnit
     gate: Gate | None = None
     probe: str = ""
+    hold: Hold | None = None
     after: tuple[OperationMeta, ...] = field(default=(), compare=False)
 
 
@@ -64,22 +66,23 @@ def running(
     after: Sequence[OperationMeta] = (),
     gate: Gate | None = None,
     probe: str = "",
+    hold: Hold | None = None,
     one_after_another: bool = False,
 ) -> OperationMeta:
     """Keep ``unit`` enabled, active, and started after the last change of each ``restart_on``.
 
-    After a start or restart ``gate`` must succeed. ``probe`` is a shell command that succeeds while
-    the unit answers; otherwise the unit is stopped, killed if necessary, and started. With
-    ``one_after_another`` the hosts take turns, and after a failure the units of the next hosts are
-    left alone. ``after`` are the operations of this run that write such files: a plan, which writes
-    nothing, predicts restarts from them.
+    After a start or restart ``gate`` must succeed; users wait at ``hold`` during a restart.
+    ``probe`` is a shell command that succeeds while the unit answers; otherwise the unit is
+    stopped, killed if necessary, and started. With ``one_after_another`` the hosts take turns, and
+    after a failure the units of the next hosts are left alone. ``after`` are the operations of this
+    run that write such files: a plan, which writes nothing, predicts restarts from them.
     """
     question = AskUnit(unit, tuple(restart_on), tuple(reload_on))
     expect(question)
     if probe:
         expect(Answering(((unit, probe),)))
     announce(unit, restart_on, reload_on, after)
-    wanted = _Wanted(question, gate, probe, tuple(after))
+    wanted = _Wanted(question, gate, probe, hold, tuple(after))
     return _running(name=name, wanted=wanted, _serial=one_after_another)
 
 
@@ -166,7 +169,8 @@ def _steps(unit: str, now: UnitState, wanted: _Wanted) -> Iterator[str]:
         yield from _killed(unit)
         yield from _started("start", unit, wanted.gate)
     elif _is_stale(now) or now.foreseen == "restart":
-        yield from _started("restart", unit, wanted.gate)
+        restart = _started("restart", unit, wanted.gate)
+        yield from wanted.hold.around(unit, restart) if wanted.hold else restart
     elif now.to_reload or now.foreseen == "reload":
         # The stamp has the time before the reload, so a file that is written meanwhile is newer.
         stamp = f"{STAMPS}/reloaded:{unit}"

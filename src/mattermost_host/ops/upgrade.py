@@ -13,12 +13,14 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 
+from mattermost_host.engine import host_lock
 from mattermost_host.engine.explanations import Change, explain
 from mattermost_host.engine.questions import ask, changing, expect
-from mattermost_host.engine.shell import PROGRESS
+from mattermost_host.engine.shell import PROGRESS, VERDICT
 from mattermost_host.knowledge import upgrade_paths
 from mattermost_host.ops import release_scripts
 from mattermost_host.ops.database_state import AS_POSTGRES
+from mattermost_host.ops.hold import DRAIN_S, Hold
 from mattermost_host.ops.release_state import CURRENT, UPGRADE, ReleaseState
 from mattermost_host.ops.state_files import CONFIGURATION
 from mattermost_host.ops.upgrade_state import UNIT, AskUpgrade
@@ -35,8 +37,9 @@ as hanging. The longest silence of real servers was 31.5 s, for a file store tha
 STATEMENT_S = 7200
 """Time limit for a statement of an upgrade, which may read every table."""
 LOG, PROGRAM, ENDED = (f"{UPGRADE}/{name}" for name in ("log", "move.sh", "ended"))
-LET_GO = "nft delete table inet mattermost_hold 2>/dev/null"
-"""Ends the hold of users' connections, however the program ends."""
+HOLD_S = 60
+"""Users wait for no longer; who comes then gets NGINX's page of maintenance."""
+CUT_OFF = "The move was cut off: run upgrade again to go on, or rollback to go back."
 NOTHING_TO_TAKE_BACK = ("", "prepares", "back")
 """Steps of the journal at which the old release runs and nothing of the new one is left."""
 Mode = Literal["upgrade", "resume", "back"]
@@ -49,14 +52,13 @@ class Ways:
     question: AskUpgrade
     programs: str
     """Folder of pg_dump and pg_restore."""
-    address: tuple[str, int]
-    """Of the server."""
     local_socket: str
     ping: str
     """Path of the request that measures the downtime."""
     server_name: str
-    proxy_user: str
-    """Account whose connections to the server are held: NGINX's."""
+    environment: str
+    """File with the variables of the server's process."""
+    hold: Hold
 
 
 def moved(name: str, wanted: Release, ways: Ways) -> OperationMeta:
@@ -74,7 +76,8 @@ def _moved(wanted: Release, ways: Ways) -> Generator[StringCommand, None, None]:
     releases = ask(ReleaseState(wanted.folder, wanted.by_hash))
     last = ask(ways.question)
     before = (releases.current or "").rpartition("/")[2]
-    resumed = last.resumable and last.journal.get("new") == wanted.folder
+    # Before the link was moved, or after it was moved back, an upgrade begins anew.
+    resumed = last.unfinished and before == wanted.folder == last.journal.get("new")
     if before == wanted.folder and not resumed:
         host.noop("the server runs this release")
         return
@@ -121,7 +124,9 @@ def _taken_back(ways: Ways) -> Generator[StringCommand, None, None]:
     yield from changing(StringCommand(_begin(program, done="back")))
 
 
-def _program(ways: Ways, journal: Mapping[str, str], old: str, new: str, mode: Mode) -> str:
+def _program(
+    ways: Ways, journal: Mapping[str, str], old: str, new: str, mode: Mode, *, lose: bool = False
+) -> str:
     before, after = Installed.parse(old), Installed.parse(new)
     assert before and after
     kept = {} if mode == "upgrade" else journal
@@ -129,28 +134,43 @@ def _program(ways: Ways, journal: Mapping[str, str], old: str, new: str, mode: M
     return render(
         "upgrade/move.sh.j2",
         kept=UPGRADE,
-        database=ways.question.database,
+        current=CURRENT,
         old=old,
         new=new,
         before=kept.get("schema", ""),
         since=kept.get("since", ""),
         step=kept.get("step", ""),
         mode=mode,
+        lose="yes" if lose else "no",
         known="yes" if upgrade_paths.runs_on_schema_of(before.version, after.version) else "no",
-        api=f"http://{ways.address[0]}:{ways.address[1]}/api/v4",
-        api_port=ways.address[1],
-        psql=client.command(STATEMENT_S),
+        hold=ways.hold.functions(),
+        server=_of_server(ways),
         find_port=client.find_port,
         as_postgres=AS_POSTGRES,
         programs=ways.programs,
+        configuration=CONFIGURATION,
+        environment=ways.environment,
+        lock=host_lock.PROGRAM_LOCK,
+        drain_s=DRAIN_S,
+        hold_s=HOLD_S,
+        switch_to_old=release_scripts.switch(old),
+        switch_to_new=release_scripts.switch(new),
+    )
+
+
+def _of_server(ways: Ways) -> str:
+    """Shell functions that start, stop and test the server."""
+    return render(
+        "upgrade/server.sh.j2",
+        database=ways.question.database,
+        data=ways.question.data,
+        api=f"http://{ways.hold.address[0]}:{ways.hold.address[1]}/api/v4",
+        psql=ways.question.client.command(STATEMENT_S),
+        as_postgres=AS_POSTGRES,
         local_socket=ways.local_socket,
-        proxy_user=ways.proxy_user,
         server_name=ways.server_name,
         ping=ways.ping,
         patience_s=PATIENCE_S,
-        configuration=CONFIGURATION,
-        switch_to_old=release_scripts.switch(old),
-        switch_to_new=release_scripts.switch(new),
     )
 
 
@@ -168,8 +188,8 @@ cat >{PROGRAM}~ <<'{end}'
 {end}
 mv -fT {PROGRAM}~ {PROGRAM}
 : >{LOG}; rm -f {ENDED}
-systemd-run --quiet --collect --unit={UNIT} --property=TimeoutStopSec=30 \
-  --property="ExecStopPost=-/bin/sh -c '{LET_GO}'" /bin/sh {PROGRAM}
+systemd-run --quiet --collect --unit={UNIT} --property=TimeoutStopSec=60 \
+  --property="ExecStopPost=-/bin/sh {PROGRAM} ended" /bin/sh {PROGRAM}
 told=0
 show() {{
   sed -n "$((told + 1)),\\$p" {LOG} | sed 's/^/{PROGRESS}/'
@@ -177,5 +197,5 @@ show() {{
 }}
 while systemctl is-active --quiet {UNIT}; do sleep 0.5; show; done
 show
-ended=$(cat {ENDED} 2>/dev/null) || echo 'the upgrade was cut off; see {LOG}' >&2
-[ "$ended" = {done} ] || {{ tail -n 1 {LOG} >&2; exit 1; }}"""
+ended=$(cat {ENDED} 2>/dev/null) || echo '{CUT_OFF}' >>{LOG}
+[ "$ended" = {done} ] || {{ tail -n 1 {LOG} | sed 's/^/{VERDICT}/' >&2; exit 1; }}"""

@@ -10,9 +10,7 @@ from mattermost_host.ops.release_state import HOME, JOURNAL
 UNIT = "mattermost-host-upgrade.service"
 TOOLS = ("curl", "nft", "systemd-run", "setpriv")
 UNFINISHED = ("stops", "switches", "starts", "going-back", "stuck")
-"""Steps of the journal at which an interrupted run leaves the server in an unknown state."""
-SWITCHED = ("switches", "starts", "stuck")
-"""Steps from which an upgrade can be continued; before, it starts again."""
+"""Steps of the journal after which a run that was cut off leaves the server to be looked at."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +39,6 @@ class Found:
     def unfinished(self) -> bool:
         """Whether an upgrade was interrupted."""
         return not self.at_work and self.journal.get("step", "") in UNFINISHED
-
-    @property
-    def resumable(self) -> bool:
-        """Whether it can be continued."""
-        return self.unfinished and self.journal["step"] in SWITCHED
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from mattermost_host.engine.run import Run
 from mattermost_host.plan import plan as planning
 from mattermost_host.plan import report as plan_report
 from mattermost_host.site.site import Site
+from mattermost_host.site.to import To, what_to_write
 from mattermost_host.support.errors import OperatorError
 from mattermost_host.verify import run as verification
 
@@ -39,20 +40,24 @@ def run(site: Site, limit: Sequence[str], *, ask: bool) -> int:
     return 1 if outcome.trouble else status
 
 
-def upgrade(site: Site, *, ask: bool) -> int:
-    """Upgrade ``site``; exit status 0 if the release serves and all checks passed.
+def upgrade(site: Site, *, ask: bool, to: To | None = None, stated: str | None = None) -> int:
+    """Move ``site`` to its release; exit status 0 where that serves and everything holds.
 
-    After a failure nothing is verified, because the inventory states a release that is not running.
+    ``to`` is the release where the command line names it, ``stated`` what the inventory says then.
+    Where it failed, nothing is verified: the inventory states a release that the host has left.
     """
     start = time.monotonic()
     outcome = _carried_out(site, (), planning.UPGRADE, ask=ask)
     if outcome is None or outcome.trouble:
         return 1
     click.echo("Verification:")
-    status = verification.run(site.path, journey=False, junit=None)
+    options = to.options() if to else ()
+    status = verification.run(site.path, journey=False, junit=None, release=options)
     done = "The release was upgraded" if outcome.changes else "Nothing had to be changed"
     proof = _proof(holds=status == 0, whole=True)
     click.echo(f"{done}, {proof} ({time.monotonic() - start:.0f} s).")
+    if to:
+        click.echo(what_to_write(stated, to))
     return status
 
 

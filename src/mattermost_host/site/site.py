@@ -17,7 +17,7 @@ from mattermost_host.components import backup, mattermost, nginx, postgres, tls
 from mattermost_host.engine import inventory, locks, pyinfra_command
 from mattermost_host.engine.inventory import CommandLine, SiteHost
 from mattermost_host.facts.host import HostFacts
-from mattermost_host.facts.place import UNASKED, About, Peer, Place, installed_on
+from mattermost_host.facts.place import UNASKED, Peer, Place, installed_on
 from mattermost_host.knowledge import postgresql_sizing
 from mattermost_host.knowledge.dsn import Dsn
 from mattermost_host.knowledge.postgresql_sizing import Pool
@@ -26,11 +26,13 @@ from mattermost_host.ops.release_state import CURRENT
 from mattermost_host.preflight import external_database_findings
 from mattermost_host.preflight.finding import Need
 from mattermost_host.releases import lego
-from mattermost_host.releases.choice import Release, release_to_run, stated_version, version_of
+from mattermost_host.releases.choice import Release, release_to_run
 from mattermost_host.site import rules as site_rules
+from mattermost_host.site import server_environment
+from mattermost_host.site.about import about
 from mattermost_host.site.secrets import Secrets
-from mattermost_host.site.secrets_file import secrets_path
-from mattermost_host.site.settings import PLACEHOLDER, ROOMS, Description, Room, describe
+from mattermost_host.site.settings import ROOMS, Description, Room, describe
+from mattermost_host.site.to import To
 from mattermost_host.support.errors import OperatorError, SiteError
 
 
@@ -52,29 +54,33 @@ class Site:
     """The site's lock, held until pyinfra's process ends."""
 
     @classmethod
-    def load(cls, path: Path, command_line: CommandLine | None = None) -> "Site":
+    def load(
+        cls, path: Path, command_line: CommandLine | None = None, to: To | None = None
+    ) -> "Site":
         """Read and check the inventory at ``path``; nothing is written.
 
-        Missing secrets are generated in memory; call ``secrets.keep()`` before any change.
+        ``to`` is another release than it states.
+
+        Secrets that are missing are generated in memory: ``secrets.keep()`` before any change.
 
         Raises SiteError with every mistake at once.
         """
-        read, settings = cls.described(path, command_line)
-        about = _about(settings, path)
-        secrets = Secrets.load(path, site_rules.wanted(settings, Place(about)), datetime.now(UTC))
-        mistakes = list(site_rules.mistakes_with_secrets(settings, about, secrets))
+        read, settings = cls.described(path, command_line, to)
+        told = about(settings, path)
+        secrets = Secrets.load(path, site_rules.wanted(settings, Place(told)), datetime.now(UTC))
+        mistakes = list(site_rules.mistakes_with_secrets(settings, told, secrets))
         if mistakes:
             raise SiteError(str(path), mistakes)
         return cls(path, settings, read.hosts, secrets)
 
     @classmethod
     def described(
-        cls, path: Path, command_line: CommandLine | None = None
+        cls, path: Path, command_line: CommandLine | None = None, to: To | None = None
     ) -> tuple[inventory.Inventory, Description]:
         """The inventory at ``path`` without its secrets. Raises SiteError with all mistakes."""
         read = inventory.read(path, command_line)
-        settings, mistakes = describe(read.description)
-        place = Place(_about(settings, path))
+        settings, mistakes = describe(to.restated(read.description) if to else read.description)
+        place = Place(about(settings, path))
         mistakes = [*read.mistakes, *mistakes, *site_rules.mistakes(settings, place)]
         if mistakes:
             raise SiteError(str(path), mistakes)
@@ -87,10 +93,12 @@ class Site:
         command_line: CommandLine | None = None,
         *,
         by_hash: bool = False,
+        to: To | None = None,
         known: Mapping[str, HostFacts] | None = None,
     ) -> "Site":
         """Load the inventory at ``path`` and make it the site of this run."""
-        Site._current = replace(cls.load(path, command_line), by_hash=by_hash, known=known or {})
+        loaded = cls.load(path, command_line, to)
+        Site._current = replace(loaded, by_hash=by_hash, known=known or {})
         return Site._current
 
     @classmethod
@@ -129,7 +137,7 @@ class Site:
         """The surroundings of a host's components; ``facts`` of all hosts that were asked."""
         known = facts or {}
         return Place(
-            site=_about(self.settings, self.path),
+            site=about(self.settings, self.path),
             facts=known.get(host_name, UNASKED),
             roles=self.roles(host_name),
             peers=self.peers(known),
@@ -195,8 +203,8 @@ class Site:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The server's settings that we manage, as environment variables."""
-        return mattermost.environment(
+        """The settings of the server that we own, as environment variables."""
+        return server_environment.variables(
             self.settings.mattermost,
             url=self.settings.url,
             data_source=self._data_source,
@@ -285,16 +293,3 @@ class Site:
 
 def _content(file: str | None) -> bytes | None:
     return Path(file).read_bytes() if file else None
-
-
-def _about(settings: Description, path: Path) -> About:
-    return About(
-        url=settings.url,
-        # With a wrong URL, checks that need its name are skipped.
-        name="" if settings.url == PLACEHOLDER else settings.name,
-        users=settings.users,
-        file_use=settings.file_use,
-        version=version_of(settings.mattermost.release),
-        version_is_stated=stated_version(settings.mattermost.release) is not None,
-        secrets_file=str(secrets_path(path)),
-    )

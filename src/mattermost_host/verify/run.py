@@ -1,5 +1,6 @@
 """Runs the checks of tests/host against the hosts of a site."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -11,18 +12,25 @@ TESTS = PROJECT / "tests" / "host"
 
 
 def run(
-    inventory: Path, *, journey: bool, junit: Path | None = None, json_file: str | None = None
+    inventory: Path,
+    *,
+    journey: bool,
+    junit: Path | None = None,
+    json_file: str | None = None,
+    release: Sequence[str] = (),
 ) -> int:
     """Verify every host of ``inventory``; returns 0 if all checks passed, otherwise 1.
 
-    ``json_file`` gets the report as JSON; ``-`` is standard output, which then gets nothing else.
+    ``json_file`` gets the same as JSON; ``-`` is standard output, and then nothing else goes there.
+    ``release`` are options for another release than the inventory states.
     """
     # Imported here: pytest takes a tenth of a command's start, and a plan does not need it.
     import pytest  # noqa: PLC0415
 
     from mattermost_host.verify.report import Report  # noqa: PLC0415
 
-    arguments = [str(TESTS), f"--inventory={inventory.resolve()}", "-p", "no:terminal"]
+    where = [str(TESTS), f"--inventory={inventory.resolve()}", "-p", "no:terminal"]
+    arguments = [*where, *release]
     if journey:
         arguments.append("--journey")
     if junit:

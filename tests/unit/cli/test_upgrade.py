@@ -26,14 +26,16 @@ class Site:
         self.breaks = ""
         self.failing = 0
         self.log: list[str] = []
+        self.release: tuple[str, ...] | None = None
 
     def execute(self) -> None:
         self.log.append("executed")
         if self.breaks:
             raise OperatorError(self.breaks)
 
-    def verified(self, *_: Any, **__: Any) -> int:
+    def verified(self, *_: Any, **told: Any) -> int:
         self.log.append("verified")
+        self.release = told.get("release")
         return self.failing
 
 
@@ -90,6 +92,34 @@ def test_nothing_to_upgrade(site: Site, tmp_path: Path) -> None:
     done = _run(tmp_path, "upgrade")
     assert (done.exit_code, "executed" in site.log) == (0, False)
     assert "Nothing had to be changed, and everything holds" in done.output
+
+
+def test_the_command_line_may_name_the_release(site: Site, tmp_path: Path) -> None:
+    done = _run(tmp_path, "upgrade", "--yes", "--to", "11.7.9")
+    assert done.exit_code == 0
+    assert "the host keeps this one: nothing is to be written" in done.output
+    assert list(site.release or ()) == ["--to=11.7.9"]
+    other = "0" * 64
+    done = _run(tmp_path, "upgrade", "--yes", "--to", "11.7.10", "--sha256", other)
+    assert list(site.release or ()) == ["--to=11.7.10", f"--to-sha256={other}"]
+    assert done.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--to", "eleven"), "mattermost.release.version: found an invalid version"),
+        (("--to", "11.7.10"), "'11.7.10', a release without a digest"),
+        (("--sha256", "ab"), "--sha256 is the digest of the release that --to names"),
+    ],
+)
+def test_a_release_that_can_t_be_named(
+    site: Site, tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
+    done = _run(tmp_path, "upgrade", "--yes", *words)
+    assert done.exit_code == 1
+    assert said in " ".join(done.output.split())
+    assert site.log == []
 
 
 def test_a_rollback(site: Site, tmp_path: Path) -> None:

@@ -22,8 +22,9 @@ SERVING = Serving(
     static_folder="/opt/mattermost/current/client",
     acme_folder=None,
 )
-HOST = {
+HOST: dict[str, Any] = {
     "before_start": ("After=wall.service",),
+    "held": None,
     "family": DEBIAN,
     "sizing": sizing.nginx(50),
     "nginx_version": "1.22.1-9+deb12u2",

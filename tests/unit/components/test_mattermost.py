@@ -13,13 +13,13 @@ from mattermost_host.components.mattermost import (
     LICENCE_FILE,
     UNIT_FILE,
     Settings,
-    environment,
 )
 from mattermost_host.knowledge.families import DEBIAN
 from mattermost_host.knowledge.process_environment import quoted
 from mattermost_host.ops.entries import Absent
 from mattermost_host.releases.choice import Release
 from mattermost_host.releases.download import Tarball
+from mattermost_host.site import server_environment
 from tests.unit.examples import URL, converged, files_that_differ, mistakes_of, place
 from tests.unit.fake_host import Plan, nothing_installed, plan
 from tests.unit.parsers import complaints_of_systemd, exposure
@@ -31,7 +31,7 @@ LOG_RULES = "/etc/tmpfiles.d/mattermost-host.conf"
 
 
 def _variables(settings: Settings) -> dict[str, str]:
-    return environment(
+    return server_environment.variables(
         settings,
         url=URL,
         data_source=SecretStr(DATA_SOURCE),
@@ -59,6 +59,7 @@ class Deployed:
             "family": DEBIAN,
             "wanted": self.wanted,
             "before_start": ("After=wall.service",),
+            "hold": None,
             "brotli": True,
             "variables": _variables(settings),
             "local_database": True,
@@ -138,22 +139,6 @@ def test_an_external_database_brings_its_authority(deployed: Deployed) -> None:
     assert "postgresql.service" in deployed().text(UNIT_FILE)
 
 
-def test_the_environment_owns_what_the_layout_needs() -> None:
-    owned = _variables(
-        Settings(settings={"TeamSettings.SiteName": "Chat", "ServiceSettings.EnableLatex": True})
-    )
-    assert owned["MM_CONFIG"] == "/var/lib/mattermost/config/config.json"
-    assert owned["MM_SERVICESETTINGS_SITEURL"] == URL
-    assert owned["MM_SERVICESETTINGS_LISTENADDRESS"] == "127.0.0.1:8065"
-    assert owned["MM_SERVICESETTINGS_ENABLELOCALMODE"] == "true"
-    assert owned["MM_SERVICESETTINGS_LOCALMODESOCKETLOCATION"] == "/run/mattermost/local.socket"
-    assert owned["MM_SQLSETTINGS_DATASOURCE"] == DATA_SOURCE
-    assert owned["MM_FILESETTINGS_MAXFILESIZE"] == str(100 * 1024 * 1024)
-    assert owned["MM_TEAMSETTINGS_SITENAME"] == "Chat"
-    assert owned["MM_SERVICESETTINGS_ENABLELATEX"] == "true"
-    assert owned["MM_EMAILSETTINGS_SMTPPASSWORD"] == SMTP_PASSWORD
-
-
 @pytest.mark.parametrize(
     ("value", "written"),
     [
@@ -226,14 +211,3 @@ def test_wrong_settings() -> None:
         "mattermost.sandbox_without.0: found 'all'; "
         "input should be 'netlink' or 'executable-memory'",
     ]
-
-
-@pytest.mark.parametrize(
-    ("users", "stated", "wanted"),
-    [(10, {}, "50"), (500, {}, "500"), (500, {"TeamSettings.MaxUsersPerTeam": 80}, "80")],
-)
-def test_everybody_may_be_in_one_team(users: int, stated: dict[str, int], wanted: str) -> None:
-    found = environment(
-        Settings(settings=stated), URL, SecretStr(DATA_SOURCE), secret_settings={}, users=users
-    )
-    assert found["MM_TEAMSETTINGS_MAXUSERSPERTEAM"] == wanted

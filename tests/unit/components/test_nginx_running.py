@@ -2,8 +2,10 @@
 
 import http.client
 import http.server
+import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import threading
@@ -17,17 +19,23 @@ import pytest
 from mattermost_host.components import nginx
 from mattermost_host.knowledge import sizing
 from mattermost_host.knowledge.families import DEBIAN
+from mattermost_host.knowledge.proxy_headers import DROPPED_HEADERS
+from mattermost_host.ops import hold
 from tests.unit.parsers import needs
 
 TOKEN = "t0pSecretToken"
 PATIENT = replace(nginx.LOGINS, client_rate=1, client_burst=3)
 
 
+AWAY = threading.Event()
+"""Set: no request is answered."""
+
+
 class Echo(http.server.BaseHTTPRequestHandler):
     """Answers each request with the headers that it came with."""
 
     def answer(self) -> None:
-        if self.path.startswith("/silent"):
+        if self.path.startswith("/silent") or AWAY.is_set():
             self.close_connection = True
             return
         body = str(self.headers).encode()
@@ -47,6 +55,11 @@ class Proxy:
 
     def __init__(self, port: int, folder: Path):
         self.port, self.log = port, folder / "access.log"
+        self._pid = folder / "pid"
+
+    def reload(self) -> None:
+        """Let NGINX read its files anew."""
+        os.kill(int(self._pid.read_text()), signal.SIGHUP)
 
     def ask(self, method: str, path: str, headers: dict[str, str] | None = None) -> tuple[int, str]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
@@ -62,6 +75,13 @@ class Proxy:
         while (text := self.log.read_text()).count("\n") < lines and time.monotonic() < until:
             time.sleep(0.01)
         return text
+
+
+def _said_by(one: hold.Hold) -> str:
+    """The lines that the shell of a hold writes for NGINX."""
+    words = re.search(r"printf '%s.n' ('set .*?) >", one.functions().replace("\\\n", ""))
+    assert words
+    return "\n".join(re.findall(r"'([^']*)'", words[1])) + "\n"
 
 
 def _free_port() -> int:
@@ -125,6 +145,7 @@ def proxy(tmp_path: Path) -> Iterator[Proxy]:
                 continue
         yield Proxy(port, tmp_path)
     finally:
+        AWAY.clear()
         running.terminate()
         running.wait()
         server.shutdown()
@@ -132,7 +153,7 @@ def proxy(tmp_path: Path) -> Iterator[Proxy]:
 
 
 def test_what_a_client_claims_of_its_way_is_dropped(proxy: Proxy) -> None:
-    claimed = dict.fromkeys(nginx.DROPPED_HEADERS, TOKEN)
+    claimed = dict.fromkeys(DROPPED_HEADERS, TOKEN)
     claimed |= {"X-Real-IP": TOKEN, "X-Forwarded-For": TOKEN, "X-Forwarded-Proto": TOKEN}
     for path in ("/", "/api/v4/websocket", "/api/v4/files", "/api/v4/users/me"):
         status, text = proxy.ask("GET", path, claimed)
@@ -169,12 +190,52 @@ def test_no_token_in_the_log(proxy: Proxy, path: str) -> None:
 
 def test_no_token_in_the_error_log_and_what_fails_in_the_other(proxy: Proxy) -> None:
     headers = {"Referer": f"https://chat.example.com/?token={TOKEN}"}
-    assert proxy.ask("GET", f"/silent?access_token={TOKEN}", headers)[0] == 502
+    assert proxy.ask("GET", f"/silent?access_token={TOKEN}", headers)[0] == 503
     too_large = {"Content-Length": str(2**40), **headers}
     assert proxy.ask("POST", f"/api/v4/files?access_token={TOKEN}", too_large)[0] == 413
-    assert '"GET /silent HTTP/1.1" 502' in proxy.logged(2)
+    assert '"GET /silent HTTP/1.1" 503' in proxy.logged(2)
     assert TOKEN not in proxy.log.with_name("error.log").read_text() + proxy.log.read_text()
-    assert re.search(r' 502 .* [0-9.]+ "502"\n', proxy.log.read_text())
+    assert re.search(r' 503 .* [0-9.]+ "502"\n', proxy.log.read_text())
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "kind"),
+    [
+        ("GET", "/silent", "text/html; charset=utf-8"),
+        ("POST", "/silent", "text/html; charset=utf-8"),
+        ("GET", "/api/v4/silent", "application/json"),
+        ("POST", "/api/v4/users/login/silent", "application/json"),
+        ("POST", "/api/v4/files/silent", "application/json"),
+        ("GET", "/api/v4/websocket", "application/json"),
+    ],
+)
+def test_a_server_that_is_away_is_never_a_bare_502(
+    proxy: Proxy, method: str, path: str, kind: str
+) -> None:
+    AWAY.set()
+    status, text = proxy.ask(method, path)
+    assert status == 503
+    assert f"Retry-After: {nginx.AWAY_S}\n" in text
+    assert f"Content-Type: {kind}\n" in text
+    assert "Strict-Transport-Security" in text
+    assert ("Mattermost is being maintained" in text, "no-store" in text) == (True, True)
+    if kind == "application/json":
+        assert json.loads(text.partition("\n\n")[2])["status_code"] == 503
+
+
+def test_connections_are_closed_while_the_server_is_about_to_stop(
+    tmp_path: Path, proxy: Proxy
+) -> None:
+    """What NGINX reads besides, then: its include is beside the main file."""
+    assert "Connection: close" not in proxy.ask("GET", "/headers")[1].partition("\n\n")[2]
+    folder = tmp_path / Path(hold.FOLDER).name
+    folder.mkdir()
+    (folder / "closing.conf").write_text(_said_by(hold.Hold(("127.0.0.1", 8065), "www-data")))
+    proxy.reload()
+    until = time.monotonic() + 10
+    while "Connection: close" not in proxy.ask("GET", "/headers")[1].partition("\n\n")[2]:
+        assert time.monotonic() < until
+        time.sleep(0.1)
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ def _fresh(
         facts,
         parameters=parameters or PARAMETERS,
         before_start=("After=wall.service",),
+        hold=None,
         answer=answer,
     )
 
@@ -128,6 +129,7 @@ def test_a_parameter_that_somebody_overrode_is_reset() -> None:
         DEBIAN_12,
         parameters=PARAMETERS,
         before_start=("After=wall.service",),
+        hold=None,
         answer=answering({question: drifted}, converged(fresh)),
     )
     assert result.changed == ["PostgreSQL | role, database and schema belong to Mattermost"]
@@ -164,6 +166,7 @@ def test_pgdg_brings_its_repository_before_its_packages() -> None:
         DEBIAN_12,
         parameters=PARAMETERS,
         before_start=("After=wall.service",),
+        hold=None,
         answer=converged(result),
     )
     assert again.changed == []

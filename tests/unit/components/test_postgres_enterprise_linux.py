@@ -27,6 +27,7 @@ def _planned(
         facts,
         parameters={"shared_buffers": "585MB"},
         before_start=("After=wall.service",),
+        hold=None,
         answer=answer,
     )
 

@@ -26,6 +26,7 @@ def _planned() -> Plan:
         ROCKY_9,
         parameters={"shared_buffers": "16MB", "max_connections": "20"},
         before_start=(),
+        hold=None,
     )
 
 

@@ -20,7 +20,12 @@ from tests.unit.ssh_server import this_machine
 def _run(folder: Path, holder: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A run on the host, and the first thing it is told."""
     script = local.moved(
-        host_lock.script(holder), {host_lock.LOCK: folder / "lock", "-w 10": "-w 0"}
+        host_lock.script(holder),
+        {
+            host_lock.LOCK: folder / "lock",
+            host_lock.PROGRAM_LOCK: folder / "program",
+            "-w 10": "-w 0",
+        },
     )
     pipe = subprocess.PIPE
     with subprocess.Popen(["sh", "-c", script], stdin=pipe, stdout=pipe, text=True) as process:
@@ -45,6 +50,21 @@ def test_a_lock_ends_with_the_connection_of_its_holder(tmp_path: Path) -> None:
         killed.wait()
         with _run(tmp_path, "process 2 of bob@desk") as (_, said):
             assert said == host_lock.HELD
+
+
+def test_a_program_that_outlives_its_run_keeps_others_out(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    hold = f"exec 8>>{program}; flock -n 8; echo an upgrade >{program}; echo held; exec cat"
+    pipe = subprocess.PIPE
+    with subprocess.Popen(["sh", "-c", hold], stdin=pipe, stdout=pipe, text=True) as working:
+        assert working.stdin
+        assert working.stdout
+        assert working.stdout.readline() == "held\n"
+        with _run(tmp_path, "process 1 of ann@laptop") as (_, said):
+            assert said == "taken by an upgrade"
+        working.stdin.close()
+    with _run(tmp_path, "process 1 of ann@laptop") as (_, said):
+        assert said == host_lock.HELD
 
 
 def test_only_root_can_open_it_and_so_hold_it(tmp_path: Path) -> None:

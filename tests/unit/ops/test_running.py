@@ -17,6 +17,7 @@ from pyinfra.context import ctx_inventory, ctx_state
 
 from mattermost_host.ops import entries, files, running
 from mattermost_host.ops.entries import Alone, Entry, File
+from mattermost_host.ops.hold import Hold
 from mattermost_host.ops.probe import Answering
 from mattermost_host.ops.running import Gate
 from mattermost_host.ops.unit_state import AskUnit, UnitState
@@ -95,6 +96,35 @@ def test_a_file_that_the_run_removed_is_reloaded_for(there: bool, verbs: list[st
 )
 def test_answers_in_commands_out(state: UnitState, verbs: list[str]) -> None:
     assert _verbs(plan(_deploy, answer=answering({QUESTION: state}))) == verbs
+
+
+@pytest.mark.parametrize(
+    ("unit", "words"),
+    [("x.service", "close_idle && drain 120 && hold 75"), ("nginx.service", "hold_front 75")],
+)
+def test_users_wait_while_a_unit_is_restarted(unit: str, words: str) -> None:
+    """Not for a start, nor for a reload: then nothing that they use goes away."""
+    hold = Hold(("127.0.0.1", 8065), "www-data")
+    question = AskUnit(unit, ("/etc/x.conf",))
+
+    def deploy() -> None:
+        running.running(name="it runs", unit=unit, restart_on=["/etc/x.conf"], hold=hold)
+
+    stale = replace(RIGHT, to_restart=("/etc/x.conf",))
+    shell = plan(deploy, answer=answering({question: stale})).shell
+    ours = shell[shell.index("trap let_go EXIT") :].splitlines()
+    assert ours == [
+        "trap let_go EXIT",
+        f"if proxy_runs; then {words} || :; fi",
+        f"systemctl restart {unit} || {{ journalctl -u {unit} -n 20 --no-pager >&2; exit 1; }}",
+        "wait_for_database || :",
+        "let_go || :",
+        "trap - EXIT",
+    ]
+    checked = subprocess.run(["dash", "-n"], input=shell, text=True, check=False)
+    assert checked.returncode == 0
+    for calm in (replace(RIGHT, active=False), replace(RIGHT, to_reload=("/etc/x.pem",)), RIGHT):
+        assert "let_go" not in plan(deploy, answer=answering({question: calm})).shell
 
 
 def test_a_plan_foresees_the_restart_of_a_file_it_did_not_write() -> None:

@@ -8,6 +8,7 @@ import pytest
 from mattermost_host.engine import explanations
 from mattermost_host.ops import upgrade
 from mattermost_host.ops.database_state import Client
+from mattermost_host.ops.hold import Hold
 from mattermost_host.ops.release_state import Found as Releases
 from mattermost_host.ops.release_state import ReleaseState
 from mattermost_host.ops.upgrade import Ways
@@ -21,11 +22,11 @@ QUESTION = AskUpgrade("mattermost", Client(5432, "/pg/psql", "/data/postmaster.p
 WAYS = Ways(
     QUESTION,
     "/pg",
-    ("127.0.0.1", 8065),
     "/run/mattermost/local.socket",
     "/api/v4/system/ping",
     "chat.example.com",
-    "www-data",
+    "/etc/mattermost-host/mattermost.env",
+    Hold(("127.0.0.1", 8065), "www-data"),
 )
 NONE = Found()
 CUT_OFF = {"step": "starts", "old": OLD, "new": NEW, "schema": "0a1b", "since": "1700000000000"}
@@ -58,7 +59,9 @@ def test_the_program_is_shell_and_knows_what_it_moves() -> None:
     program = _run(apply, OLD).step("moved").shell
     assert f"old={OLD} new={NEW}" in program
     assert "mode=upgrade known=no" in program
-    assert 'meta skuid "www-data" tcp dport 8065' in program
+    assert 'meta skuid "www-data"' in program
+    assert "first_packets output 8065" in program
+    assert '$3 == "0100007F:1F81" && $2 ~ /^0100007F:/' in program
     assert "--resolve 'chat.example.com:443:127.0.0.1'" in program
     assert f"ln -sfn releases/{OLD}" in program
     assert f"ln -sfn releases/{NEW}" in program
@@ -78,8 +81,21 @@ def test_an_upgrade_that_was_cut_off_goes_on_with_what_it_noted() -> None:
     assert "mode=resume" in program
     assert "before=0a1b since=1700000000000" in program
     assert f"old={OLD} new={NEW}" in program
-    begun = _run(apply, OLD, Found(journal={**CUT_OFF, "step": "stops"}))
-    assert "mode=upgrade" in begun.step("moved").shell
+
+
+@pytest.mark.parametrize("step", ["prepares", "stops", "going-back", "stuck", "back", "done"])
+def test_one_that_left_the_release_before_begins_anew(step: str) -> None:
+    begun = _run(apply, OLD, Found(journal={**CUT_OFF, "step": step}))
+    program = begun.step("moved").shell
+    assert "mode=upgrade" in program
+    assert "before= since=" in program
+
+
+@pytest.mark.parametrize("step", ["stops", "switches", "starts", "going-back", "stuck"])
+def test_whatever_was_cut_off_behind_the_link_goes_on(step: str) -> None:
+    done = _run(apply, NEW, Found(journal={**CUT_OFF, "step": step}))
+    assert "mode=resume" in done.step("moved").shell
+    assert f"step_before={step}" in done.step("moved").shell
 
 
 def test_a_link_that_leads_nowhere_is_not_upgraded() -> None:
@@ -103,7 +119,7 @@ def test_what_a_host_says() -> None:
     assert (found.serving, found.at_work, found.missing) == (True, False, ("nft",))
     assert (found.free_mb, found.database_free_mb, found.database_mb) == (12, 13, 14)
     assert found.schema == "147"
-    assert found.resumable
+    assert found.unfinished
     assert QUESTION.parse([]) == Found()
     checked = subprocess.run(["dash", "-n"], input=QUESTION.script(), text=True, check=False)
     assert checked.returncode == 0

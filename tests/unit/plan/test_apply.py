@@ -11,6 +11,7 @@ from pyinfra.api import Config, FactBase, Host, Inventory, State, StringCommand,
 from pyinfra.api.connect import connect_all
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.state import StateStage
+from pyinfra.connectors.util import CommandOutput, OutputLine
 from pyinfra.context import ctx_host, ctx_inventory, ctx_state
 
 from mattermost_host.cli.main import main
@@ -18,6 +19,7 @@ from mattermost_host.engine import each_host
 from mattermost_host.engine import run as engine
 from mattermost_host.engine.explanations import Change
 from mattermost_host.engine.run import Run
+from mattermost_host.engine.shell import VERDICT
 from mattermost_host.plan import plan as planning
 from mattermost_host.plan.plan import Plan, Step
 from mattermost_host.support.errors import OperatorError
@@ -127,6 +129,23 @@ def test_pyinfra_s_own_end_of_a_failed_run_is_a_sentence() -> None:
         _breaks(name="X | it breaks")
         with pytest.raises(OperatorError, match=r"the run failed on @fake/h1 .*Correct it"):
             Run(state).execute()
+
+
+@operation()
+def _tells() -> Generator[StringCommand, None, None]:
+    yield StringCommand("false")
+
+
+def test_an_operation_that_says_how_it_left_its_host_has_the_last_word() -> None:
+    said = CommandOutput(
+        [OutputLine("stderr", "some error"), OutputLine("stderr", f"{VERDICT}1.2.3 serves again.")]
+    )
+    with _fake_state() as (state, host):
+        _tells(name="X | it tells")
+        host.run_shell_command = lambda *_, **__: (False, said)  # type: ignore[method-assign]
+        with pytest.raises(OperatorError) as raised:
+            Run(state).execute()
+    assert str(raised.value) == "@fake/h1: 1.2.3 serves again."
 
 
 def test_a_host_that_ceases_to_answer_is_named() -> None:

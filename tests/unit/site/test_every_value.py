@@ -18,8 +18,8 @@ from pydantic import BaseModel, SecretStr
 
 from mattermost_host.facts.place import Place
 from mattermost_host.site import rules
+from mattermost_host.site.about import about
 from mattermost_host.site.settings import Description, describe
-from mattermost_host.site.site import _about
 from mattermost_host.support.errors import Mistake
 
 RIGHT = {"url": "https://chat.example.com", "users": 50}
@@ -96,7 +96,7 @@ def site_with(key: tuple[str, ...], value: Any) -> dict[str, Any]:
 
 def mistakes_of(site: dict[str, Any]) -> list[Mistake]:
     described, found = describe(site)
-    place = Place(_about(described, Path("/nowhere/chat.py")))
+    place = Place(about(described, Path("/nowhere/chat.py")))
     return [*found, *rules.mistakes(described, place)]
 
 

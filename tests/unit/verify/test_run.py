@@ -103,7 +103,7 @@ def test_what_breaks_pytest_itself_is_a_sentence(
 def test_a_defect_before_the_first_check_is_a_sentence(
     inventory: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("mattermost_host.site.site.Site.load", classmethod(lambda *_: 1 / 0))
+    monkeypatch.setattr("mattermost_host.site.site.Site.load", classmethod(lambda *_, **__: 1 / 0))
     assert verification.run(inventory, journey=False) == 1
     printed = "".join(capfd.readouterr())
     assert "an unexpected ZeroDivisionError, a defect of this program" in printed

@@ -1,0 +1,32 @@
+"""Headers of a request that the proxy does not let through."""
+
+DROPPED_HEADERS = (
+    "Forwarded",
+    "X-Forwarded-Host",
+    "X-Forwarded-Port",
+    "X-Forwarded-Server",
+    "X-Forwarded-Scheme",
+    "X-Forwarded-Protocol",
+    "X-Forwarded-Ssl",
+    "X-Forwarded-Prefix",
+    "X-Forwarded-Path",
+    "X-Forwarded-Uri",
+    "X-Forwarded-Method",
+    "X-Forwarded-By",
+    "X-Forwarded-User",
+    "X-Forwarded-Email",
+    "X-Forwarded",
+    "Front-End-Https",
+    "X-Url-Scheme",
+    "X-Host",
+    "X-Original-Host",
+    "X-Original-Url",
+    "X-Rewrite-Url",
+    "X-Client-Ip",
+    "X-Cluster-Client-Ip",
+    "True-Client-Ip",
+    "Cf-Connecting-Ip",
+    "Client-Ip",
+    "Proxy",
+)
+"""What a client may claim of itself and of the way it came; NGINX drops by name only."""

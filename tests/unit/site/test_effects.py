@@ -109,8 +109,11 @@ def _announced(result: Plan) -> set[str]:
 
 
 def _done(result: Plan) -> set[str]:
-    """What the commands that follow do; the firewall's own unit interrupts nobody."""
-    verbs = re.findall(r"systemctl (restart|reload) (\S+\w)", result.shell)
+    """What the commands that follow do; the firewall's own unit interrupts nobody.
+
+    Without what is inside a shell function: NGINX is reloaded for a hold.
+    """
+    verbs = re.findall(r"^systemctl (restart|reload) (\S+\w)", result.shell, re.M)
     return {f"{verb} {unit}" for verb, unit in verbs}
 
 

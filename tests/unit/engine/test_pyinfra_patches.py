@@ -15,10 +15,11 @@ import pytest
 from pyinfra.api import Host, arguments, util
 from pyinfra.api.host import HostData
 from pyinfra.api.state import State
+from pyinfra.connectors import ssh, ssh_util
 from pyinfra.connectors import util as processes
 from pyinfra.connectors.ssh import SSHConnector
 
-from mattermost_host.engine import host_keys, pyinfra_patches, shell
+from mattermost_host.engine import host_keys, pyinfra_patches, shell, unreachable
 
 
 def _both(deploy: str | None) -> tuple[list[int], list[int]]:
@@ -60,6 +61,8 @@ def quickened(monkeypatch: pytest.MonkeyPatch) -> None:
         (HostData, "__getattr__"),
         (paramiko.util, "constant_time_bytes_eq"),
         (processes, "read_buffer"),
+        (ssh, "raise_connect_error"),
+        (ssh_util, "getpass"),
     ):
         monkeypatch.setattr(place, replaced, getattr(place, replaced))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
@@ -75,6 +78,11 @@ def test_python_keeps_what_it_compiles_in_a_folder_of_its_own(
     monkeypatch.setattr(os, "geteuid", lambda: 4711)
     pyinfra_patches.quicken()
     assert sys.dont_write_bytecode
+
+
+def test_why_a_host_is_not_reached_is_said_by_us(quickened: None) -> None:
+    assert ssh.raise_connect_error is unreachable._raise
+    assert ssh_util.getpass is unreachable._passphrase
 
 
 def test_operations_use_it(quickened: None) -> None:

@@ -33,8 +33,18 @@ from mattermost_host.ops import (
     unit_state,
     what_was_read,
 )
-from mattermost_host.ops.database_state import ONLY_LOGIN, ROLE_ATTRIBUTES, AskDatabase
-from mattermost_host.ops.entries import Absent, Alone, Directory, File, FileStates, Link, Owned
+from mattermost_host.ops.database_rights import ONLY_LOGIN, ROLE_ATTRIBUTES
+from mattermost_host.ops.database_state import AskDatabase
+from mattermost_host.ops.entries import (
+    Absent,
+    Alone,
+    Directory,
+    File,
+    FileStates,
+    Link,
+    Owned,
+    Passable,
+)
 from mattermost_host.ops.release_state import CURRENT, RELEASES, ReleaseState
 from mattermost_host.site.site import Site
 from tests.lab.hosts import LabHost
@@ -149,7 +159,7 @@ class _Context:
         found = [
             entry
             for entry in self.planned.entries
-            if entry.path in asked.paths and not isinstance(entry, Owned)
+            if entry.path in asked.paths and not isinstance(entry, Owned | Passable)
         ]
         for entry in sorted(found, key=lambda entry: entry.path):
             yield _alone(entry) if isinstance(entry, Alone) else entry

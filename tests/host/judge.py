@@ -26,7 +26,7 @@ MOST_CLOCK_OFFSET_S = 5.0
 """Seconds between the two clocks, including half a slow connection's round trip."""
 
 SHOWN = 3
-"""Most differences of a firewall table that are printed."""
+"""Most differences of a table, and most files of a process, that are printed."""
 
 
 def holds(sentences: Iterable[str]) -> None:
@@ -228,8 +228,10 @@ def current_files(unit: str, state: UnitState) -> Sentences:
     for less in state.lowered:
         yield differs(unit, "the limits of its unit", f"that it {less}")
     yield from own_unit_files(unit, state)
-    for path in state.to_restart:
+    for path in state.to_restart[:SHOWN]:
         yield differs(unit, "it running its current files", f"{path} newer than its last start")
+    if (more := len(state.to_restart) - SHOWN) > 0:
+        yield differs(unit, "it running its current files", f"{more} more that are newer")
     for path in state.to_reload:
         yield differs(unit, "it running its current files", f"{path} newer than its last reload")
 

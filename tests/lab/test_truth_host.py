@@ -84,6 +84,9 @@ TAMPERINGS = {
     "a folder that others may read": tampering(
         "chmod 755 /var/lib/mattermost/data", {"/var/lib/mattermost/data has mode 755"}
     ),
+    "folders of the system that let nobody through": tampering(
+        "chmod 700 /opt /var/lib", {"/opt has mode 700", "/var/lib has mode 700"}
+    ),
     "root's configuration of the server": tampering(
         "chown root:root /var/lib/mattermost/config/config.json",
         {"/var/lib/mattermost/config/config.json belongs to root:root"},
@@ -123,6 +126,20 @@ TAMPERINGS = {
 @pytest.mark.parametrize("what", TAMPERINGS)
 def test_of_the_host(deployment: Deployment, what: str) -> None:
     heals(deployment, TAMPERINGS[what])
+
+
+def test_capabilities_of_a_program_of_the_release_are_taken_away(deployment: Deployment) -> None:
+    """They are in no list of files; only that it was touched is."""
+    python = (
+        "import os, sys; path = '/opt/mattermost/current/bin/mmctl'; "
+        "setuid = bytes.fromhex('0100000280000000' + '0' * 24); "
+        "sys.argv[1:] and os.setxattr(path, 'security.capability', setuid); "
+        "print(os.listxattr(path))"
+    )
+    told = f'python3 -c "{python}"'
+    assert "security.capability" in deployment.host.run(f"{told} set").stdout
+    heals(deployment, tampering("true", {"bin/mmctl was touched since it was unpacked"}))
+    assert "security.capability" not in deployment.host.run(told).stdout
 
 
 def test_a_second_account_with_the_server_s_number_is_refused_by_name(

@@ -45,6 +45,7 @@ from mattermost_host.ops.entries import (
     FileStates,
     Link,
     Owned,
+    Passable,
     State,
 )
 from mattermost_host.ops.release_state import Found, ReleaseState
@@ -123,7 +124,7 @@ def state_of(entry: Entry) -> State | None:
             return State("directory", entry.mode, entry.user, entry.group)
         case Link():
             return State("symbolic link", "777", "root", "root", target=entry.target)
-        case Absent() | Alone() | Owned():
+        case Absent() | Alone() | Owned() | Passable():
             return None
 
 

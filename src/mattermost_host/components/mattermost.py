@@ -14,7 +14,7 @@ from mattermost_host.knowledge.surface import Port, SecretFile, Surface, Unit
 from mattermost_host.knowledge.texts import STRICT, Line, MailAddress, Username
 from mattermost_host.ops import account, administrator, files, packages, probe, release, running
 from mattermost_host.ops import state_files as state
-from mattermost_host.ops.entries import Absent, Alone, Directory, Entry, File, Owned
+from mattermost_host.ops.entries import Absent, Alone, Directory, Entry, File, Owned, Passable
 from mattermost_host.ops.files import Check
 from mattermost_host.ops.hold import Hold
 from mattermost_host.ops.release_state import CURRENT, HOME, MANIFESTS, RELEASES
@@ -176,7 +176,10 @@ def release_on_host(wanted: Release, brotli: bool, manager: PackageManager) -> O
     needed = ["tar", "gzip", *(["brotli"] if brotli else [])]
     packages.installed(name="tools for the release are installed", packages=needed, manager=manager)
     folders = [Directory(path) for path in (HOME, RELEASES, MANIFESTS)]
-    files.present(name="release folders are in place", entries=folders)
+    files.present(
+        name="release folders are in place",
+        entries=[*map(Passable, ("/", "/opt")), *folders],
+    )
     return release.unpacked(name=f"release {wanted.folder} is unpacked", release=wanted)
 
 
@@ -191,6 +194,7 @@ def entries(
     """All of our files and folders except for the release itself."""
     quoted = {name: process_environment.quoted(value) for name, value in sorted(variables.items())}
     return [
+        *map(Passable, ("/etc", "/var", "/var/lib", "/var/log")),
         Directory("/etc/mattermost-host"),
         *(Directory(path, "750", USER, USER) for path in (STATE, *FOLDERS)),
         # Files that the server writes; it no longer could if root had created them by hand.

@@ -15,10 +15,10 @@ from mattermost_host.engine.connections import is_executing
 from mattermost_host.engine.explanations import Change, explain
 from mattermost_host.engine.questions import ask, changing, expect
 from mattermost_host.ops import foresight
+from mattermost_host.ops.database_rights import ONLY_LOGIN
 from mattermost_host.ops.database_state import (
     AS_POSTGRES,
     COLLATION_VERSION_SINCE,
-    ONLY_LOGIN,
     OWN_COLLATION,
     AskDatabase,
     DatabaseState,
@@ -164,8 +164,13 @@ def _of_rights(name: str, now: DatabaseState) -> Iterator[Change]:
         found = "is missing" if now.role is None else "has privileges beyond logging in"
         yield Change(f"the role {name}", found, severity="critical")
     for statement in now.granted:
-        other = statement.removeprefix("REVOKE ").partition(" FROM ")[0]
-        yield Change(f"the role {name}", f"is a member of {other}", severity="critical")
+        other, _, rest = statement.removeprefix("REVOKE ").partition(" FROM ")
+        member = rest.partition(" GRANTED BY ")[0].removesuffix(";")
+        yield Change(f"the role {member}", f"is a member of {other}", severity="critical")
+    if now.withheld:
+        places = [one.removeprefix("GRANT ALL ON ").rpartition(" TO ")[0] for one in now.withheld]
+        found = f"has no right to all of its own: {_some(places)}"
+        yield Change(f"the role {name}", found, severity="critical")
     for superuser in now.superusers:
         yield Change(f"the role {superuser}", "is a superuser", severity="critical")
     if now.closed:
@@ -180,9 +185,8 @@ def _of_ownership(name: str, now: DatabaseState) -> Iterator[Change]:
         yield Change("the schema public", f"belongs to {now.schema_owner or 'nobody yet'}")
     if now.of_others:
         tables = [one.removeprefix("ALTER TABLE ").partition(" OWNER ")[0] for one in now.of_others]
-        more = f" and {len(tables) - SHOWN} more" if len(tables) > SHOWN else ""
         found = f"belongs to somebody else than the role {name}"
-        yield Change(f"{', '.join(tables[:SHOWN])}{more}", found, severity="critical")
+        yield Change(_some(tables), found, severity="critical")
     if _sorts_otherwise(now):
         built, library = now.collation
         yield Change(
@@ -191,6 +195,11 @@ def _of_ownership(name: str, now: DatabaseState) -> Iterator[Change]:
             "miss rows, and are to be built anew (REINDEX), which takes long on a large site",
             heals=False,
         )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"{', '.join(names[:SHOWN])}{more}"
 
 
 def _of_parameters(now: DatabaseState) -> Iterator[Change]:
@@ -257,6 +266,7 @@ def _inside(question: AskDatabase, now: DatabaseState) -> Iterator[str]:
     if now.schema_owner != question.name:
         yield f"ALTER SCHEMA public OWNER TO {question.name};"
     yield from now.of_others
+    yield from now.withheld
     if _sorts_otherwise(now):
         # CONCURRENTLY, so that the server can go on writing.
         yield f"REINDEX DATABASE CONCURRENTLY {question.name};"

@@ -7,10 +7,15 @@ from typing import Any
 
 from mattermost_host.engine.batch import Question
 from mattermost_host.ops.database_parameters import InEffect, in_effect, in_force
+from mattermost_host.ops.database_rights import AS_GOOD, INSIDE, MAY_CONNECT, ROLE_ATTRIBUTES
 from mattermost_host.ops.probe import PATIENCE_S
 
 AS_POSTGRES = "setpriv --reuid=postgres --regid=postgres --init-groups"
 OPTIONS = "-X -q -v ON_ERROR_STOP=1"
+UNDISTURBED = "-c statement_timeout=0 -c lock_timeout=0 -c role=none"
+"""What ALTER ROLE or DATABASE … SET says must neither keep us from our work nor mislead us."""
+WRITING = "-c default_transaction_read_only=off"
+"""Not for a question, which would find that this parameter comes from elsewhere: from us."""
 COLLATION_VERSION_SINCE = 15
 """From this version on a database has a collation version; before, only each collation has one."""
 OWN_COLLATION = (
@@ -58,7 +63,10 @@ class DatabaseState:
     later: tuple["Later", ...] = ()
     """Lines that set our parameters in other files which are read after ours."""
     granted: tuple[str, ...] = ()
-    """REVOKE statements, ready to run, for each role that ours is a member of."""
+    """REVOKE statements, ready to run: for each role that ours is a member of, and for each member
+    of a superuser."""
+    withheld: tuple[str, ...] = ()
+    """GRANT statements, ready to run, for rights that the role does not have to what it owns."""
     closed: bool = False
     """Whether the database refuses connections, or limits their number."""
     of_others: tuple[str, ...] = ()
@@ -78,35 +86,6 @@ class DatabaseState:
     """Data checksums; False if they are wanted and off."""
 
 
-_ATTRIBUTES = {
-    "rolcanlogin": "l",
-    "rolsuper": "s",
-    "rolcreatedb": "d",
-    "rolcreaterole": "r",
-    "rolreplication": "p",
-    "rolbypassrls": "b",
-    "rolconnlimit <> -1": "c",
-    "rolvaliduntil < 'infinity'": "v",
-}
-ROLE_ATTRIBUTES = "||".join(
-    f"case when {holds} then '{letter}' else '' end" for holds, letter in _ATTRIBUTES.items()
-)
-ONLY_LOGIN = "l"
-SCHEMA_OWNER = (
-    "select 'schema='||pg_get_userbyid(nspowner) from pg_namespace where nspname='public'"
-)
-
-
-OF_OTHERS = (
-    "select 'other=ALTER TABLE public.'||quote_ident(c.relname)||' OWNER TO {name};'"
-    " from pg_class c where c.relnamespace = to_regnamespace('public')"
-    " and c.relkind in ('r', 'p', 'v', 'm', 'S') and pg_get_userbyid(c.relowner) <> '{name}'"
-    # Objects of an extension, or of a table's column, change their owner with it.
-    " and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass"
-    " and d.objid = c.oid and d.deptype in ('a', 'e', 'i'))"
-)
-
-
 @dataclass(frozen=True)
 class Client:
     """psql as the superuser over the socket, without a psqlrc."""
@@ -117,10 +96,12 @@ class Client:
     lock_file: str = ""
     """The running server's lock file, whose fourth line is its actual port."""
 
-    def command(self, limit_s: int = 0) -> str:
-        """Shell command that runs it; append options and statements."""
+    def command(self, limit_s: int = 0, *, asks: bool = False) -> str:
+        """Shell that runs it; statements and options are to follow. ``asks``: it writes nothing."""
         limit = f"timeout {limit_s} " if limit_s else ""
-        return f"{self.find_port} {limit}{AS_POSTGRES} {self.psql} {OPTIONS} -p $port"
+        options = UNDISTURBED if asks else f"{UNDISTURBED} {WRITING}"
+        psql = f"{limit}{AS_POSTGRES} {self.psql} {OPTIONS} -p $port"
+        return f"{self.find_port} PGOPTIONS='{options}' {psql}"
 
     @property
     def find_port(self) -> str:
@@ -150,15 +131,15 @@ class AskDatabase(Question[DatabaseState]):
 
     def script(self) -> str:
         # One -c for each: psql before 15 prints only the last result of several statements.
-        inside = [SCHEMA_OWNER, OF_OTHERS.format(name=self.name)]
+        inside = [one.format(name=self.name) for one in INSIDE]
         if self.major < COLLATION_VERSION_SINCE:
             version = "c.collversion||' '||pg_collation_actual_version(c.oid)"
             inside.append(f"select 'collation='||{version} {OWN_COLLATION} limit 1")
         ended = "select 'ended=yes'"
         statements = [*self._in_catalogues(), f"\\connect {self.name}", *inside, ended]
         asked = " ".join(f"-c {shlex.quote(statement)}" for statement in statements)
-        psql = self.client.command(limit_s=PATIENCE_S)
-        # The error names the parameter lc_…, whatever its language is.
+        psql = self.client.command(PATIENCE_S, asks=True)
+        # A start without the locale is told by the parameter's name, in whatever language.
         refused = "sed 's/.*LC_C[OT].*/locale=refused/'"
         return (
             f"command -v {self.client.psql} >/dev/null && echo installed=yes\n"
@@ -178,7 +159,9 @@ class AskDatabase(Question[DatabaseState]):
             f"select 'granted=REVOKE '||roleid::regrole||' FROM '||member::regrole{by}||';'"
             " from pg_auth_members"
             f" where member = (select oid from pg_roles where rolname = '{self.name}')"
+            f" or roleid in (select oid from pg_roles where rolsuper or rolname in {AS_GOOD})"
         )
+        yield MAY_CONNECT.format(name=self.name)
         yield from self._of_parameters()
         # Settings of a role override those of a database, and both override every file.
         yield (
@@ -251,6 +234,7 @@ class AskDatabase(Question[DatabaseState]):
             **_of_parameters(values),
             later=tuple(sorted(map(_later, values.get("later", ())))),
             granted=tuple(values.get("granted", ())),
+            withheld=tuple(values.get("withheld", ())),
             closed=first.get("closed") == "true",
             of_others=tuple(values.get("other", ())),
             set_aside=tuple(values.get("aside", ())),

@@ -18,6 +18,7 @@ from mattermost_host.ops.entries import (
     File,
     Link,
     Owned,
+    Passable,
     State,
     kind_of,
     mode_of,
@@ -89,7 +90,10 @@ def _found(entry: Entry, state: State | None) -> str:
     return " and ".join(_flaws(entry, state))
 
 
-def _flaws(entry: File | Directory | Owned, state: State) -> Iterator[str]:
+def _flaws(entry: File | Directory | Owned | Passable, state: State) -> Iterator[str]:
+    if isinstance(entry, Passable):
+        yield f"has mode {state.mode}: services can't get to their folders in it"
+        return
     if isinstance(entry, File) and state.sha256 != entry.sha256:
         yield "has another content"
     if state.mode != (wanted := mode_of(entry, state)):
@@ -102,7 +106,7 @@ def _is_read_alike(entry: Entry, state: State | None) -> bool:
     """Whether only mode or owner differ."""
     if state is None or state.kind != kind_of(entry):
         return False
-    return isinstance(entry, Directory | Owned) or (
+    return isinstance(entry, Directory | Owned | Passable) or (
         isinstance(entry, File) and same_content(entry, state)
     )
 

@@ -77,7 +77,14 @@ class Owned:
     mode: str = "640"
 
 
-Entry = File | Directory | Link | Absent | Alone | Owned
+@dataclass(frozen=True)
+class Passable:
+    """A folder of the system that everybody gets through; nothing else of it is ours to say."""
+
+    path: str
+
+
+Entry = File | Directory | Link | Absent | Alone | Owned | Passable
 REGULAR = "regular file"
 KINDS = {
     "f": REGULAR,
@@ -89,6 +96,8 @@ KINDS = {
     "c": "character device",
 }
 """find's letters for types, which don't depend on the host's language."""
+FOR_OTHERS = 0o001
+"""The bit of a folder's mode that lets everybody through."""
 LARGEST = 4 * 2**20
 """Larger files (bytes) can't be ours and are not read."""
 
@@ -130,7 +139,7 @@ class FileStates(Question[dict[str, State]]):
     @property
     def subject(self) -> str:
         """The folders, for messages: only they can make the question hang."""
-        folders = sorted({path.rpartition("/")[0] for path in self.paths})
+        folders = sorted({path.rpartition("/")[0] or "/" for path in self.paths})
         return f"files in {', '.join(folders)}"
 
     def script(self) -> str:
@@ -171,7 +180,9 @@ class FileStates(Question[dict[str, State]]):
 def is_right(entry: Entry, state: State | None) -> bool:
     """Whether the path is as the entry describes."""
     if state is None:
-        return isinstance(entry, Absent | Alone | Owned)
+        return isinstance(entry, Absent | Alone | Owned | Passable)
+    if isinstance(entry, Passable):
+        return state.kind != "directory" or bool(int(state.mode, 8) & FOR_OTHERS)
     if isinstance(entry, Absent) or state.kind != kind_of(entry):
         return False
     if isinstance(entry, Alone):

@@ -32,6 +32,7 @@ from mattermost_host.ops.entries import (
     FileStates,
     Link,
     Owned,
+    Passable,
     State,
     becoming,
     is_right,
@@ -145,8 +146,8 @@ def _step(entry: Entry, state: State | None) -> str:
             return f"gone {path}"
         others = " ".join(f"! -name {shlex.quote(name)}" for name in entry.names)
         return f"alone {path} {others}".rstrip()
-    if isinstance(entry, Absent):
-        return f"gone {path}"
+    if isinstance(entry, Absent | Passable):
+        return f"{'gone' if isinstance(entry, Absent) else 'passable'} {path}"
     if isinstance(entry, Link):
         return f"link {path} {shlex.quote(entry.target)}"
     owner = f"{entry.user}:{entry.group}"

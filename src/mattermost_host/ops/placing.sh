@@ -99,6 +99,13 @@ folder() {
   labelled .
 }
 
+# Lets everybody through the folder $1 of the system.
+passable() {
+  subject=$1
+  enter "$1"
+  chmod a+x .
+}
+
 gone() {
   subject=$1
   enter "${1%/*}"

@@ -24,6 +24,8 @@ from mattermost_host.ops.unit_state import AskUnit, UnitState, as_described
 from mattermost_host.ops.what_was_read import STAMPS
 
 UNIT_FILES = "/etc/systemd/system"
+SHOWN = 5
+"""Files that are named; a folder in the place of a link may have thousands."""
 HANGS_S = 30
 """Time for a hanging process to stop by itself before it is killed."""
 
@@ -152,8 +154,10 @@ def _of_process(unit: str, now: UnitState) -> Iterator[Change]:
         yield Change(unit, "has unit files that systemd has not read", effect)
     if not now.active:
         yield Change(unit, "does not run", "restart", "critical")
-    for path in now.to_restart:
+    for path in now.to_restart[:SHOWN]:
         yield Change(unit, f"runs since before {path} changed", "restart")
+    if (more := len(now.to_restart) - SHOWN) > 0:
+        yield Change(unit, f"runs since before {more} more files changed", "restart")
     for path in now.to_reload:
         yield Change(unit, f"has not read {path} since it changed", "reload")
 

@@ -32,7 +32,7 @@ def planned(state: DatabaseState) -> Plan:
     return plan(deploy, answer=answering({QUESTION: state}))
 
 
-INSIDE = re.compile("ALTER (SCHEMA|TABLE) ")
+INSIDE = re.compile("ALTER (SCHEMA|TABLE) |GRANT ")
 """Statements that are for the database, not for the cluster."""
 
 
@@ -45,7 +45,9 @@ class Cluster:
         self.data = folder / "data"
         self.parameters = folder / "ours.conf"
         self.question = AskDatabase(
-            "mattermost", ("work_mem", "max_connections"), str(self.parameters)
+            "mattermost",
+            ("work_mem", "max_connections", "default_transaction_read_only"),
+            str(self.parameters),
         )
         self.programs = folder / "programs"
         # As the superuser, in our folder; both pass peer authentication on a real host.
@@ -99,7 +101,9 @@ def real_cluster() -> Iterator[Cluster]:
             shutil.chown(made.folder, "postgres")
         options = ("--encoding=UTF8", "--locale=C", "--auth=trust", "--no-sync", "-U", "postgres")
         made.run("initdb", *options, "-D", str(made.data))
-        made.parameters.write_text("work_mem = 5MB\nmax_connections = 30\n")
+        made.parameters.write_text(
+            "work_mem = 5MB\nmax_connections = 30\ndefault_transaction_read_only = off\n"
+        )
         with (made.data / "postgresql.conf").open("a") as file:
             file.write(f"listen_addresses = ''\nunix_socket_directories = '{made.folder}'\n")
             file.write(f"fsync = off\ninclude = '{made.parameters}'\n")

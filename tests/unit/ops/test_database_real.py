@@ -36,6 +36,14 @@ def test_a_real_cluster_converges(cluster: Cluster) -> None:
         "ALTER ROLE mattermost VALID UNTIL '2001-01-01'",
         "GRANT pg_execute_server_program TO mattermost",
         'DROP ROLE IF EXISTS "F x"; CREATE ROLE "F x"; GRANT "F x" TO mattermost',
+        'DROP ROLE IF EXISTS "G x"; CREATE ROLE "G x"; GRANT pg_write_server_files TO "G x"',
+        'DROP ROLE IF EXISTS "H x"; CREATE ROLE "H x"; GRANT postgres TO "H x"',
+        "REVOKE ALL ON DATABASE mattermost FROM public, mattermost",
+        "ALTER ROLE ALL SET statement_timeout = '1ms'",
+        "ALTER ROLE ALL SET default_transaction_read_only = on",
+        "ALTER SYSTEM SET default_transaction_read_only = on",
+        "ALTER ROLE ALL SET role = 'mattermost'",
+        "ALTER DATABASE mattermost SET search_path = 'nowhere'",
         "ALTER DATABASE mattermost CONNECTION LIMIT 0",
         "ALTER DATABASE mattermost ALLOW_CONNECTIONS false",
     ],
@@ -56,6 +64,24 @@ def test_the_schema_of_a_real_cluster_is_put_right(cluster: Cluster) -> None:
     cluster.sql("ALTER SCHEMA public OWNER TO postgres", "mattermost")
     assert cluster.deploy()
     assert cluster.state() == RIGHT
+
+
+def test_rights_that_were_revoked_from_the_owner_come_back(cluster: Cluster) -> None:
+    cluster.deploy()
+    cluster.sql("CREATE TABLE revoked (id int); CREATE TABLE whole (id int)", "mattermost")
+    cluster.deploy()
+    cluster.sql("REVOKE ALL ON SCHEMA public FROM mattermost, public", "mattermost")
+    cluster.sql("REVOKE INSERT ON revoked FROM mattermost", "mattermost")
+    state = cluster.state()
+    assert state.withheld == (
+        "GRANT ALL ON SCHEMA public TO mattermost;",
+        "GRANT ALL ON TABLE public.revoked TO mattermost;",
+    )
+    (change,) = database._explained(QUESTION, state, UNIT)
+    assert change.found == "has no right to all of its own: SCHEMA public, TABLE public.revoked"
+    assert cluster.deploy()
+    assert cluster.state() == RIGHT
+    cluster.sql("DROP TABLE revoked, whole", "mattermost")
 
 
 def test_tables_of_others_come_back_to_the_role(cluster: Cluster) -> None:

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from mattermost_host.ops.differences import _found, _severity
-from mattermost_host.ops.entries import Absent, Alone, Directory, Entry, File, Link, State
+from mattermost_host.ops.entries import Absent, Alone, Directory, Entry, File, Link, Passable, State
 
 PLAIN = File("/etc/x", "a = 1\n")
 SECRET = File("/etc/s", "password", "640", group="mm", secret=True)
@@ -57,6 +57,11 @@ def test_severity(entry: Entry, state: State | None, diff: tuple[str, ...], seve
         ),
         (Link("/l", "a"), State("symbolic link", "777", "root", "root", target="b"), "leads to b"),
         (Absent("/x"), _state(""), "is there, and must not be"),
+        (
+            Passable("/opt"),
+            State("directory", "700", "root", "root"),
+            "has mode 700: services can't get to their folders in it",
+        ),
         (
             Alone("/d", ("a",)),
             State("directory", "755", "root", "root", members=("a", "b")),

@@ -19,6 +19,7 @@ from mattermost_host.ops.entries import (
     FileStates,
     Link,
     Owned,
+    Passable,
     State,
 )
 from mattermost_host.ops.files import Check
@@ -68,6 +69,12 @@ TABLE: list[tuple[Entry, State | None, str | None]] = [
     (Absent("/x"), FOLDER, "gone /x"),
     (Alone("/d", ("a",)), replace(FOLDER, members=("a", "b")), "alone /d ! -name a"),
     (Alone("/d"), LINK, "gone /d"),
+    (Passable("/s"), None, None),
+    (Passable("/s"), LINK, None),
+    (Passable("/s"), replace(FOLDER, mode="711"), None),
+    (Passable("/s"), replace(FOLDER, mode="1777", user="games"), None),
+    (Passable("/s"), replace(FOLDER, mode="700"), "passable /s"),
+    (Passable("/s"), replace(FOLDER, mode="750", group="adm"), "passable /s"),
     (OWNED, None, None),
     (OWNED, _state("x", "600", "www-data", "www-data"), None),
     (OWNED, _state("x", "640", "www-data", "www-data"), None),

@@ -18,6 +18,7 @@ from mattermost_host.ops.entries import (
     File,
     FileStates,
     Link,
+    Passable,
     is_right,
 )
 from mattermost_host.ops.files import Check
@@ -250,3 +251,12 @@ def test_a_difference_follows_no_link(tmp_path: Path) -> None:
     (tmp_path / "plain 'x'").write_text("shown\n")
     paths = tuple(str(tmp_path / name) for name in ("theirs/x", "x", "plain 'x'", "missing"))
     assert local.ask_here(FileContents(paths)) == {paths[2]: "shown\n"}
+
+
+def test_a_folder_of_the_system_lets_everybody_through(here: Here) -> None:
+    folder = here.kept / "system"
+    folder.mkdir()
+    folder.chmod(0o750)
+    assert here.put_right([Passable(str(folder))]) == (0, "")
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o751
+    assert here.put_right([Passable(str(folder))]) == (-1, "")

@@ -175,11 +175,9 @@ def release_on_host(wanted: Release, brotli: bool, manager: PackageManager) -> O
     """Unpack the release, without touching the running one."""
     needed = ["tar", "gzip", *(["brotli"] if brotli else [])]
     packages.installed(name="tools for the release are installed", packages=needed, manager=manager)
-    folders = [Directory(path) for path in (HOME, RELEASES, MANIFESTS)]
-    files.present(
-        name="release folders are in place",
-        entries=[*map(Passable, ("/", "/opt")), *folders],
-    )
+    folders: list[Entry] = [*map(Passable, ("/", "/opt"))]
+    folders += map(Directory, (HOME, RELEASES, MANIFESTS))
+    files.present(name="release folders are in place", entries=folders)
     return release.unpacked(name=f"release {wanted.folder} is unpacked", release=wanted)
 
 

@@ -4,6 +4,7 @@ That includes host data, group data, ``group_data/`` beside the inventory and in
 and what pyinfra's command line overrides.
 """
 
+import os
 import signal
 import sys
 import threading
@@ -12,7 +13,7 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 from unittest import mock
 
 import gevent
@@ -141,8 +142,17 @@ def _is_ours(name: str, value: Any) -> bool:
 @contextmanager
 def _sentences(path: Path) -> Iterator[None]:
     """Turn whatever the inventory's code raises, sys.exit included, into an OperatorError."""
+    process, exit_at_once = os.getpid(), os._exit
+
+    def ended(status: int) -> NoReturn:
+        # A process that the inventory started may end as it likes.
+        if os.getpid() != process:
+            exit_at_once(status)
+        raise SystemExit(status)
+
     try:
-        yield
+        with mock.patch.object(os, "_exit", ended):
+            yield
     except (OperatorError, gevent.Timeout, KeyboardInterrupt):
         raise
     except Unreadable as error:

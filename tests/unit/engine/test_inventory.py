@@ -120,6 +120,7 @@ def test_a_file_that_is_no_python(tmp_path: Path, text: str, reason: str) -> Non
     ("text", "sentence"),
     [
         ("import sys; sys.exit()", "ends the run (sys.exit); correct the file"),
+        ("import os; os._exit(0)", "ends the run (sys.exit); correct the file"),
         ("raise SystemExit(0)", "ends the run (sys.exit); correct the file"),
         ("raise BaseException('odd')", "can't be read: BaseException: odd"),
         ("raise GeneratorExit", "can't be read: GeneratorExit"),

@@ -154,13 +154,7 @@ class AskDatabase(Question[DatabaseState]):
             " 'closed='||(datconnlimit <> -1 or not datallowconn)"
             f" from pg_database where datname='{self.name}'"
         )
-        by = "||' GRANTED BY '||grantor::regrole" if self.major >= GRANTORS_SINCE else ""
-        yield (
-            f"select 'granted=REVOKE '||roleid::regrole||' FROM '||member::regrole{by}||';'"
-            " from pg_auth_members"
-            f" where member = (select oid from pg_roles where rolname = '{self.name}')"
-            f" or roleid in (select oid from pg_roles where rolsuper or rolname in {AS_GOOD})"
-        )
+        yield self._of_members()
         yield MAY_CONNECT.format(name=self.name)
         yield from self._of_parameters()
         # Settings of a role override those of a database, and both override every file.
@@ -187,6 +181,15 @@ class AskDatabase(Question[DatabaseState]):
         if self.checksums_in:
             yield "select 'checksums='||current_setting('data_checksums')"
         yield "select 'answered=yes'"
+
+    def _of_members(self) -> str:
+        by = "||' GRANTED BY '||grantor::regrole" if self.major >= GRANTORS_SINCE else ""
+        return (
+            f"select 'granted=REVOKE '||roleid::regrole||' FROM '||member::regrole{by}||';'"
+            " from pg_auth_members"
+            f" where member = (select oid from pg_roles where rolname = '{self.name}')"
+            f" or roleid in (select oid from pg_roles where rolsuper or rolname in {AS_GOOD})"
+        )
 
     def _of_parameters(self) -> Iterator[str]:
         names = ", ".join(f"'{parameter}'" for parameter in self.parameters)

@@ -129,6 +129,15 @@ def test_users_wait_while_a_unit_is_restarted(unit: str, words: str) -> None:
         assert "let_go" not in plan(deploy, answer=answering({question: calm})).shell
 
 
+def test_of_many_files_some_are_named() -> None:
+    """A folder in the place of the link `current` has thousands."""
+    state = replace(RIGHT, to_restart=tuple(f"/f{at}" for at in range(running.SHOWN + 1000)))
+    with explanations.collecting():
+        (step,) = plan(_deploy, answer=answering({QUESTION: state})).steps
+    assert len(step.told) == running.SHOWN + 1
+    assert step.told[-1].found == "runs since before 1000 more files changed"
+
+
 def test_a_plan_foresees_the_restart_of_a_file_it_did_not_write() -> None:
     answer = answering({QUESTION: RIGHT}, nothing_installed)
     assert _verbs(plan(_deploy, True, answer=answer)) == [RESTART]

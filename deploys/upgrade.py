@@ -23,7 +23,13 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
     servers = sum("app" in one.roles for one in site.hosts)
     adviser.refuse(local_database=site.settings.postgres.local, servers=servers)
     way = ways.of(site, facts)
-    adviser.advise(way.question, facts, site.place(host.name).site.version_on(facts))
+    stated = site.settings.mattermost
+    to = adviser.To(
+        site.place(host.name).site.version_on(facts),
+        edition="" if stated.release.file else stated.release.edition,
+        settings={**stated.settings, **site.secrets.settings},
+    )
+    adviser.advise(way.question, facts, to)
     release = site.release(facts)
     mattermost.release_on_host(
         release,

@@ -160,3 +160,12 @@ BLOCKERS = (
         for section in ("EmailSettings", "LdapSettings")
     ),
 )
+
+SECRETS = ("FileSettings.PublicLinkSalt", "SqlSettings.AtRestEncryptKey")
+IN_THE_OPEN = tuple(
+    sorted(
+        {rule.name for rule in BLOCKERS} - {*SECRETS}
+        | {"CacheSettings.CacheType", "ClusterSettings.Enable"}
+    )
+)
+"""Names of settings that the rules read, without the secret ones."""

@@ -1,6 +1,7 @@
 """The move to another release: when it begins, what the program on the host is told."""
 
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -151,3 +152,45 @@ def test_there_is_no_way_back_without_the_release_or_from_another_one() -> None:
         _back(plan, NEW, done, (NEW,))
     with pytest.raises(Exception, match="there is no way back from here"):
         _back(plan, "11.8.0-dddddddd", done, (NEW, OLD))
+
+
+CONFIGURATION = """\
+{
+    "ServiceSettings": {
+        "SiteURL": "https://chat.example.com",
+        "Enable": true
+    },
+    "ClusterSettings": {
+        "Enable": false,
+        "ClusterName": "x"
+    },
+    "EmailSettings": {
+        "SMTPPassword": "hunter2",
+        "ConnectionSecurity": "",
+        "EnableEmailBatching": true
+    }
+}
+"""
+
+
+def test_settings_of_the_console_are_read_without_any_other(tmp_path: Path) -> None:
+    place = tmp_path / "config.json"
+    place.write_text(CONFIGURATION)
+    (line,) = [one for one in QUESTION.script().splitlines() if "awk -v names" in one]
+    awk = line[line.index("awk ") :]
+    done = subprocess.run(
+        ["dash", "-c", f"{awk} <{place}"], capture_output=True, text=True, check=True
+    )
+    found = QUESTION.parse(done.stdout.splitlines())
+    assert found.settings == {
+        "ClusterSettings.Enable": "false",
+        "EmailSettings.ConnectionSecurity": '""',
+        "EmailSettings.EnableEmailBatching": "true",
+    }
+
+
+def test_what_the_binary_and_the_database_say() -> None:
+    found = QUESTION.parse(["enterprise=false", "posts=400000", "largest=posts=293"])
+    assert (found.edition, found.posts) == ("team", 400_000)
+    assert (found.largest, found.largest_mb) == ("posts", 293)
+    assert QUESTION.parse(["posts=-1", "enterprise=true"]).edition == "enterprise"

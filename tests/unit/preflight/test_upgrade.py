@@ -9,6 +9,7 @@ from mattermost_host.ops.database_state import Client
 from mattermost_host.ops.upgrade_state import AskUpgrade, Found
 from mattermost_host.preflight import upgrade
 from mattermost_host.preflight.finding import Finding
+from mattermost_host.preflight.upgrade import To
 from mattermost_host.support.errors import OperatorError
 from tests.unit.examples import DEBIAN_12
 
@@ -23,12 +24,12 @@ CUT_OFF = {"step": "starts", "old": f"{OLD}-aaaaaaaa", "new": f"{NEW}-bbbbbbbb",
 def _finding(
     name: str, found: Found = WELL, version: str = NEW, facts: HostFacts = FACTS
 ) -> Finding:
-    (one,) = (one for one in upgrade.judge(found, facts, version) if one.name == name)
+    (one,) = (one for one in upgrade.judge(found, facts, To(version)) if one.name == name)
     return one
 
 
 def test_all_is_well() -> None:
-    verdicts = {one.verdict for one in upgrade.judge(WELL, FACTS, NEW)}
+    verdicts = {one.verdict for one in upgrade.judge(WELL, FACTS, To(NEW))}
     assert verdicts == {"ok", "note"}
 
 
@@ -98,9 +99,80 @@ def test_a_host_that_does_not_say(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upgrade, "answers_of", lambda *_: {})
     monkeypatch.setattr(upgrade, "host", type("Host", (), {"name": "h1"}))
     with pytest.raises(OperatorError, match="h1 does not say"):
-        upgrade.advise(question, FACTS, NEW)
+        upgrade.advise(question, FACTS, To(NEW))
     monkeypatch.setattr(
         upgrade, "answers_of", lambda *_: {question: replace(WELL, missing=("nft",))}
     )
     with pytest.raises(OperatorError, match="no nft"):
-        upgrade.advise(question, FACTS, NEW)
+        upgrade.advise(question, FACTS, To(NEW))
+
+
+def _all(name: str, found: Found, to: To, facts: HostFacts = FACTS) -> list[Finding]:
+    return [one for one in upgrade.judge(found, facts, to) if one.name == name]
+
+
+def test_a_setting_of_the_console_that_stops_the_new_release() -> None:
+    name = "TeamSettings.ExperimentalViewArchivedChannels"
+    stops = replace(WELL, settings={name: "false", "ClusterSettings.Enable": "false"})
+    (one,) = _all("upgrade-settings", stops, To(NEW))
+    assert one.verdict == "error"
+    assert one.found == f"{name} is false in the System Console"
+    assert "remove it or write True" in one.remedy
+    # What the inventory states is what counts, and is judged elsewhere.
+    (stated,) = _all("upgrade-settings", stops, To(NEW, settings={name: True}))
+    assert stated.verdict == "ok"
+    (old,) = _all("upgrade-settings", stops, To("10.12.4"))
+    assert old.verdict == "ok"
+
+
+def test_the_edition() -> None:
+    team = replace(WELL, edition="team")
+    (one,) = _all("upgrade-edition", team, To(NEW, "enterprise"))
+    assert (one.verdict, "it is free" in one.found) == ("note", True)
+    (one,) = _all("upgrade-edition", replace(WELL, edition="enterprise"), To(NEW, "team"))
+    assert (one.verdict, one.found) == (
+        "warning",
+        "from the enterprise edition to the team edition",
+    )
+    for found, to in ((team, To(NEW, "team")), (WELL, To(NEW, "team")), (team, To(NEW))):
+        assert _all("upgrade-edition", found, to)[0].verdict == "ok"
+
+
+def test_migrations_and_how_long_they_took_elsewhere() -> None:
+    (one,) = _all("upgrade-migrations", replace(WELL, posts=2_000_000), To(NEW))
+    assert one.verdict == "note"
+    assert "six migrations" in one.found
+    assert "about 7 s for about 2,000,000 posts" in one.found
+    (one,) = _all("upgrade-migrations", replace(WELL, posts=50_000_000), To(NEW))
+    assert (one.verdict, "page of maintenance" in one.remedy) == ("warning", True)
+    (one,) = _all("upgrade-migrations", WELL, To(NEW))
+    assert "has not counted the posts" in one.found
+    (one,) = _all("upgrade-migrations", WELL, To("10.11.23"))
+    assert (one.verdict, "same line" in one.found) == ("ok", True)
+
+
+def test_room_for_a_table_that_is_written_anew() -> None:
+    old = replace(
+        FACTS, releases=("5.37.10-aaaaaaaa",), current_release="releases/5.37.10-aaaaaaaa"
+    )
+    big = replace(WELL, largest="posts", largest_mb=4000)
+    (one,) = _all("upgrade-room", replace(big, database_free_mb=8999), To("7.1.9"), old)
+    assert (one.verdict, "8000 MB for posts and its log" in one.needed) == ("error", True)
+    (one,) = _all("upgrade-room", replace(big, database_free_mb=9000), To("7.1.9"), old)
+    assert one.verdict == "ok"
+    (one,) = _all("upgrade-room", replace(big, database_free_mb=1000), To(NEW))
+    assert one.verdict == "ok"
+
+
+def test_what_is_different_and_where_not_to_go() -> None:
+    told = [one.found for one in _all("upgrade-notes", WELL, To(NEW))]
+    assert any(text.startswith("since 11.0: gone: MySQL") for text in told)
+    earlier = replace(
+        FACTS, releases=("9.11.1-aaaaaaaa",), current_release="releases/9.11.1-aaaaaaaa"
+    )
+    (one,) = _all("upgrade-path", WELL, To("10.5.1"), earlier)
+    assert (one.verdict, "Jira plugin" in one.found) == ("error", True)
+
+
+def test_every_finding_has_its_meaning() -> None:
+    assert {one.name for one in upgrade.judge(WELL, FACTS, To(NEW))} <= set(upgrade.MEANINGS)

@@ -21,4 +21,5 @@ with sentences():
         upgrade.taken_back(
             name="the server runs the release before the last upgrade",
             ways=ways.of(site, facts),
+            lose=site.accept_loss,
         )

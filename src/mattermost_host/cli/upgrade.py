@@ -47,8 +47,13 @@ def upgrade(inventory: Path, version: str | None, sha256: str | None, yes: bool)
 
 @click.command()
 @INVENTORY
+@click.option(
+    "--accept-loss",
+    is_flag=True,
+    help="Go back also where what users wrote since the upgrade is lost to them.",
+)
 @YES
-def rollback(inventory: Path, yes: bool) -> None:
+def rollback(inventory: Path, accept_loss: bool, yes: bool) -> None:
     """Take the last upgrade back: the release before it serves again.
 
     Also one that was cut off. Nothing that users wrote is lost: where the release before could not
@@ -58,4 +63,4 @@ def rollback(inventory: Path, yes: bool) -> None:
 
     Example: mattermost-host rollback inventory.py
     """
-    sys.exit(application.rollback(Site.use(inventory), ask=not yes))
+    sys.exit(application.rollback(Site.use(inventory, accept_loss=accept_loss), ask=not yes))

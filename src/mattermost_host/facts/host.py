@@ -81,6 +81,8 @@ class HostFacts:
     """Target of the releases' link `current`; empty if there is none."""
     noted_release: str = ""
     """The release's folder that our runs switched to last."""
+    last_upgrade: tuple[tuple[str, str], ...] = ()
+    """Keys ``step``, ``old`` and ``new`` of the journal; empty if there was no upgrade."""
     lego: str = ""
     """SHA-256 of the tarball that its lego was unpacked from."""
     container: bool = False

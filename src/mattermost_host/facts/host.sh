@@ -173,6 +173,13 @@ releases() {
 
 current_release() { readlink /opt/mattermost/current; }
 
+last_upgrade() {
+  [ -f /opt/mattermost/upgrade/journal ] || return 0
+  while IFS="=" read -r key value; do
+    case $key in step | old | new) echo "$key $value" ;; esac
+  done </opt/mattermost/upgrade/journal
+}
+
 noted_release() {
   [ -f /opt/mattermost/release ] && read -r noted </opt/mattermost/release && echo "$noted"
 }

@@ -33,6 +33,7 @@ BY_SHELL = (
     "releases",
     "current_release",
     "noted_release",
+    "last_upgrade",
     "lego",
     "container",
     "nftables",

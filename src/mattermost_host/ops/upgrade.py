@@ -95,15 +95,18 @@ def _moved(wanted: Release, ways: Ways) -> Generator[StringCommand, None, None]:
     yield from changing(StringCommand(_begin(program, done="done")))
 
 
-def taken_back(name: str, ways: Ways) -> OperationMeta:
-    """Go back to the release before the last upgrade, unless that would lose data."""
+def taken_back(name: str, ways: Ways, *, lose: bool = False) -> OperationMeta:
+    """Go back to the release before the last upgrade, unless that would lose data.
+
+    With ``lose`` also then: the database of the newer release is kept beside it.
+    """
     expect(ReleaseState(""))
     expect(ways.question)
-    return _taken_back(name=name, ways=ways)
+    return _taken_back(name=name, ways=ways, lose=lose)
 
 
 @operation()
-def _taken_back(ways: Ways) -> Generator[StringCommand, None, None]:
+def _taken_back(ways: Ways, lose: bool) -> Generator[StringCommand, None, None]:
     releases, last = ask(ReleaseState("")), ask(ways.question).journal
     if last.get("step", "") in NOTHING_TO_TAKE_BACK:
         host.noop("there is no upgrade to take back")
@@ -120,7 +123,7 @@ def _taken_back(ways: Ways) -> Generator[StringCommand, None, None]:
         Change(CURRENT, f"leads to {new}: back to {old}", severity="critical", heals=False),
         Change(SERVER, "is moved to another release", "restart", heals=False),
     )
-    program = _program(ways, last, old, new, "back")
+    program = _program(ways, last, old, new, "back", lose=lose)
     yield from changing(StringCommand(_begin(program, done="back")))
 
 

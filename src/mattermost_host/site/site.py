@@ -44,6 +44,8 @@ class Site:
     settings: Description
     hosts: tuple[SiteHost, ...]
     secrets: Secrets
+    accept_loss: bool = False
+    """Whether a way back may lose what was written since."""
     by_hash: bool = False
     """Whether this run hashes every file of a release, not only those that were touched."""
     known: Mapping[str, HostFacts] = field(default_factory=dict)
@@ -93,12 +95,14 @@ class Site:
         command_line: CommandLine | None = None,
         *,
         by_hash: bool = False,
+        accept_loss: bool = False,
         to: To | None = None,
         known: Mapping[str, HostFacts] | None = None,
     ) -> "Site":
         """Load the inventory at ``path`` and make it the site of this run."""
         loaded = cls.load(path, command_line, to)
-        Site._current = replace(loaded, by_hash=by_hash, known=known or {})
+        loaded = replace(loaded, by_hash=by_hash, accept_loss=accept_loss)
+        Site._current = replace(loaded, known=known or {})
         return Site._current
 
     @classmethod

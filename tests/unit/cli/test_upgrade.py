@@ -12,6 +12,7 @@ from mattermost_host.cli.main import main
 from mattermost_host.engine.explanations import Change
 from mattermost_host.plan import plan as planning
 from mattermost_host.plan.plan import Plan, Step
+from mattermost_host.site.site import Site as Told
 from mattermost_host.support.errors import OperatorError
 from mattermost_host.verify import run as verification
 
@@ -128,6 +129,9 @@ def test_a_rollback(site: Site, tmp_path: Path) -> None:
     assert site.log == ["deploys/rollback.py", "executed"]
     assert "The release before serves." in done.output
     assert _run(tmp_path, "rollback", answer="n\n").exit_code == 1
+    assert not Told.current().accept_loss
+    assert _run(tmp_path, "rollback", "--yes", "--accept-loss").exit_code == 0
+    assert Told.current().accept_loss
     site.breaks = "the run failed on h1"
     assert _run(tmp_path, "rollback", "--yes").exit_code == 1
     site.plan = Plan({"h1": ()})

@@ -142,6 +142,7 @@ def test_the_last_upgrade_is_taken_back() -> None:
     assert "mode=back" in program
     assert "step_before=done" in program
     assert f"old={OLD} new={NEW}" in program
+    assert "lose=no" in program
     for step in ("", "prepares", "back"):
         assert _back(plan, OLD, {**CUT_OFF, "step": step}, (NEW, OLD)).changed == []
 

@@ -214,7 +214,7 @@ def _of_parameters(now: DatabaseState) -> Iterator[Change]:
         if parameter not in (*now.overridden, *again):
             yield Change(f"the parameter {parameter}", "has another value than our file says")
     for statement in now.set_aside:
-        subject = statement.removeprefix("ALTER ").removesuffix(" RESET ALL;")
+        subject = statement.removeprefix("ALTER ").partition(" RESET ")[0]
         yield Change(subject, "has parameters of its own, which go before our file")
 
 

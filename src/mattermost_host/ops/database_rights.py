@@ -53,3 +53,26 @@ AS_GOOD = "('pg_execute_server_program', 'pg_write_server_files', 'pg_read_serve
 """PostgreSQL's own roles that let their members become superuser: they reach its files."""
 INSIDE = (SCHEMA_OWNER, OF_OTHERS, *WITHHELD)
 """What is asked in the database itself."""
+_WHOSE = (
+    "select 'aside=ALTER '||case when s.setrole=0 and s.setdatabase=0 then 'ROLE ALL'"
+    " when s.setrole=0 then 'DATABASE '||quote_ident(d.datname)"
+    " else 'ROLE '||quote_ident(r.rolname)||coalesce(' IN DATABASE '||"
+    "quote_ident(d.datname), '') end"
+)
+_SETTINGS = (
+    " from pg_db_role_setting s left join pg_database d on d.oid = s.setdatabase"
+    " left join pg_roles r on r.oid = s.setrole"
+)
+SET_ASIDE = (
+    f"{_WHOSE}||' RESET ALL;'{_SETTINGS} where coalesce(d.datname, '{{name}}') = '{{name}}'"
+    " and coalesce(r.rolname, '{name}') = '{name}'"
+)
+"""What ALTER DATABASE and ALTER ROLE said of ours."""
+OF_SUPERUSER = (
+    f"{_WHOSE}||' RESET '||split_part(c, '=', 1)||';'{_SETTINGS}, unnest(s.setconfig) c"
+    " where (s.setrole = 10 or s.setrole = 0 and d.datname = 'postgres')"
+    " and coalesce(d.datname, '{name}') in ('{name}', 'postgres')"
+    " and split_part(c, '=', 1) in ({parameters})"
+)
+"""Where they say it of the superuser, our own questions find other values in force; the rest of
+what they say of it is an administrator's."""

@@ -7,7 +7,14 @@ from typing import Any
 
 from mattermost_host.engine.batch import Question
 from mattermost_host.ops.database_parameters import InEffect, in_effect, in_force
-from mattermost_host.ops.database_rights import AS_GOOD, INSIDE, MAY_CONNECT, ROLE_ATTRIBUTES
+from mattermost_host.ops.database_rights import (
+    AS_GOOD,
+    INSIDE,
+    MAY_CONNECT,
+    OF_SUPERUSER,
+    ROLE_ATTRIBUTES,
+    SET_ASIDE,
+)
 from mattermost_host.ops.probe import PATIENCE_S
 
 AS_POSTGRES = "setpriv --reuid=postgres --regid=postgres --init-groups"
@@ -158,16 +165,9 @@ class AskDatabase(Question[DatabaseState]):
         yield MAY_CONNECT.format(name=self.name)
         yield from self._of_parameters()
         # Settings of a role override those of a database, and both override every file.
-        yield (
-            "select 'aside=ALTER '||case when s.setrole=0 and s.setdatabase=0 then 'ROLE ALL'"
-            " when s.setrole=0 then 'DATABASE '||quote_ident(d.datname)"
-            " else 'ROLE '||quote_ident(r.rolname)||coalesce(' IN DATABASE '||"
-            "quote_ident(d.datname), '') end||' RESET ALL;' from pg_db_role_setting s"
-            " left join pg_database d on d.oid = s.setdatabase"
-            " left join pg_roles r on r.oid = s.setrole"
-            f" where coalesce(d.datname, '{self.name}') = '{self.name}'"
-            f" and coalesce(r.rolname, '{self.name}') = '{self.name}'"
-        )
+        yield SET_ASIDE.format(name=self.name)
+        names = ", ".join(f"'{parameter}'" for parameter in self.parameters)
+        yield OF_SUPERUSER.format(name=self.name, parameters=names)
         if self.major >= COLLATION_VERSION_SINCE:
             yield (
                 "select 'collation='||datcollversion||' '||"

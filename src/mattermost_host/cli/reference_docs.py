@@ -17,7 +17,7 @@ from mattermost_host.facts.place import About, Place
 from mattermost_host.knowledge import releases, texts
 from mattermost_host.knowledge.mattermost_settings import OWNED
 from mattermost_host.knowledge.surface import Networks, Peers, Port, Surface
-from mattermost_host.preflight import upgrade
+from mattermost_host.preflight import upgrade, upgrade_postgresql
 from mattermost_host.preflight.external_database_findings import DATABASE_CHECKS
 from mattermost_host.preflight.finding import Inquiry
 from mattermost_host.site.settings import ROOMS, Description, Room
@@ -127,13 +127,18 @@ def checks_page() -> str:
         "## Checks of an upgrade",
         "",
         "`mattermost-host upgrade` makes these besides; none of them can be skipped.",
+        *_meanings(upgrade.MEANINGS),
         "",
-        "| Name | What it asks for |",
-        "|---|---|",
-        *(f"| `{name}` | {meaning} |" for name, meaning in upgrade.MEANINGS.items()),
+        "`mattermost-host upgrade-postgresql` makes these.",
+        *_meanings(upgrade_postgresql.MEANINGS),
         *reference_verification.table(TESTS),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _meanings(checks: Mapping[str, str]) -> list[str]:
+    rows = (f"| `{name}` | {meaning} |" for name, meaning in checks.items())
+    return ["", "| Name | What it asks for |", "|---|---|", *rows]
 
 
 PAGES: Mapping[str, Callable[[], str]] = {

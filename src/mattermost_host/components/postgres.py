@@ -141,6 +141,15 @@ def for_upgrade(settings: Settings, facts: HostFacts) -> AskUpgrade:
     return AskUpgrade(NAME, client(layout), layout.data)
 
 
+def settings_files(
+    layout: Cluster, parameters: Mapping[str, str], before_start: Sequence[str]
+) -> tuple[File, ...]:
+    """What a deploy writes for a cluster: of its unit, its parameters, its access rules."""
+    wanted = {**_guarded(files_of(layout)[2]), **parameters}
+    every = (*_unit_files(layout, before_start), *_entries(layout, wanted))
+    return tuple(one for one in every if isinstance(one, File))
+
+
 def surface(settings: Settings, place: Place) -> Surface:
     """The cluster's unit; it listens on its socket only, so there is no port."""
     # The cluster depends on the host's facts.

@@ -20,6 +20,8 @@ class Move:
     step: str
     old: int
     new: int
+    since: str = ""
+    """When users came to the newer one, in milliseconds."""
 
     @property
     def unfinished(self) -> bool:
@@ -36,7 +38,7 @@ def last_move(facts: HostFacts) -> Move | None:
     """What its journal says; None where there was none."""
     said = dict(facts.database_move)
     try:
-        return Move(said["step"], int(said["old"]), int(said["new"]))
+        return Move(said["step"], int(said["old"]), int(said["new"]), said.get("since", ""))
     except (KeyError, ValueError):
         return None
 

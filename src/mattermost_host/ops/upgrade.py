@@ -6,7 +6,6 @@ machine does not change how it ends, and the next run reads its journal.
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
-from secrets import token_hex
 from typing import Literal
 
 from pyinfra import host
@@ -16,11 +15,11 @@ from pyinfra.api.operation import OperationMeta
 from mattermost_host.engine import host_lock
 from mattermost_host.engine.explanations import Change, explain
 from mattermost_host.engine.questions import ask, changing, expect
-from mattermost_host.engine.shell import PROGRESS, VERDICT
 from mattermost_host.knowledge import upgrade_paths
 from mattermost_host.ops import release_scripts
 from mattermost_host.ops.database_state import AS_POSTGRES
 from mattermost_host.ops.hold import DRAIN_S, Hold
+from mattermost_host.ops.host_program import HostProgram
 from mattermost_host.ops.release_state import CURRENT, UPGRADE, ReleaseState
 from mattermost_host.ops.state_files import CONFIGURATION
 from mattermost_host.ops.upgrade_state import UNIT, AskUpgrade
@@ -36,10 +35,14 @@ as hanging. The longest silence of real servers was 31.5 s, for a file store tha
 """
 STATEMENT_S = 7200
 """Time limit for a statement of an upgrade, which may read every table."""
-LOG, PROGRAM, ENDED = (f"{UPGRADE}/{name}" for name in ("log", "move.sh", "ended"))
 HOLD_S = 60
 """Users wait for no longer; who comes then gets NGINX's page of maintenance."""
-CUT_OFF = "The move was cut off: run upgrade again to go on, or rollback to go back."
+PROGRAM = HostProgram(
+    UNIT,
+    UPGRADE,
+    "another upgrade",
+    "The move was cut off: run upgrade again to go on, or rollback to go back.",
+)
 NOTHING_TO_TAKE_BACK = ("", "prepares", "back")
 """Steps of the journal at which the old release runs and nothing of the new one is left."""
 Mode = Literal["upgrade", "resume", "back"]
@@ -92,7 +95,7 @@ def _moved(wanted: Release, ways: Ways) -> Generator[StringCommand, None, None]:
     )
     mode: Mode = "resume" if resumed else "upgrade"
     program = _program(ways, last.journal, old, wanted.folder, mode)
-    yield from changing(StringCommand(_begin(program, done="done")))
+    yield from changing(StringCommand(PROGRAM.begin(program, done="done")))
 
 
 def taken_back(name: str, ways: Ways, *, lose: bool = False) -> OperationMeta:
@@ -124,7 +127,7 @@ def _taken_back(ways: Ways, lose: bool) -> Generator[StringCommand, None, None]:
         Change(SERVER, "is moved to another release", "restart", heals=False),
     )
     program = _program(ways, last, old, new, "back", lose=lose)
-    yield from changing(StringCommand(_begin(program, done="back")))
+    yield from changing(StringCommand(PROGRAM.begin(program, done="back")))
 
 
 def _program(
@@ -147,7 +150,7 @@ def _program(
         lose="yes" if lose else "no",
         known="yes" if upgrade_paths.runs_on_schema_of(before.version, after.version) else "no",
         hold=ways.hold.functions(),
-        server=_of_server(ways),
+        server=of_server(ways),
         find_port=client.find_port,
         as_postgres=AS_POSTGRES,
         programs=ways.programs,
@@ -161,7 +164,7 @@ def _program(
     )
 
 
-def _of_server(ways: Ways) -> str:
+def of_server(ways: Ways) -> str:
     """Shell functions that start, stop and test the server."""
     return render(
         "upgrade/server.sh.j2",
@@ -175,30 +178,3 @@ def _of_server(ways: Ways) -> str:
         ping=ways.ping,
         patience_s=PATIENCE_S,
     )
-
-
-def _begin(program: str, done: str) -> str:
-    """Shell script that runs the program as a unit, shows its output, and returns its status."""
-    end = f"end-of-program-{token_hex(8)}"
-    return f"""set -eu
-umask 077
-if systemctl is-active --quiet {UNIT}; then
-  echo 'another upgrade is under way; see {LOG}' >&2; exit 1
-fi
-mkdir -p -m 700 {UPGRADE}
-cat >{PROGRAM}~ <<'{end}'
-{program}
-{end}
-mv -fT {PROGRAM}~ {PROGRAM}
-: >{LOG}; rm -f {ENDED}
-systemd-run --quiet --collect --unit={UNIT} --property=TimeoutStopSec=60 \
-  --property="ExecStopPost=-/bin/sh {PROGRAM} ended" /bin/sh {PROGRAM}
-told=0
-show() {{
-  sed -n "$((told + 1)),\\$p" {LOG} | sed 's/^/{PROGRESS}/'
-  told=$(wc -l <{LOG})
-}}
-while systemctl is-active --quiet {UNIT}; do sleep 0.5; show; done
-show
-ended=$(cat {ENDED} 2>/dev/null) || echo '{CUT_OFF}' >>{LOG}
-[ "$ended" = {done} ] || {{ tail -n 1 {LOG} | sed 's/^/{VERDICT}/' >&2; exit 1; }}"""

@@ -74,6 +74,32 @@ def rollback(site: Site, *, ask: bool) -> int:
     return 0
 
 
+def upgrade_postgresql(site: Site, *, back: bool, ask: bool) -> int:
+    """Move the database of ``site`` to another PostgreSQL, or back; 0 where everything then holds.
+
+    A deploy follows: backups and whatever else names the cluster goes along.
+    """
+    start = time.monotonic()
+    deploy = planning.ROLLBACK_POSTGRESQL if back else planning.UPGRADE_POSTGRESQL
+    outcome = _carried_out(site, (), deploy, ask=ask)
+    if outcome is None or outcome.trouble:
+        return 1
+    done = "Nothing had to be moved"
+    if outcome.changes:
+        done = "The database was moved back" if back else "The database was moved"
+        click.echo("What goes with it follows:")
+        follow = _carried_out(site, (), planning.DEPLOY, ask=False)
+        if follow is None or follow.trouble:
+            click.echo(f"{done}; deploy the site again (`mattermost-host apply`).")
+            return 1
+    click.echo("Verification:")
+    status = verification.run(site.path, journey=False, junit=None)
+    click.echo(
+        f"{done}, {_proof(holds=status == 0, whole=True)} ({time.monotonic() - start:.0f} s)."
+    )
+    return status
+
+
 def _carried_out(site: Site, limit: Sequence[str], deploy: Path, *, ask: bool) -> _Outcome | None:
     """Show the plan of ``deploy``, ask, and execute it; None if the answer was no."""
     with locks.held(site.path), planning.prepared(site, limit, deploy) as prepared:

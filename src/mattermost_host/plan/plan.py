@@ -20,6 +20,8 @@ from mattermost_host.support.errors import OperatorError
 DEPLOY = Path("deploys/site.py")
 UPGRADE = Path("deploys/upgrade.py")
 ROLLBACK = Path("deploys/rollback.py")
+UPGRADE_POSTGRESQL = Path("deploys/upgrade_postgresql.py")
+ROLLBACK_POSTGRESQL = Path("deploys/rollback_postgresql.py")
 THIS_MACHINE = "this machine"
 """Heading of the changes that a run would make beside the inventory."""
 KEPT = "Secrets | they are complete and saved beside the inventory"

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 
 from rich.console import Console
@@ -32,6 +32,12 @@ class Report:
     def errors(self) -> list[tuple[str, Finding]]:
         """All errors, with their hosts."""
         return [(host, one) for host, one in self._every() if one.verdict == "error"]
+
+    def without(self, names: Collection[str]) -> "Report":
+        """The same without these checks."""
+        every = self.findings.items()
+        kept = {host: tuple(one for one in found if one.name not in names) for host, found in every}
+        return Report(kept)
 
     def summary(self, host: str) -> str:
         """``mm1: 17 checks, 1 error, 1 warning, 1 skipped``."""

@@ -1,6 +1,6 @@
 """Preflight: every host is checked before any change, and all findings are reported together."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from threading import Lock
@@ -53,17 +53,18 @@ _lock = Lock()
 _done: WeakKeyDictionary[State, tuple[Reading, Report]] = WeakKeyDictionary()
 
 
-def require(site: Checked) -> Mapping[str, HostFacts]:
+def require(site: Checked, aside: Collection[str] = ()) -> Mapping[str, HostFacts]:
     """The facts of every active host by its name, for deploys while they are prepared.
 
-    The first greenlet asks all hosts, the others get the same answer. Raises PreflightError if a
-    host does not meet the requirements.
+    ``aside``: names of checks that the deploy judges itself. The first greenlet asks all hosts, the
+    others get the same answer. Raises PreflightError if a host does not meet the requirements.
     """
     state = current_state()
     with _lock:
         if state not in _done:
-            _done[state] = _examine(site, _of_site(site, state))
-            report = _done[state][1]
+            reading, report = _examine(site, _of_site(site, state))
+            report = report.without(aside)
+            _done[state] = reading, report
             if not report.errors:
                 report.show(Console(stderr=True))
     reading, report = _done[state]

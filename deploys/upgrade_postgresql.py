@@ -1,0 +1,47 @@
+"""The database moved to the PostgreSQL that inventory and system lead to, or back by itself.
+
+pyinfra inventories/single.py deploys/upgrade_postgresql.py
+Afterwards deploy the site once: what goes with the newer one follows.
+"""
+
+from pyinfra import host
+
+from mattermost_host.cli.sentences import sentences
+from mattermost_host.facts.database import last_move
+from mattermost_host.facts.host import HostFacts
+from mattermost_host.ops import postgresql_move
+from mattermost_host.preflight import run as preflight
+from mattermost_host.preflight import upgrade_postgresql as adviser
+from mattermost_host.preflight.postgresql import MOVE
+from mattermost_host.site import moves, ways
+from mattermost_host.site.site import Site
+
+
+def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
+    """The steps on the host that has the database."""
+    adviser.refuse(
+        local_database=site.settings.postgres.local,
+        manager=facts.family.package_manager,
+        roles=roles,
+        hosts=len(site.hosts),
+    )
+    target = moves.of(site, facts, host.name)
+    if target is None:
+        return
+    adviser.advise(target, facts)
+    postgresql_move.beside(
+        name=f"PostgreSQL {target.question.new} is installed beside", package=target.package
+    )
+    postgresql_move.moved(
+        name=f"the database is PostgreSQL {target.question.new}",
+        target=target,
+        last=last_move(facts),
+        ways=ways.of(site, facts),
+    )
+
+
+with sentences():
+    site = Site.current()
+    facts = preflight.require(site, aside=[MOVE])
+    if host.name in facts:
+        deploy(site, facts[host.name], site.roles(host.name))

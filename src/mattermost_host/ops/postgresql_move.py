@@ -1,0 +1,175 @@
+"""The site's database moved to another major version of PostgreSQL, and back where that fails.
+
+What happens after the stop is one program on the host (``templates/postgres/move.sh.j2``). The
+older cluster stays as it was, so the way back is lossless until users write to the newer one.
+"""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from pyinfra import host
+from pyinfra.api import StringCommand, operation
+from pyinfra.api.operation import OperationMeta
+
+from mattermost_host.engine import host_lock
+from mattermost_host.engine.explanations import Change, explain
+from mattermost_host.engine.questions import ask, changing, expect
+from mattermost_host.facts.database import DONE, Move
+from mattermost_host.ops import apt, files, first_boot
+from mattermost_host.ops.database_state import AS_POSTGRES, Client
+from mattermost_host.ops.entries import Directory, File
+from mattermost_host.ops.hold import DRAIN_S
+from mattermost_host.ops.host_program import HostProgram
+from mattermost_host.ops.packages import PackageStates
+from mattermost_host.ops.pgbackrest import AskRepository
+from mattermost_host.ops.postgresql_move_state import FOLDER, UNIT, AskMove
+from mattermost_host.ops.upgrade import HOLD_S, Ways, of_server
+from mattermost_host.support.errors import OperatorError
+from mattermost_host.support.templates import render
+
+PROGRAM = HostProgram(
+    UNIT,
+    FOLDER,
+    "another move of the database",
+    "The move was cut off: run upgrade-postgresql again; it says where it stands.",
+)
+NO_CLUSTER = "/etc/postgresql-common/createcluster.d/mattermost-host.conf"
+"""Debian's packages of a new version make a cluster and start it, unless they are told not to."""
+Mode = Literal["move", "forward", "back"]
+
+
+@dataclass(frozen=True)
+class Backups:
+    """What backs the database up, and is to follow it."""
+
+    question: AskRepository
+    timer: str
+    services: str
+
+
+@dataclass(frozen=True)
+class Target:
+    """The cluster that the data goes to, with the settings that it starts with."""
+
+    question: AskMove
+    client: Client
+    """psql of the newer version; it can talk to both."""
+    programs: str
+    package: str
+    socket: str
+    settings: tuple[File, ...]
+    """Of its unit, its parameters, and its access rules, as a deploy writes them."""
+    dropped: str
+    """What removes the cluster that is left."""
+    backups: Backups | None
+
+    @property
+    def staged(self) -> list[Directory | File]:
+        """The settings where the program finds them."""
+        names = ("unit.conf", "parameters.conf", "pg_hba.conf")
+        contents = zip(names, self.settings, strict=True)
+        return [
+            Directory(FOLDER, "700"),
+            Directory(f"{FOLDER}/new", "700"),
+            *(File(f"{FOLDER}/new/{name}", one.content, "600") for name, one in contents),
+        ]
+
+
+def beside(name: str, package: str) -> OperationMeta:
+    """Keep the newer version installed, without a cluster of the package's own."""
+    question = PackageStates((package,), "apt")
+    expect(question)
+    return _beside(name=name, question=question)
+
+
+@operation()
+def _beside(question: PackageStates) -> Generator[StringCommand, None, None]:
+    (package,) = question.packages
+    if package in ask(question):
+        host.noop("it is installed")
+        return
+    explain(Change(package, "is not installed; it comes beside the older version"))
+    yield from changing(
+        StringCommand(
+            f"mkdir -p $(dirname {NO_CLUSTER}) && echo 'create_main_cluster = false' >{NO_CLUSTER}"
+        ),
+        StringCommand(first_boot.WAIT + apt.INSTALL, package),
+        StringCommand(f"rm -f {NO_CLUSTER}"),
+    )
+
+
+def moved(name: str, target: Target, last: Move | None, ways: Ways) -> Sequence[OperationMeta]:
+    """Let the site's database be in ``target``, if the site serves with it; else where it was.
+
+    A move that was cut off begins anew, or is gone on with where the newer cluster has the data.
+    """
+    expect(target.question)
+    staged = files.present(name="the settings of the newer one are prepared", entries=target.staged)
+    return staged, _moved(name=name, target=target, last=last, ways=ways)
+
+
+@operation()
+def _moved(target: Target, last: Move | None, ways: Ways) -> Generator[StringCommand, None, None]:
+    asked = target.question
+    unfinished = last is not None and last.unfinished
+    mode: Mode = "forward" if last and unfinished and last.switched else "move"
+    said = f"is PostgreSQL {asked.old}: it is moved to {asked.new}, with a way back"
+    if unfinished:
+        onward = "it goes on" if mode == "forward" else "it is taken back, and begins anew"
+        said = f"is left by a move to PostgreSQL {asked.new} that was cut off; {onward}"
+    explain(
+        Change("the database", said, severity="critical", heals=False),
+        Change("mattermost.service", "is stopped meanwhile", "restart", heals=False),
+    )
+    yield from changing(StringCommand(_begun(target, last, ways, mode, done="done")))
+
+
+def taken_back(name: str, target: Target, last: Move | None, ways: Ways) -> OperationMeta:
+    """Let the site's database be in the older cluster again, where nobody wrote to the newer."""
+    expect(target.question)
+    return _taken_back(name=name, target=target, last=last, ways=ways)
+
+
+@operation()
+def _taken_back(
+    target: Target, last: Move | None, ways: Ways
+) -> Generator[StringCommand, None, None]:
+    if last is None or (last.step != DONE and not last.unfinished):
+        host.noop("there is no move to take back")
+        return
+    if target.question.new != last.new:
+        raise OperatorError(f"the last move went to PostgreSQL {last.new}, which is not the site's")
+    explain(
+        Change("the database", f"is PostgreSQL {last.new}: back to {last.old}", heals=False),
+        Change("mattermost.service", "is stopped meanwhile", "restart", heals=False),
+    )
+    yield from changing(StringCommand(_begun(target, last, ways, "back", done="back")))
+
+
+def _begun(target: Target, last: Move | None, ways: Ways, mode: Mode, done: str) -> str:
+    return PROGRAM.begin(program(target, last, ways, mode), done=done)
+
+
+def program(target: Target, last: Move | None, ways: Ways, mode: Mode) -> str:
+    """The program of the move."""
+    by_both = replace(ways, question=replace(ways.question, client=target.client))
+    return render(
+        "postgres/move.sh.j2",
+        kept=FOLDER,
+        old=target.question.old,
+        new=target.question.new,
+        since=last.since if last and mode != "move" else "",
+        mode=mode,
+        step=last.step if last else "",
+        hold=ways.hold.functions(),
+        server=of_server(by_both),
+        as_postgres=AS_POSTGRES,
+        programs=target.programs,
+        socket=target.socket,
+        lock=host_lock.PROGRAM_LOCK,
+        drain_s=DRAIN_S,
+        hold_s=HOLD_S,
+        backups=target.backups,
+        dropped=target.dropped,
+    )

@@ -1,0 +1,132 @@
+"""What a host says before its database is moved to another major version of PostgreSQL."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mattermost_host.engine.batch import Question
+from mattermost_host.ops.database_state import Client
+
+FOLDER = "/var/lib/mattermost-host/postgresql"
+"""Of root's alone: the journal, what the program says, and settings of the cluster before."""
+UNIT = "mattermost-host-postgresql.service"
+TOOLS = ("curl", "nft", "systemd-run", "setpriv", "pg_upgradecluster", "pg_dropcluster")
+LOOK_S = 20
+
+
+@dataclass(frozen=True)
+class Found:
+    """The cluster that is to be moved, and room for a second one."""
+
+    at_work: bool = False
+    """A move is under way."""
+    serving: bool = False
+    """The server's unit is active."""
+    answered: bool = False
+    """PostgreSQL said what it was asked."""
+    missing: tuple[str, ...] = ()
+    """Programs that a move needs and the host lacks."""
+    data_mb: int = -1
+    """Of the cluster's folder; -1 where it could not be read."""
+    free_mb: int = -1
+    """Where the new cluster goes."""
+    offered: bool = False
+    """The package manager has the new version, or it is installed."""
+    new_cluster: bool = False
+    """There is a cluster of the new version."""
+    unpackaged: tuple[str, ...] = ()
+    """Extensions in use that no package has for the new version: name, and package of the old."""
+    sessions: tuple[str, ...] = ()
+    """Roles of others that are connected."""
+    prepared: int = 0
+    """Transactions that wait for the second half of their commit: pg_upgrade refuses them."""
+    slots: tuple[str, ...] = ()
+    """Replication slots, which a move leaves behind."""
+    collation: tuple[str, str] = ("", "")
+    """Version of the sort order that the indexes were built by, and that of the C library now."""
+    settings: tuple[str, ...] = ()
+    """Files of others beside our parameters, which go along."""
+
+
+@dataclass(frozen=True)
+class AskMove(Question[Found]):
+    """What a move from the major version ``old`` to ``new`` needs to know."""
+
+    about = "the move of the database to PostgreSQL {new}"
+    waits = True
+
+    database: str
+    client: Client
+    """Of the cluster that has the data."""
+    old: int
+    new: int
+
+    def script(self) -> str:
+        data = f"/var/lib/postgresql/{self.old}/main"
+        sql = f"{self.client.command(LOOK_S)} -At -d {self.database}"
+        asked = " ".join(f'-c "{statement}"' for statement in self._statements())
+        extensions = f"/usr/share/postgresql/{self.old}/extension"
+        return "\n".join(
+            [
+                f"systemctl is-active --quiet {UNIT} && echo at_work=yes",
+                "systemctl is-active --quiet mattermost.service && echo serving=yes",
+                f"for tool in {' '.join(TOOLS)}; do"
+                ' command -v $tool >/dev/null || echo "missing=$tool"; done',
+                f'echo "data_mb=$(timeout {LOOK_S} du -sxm {data} | cut -f 1)"',
+                "echo \"free_mb=$(df -Pm /var/lib/postgresql | awk 'NR == 2 { print $4 }')\"",
+                f"apt-cache show -q=2 postgresql-{self.new} 2>/dev/null | grep -q ^Version:"
+                " && echo offered=yes",
+                f"[ -e /etc/postgresql/{self.new}/main ] && echo new_cluster=yes",
+                f"for file in /etc/postgresql/{self.old}/main/conf.d/*.conf; do"
+                ' case ${file##*/} in mattermost-host.conf | "*.conf") ;;'
+                ' *) echo "settings=${file##*/}" ;; esac; done',
+                f"({sql} {asked})",
+                # An extension that came with the server comes with the next one, too.
+                f"for name in $({sql} -c 'SELECT extname FROM pg_extension'); do"
+                f" package=$(dpkg-query -S {extensions}/$name.control 2>/dev/null | cut -d: -f1);"
+                f' [ "$package" = postgresql-{self.old} ] ||'
+                f" [ -e /usr/share/postgresql/{self.new}/extension/$name.control ] ||"
+                ' echo "unpackaged=$name (${package:-no package})"; done',
+            ]
+        )
+
+    def _statements(self) -> Iterator[str]:
+        yield (
+            "SELECT 'session='||usename FROM pg_stat_activity"
+            " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+            f" AND usename NOT IN ('{self.database}', 'postgres') GROUP BY usename"
+        )
+        yield "SELECT 'prepared='||count(*) FROM pg_prepared_xacts"
+        yield "SELECT 'slot='||slot_name FROM pg_replication_slots"
+        yield (
+            "SELECT 'collation='||datcollversion||' '||pg_database_collation_actual_version(oid)"
+            f" FROM pg_database WHERE datname = '{self.database}'"
+        )
+        yield "SELECT 'answered=yes'"
+
+    def parse(self, lines: list[str]) -> Found:
+        values: dict[str, list[str]] = {}
+        for line in lines:
+            key, _, value = line.partition("=")
+            values.setdefault(key, []).append(value)
+
+        def number(name: str, otherwise: int) -> int:
+            text = "".join(values.get(name, ()))
+            return int(text) if text.isdecimal() else otherwise
+
+        built, _, now = "".join(values.get("collation", ())).partition(" ")
+        return Found(
+            at_work="at_work" in values,
+            serving="serving" in values,
+            answered="answered" in values,
+            missing=tuple(values.get("missing", ())),
+            data_mb=number("data_mb", -1),
+            free_mb=number("free_mb", -1),
+            offered="offered" in values,
+            new_cluster="new_cluster" in values,
+            unpackaged=tuple(values.get("unpackaged", ())),
+            sessions=tuple(values.get("session", ())),
+            prepared=number("prepared", 0),
+            slots=tuple(values.get("slot", ())),
+            collation=(built, now),
+            settings=tuple(values.get("settings", ())),
+        )

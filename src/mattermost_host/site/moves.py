@@ -1,0 +1,49 @@
+"""Where a site's database is to be moved, from its inventory and what its host says."""
+
+from mattermost_host.components import backup, firewall, postgres
+from mattermost_host.facts.database import DONE, last_move, own_major
+from mattermost_host.facts.host import HostFacts
+from mattermost_host.ops.database_state import Client
+from mattermost_host.ops.postgresql_move import Backups, Target
+from mattermost_host.ops.postgresql_move_state import AskMove
+from mattermost_host.preflight.postgresql import dropped
+from mattermost_host.site.site import Site
+
+
+def of(site: Site, facts: HostFacts, host_name: str, *, back: bool = False) -> Target | None:
+    """Where the site's database is to be moved; None where it is there, or nowhere yet.
+
+    With ``back`` where it was moved last, which is to be taken back.
+    """
+    settings, last = site.settings.postgres, last_move(facts)
+    old, new = own_major(facts), postgres.newest(settings, facts)
+    if last and (last.unfinished or (back and last.step == DONE)):
+        old, new = last.old, last.new
+    if old is None or old >= new:
+        return None
+    before, after = (facts.family.cluster(one) for one in (old, new))
+    return Target(
+        question=AskMove(postgres.NAME, Client(postgres.PORT, f"{before.programs}/psql"), old, new),
+        client=Client(postgres.PORT, f"{after.programs}/psql"),
+        programs=after.programs,
+        package=after.packages[0],
+        socket=postgres.SOCKET_FOLDER,
+        settings=postgres.settings_files(
+            after,
+            site.postgres_parameters(host_name, facts),
+            firewall.before_start(site.settings.firewall),
+        ),
+        dropped=dropped(old),
+        backups=_backups(site),
+    )
+
+
+def _backups(site: Site) -> Backups | None:
+    """What follows the database when it is moved; None where nothing is backed up."""
+    if site.settings.backup.to is None:
+        return None
+    return Backups(
+        question=backup.QUESTION,
+        timer=backup.TIMER,
+        services=f"{backup.SERVICE} {backup.DATABASE_SERVICE}",
+    )

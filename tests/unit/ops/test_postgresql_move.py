@@ -1,0 +1,165 @@
+"""The move to another PostgreSQL: when it begins, what the program on the host is told."""
+
+import subprocess
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from mattermost_host.components import backup
+from mattermost_host.engine import explanations
+from mattermost_host.facts.database import Move
+from mattermost_host.ops import postgresql_move
+from mattermost_host.ops.database_state import Client
+from mattermost_host.ops.entries import File
+from mattermost_host.ops.packages import PackageStates
+from mattermost_host.ops.postgresql_move import Backups, Target
+from mattermost_host.ops.postgresql_move_state import AskMove, Found
+from tests.unit.fake_host import Plan, answering, apply, plan
+from tests.unit.ops.test_upgrade import WAYS
+
+QUESTION = AskMove("mattermost", Client(5432, "/usr/lib/postgresql/15/bin/psql"), 15, 17)
+TARGET = Target(
+    question=QUESTION,
+    client=Client(5432, "/usr/lib/postgresql/17/bin/psql"),
+    programs="/usr/lib/postgresql/17/bin",
+    package="postgresql-17",
+    socket="/var/run/postgresql",
+    settings=(File("/u", "of unit"), File("/p", "of parameters"), File("/a", "of access")),
+    dropped="pg_dropcluster 15 main",
+    backups=None,
+)
+BACKED_UP = replace(TARGET, backups=Backups(backup.QUESTION, backup.TIMER, backup.SERVICE))
+
+
+def _is_shell(program: str) -> None:
+    for shell in ("dash", "bash"):
+        done = subprocess.run(
+            [shell, "-n"], input=program, text=True, capture_output=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def _run(run: Any, last: Move | None = None, target: Target = TARGET, word: str = "moved") -> Plan:
+    operation = getattr(postgresql_move, word)
+    with explanations.collecting():
+        made: Plan = run(
+            lambda: operation(name="moved", target=target, last=last, ways=WAYS),
+            answer=answering({QUESTION: Found()}),
+        )
+    return made
+
+
+def test_a_plan_says_what_a_move_is() -> None:
+    database, server = _run(plan).step("moved").told
+    assert (database.severity, database.heals) == ("critical", False)
+    assert str(database) == "the database is PostgreSQL 15: it is moved to 17, with a way back"
+    assert (server.subject, server.effect) == ("mattermost.service", "restart")
+
+
+def test_the_newer_ones_settings_are_where_the_program_finds_them() -> None:
+    staged = {one.path: one for one in TARGET.staged}
+    folder = staged["/var/lib/mattermost-host/postgresql/new"]
+    assert folder.mode == "700"
+    names = ("unit.conf", "parameters.conf", "pg_hba.conf")
+    files = [staged[f"{folder.path}/{name}"] for name in names]
+    assert [getattr(one, "content", "") for one in files] == [
+        "of unit",
+        "of parameters",
+        "of access",
+    ]
+
+
+@pytest.mark.parametrize("target", [TARGET, BACKED_UP])
+def test_the_program_is_shell_and_knows_what_it_moves(target: Target) -> None:
+    program = _run(apply, target=target).step("moved").shell
+    assert "old=15 new=17 since= " in program
+    assert "mode=move step_before=\n" in program
+    assert "/usr/lib/postgresql/17/bin/psql" in program
+    assert "/usr/lib/postgresql/15/bin/psql" not in program
+    assert "remove it: pg_dropcluster 15 main" in program
+    assert ("stanza-upgrade" in program) == (target is BACKED_UP)
+    assert ("rm -f /var/lib/mattermost-host/backup/last" in program) == (target is BACKED_UP)
+    _is_shell(program)
+
+
+@pytest.mark.parametrize(
+    ("step", "mode"),
+    [
+        ("prepares", "move"),
+        ("stops", "move"),
+        ("moves", "move"),
+        ("switches", "forward"),
+        ("starts", "forward"),
+        ("going-back", "move"),
+        ("stuck", "move"),
+        ("back", "move"),
+    ],
+)
+def test_what_was_cut_off_begins_anew_or_goes_on(step: str, mode: str) -> None:
+    last = Move(step, 15, 17, "1700000000000")
+    done = _run(apply, last).step("moved")
+    assert f"mode={mode} step_before={step}\n" in done.shell
+    since = "1700000000000" if mode == "forward" else ""
+    assert f"since={since} " in done.shell
+    if last.unfinished:
+        words = "it goes on" if mode == "forward" else "it is taken back, and begins anew"
+        assert words in _run(plan, last).step("moved").told[0].found
+
+
+def test_the_last_move_is_taken_back() -> None:
+    last = Move("done", 15, 17, "1700000000000")
+    program = _run(apply, last, word="taken_back").step("moved").shell
+    assert "mode=back step_before=done\n" in program
+    assert "since=1700000000000 " in program
+    _is_shell(program)
+    for none in (None, Move("back", 15, 17)):
+        assert _run(plan, none, word="taken_back").changed == []
+
+
+def test_the_newer_version_comes_without_a_cluster_of_its_own() -> None:
+    question = PackageStates(("postgresql-17",), "apt")
+
+    def operation() -> None:
+        postgresql_move.beside(name="beside", package="postgresql-17")
+
+    missing = answering({question: {}})
+    assert plan(operation, answer=missing).changed == ["beside"]
+    shell = apply(operation, answer=missing).step("beside").shell
+    made, installed, gone = (shell.index(one) for one in ("echo 'create", " install", "rm -f /etc"))
+    assert made < installed < gone
+    there = answering({question: {"postgresql-17": "17.6"}})
+    assert plan(operation, answer=there).changed == []
+
+
+def test_what_a_host_says() -> None:
+    said = [
+        "serving=yes",
+        "answered=yes",
+        "missing=nft",
+        "data_mb=12",
+        "free_mb=13",
+        "offered=yes",
+        "unpackaged=postgis (postgresql-15-postgis-3)",
+        "session=report",
+        "prepared=1",
+        "slot=standby",
+        "collation=2.36 2.41",
+        "settings=own.conf",
+    ]
+    assert QUESTION.parse(said) == Found(
+        serving=True,
+        answered=True,
+        missing=("nft",),
+        data_mb=12,
+        free_mb=13,
+        offered=True,
+        unpackaged=("postgis (postgresql-15-postgis-3)",),
+        sessions=("report",),
+        prepared=1,
+        slots=("standby",),
+        collation=("2.36", "2.41"),
+        settings=("own.conf",),
+    )
+    assert QUESTION.parse([]) == Found()
+    _is_shell(QUESTION.script())

@@ -61,7 +61,7 @@ class AskMove(Question[Found]):
     new: int
 
     def script(self) -> str:
-        data = f"/var/lib/postgresql/{self.old}/main"
+        data, new = (f"/var/lib/postgresql/{one}" for one in (f"{self.old}/main", self.new))
         sql = f"{self.client.command(LOOK_S)} -At -d {self.database}"
         asked = " ".join(f'-c "{statement}"' for statement in self._statements())
         extensions = f"/usr/share/postgresql/{self.old}/extension"
@@ -72,7 +72,9 @@ class AskMove(Question[Found]):
                 f"for tool in {' '.join(TOOLS)}; do"
                 ' command -v $tool >/dev/null || echo "missing=$tool"; done',
                 f'echo "data_mb=$(timeout {LOOK_S} du -sxm {data} | cut -f 1)"',
-                "echo \"free_mb=$(df -Pm /var/lib/postgresql | awk 'NR == 2 { print $4 }')\"",
+                # The version's own folder may be another file system.
+                f"place={new}; [ -d $place ] || place=/var/lib/postgresql",
+                "echo \"free_mb=$(df -Pm $place | awk 'NR == 2 { print $4 }')\"",
                 f"apt-cache show -q=2 postgresql-{self.new} 2>/dev/null | grep -q ^Version:"
                 " && echo offered=yes",
                 f"[ -e /etc/postgresql/{self.new}/main ] && echo new_cluster=yes",

@@ -88,7 +88,8 @@ def upgrade_postgresql(site: Site, *, back: bool, ask: bool) -> int:
     if outcome.changes:
         done = "The database was moved back" if back else "The database was moved"
         click.echo("What goes with it follows:")
-        follow = _carried_out(site, (), planning.DEPLOY, ask=False)
+        # Read anew: what the first run generated is in the secrets file now.
+        follow = _carried_out(Site.use(site.path), (), planning.DEPLOY, ask=False)
         if follow is None or follow.trouble:
             click.echo(f"{done}; deploy the site again (`mattermost-host apply`).")
             return 1

@@ -85,10 +85,13 @@ def judge(
     yield _journal(found, move)
     yield _serving(found, unfinished=unfinished)
     yield _tools(found)
-    if unfinished:
-        return  # what it began it ends, whatever else is the case
-    yield _target(found, question)
+    if move and move.switched and unfinished:
+        return  # it goes on
+    if not unfinished:
+        yield _target(found, question)
     yield _room(found)
+    if unfinished:
+        return  # PostgreSQL may not run, which the rest is asked of
     yield _extensions(found, question)
     yield _connections(found)
     yield _collation(found)

@@ -1,4 +1,4 @@
-"""upgrade and rollback: which deploy they carry out, what they say, how they end."""
+"""upgrade, rollback, upgrade-postgresql: which deploy they carry out, and how they end."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +16,7 @@ from mattermost_host.site.site import Site as Told
 from mattermost_host.support.errors import OperatorError
 from mattermost_host.verify import run as verification
 
+UPGRADE, DEPLOY = "deploys/upgrade_postgresql.py", "deploys/site.py"
 MOVE = Plan({"h1": (Step("the server runs release 2", (Change("current", "leads to 1"),)),)})
 
 
@@ -137,3 +138,41 @@ def test_a_rollback(site: Site, tmp_path: Path) -> None:
     site.plan = Plan({"h1": ()})
     done = _run(tmp_path, "rollback")
     assert (done.exit_code, "There is no upgrade to take back." in done.output) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "deploy", "done"),
+    [
+        ((), UPGRADE, "The database was moved, and everything holds"),
+        (("--back",), "deploys/rollback_postgresql.py", "The database was moved back"),
+    ],
+)
+def test_a_move_of_the_database_is_followed_by_a_deploy_and_verified(
+    site: Site, tmp_path: Path, options: tuple[str, ...], deploy: str, done: str
+) -> None:
+    said = _run(tmp_path, "upgrade-postgresql", *options, answer="y\n")
+    assert said.exit_code == 0, said.output
+    assert site.log == [deploy, "executed", DEPLOY, "executed", "verified"]
+    assert done in said.output
+    assert _run(tmp_path, "upgrade-postgresql", answer="n\n").exit_code == 1
+    assert site.log.count("executed") == 2
+
+
+def test_a_move_that_failed_is_followed_by_nothing(site: Site, tmp_path: Path) -> None:
+    site.breaks = "PostgreSQL 15 serves again, as before"
+    done = _run(tmp_path, "upgrade-postgresql", "--yes")
+    assert (done.exit_code, site.log) == (1, [UPGRADE, "executed"])
+    assert "PostgreSQL 15 serves again, as before" in done.output
+
+
+def test_a_moved_database_whose_site_does_not_hold_ends_with_1(site: Site, tmp_path: Path) -> None:
+    site.failing = 1
+    done = _run(tmp_path, "upgrade-postgresql", "--yes")
+    assert (done.exit_code, "moved, but the verification failed" in done.output) == (1, True)
+
+
+def test_no_database_to_move(site: Site, tmp_path: Path) -> None:
+    site.plan = Plan({"h1": ()})
+    done = _run(tmp_path, "upgrade-postgresql")
+    assert (done.exit_code, site.log) == (0, [UPGRADE, "verified"])
+    assert "Nothing had to be moved, and everything holds" in done.output

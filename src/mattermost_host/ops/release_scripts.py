@@ -37,8 +37,6 @@ umask 077; exec 9>>{LOCK}
 {exclusive(9, "the unpacking of a release by an earlier run")}
 umask 022"""
 
-WITHOUT_CAPABILITIES = "find . -type f -perm /111 -exec chown -h root:root -- {} +"
-"""The kernel takes a program's capabilities away with each chown; no list shows them."""
 HASHES = "find . -type f -print0 | xargs -0 -r sha256sum --"
 
 
@@ -89,6 +87,8 @@ def list_again(folder: str, run: str) -> str:
     return f"""{HEAD}
 trap 'rm -rf {new}*' EXIT
 (cd {release} && sha256sum -c --quiet {manifest}/sha256)
+# The kernel takes capabilities away with each chown; only what was touched may have been given any.
+(cd {release} && find . -type f -newercm {manifest}/state -exec chown -h root:root -- {{}} +)
 cp -r {manifest} {new}.manifest
 {_manifest(release, f"{new}.manifest")}
 {_noted(folder, f"{new}.manifest")}"""
@@ -155,7 +155,7 @@ cd {HOME}"""
 
 
 def _manifest(release: str, manifest: str) -> str:
-    return f"(cd {release} && {WITHOUT_CAPABILITIES} && {LISTING}) >{manifest}/state"
+    return f"(cd {release} && {LISTING}) >{manifest}/state"
 
 
 def _noted(folder: str, manifest: str) -> str:

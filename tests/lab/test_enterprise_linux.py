@@ -18,6 +18,7 @@ POSTGRES = "postgresql.service"
 UNITS = (POSTGRES, MATTERMOST, NGINX)
 DATA = "/var/lib/pgsql/data"
 SETTINGS = "/etc/mattermost-host/postgresql"
+TLS = "/etc/mattermost-host/tls"
 MOST_COMMANDS = 2
 """The preflight, and all questions at once."""
 CHECKSUMS_OFF = (
@@ -106,6 +107,22 @@ TAMPERINGS = {
     ),
     "the main file of the proxy": tampering(
         "cp /etc/nginx/nginx.conf.default /etc/nginx/nginx.conf", {"/etc/nginx/nginx.conf"}
+    ),
+    "a type of SELinux for a file of ours": tampering(
+        f"semanage fcontext -a -f f -t tmp_t {TLS}/privkey.pem; restorecon {TLS}/privkey.pem",
+        {f"{TLS}/privkey.pem has a rule of SELinux that is not ours"},
+    ),
+    "files of ours that SELinux takes for others": tampering(
+        f"semanage fcontext -a -e /var/tmp {TLS}/aside",
+        {f"{TLS}/aside has a rule of SELinux that is not ours"},
+    ),
+    "another type of SELinux for the server's port": tampering(
+        "semanage port -m -t http_cache_port_t -p tcp 8065",
+        {"TCP port 8065 is not labelled http_port_t"},
+    ),
+    "a boolean of SELinux that is off until the next boot": tampering(
+        "setsebool httpd_can_network_relay off",
+        {"SELinux's boolean httpd_can_network_relay is off"},
     ),
     "data checksums": tampering(
         CHECKSUMS_OFF, {f"no data checksums any more in {DATA}"}, POSTGRES, MATTERMOST

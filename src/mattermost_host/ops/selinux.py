@@ -7,7 +7,7 @@ kernel; `restorecon -n` shows which contexts differ. Changes are made by the dis
 import re
 import shlex
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyinfra import host
 from pyinfra.api import StringCommand, operation
@@ -20,6 +20,10 @@ from mattermost_host.engine.questions import ask, changing, expect
 SHOWN = 3
 """Number of files with a wrong context that are named."""
 RELABEL = re.compile(r"Would relabel (.+) from (\S+) to (\S+)")
+RULE = re.compile(r"(\S+)\s+(?:-(\S)\s+)?\S+")
+"""A line of file_contexts.local: pattern, kind of file where it is for one only, context."""
+LITERAL = re.compile(r"[^.^$*+?()\[\]{}|\\]*")
+"""The beginning of a pattern that stands for itself."""
 LIMIT_S = 300
 """Time limit: each change compiles the policy, which takes some seconds on a small host."""
 
@@ -44,6 +48,12 @@ class Allowed:
     labelled: tuple[str, ...] = ()
     """Files and folders whose contexts, with everything below, are compared with the rules."""
 
+    def is_inside(self, pattern: str) -> bool:
+        """Whether a rule is about nothing but what is labelled."""
+        literal = LITERAL.match(pattern)
+        begin = literal[0] if literal else ""
+        return any(begin == one or begin.startswith(f"{one}/") for one in self.labelled)
+
 
 @dataclass(frozen=True)
 class Found:
@@ -56,6 +66,9 @@ class Found:
     """Ports with a local rule."""
     contexts: frozenset[Context] = frozenset()
     """Local rules for file contexts."""
+    rules: frozenset[tuple[str, str]] = frozenset()
+    """Pattern and type of file (semanage's letter; a: all) of each local rule; an equivalence is
+    ``a``, too."""
     mislabelled: tuple[str, ...] = ()
     """Paths whose type differs from the rules."""
 
@@ -84,7 +97,7 @@ class AskSelinux(Question[Found]):
             for path in answer.mislabelled
             if any(path == one or path.startswith(f"{one}/") for one in self.labelled)
         )
-        return Found(answer.enabled, answer.booleans, answer.ports, answer.contexts, mine)
+        return replace(answer, mislabelled=mine)
 
     def script(self) -> str:
         lines = [
@@ -95,6 +108,8 @@ class AskSelinux(Question[Found]):
             "sed -n 's/^[a-z]/permanent|&/p' booleans.local",
             "sed -n 's/^portcon/port|&/p' ports.local",
             "sed -n 's/^[^#]/context|&/p' file_contexts.local",
+            'files="/etc/selinux/${kind:-targeted}/contexts/files"',
+            "sed -n 's/^[^#]/same|&/p' \"$files/file_contexts.subs\"",
         ]
         if self.booleans:
             lines.append(f"getsebool {shlex.join(self.booleans)} | sed 's/^/now|/'")
@@ -121,6 +136,7 @@ class AskSelinux(Question[Found]):
                 Context(pattern, kind)
                 for pattern, kind in _pairs(rows, "context", r"(\S+)\s+(?:-\w\s+)?\w+:\w+:(\w+).*")
             ),
+            rules=frozenset(_rules(rows)),
             mislabelled=tuple(_mislabelled(text for key, text in rows if key == "label")),
         )
 
@@ -136,6 +152,12 @@ def _values(rows: Sequence[Sequence[str]], key: str, pattern: str) -> Iterator[s
 
 def _pairs(rows: Sequence[Sequence[str]], key: str, pattern: str) -> Iterator[tuple[str, str]]:
     return ((one[1], one[2]) for one in _matches(rows, key, pattern))
+
+
+def _rules(rows: Sequence[Sequence[str]]) -> Iterator[tuple[str, str]]:
+    for found in _matches(rows, "context", RULE.pattern):
+        yield found[1], (found[2] or "a").replace("-", "f")
+    yield from ((found[1], "a") for found in _matches(rows, "same", r"(\S+)\s+\S+"))
 
 
 def _mislabelled(lines: Iterable[str]) -> Iterator[str]:
@@ -172,22 +194,26 @@ def _allowed(wanted: Allowed) -> Generator[StringCommand, None, None]:
     booleans = [one for one in wanted.booleans if one not in found.booleans]
     ports = [one for one in wanted.ports if one not in found.ports]
     contexts = [one for one in wanted.contexts if one not in found.contexts]
-    if not (booleans or ports or contexts or found.mislabelled):
+    ours = {(one.pattern, "a") for one in wanted.contexts}
+    others = sorted(one for one in found.rules - ours if wanted.is_inside(one[0]))
+    if not (booleans or ports or contexts or others or found.mislabelled):
         host.noop("SELinux allows it, and the files have their contexts")
         return
     explain(
         *(Change(f"SELinux's boolean {one}", "is off, now or after a boot") for one in booleans),
         *(Change(f"TCP port {number}", f"is not labelled {kind}") for number, kind in ports),
         *(Change(one.pattern, f"has no rule of SELinux for {one.type}") for one in contexts),
+        *(Change(pattern, "has a rule of SELinux that is not ours") for pattern, _ in others),
         *_explained(found.mislabelled),
     )
     script = ["set -eu"]
     if booleans:
         script.append(f"setsebool -P {' '.join(f'{one}=1' for one in booleans)}")
     script += [_port(number, kind) for number, kind in ports]
-    if contexts:
+    if contexts or others:
         known = {one.pattern for one in found.contexts}
-        rules = [_rule(one, "-m" if one.pattern in known else "-a") for one in contexts]
+        rules = [f"fcontext -d -f {kind} {shlex.quote(pattern)}" for pattern, kind in others]
+        rules += [_rule(one, "-m" if one.pattern in known else "-a") for one in contexts]
         # One import for all rules, because each change compiles the policy.
         script.append(f"printf '%s\\n' {shlex.join(rules)} | timeout {LIMIT_S} semanage import")
     script.append(

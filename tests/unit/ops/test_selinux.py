@@ -18,7 +18,13 @@ WANTED = Allowed(
     labelled=("/opt/x",),
 )
 ASKED = AskSelinux(WANTED.booleans, WANTED.labelled)
-GOOD = Found(True, frozenset(WANTED.booleans), frozenset(WANTED.ports), frozenset(WANTED.contexts))
+GOOD = Found(
+    True,
+    frozenset(WANTED.booleans),
+    frozenset(WANTED.ports),
+    frozenset(WANTED.contexts),
+    frozenset({("/opt/x/[^/]+/bin(/.*)?", "a")}),
+)
 
 
 def _planned(found: Found) -> Plan:
@@ -63,6 +69,12 @@ def _with(**different: object) -> Found:
             "fcontext -a",
         ),
         (_with(mislabelled=("/opt/x/1/bin/mattermost",)), "restorecon -FR", "semanage"),
+        (
+            _with(rules=GOOD.rules | {("/opt/x/1/bin/a.key", "f")}),
+            "-d -f f /opt/x/1",
+            "fcontext -a",
+        ),
+        (_with(rules=GOOD.rules | {("/opt/x/1(/.*)?", "a")}), "fcontext -d -f a ", "setsebool"),
     ],
 )
 def test_what_is_missing_is_made_and_the_files_are_labelled_after_it(
@@ -168,6 +180,41 @@ def test_a_rule_removed_by_hand(here: Host, name: str, text: str) -> None:
     found = here.found()
     assert found != GOOD
     assert _planned(found).changed == ["SELinux allows it"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "rule"),
+    [
+        (
+            "file_contexts.local",
+            "/opt/x/1/key.pem system_u:object_r:tmp_t:s0",
+            "f /opt/x/1/key.pem",
+        ),
+        (
+            "file_contexts.local",
+            "/opt/x/1(/.*)?  -d  system_u:object_r:tmp_t:s0",
+            "d '/opt/x/1(/.*)?'",
+        ),
+        ("file_contexts.local", "/opt/x/1  <<none>>", "a /opt/x/1"),
+        ("file_contexts.subs", "/opt/x/1 /srv/y", "a /opt/x/1"),
+        ("file_contexts.local", "/opt/xy/1 system_u:object_r:tmp_t:s0", ""),
+        ("file_contexts.subs", "/srv/y /opt/x", ""),
+    ],
+)
+def test_a_rule_added_by_hand_inside_of_what_is_ours_is_taken_away(
+    here: Host, name: str, text: str, rule: str
+) -> None:
+    """It would decide instead of ours, and what it decides would look right."""
+    text = text.replace("key.pem system_u", "key.pem  --  system_u")
+    place = here.store if name.endswith("local") else here.configuration / "targeted/contexts/files"
+    place.mkdir(parents=True, exist_ok=True)
+    with (place / name).open("a", encoding="utf-8") as file:
+        file.write(f"{text}\n")
+    shell = _planned(here.found()).shell
+    imported = re.search(r"printf '%s\\n' (.*) \| timeout", shell)
+    assert (shlex.split(imported[1]) if imported else []) == (
+        [f"fcontext -d -f {rule}"] if rule else []
+    )
 
 
 def test_a_boolean_switched_off_until_the_next_boot(here: Host) -> None:

@@ -78,6 +78,12 @@ def days_left(certificate_pem: bytes, now: datetime) -> int:
     return (certificate.not_valid_after_utc - now).days
 
 
+def days_of_life(certificate_pem: bytes) -> int:
+    """Whole days from the beginning to the end of the first certificate in the file."""
+    certificate = x509.load_pem_x509_certificate(certificate_pem)
+    return (certificate.not_valid_after_utc - certificate.not_valid_before_utc).days
+
+
 def covers(pattern: str, name: str) -> bool:
     """Whether ``pattern`` covers ``name`` (RFC 6125): a star is the whole leftmost label."""
     if not pattern.startswith("*."):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from mattermost_host.certificates.authority import Pair
-from mattermost_host.certificates.check import days_left
+from mattermost_host.certificates.check import days_left, days_of_life
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.ops.acme_client import is_lego
 from mattermost_host.preflight import conflicts, dnf, hardening, host
@@ -12,6 +12,9 @@ from mattermost_host.preflight.finding import Finding, Requirement, Verdict
 
 WARNING_DAYS = 21
 """For an operator's own certificate, which a person has to renew in time."""
+MOST_DAYS = 825
+"""Of a certificate's whole life; Apple's systems refuse one that is longer (support.apple.com,
+"Requirements for trusted certificates in iOS 13 and macOS 10.15")."""
 
 
 def time(mode: str, pair: Pair) -> Requirement:
@@ -28,8 +31,17 @@ def time(mode: str, pair: Pair) -> Requirement:
 
 
 def time_left(mode: str, pair: Pair, now: datetime) -> Finding:
-    """The finding about the remaining time of ``pair``, whose source is ``mode``."""
-    days = days_left(pair.certificate.encode(), now)
+    """The finding about the time of ``pair``, whose source is ``mode``."""
+    content = pair.certificate.encode()
+    days, life = days_left(content, now), days_of_life(content)
+    if days >= WARNING_DAYS and life > MOST_DAYS:
+        return Finding(
+            "certificate-time",
+            "warning",
+            f"{life} days from its first to its last",
+            f"at most {MOST_DAYS} days: Apple's systems refuse a certificate that is longer",
+            "Have one issued for a year at most, put it into the same file, and deploy.",
+        )
     remedy = (
         "Have it renewed, put the new one into the same file, and deploy."
         if mode == "files"

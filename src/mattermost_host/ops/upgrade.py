@@ -20,7 +20,7 @@ from mattermost_host.ops import release_scripts
 from mattermost_host.ops.database_state import AS_POSTGRES
 from mattermost_host.ops.hold import DRAIN_S, Hold
 from mattermost_host.ops.host_program import HostProgram
-from mattermost_host.ops.release_state import CURRENT, UPGRADE, ReleaseState
+from mattermost_host.ops.release_state import CURRENT, RELEASES, UPGRADE, ReleaseState
 from mattermost_host.ops.state_files import CONFIGURATION
 from mattermost_host.ops.upgrade_state import UNIT, AskUpgrade
 from mattermost_host.releases.choice import Release
@@ -141,6 +141,7 @@ def _program(
         "upgrade/move.sh.j2",
         kept=UPGRADE,
         current=CURRENT,
+        releases=RELEASES,
         old=old,
         new=new,
         before=kept.get("schema", ""),

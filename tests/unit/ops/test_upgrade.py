@@ -195,3 +195,39 @@ def test_what_the_binary_and_the_database_say() -> None:
     assert (found.edition, found.posts) == ("team", 400_000)
     assert (found.largest, found.largest_mb) == ("posts", 293)
     assert QUESTION.parse(["posts=-1", "enterprise=true"]).edition == "enterprise"
+
+
+def _function(program: str, name: str) -> str:
+    """One function of the program's shell."""
+    begin = program.index(f"\n{name}() {{")
+    return program[begin : program.index("\n}\n", begin) + 3]
+
+
+def test_changed_settings_that_the_new_release_lacks_are_named_without_their_values(
+    tmp_path: Path,
+) -> None:
+    program = _run(apply, OLD).step("moved").shell
+    for release, text in (
+        (OLD, CONFIGURATION.replace('"x"', '"y"').replace("hunter2", "")),
+        (NEW, CONFIGURATION.replace("ClusterName", "Renamed").replace("SMTPPassword", "Password")),
+    ):
+        (tmp_path / release / "config").mkdir(parents=True)
+        (tmp_path / release / "config/config.json").write_text(text)
+    here = tmp_path / "config.json"
+    here.write_text(CONFIGURATION)
+    functions = "".join(_function(program, name) for name in ("flat", "tell_dropped"))
+    functions = functions.replace("/opt/mattermost/releases", str(tmp_path))
+    functions = functions.replace("/var/lib/mattermost/config/config.json", str(here))
+    script = (
+        f"set -u; kept={tmp_path} old={OLD} new={NEW}\n"
+        'say() { echo "$*"; }; as_server() { "$@"; }\n'
+        f"{functions}\ntell_dropped"
+    )
+    done = subprocess.run(["dash", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert done.stdout.split(": ")[1].split() == [
+        "ClusterSettings.ClusterName",
+        "EmailSettings.SMTPPassword",
+    ]
+    assert "hunter2" not in done.stdout
+    assert not (tmp_path / "packaged").exists()

@@ -24,7 +24,7 @@ UNITS = ("mattermost.service", "nginx.service", "postgresql@15-main.service")
 
 @pytest.fixture(scope="module")
 def tarballs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
-    """The stand-in in each version, and one that takes long to start."""
+    """The stand-in in each version."""
     folder = tmp_path_factory.mktemp("releases")
     return {version: build(folder, version) for version in (OLD, *MOVES)}
 
@@ -131,6 +131,11 @@ def test_a_slow_upload_may_end_before_the_server_restarts(deployment: Deployment
     assert "mattermost.service" in _restarted(deployment, before)
     (answer,) = answers
     assert re.match(r"HTTP/1.1 201", answer), answer
+
+
+def test_events_come_to_a_websocket(deployment: Deployment) -> None:
+    """It has an address of its own on the way to the server."""
+    deployment.verify("--journey")
 
 
 def test_who_can_t_wait_any_longer_reads_a_page_of_maintenance(deployment: Deployment) -> None:

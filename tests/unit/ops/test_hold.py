@@ -48,13 +48,30 @@ def test_what_two_looks_have_seen_is_waited_for(looks: list[str], said: str) -> 
     seconds = 0 if said else 60
     cases = "".join(f"{at}) echo {look} ;; " for at, look in enumerate(looks))
     script = (
-        "count=$(mktemp); sleep() { :; }\n"
+        "count=$(mktemp); sleep() { :; }; grow_up() { :; }\n"
         "requests() { at=$(wc -l <$count); echo >>$count;"
         f" case $at in {cases} *) ;; esac; }}\n"
         f"drain {seconds}; rm $count"
     )
     done = _run(script)
     assert (done.stdout, done.stderr, done.returncode) == (said, "", 0)
+
+
+@pytest.mark.parametrize(("age", "slept"), [(3, "18\n"), (20, "1\n"), (21, ""), (4000, "")])
+def test_a_young_server_is_given_time(tmp_path: Path, age: int, slept: str) -> None:
+    uptime = tmp_path / "uptime"
+    uptime.write_text("5000.25 9000.00\n")
+    script = HOLD.functions().replace("/proc/uptime", str(uptime))
+    since = (5000 - age) * 1_000_000
+    fakes = f'systemctl() {{ echo {since}; }}; sleep() {{ echo "$1"; }}'
+    done = subprocess.run(
+        ["dash", "-s"],
+        input=f"{script}\n{fakes}\ngrow_up",
+        text=True,
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout == slept
 
 
 def test_websockets_are_told_apart_where_the_server_is_on_the_host() -> None:

@@ -121,7 +121,7 @@ def folders(expected: Mapping[str, tuple[str, str, str]], found: Mapping[str, St
 def no_public_keys(paths: Iterable[str]) -> Sentences:
     """No private key is readable by everybody."""
     for path in paths:
-        yield differs(path, "a private key for its owner only", "one that everybody may read")
+        yield differs(path, "a private key for its owner only", "readable by everybody")
 
 
 def listening(declared: Iterable[Port], found: Iterable[Listener]) -> Sentences:

@@ -76,7 +76,7 @@ def test_another_policy_is_in_force_after_a_run(deployment: Deployment, policy: 
         deployment,
         tampering(
             f"update-crypto-policies --set {policy}",
-            {"runs since before /etc/crypto-policies/back-ends/opensslcnf.config changed"},
+            {"was started before /etc/crypto-policies/back-ends/opensslcnf.config changed"},
             NGINX,
         ),
         (POSTGRES, MATTERMOST, NGINX),

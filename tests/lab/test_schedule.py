@@ -160,7 +160,7 @@ def test_an_environment_that_cannot_be_built_is_told(watch: Watch) -> None:
     host.run(f"touch {CHECKOUT}/refuse; mv {CHECKOUT}/.venv/lib/python3.11 /srv/aside")
     seen = watch.look()
     assert seen.result == "exit-code"
-    assert seen.said(2, "could not be built anew: see above"), seen.journal
+    assert seen.said(2, "could not be rebuilt: see above"), seen.journal
     host.run(f"rm {CHECKOUT}/refuse")
     assert watch.look().status == 0
 

@@ -45,7 +45,7 @@ TAMPERINGS = {
         "file=/etc/postgresql/15/main/conf.d/mattermost-host.conf; cp -p $file /root/aside; "
         "sed -i 's/^work_mem.*/work_mem = 1MB/' $file; systemctl reload postgresql@15-main; "
         "sleep 1; cp -p /root/aside $file",
-        {"the parameter work_mem has another value than our file says"},
+        {"the parameter work_mem has another value than in our file"},
     ),
     "a parameter in our file that nobody has loaded": tampering(
         f"sed -i 's/^max_connections.*/max_connections = 33/' {OURS}", {OURS}, reloads={POSTGRES}
@@ -81,7 +81,7 @@ TAMPERINGS = {
     ),
     "indexes by another C library": tampering(
         sql("update pg_database set datcollversion = '2.1' where datname = 'mattermost'"),
-        {"the database mattermost is sorted by the C library 2.1"},
+        {"the database mattermost was sorted by the C library 2.1"},
     ),
     "another port": tampering(
         sql("alter system set port = 5433") + f"; systemctl restart {POSTGRES}",

@@ -60,7 +60,7 @@ TAMPERINGS = {
         "echo MM_LOGSETTINGS_CONSOLELEVEL=ERROR >>/etc/mattermost-host/mattermost.env; "
         f"systemctl restart {MATTERMOST}; "
         "cp -p /root/aside /etc/mattermost-host/mattermost.env",
-        {"runs since before /etc/mattermost-host/mattermost.env changed"},
+        {"was started before /etc/mattermost-host/mattermost.env changed"},
         MATTERMOST,
     ),
     "a drop-in below /run": tampering(

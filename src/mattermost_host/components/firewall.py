@@ -130,7 +130,7 @@ def _in_nftables(settings: Settings, opened: Sequence["Opening"]) -> None:
 def _in_firewalld(settings: Settings, opened: Sequence["Opening"]) -> None:
     if not settings.enabled:
         firewalld.removed(
-            name="our policies are out of firewalld", unit=UNIT, files=FIREWALLD_FILES
+            name="our firewalld policies are removed", unit=UNIT, files=FIREWALLD_FILES
         )
         files.present(
             name="firewall files are removed",

@@ -141,7 +141,9 @@ def deploy(
         entries=entries(settings, variables, local_database, before_start, database_ca, licence),
         check=Check(understood(UNIT_FILE)),
     )
-    state.owned(name="its files are its own", members=state.of_server(USER, whole=wanted.by_hash))
+    state.owned(
+        name="the server's files belong to it", members=state.of_server(USER, whole=wanted.by_hash)
+    )
     running.running(
         name="the server is running",
         unit=UNIT,

@@ -84,7 +84,7 @@ def _near(key: object, types: Mapping[str, Any]) -> str:
     if close:
         return f"write {' or '.join(close)}"
     ours = ", ".join(OURS)
-    return f"known are pyinfra's ssh_… and _sudo… keys, and {ours}; remove it"
+    return f"known keys are pyinfra's ssh_… and _sudo… keys, and {ours}; remove it"
 
 
 def _fits(value: object, kind: Any) -> bool:

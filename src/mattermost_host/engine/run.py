@@ -105,7 +105,7 @@ class Run:
         if failed or reason:
             raise OperatorError(
                 f"the run failed on {', '.join(failed) or 'this machine'}{reason}; the error "
-                "is shown above. Correct it and run again: the run continues where it stopped."
+                "is shown above. Correct it and run again; the run continues where it stopped."
             )
 
     def _verdicts(self) -> Iterator[str]:

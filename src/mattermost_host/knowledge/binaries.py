@@ -10,7 +10,7 @@ def refusal(architecture: str) -> str | None:
         return None
     return (
         f"The host's architecture is {architecture}, and the server exists for x86-64 (amd64) and "
-        "arm64 only. Take such a host."
+        "arm64 only. Use such a host."
     )
 
 

@@ -108,7 +108,7 @@ def _password_mistakes(url: SplitResult, secrets_file: str) -> Iterator[tuple[st
     if url.password is not None or in_query:
         yield (
             "a password in the inventory",
-            f'take it out here and write database_password = "…" into {secrets_file} '
+            f'remove it here and write database_password = "…" into {secrets_file} '
             "(or set MATTERMOST_HOST_DATABASE_PASSWORD)",
         )
 
@@ -144,7 +144,7 @@ def _parameter_mistakes(url: SplitResult) -> Iterator[tuple[str, str]]:
         # Behind a question mark in a password comes the rest of it: no other name is shown.
         if name not in (*PARAMETERS, "password"):
             found = f"an unknown parameter, number {at} behind the question mark"
-            yield found, f"take it out; known are {', '.join(PARAMETERS)}"
+            yield found, f"remove it; known parameters are {', '.join(PARAMETERS)}"
     for name in PARAMETERS:
         if names.count(name) > 1:
             yield f"the parameter {name!r} {names.count(name)} times", "give it once"

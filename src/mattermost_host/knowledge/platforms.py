@@ -238,7 +238,7 @@ def refusal(distribution: str, release: str) -> str | None:
     name = f"{name_of(distribution)} {release}".strip() or "This system"
     if found is None and (like := _handled_as(distribution, release)):
         return (
-            f"{name} is not known yet: it has not been tried. {way_out()}. To try it all the same, "
+            f"{name} is not known yet: it has not been tried. {way_out()}. To try it anyway, "
             'write skip = {"supported-platform": "your reason"}: it is then handled as '
             f"{like.name} {like.release}."
         )

@@ -69,6 +69,6 @@ def _command(order: Order, served: Served) -> str:
 # An ACME server may refuse any request's nonce; certbot retries once and then crashes.
 order || {{ grep -qs {BAD_NONCE} {LOG} && order; }} || {{
   echo {directory} gave no certificate for {name}, see above. >&2
-  echo It must reach this host at http://{name}/, port 80: see to the name and to firewalls. >&2
+  echo It must reach this host at http://{name}/, port 80: check the DNS record and firewalls. >&2
   exit 1
 }}"""

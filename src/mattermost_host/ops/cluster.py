@@ -23,7 +23,9 @@ from mattermost_host.ops.database_state import AS_POSTGRES
 MARKS = "/var/lib/mattermost-host"
 LOCK = "/run/lock/mattermost-host.cluster"
 EARLIER = "the cluster that an earlier run makes"
-UNFINISHED = "holds what a run left that ended while it made the cluster; it is moved aside"
+UNFINISHED = (
+    "holds the rest of a cluster that an interrupted run began to create; it is moved aside"
+)
 FOREIGN = "is not empty, and holds no cluster"
 
 
@@ -104,7 +106,7 @@ def _made(
     elif not now.version:
         explain(Change(data, "holds no cluster"))
     elif now.begun:
-        explain(Change(question.mark, "was left behind by a run that ended in the middle"))
+        explain(Change(question.mark, "was left behind by an interrupted run"))
     else:
         host.noop("the cluster is there")
         return

@@ -185,14 +185,14 @@ def _of_ownership(name: str, now: DatabaseState) -> Iterator[Change]:
         yield Change("the schema public", f"belongs to {now.schema_owner or 'nobody yet'}")
     if now.of_others:
         tables = [one.removeprefix("ALTER TABLE ").partition(" OWNER ")[0] for one in now.of_others]
-        found = f"belongs to somebody else than the role {name}"
+        found = f"does not belong to the role {name}"
         yield Change(_some(tables), found, severity="critical")
     if _sorts_otherwise(now):
         built, library = now.collation
         yield Change(
             f"the database {name}",
-            f"is sorted by the C library {built}, and this host has {library}: its indexes may "
-            "miss rows, and are to be built anew (REINDEX), which takes long on a large site",
+            f"was sorted by the C library {built}, and this host has {library}: its indexes may "
+            "miss rows, and have to be rebuilt (REINDEX), which takes long on a large site",
             heals=False,
         )
 
@@ -205,17 +205,17 @@ def _some(names: Sequence[str]) -> str:
 def _of_parameters(now: DatabaseState) -> Iterator[Change]:
     again = {line.parameter for line in now.later}
     for line in now.later:
-        found = f"is set again by line {line.number} of {line.file}, which goes before our file"
+        found = f"is set again by line {line.number} of {line.file}, which overrides our file"
         yield Change(f"the parameter {line.parameter}", found)
     for parameter in now.overridden:
         if parameter not in again:
-            yield Change(f"the parameter {parameter}", "comes from elsewhere than our file")
+            yield Change(f"the parameter {parameter}", "is set outside of our file")
     for parameter in now.not_in_force:
         if parameter not in (*now.overridden, *again):
-            yield Change(f"the parameter {parameter}", "has another value than our file says")
+            yield Change(f"the parameter {parameter}", "has another value than in our file")
     for statement in now.set_aside:
         subject = statement.removeprefix("ALTER ").partition(" RESET ")[0]
-        yield Change(subject, "has parameters of its own, which go before our file")
+        yield Change(subject, "has parameters of its own, which override our file")
 
 
 def _needs_reload(now: DatabaseState) -> bool:
@@ -225,7 +225,7 @@ def _needs_reload(now: DatabaseState) -> bool:
 def _never(question: AskDatabase, now: DatabaseState) -> str:
     """What no statement can repair."""
     if not now.answered:
-        return "can't be looked at while PostgreSQL does not answer"
+        return "can't be checked while PostgreSQL does not answer"
     if now.encoding in (None, "UTF8"):
         return ""
     # A database's encoding can't be changed.

@@ -78,7 +78,7 @@ def described(
 
 def _found(entry: Entry, state: State | None) -> str:
     if isinstance(entry, Absent):
-        return "is there, and must not be"
+        return "exists, but should not"
     if state is None:
         return "is missing"
     if state.kind != kind_of(entry):

@@ -87,7 +87,7 @@ def _command(order: Order, _: Served) -> str:
 systemctl start {SERVICE} || {{
   journalctl -u {SERVICE} -n 30 -o cat --no-pager >&2
   echo {directory} gave no certificate for {name}, see above. >&2
-  echo It must reach this host at http://{name}/, port 80: see to the name and to firewalls. >&2
+  echo It must reach this host at http://{name}/, port 80: check the DNS record and firewalls. >&2
   exit 1
 }}"""
 

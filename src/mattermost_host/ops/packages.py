@@ -18,7 +18,7 @@ QUERIES: Mapping[PackageManager, Callable[[Sequence[str]], str]] = {
     "apt": apt.query,
     "dnf": dnf.query,
 }
-INTERRUPTED = Change("an installation of packages", "ended in the middle; it is done again")
+INTERRUPTED = Change("an installation of packages", "was interrupted; it is repeated")
 LEFT_BEHIND = ("policy", "unfinished")
 
 
@@ -90,7 +90,7 @@ def _installed(
     if missing or modules or unfinished:
         yield from changing(_installation(question.manager, missing, modules))
     elif "policy" in found:
-        explain(Change(apt.POLICY, "was left behind by a run that ended in the middle"))
+        explain(Change(apt.POLICY, "was left behind by an interrupted run"))
         yield from changing(StringCommand(f"rm -f {apt.POLICY}"))
     else:
         host.noop("all packages are installed")

@@ -122,7 +122,7 @@ def _stopped(unit: str) -> Generator[StringCommand, None, None]:
     if not (now.active or now.enabled):
         host.noop(f"{unit} is stopped")
         return
-    explain(Change(unit, "runs, and is to be stopped" if now.active else "starts at boot"))
+    explain(Change(unit, "runs, but should be stopped" if now.active else "starts at boot"))
     yield from changing(StringCommand(f"systemctl disable --quiet --now {unit}"))
 
 
@@ -155,9 +155,9 @@ def _of_process(unit: str, now: UnitState) -> Iterator[Change]:
     if not now.active:
         yield Change(unit, "does not run", "restart", "critical")
     for path in now.to_restart[:SHOWN]:
-        yield Change(unit, f"runs since before {path} changed", "restart")
+        yield Change(unit, f"was started before {path} changed", "restart")
     if (more := len(now.to_restart) - SHOWN) > 0:
-        yield Change(unit, f"runs since before {more} more files changed", "restart")
+        yield Change(unit, f"was started before {more} more files changed", "restart")
     for path in now.to_reload:
         yield Change(unit, f"has not read {path} since it changed", "reload")
 

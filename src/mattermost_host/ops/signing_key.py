@@ -64,7 +64,7 @@ curl -fsS --proto =https --max-time {FETCH_LIMIT_S} -o "$stage/key" {key.url} ||
 found=$(gpg --homedir "$stage" --batch --with-colons --show-keys "$stage/key" |
   awk -F: '$1 == "pub" {{ first = 1 }} $1 == "fpr" && first {{ print $10; first = 0 }}')
 [ "$found" = {key.fingerprint} ] || {{
-  echo "{key.url} has the key" $found "and not {key.fingerprint}: it is not taken." >&2
+  echo "{key.url} has the key" $found "and not {key.fingerprint}: it is not accepted." >&2
   exit 1
 }}
 install -D -m 644 "$stage/key" {key.path}

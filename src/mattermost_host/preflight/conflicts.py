@@ -35,7 +35,7 @@ def ports_free(ports: Sequence[Port]) -> Requirement:
                 "Stop and disable it, or move it to another port.",
             )
         if not taken:
-            yield Finding("ports-free", "ok", "free, or already ours", needed)
+            yield Finding("ports-free", "ok", "free, or used by the site", needed)
 
     return Requirement("ports-free", check, "No other service listens on the ports of the site.")
 

@@ -141,9 +141,9 @@ def module_stream(
         elif wrong := None if facts.managed else _taken(facts, module, package, stream):
             yield Finding(name, "error", wrong[0], needed, wrong[1])
         else:
-            yield Finding(name, "ok", "nothing else is fixed or installed", needed)
+            yield Finding(name, "ok", "no other stream or version", needed)
 
-    return Requirement(name, check, f"Nobody fixed dnf's module {module} to another stream.")
+    return Requirement(name, check, f"dnf's module {module} is not set to another stream.")
 
 
 def _taken(facts: HostFacts, module: str, package: str, stream: str) -> tuple[str, str] | None:

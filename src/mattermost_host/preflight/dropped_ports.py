@@ -239,7 +239,7 @@ def no_legacy_rules() -> Requirement:
                 f"{len(found)} rules of iptables-legacy: {shown}",
                 needed,
                 "The kernel applies them beside the site's firewall, and nft does not list them. "
-                "Whoever made them may remove them (iptables-legacy -F). They are left alone.",
+                "Their owner may remove them (iptables-legacy -F); a run does not change them.",
             )
 
     return Requirement(
@@ -255,7 +255,7 @@ def _remedy(found: str) -> str:
             "--add-port=443/tcp; firewall-cmd --reload"
         )
     return (
-        "Whoever put the table there may open these ports in it, or delete it "
+        "The table's owner may open these ports in it, or delete it "
         "(nft delete table ..., or iptables-legacy -F). It is left as it is."
     )
 

@@ -139,7 +139,8 @@ def _superuser(facts: DatabaseFacts) -> Finding:
         not facts.superuser,
         "a superuser" if facts.superuser else "a plain role",
         "a role that owns this database and nothing else",
-        "Who breaks into Mattermost would own the whole database server: ALTER ROLE … NOSUPERUSER.",
+        "Whoever breaks into Mattermost would own the whole database server: ALTER ROLE … "
+        "NOSUPERUSER.",
     )
 
 

@@ -210,7 +210,7 @@ def _build(case: _Case) -> Finding:
     wanted: Architecture = "arm64" if case.facts.architecture == "arm64" else "amd64"
     needed = f"a tarball for {wanted} that can be verified"
     if case.found and case.found.version == case.version:
-        return Finding(name, "ok", "on the host already", needed)
+        return Finding(name, "ok", "already on the host", needed)
     named = NAMED_ARCHITECTURE.search(without_secrets(settings.file or ""))
     if named and named[1] != wanted:
         found = f"mattermost.release.file is for {named[1]}, and the host is {wanted}"

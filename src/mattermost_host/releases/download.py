@@ -49,7 +49,7 @@ def fetch(
             f"There is nothing to verify {source.shown} with. Set its SHA-256 "
             f"(`{source.kind.setting}.sha256`; the vendor's are at {source.kind.page}) or the key "
             f"that signed it (`{source.kind.setting}.signature_key`); "
-            f"`{source.kind.setting}.unverified` deploys it all the same."
+            f"`{source.kind.setting}.unverified` deploys it anyway."
         )
     try:
         return (
@@ -97,7 +97,7 @@ def _use_file(source: ReleaseSource, cache: Path, progress: Progress) -> Tarball
     path = Path(source.location).expanduser()
     if not path.is_file():
         raise ReleaseError(
-            f"{path} is not there. Put the release's tarball there, or correct "
+            f"{path} does not exist. Put the release's tarball there, or correct "
             f"`{source.kind.setting}.file`."
         )
     with path.open("rb") as file:
@@ -106,7 +106,9 @@ def _use_file(source: ReleaseSource, cache: Path, progress: Progress) -> Tarball
             return Tarball(path, _examine(source, _Tee(file, total, None, progress)))
         signature = Path(f"{path}.sig")
         if not signature.is_file():
-            raise ReleaseError(f"{signature} is not there: put the tarball's signature beside it.")
+            raise ReleaseError(
+                f"{signature} does not exist: put the tarball's signature beside it."
+            )
         # gpgv opens the file itself: give it a private copy, so that it reads what was hashed.
         with _aside(_private(cache)) as (descriptor, copy):
             digest = _examine(source, _Tee(file, total, descriptor, progress))

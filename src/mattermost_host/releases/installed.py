@@ -52,9 +52,9 @@ def meaning_of_move(before: Installed, wanted: Installed) -> str:
     if new < old:
         return (
             f"leads to {before.version}, and {wanted.version} is older: a DOWNGRADE. The database "
-            f"stays as {before.version} left it, and who logged in since may be locked out"
+            f"stays as {before.version} left it, and users who logged in since may be locked out"
         )
     return (
         f"leads to {before.version}: an UPGRADE to {wanted.version}. The server restarts and "
-        "migrates its database; to go back you need a copy of it from before: make one"
+        "migrates its database; to go back you need a backup from before: make one"
     )

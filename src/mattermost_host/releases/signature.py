@@ -26,7 +26,7 @@ def check_signature(key: Path, signature: bytes, signed: Path) -> str | None:
     """
     if not key.is_file():
         raise OperatorError(
-            f"{key} is not there. Put the public key of the release there, or correct "
+            f"{key} does not exist. Put the public key of the release there, or correct "
             "`mattermost.release.signature_key`."
         )
     with tempfile.TemporaryDirectory() as home:

@@ -34,7 +34,7 @@ COUNTERPARTS: dict[str, tuple[str, ...]] = {
         "release folders are in place",
         "folders, settings and unit are in place",
     ),
-    "test_its_files_are_its_own": ("its files are its own", "odd-files"),
+    "test_its_files_are_its_own": ("the server's files belong to it", "odd-files"),
     "test_its_account_is_no_administrator": (
         "the account mattermost exists",
         "the account is unprivileged",

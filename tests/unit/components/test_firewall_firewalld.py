@@ -127,7 +127,7 @@ def test_switched_off_it_is_removed() -> None:
         return plan(firewall.deploy, off, [SURFACE], PEERS, ENTERPRISE_LINUX, answer=answer)
 
     assert switched_off((firewall.UNIT,)).changed == [
-        "Firewall | our policies are out of firewalld",
+        "Firewall | our firewalld policies are removed",
         "Firewall | firewall files are removed",
     ]
     gone = {entry.path for entry in switched_off((firewall.UNIT,)).entries}

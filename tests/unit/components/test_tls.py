@@ -69,7 +69,7 @@ def test_pair_is_put_in_place_and_its_key_only_by_standard_input() -> None:
     assert "PRIVATE KEY" not in result.shell
     assert "PRIVATE KEY" not in repr(result.entries)
     assert [step.name for step in result.steps] == [
-        "TLS | nothing of lego is left",
+        "TLS | lego's files are removed",
         "TLS | the certificate folder exists, without ACME files",
         "TLS | certificate and key are in place",
     ]
@@ -99,7 +99,7 @@ def test_acme_on_a_fresh_host_starts_with_a_placeholder() -> None:
     result = planned(ACME, CertificateState())
     assert [step.name for step in result.steps] == [
         "TLS | certbot is installed",
-        "TLS | nothing of lego is left",
+        "TLS | lego's files are removed",
         "TLS | certbot is configured",
         "TLS | a temporary certificate is in place",
         "TLS | the certificate is issued",

@@ -132,10 +132,10 @@ def test_where_it_is_not_used_its_timer_is_stopped_and_all_of_it_removed(
     left: Question[tuple[str, ...]] = remains.AskRemains(lego.OURS)
     answer = answering({left: (lego.TIMER_FILE, lego.STATE)})
     result = plan(lambda: deployed(settings, DEBIAN, PAIR), answer=answer)
-    shell = result.step("nothing of lego is left").shell
+    shell = result.step("lego's files are removed").shell
     assert f"systemctl disable --quiet --now {lego.TIMER}" in shell
     assert all(path in shell for path in lego.OURS)
-    assert not plan(lambda: deployed(ACME, DEBIAN)).step("nothing of lego is left").changes
+    assert not plan(lambda: deployed(ACME, DEBIAN)).step("lego's files are removed").changes
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ OPEN = Change("table inet x", "in the kernel is not what the file says", severit
 COMMENT = Change("/etc/x.conf", "has another content", severity="info", diff=("-# secret plan",))
 
 
-RESTART = Change("x.service", "runs since before /etc/x.conf changed", "restart")
+RESTART = Change("x.service", "was started before /etc/x.conf changed", "restart")
 
 
 def plan_of(*changes: Change) -> Plan:

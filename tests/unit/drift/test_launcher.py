@@ -139,7 +139,7 @@ def test_an_environment_that_died_is_built_anew(checkout: Path, die) -> None:  #
     status, lines = _launch(checkout)
     assert status == 0, lines
     assert (checkout / ".venv/bin").stat().st_mode & 0o777 == 0o755
-    assert lines[0].startswith("<4>The virtual environment ") and "built anew" in lines[0]
+    assert lines[0].startswith("<4>The virtual environment ") and "rebuilt" in lines[0]
     assert re.search(r"^<5>The virtual environment works again, with Python 3\.", lines[-1])
     assert _works(checkout)
     assert _setups(checkout) == 1

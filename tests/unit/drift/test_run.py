@@ -54,7 +54,7 @@ def test_drift_goes_to_the_journal_with_its_priority_the_gravest_first(
     lines = capsys.readouterr().out.splitlines()
     assert lines[:4] == [
         "<2>h1: table inet x in the kernel is not what the file says",
-        "<4>h1: x.service runs since before /etc/x.conf changed (a run would restart it)",
+        "<4>h1: x.service was started before /etc/x.conf changed (a run would restart it)",
         "<6>h1: /etc/x.conf has another content",
         "<2>chat: 3 things differ from the inventory, at worst critical",
     ]

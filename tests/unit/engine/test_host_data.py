@@ -131,7 +131,7 @@ def test_a_group_named_like_the_file_is_no_role(tmp_path: Path) -> None:
         ('{"privat_address": "10.0.0.1"}', "privat_address: found an unknown key; write private_a"),
         (
             '{"colour": "S3cret"}',
-            "colour: found an unknown key; known are pyinfra's ssh_… and _sudo… keys, and "
+            "colour: found an unknown key; known keys are pyinfra's ssh_… and _sudo… keys, and "
             "private_address, priority; remove it",
         ),
         ('{7: "S3cret"}', "found an unknown key"),

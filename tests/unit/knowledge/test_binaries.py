@@ -12,7 +12,7 @@ def test_architectures() -> None:
     assert "without the prepackaged plugins" in (binaries.warning("arm64") or "")
     assert binaries.refusal("riscv64") == (
         "The host's architecture is riscv64, and the server exists for x86-64 (amd64) and arm64 "
-        "only. Take such a host."
+        "only. Use such a host."
     )
 
 

@@ -79,13 +79,13 @@ def test_password_is_encoded_and_the_rest_stays(text: str) -> None:
         ),
         (
             "postgres://mmuser:hunter2@db/mattermost",
-            "postgres.dsn: found a password in the inventory; take it out here and write "
+            "postgres.dsn: found a password in the inventory; remove it here and write "
             'database_password = "…" into single.secrets.toml (or set '
             "MATTERMOST_HOST_DATABASE_PASSWORD)",
         ),
         (
             "postgres://mmuser@db/mattermost?password=hunter2",
-            "postgres.dsn: found a password in the inventory; take it out here and write "
+            "postgres.dsn: found a password in the inventory; remove it here and write "
             'database_password = "…" into single.secrets.toml (or set '
             "MATTERMOST_HOST_DATABASE_PASSWORD)",
         ),
@@ -139,9 +139,9 @@ def test_password_is_encoded_and_the_rest_stays(text: str) -> None:
         ),
         (
             "postgres://mmuser@db/mattermost?sslMode=require",
-            "postgres.dsn: found an unknown parameter, number 1 behind the question mark; take "
-            "it out; known are sslmode, sslrootcert, sslcert, sslkey, connect_timeout, "
-            "application_name, binary_parameters, search_path",
+            "postgres.dsn: found an unknown parameter, number 1 behind the question mark; "
+            "remove it; known parameters are sslmode, sslrootcert, sslcert, sslkey, "
+            "connect_timeout, application_name, binary_parameters, search_path",
         ),
         (
             "postgres://mmuser@db/mattermost?sslmode=require&sslmode=verify-full",

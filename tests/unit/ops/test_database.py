@@ -123,7 +123,7 @@ def test_indexes_of_another_c_library_are_built_anew_beside_the_old_ones() -> No
 
 def test_what_does_not_answer_is_not_called_missing() -> None:
     result = planned(DatabaseState(answered=False))
-    assert "t be looked at while PostgreSQL does not answer" in result.shell
+    assert "t be checked while PostgreSQL does not answer" in result.shell
     assert result.stdin == ""
 
 

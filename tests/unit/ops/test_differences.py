@@ -56,7 +56,7 @@ def test_severity(entry: Entry, state: State | None, diff: tuple[str, ...], seve
             "is a directory instead of a regular file",
         ),
         (Link("/l", "a"), State("symbolic link", "777", "root", "root", target="b"), "leads to b"),
-        (Absent("/x"), _state(""), "is there, and must not be"),
+        (Absent("/x"), _state(""), "exists, but should not"),
         (
             Passable("/opt"),
             State("directory", "700", "root", "root"),

@@ -135,7 +135,7 @@ def test_of_many_files_some_are_named() -> None:
     with explanations.collecting():
         (step,) = plan(_deploy, answer=answering({QUESTION: state})).steps
     assert len(step.told) == running.SHOWN + 1
-    assert step.told[-1].found == "runs since before 1000 more files changed"
+    assert step.told[-1].found == "was started before 1000 more files changed"
 
 
 def test_a_plan_foresees_the_restart_of_a_file_it_did_not_write() -> None:

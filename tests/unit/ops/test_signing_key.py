@@ -78,7 +78,7 @@ def test_another_key_is_refused_even_behind_the_right_one(keyring: Keyring, tmp_
     for served in (wrong, right + wrong, ""):
         done = _fetch(key, served, tmp_path)
         assert done.returncode == 1
-        assert "is not taken" in done.stderr
+        assert "is not accepted" in done.stderr
         assert not (tmp_path / "KEY").exists()
     assert other in _fetch(key, wrong, tmp_path).stderr
 

@@ -14,7 +14,7 @@ from mattermost_host.plan.plan import Plan, Step
 EDITED = Change("/etc/x", "has another content", diff=("--- on the host", "+++ as described", "-a"))
 OPENED = Change("/etc/secret", "has mode 644 instead of 600", severity="critical")
 COMMENT = Change("/etc/y", "has another content", severity="info")
-RESTART = Change("mm.service", "runs since before /etc/x changed", "restart")
+RESTART = Change("mm.service", "was started before /etc/x changed", "restart")
 RELOAD = Change("nginx.service", "has not read /etc/z since it changed", "reload")
 FILES = Step("files are in place", (EDITED, OPENED))
 RUNNING = Step("the server runs", (RESTART,))
@@ -63,7 +63,7 @@ def test_what_would_restart_stands_apart() -> None:
         "      +++ as described",
         "      -a",
         "    /etc/secret has mode 644 instead of 600",
-        "  would restart: mm.service, because it runs since before /etc/x changed",
+        "  would restart: mm.service, because it was started before /etc/x changed",
         "  would reload: nginx.service, because it has not read /etc/z since it changed",
     ]
 
@@ -92,7 +92,7 @@ def test_colours_tell_what_is_severe_what_restarts_and_what_was_added(
         "\x1b[32m      +++ as described",
         "\x1b[31m      -a",
         "\x1b[1;31m    /etc/secret has mode 644 instead of 600",
-        "\x1b[1m  would restart: mm.service, because it runs since before /etc/x changed",
+        "\x1b[1m  would restart: mm.service, because it was started before /etc/x changed",
         "\x1b[1m  would reload: nginx.service, because it has not read /etc/z since it changed",
     ]
 

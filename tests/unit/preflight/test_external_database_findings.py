@@ -89,7 +89,7 @@ def test_every_check_is_listed_by_its_name() -> None:
                 "error",
                 "a superuser",
                 "a role that owns this database and nothing else",
-                "Who breaks into Mattermost would own the whole database server: ALTER ROLE … "
+                "Whoever breaks into Mattermost would own the whole database server: ALTER ROLE … "
                 "NOSUPERUSER.",
             ),
         ),

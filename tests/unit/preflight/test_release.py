@@ -177,7 +177,7 @@ def test_a_tarball_for_another_processor_is_refused_before_it_is_fetched() -> No
         "mattermost.release.file is for amd64, and the host is arm64",
         "Set the tarball for linux-arm64 there.",
     )
-    # What is on the host already is not fetched.
+    # What is already on the host is not fetched.
     there = host("11.7.9", architecture="arm64")
     assert findings(there, **said)["release-architecture"].verdict == "ok"
 

@@ -158,8 +158,8 @@ def test_an_unverified_release_is_refused_before_anything_is_asked(site: Site, c
         f"There is nothing to verify {site.url}/mm.tar.gz with. Set its SHA-256 "
         "(`mattermost.release.sha256`; the vendor's are at "
         "https://docs.mattermost.com/product-overview/version-archive.html) or the key that signed "
-        "it (`mattermost.release.signature_key`); `mattermost.release.unverified` deploys it all "
-        "the same."
+        "it (`mattermost.release.signature_key`); `mattermost.release.unverified` deploys it "
+        "anyway."
     )
     assert site.asked == []
 
@@ -242,7 +242,7 @@ def test_a_password_in_the_url_is_not_shown(site: Site, cache: Path) -> None:
 def test_a_file_that_is_not_there(tmp_path: Path, cache: Path) -> None:
     missing = tmp_path / "missing.tar.gz"
     assert refused(ReleaseSource(str(missing), "0" * 64), cache) == (
-        f"{missing} is not there. Put the release's tarball there, or correct "
+        f"{missing} does not exist. Put the release's tarball there, or correct "
         "`mattermost.release.file`."
     )
 

@@ -91,7 +91,7 @@ def test_a_signature_stands_for_a_digest_that_nobody_stated(
 ) -> None:
     wanted = ReleaseSource(str(tarball), signature_key=signers["vendor"].key)
     assert refused(wanted, tmp_path / "cache") == (
-        f"{tarball}.sig is not there: put the tarball's signature beside it."
+        f"{tarball}.sig does not exist: put the tarball's signature beside it."
     )
     Path(f"{tarball}.sig").write_bytes(signers["vendor"].sign(tarball.read_bytes()))
     assert fetch(wanted, tmp_path / "cache").path == tarball
@@ -146,7 +146,7 @@ def test_a_key_file_that_is_none(tarball: Path, tmp_path: Path) -> None:
     with pytest.raises(OperatorError) as raised:
         check_signature(key, b"", tarball)
     assert str(raised.value) == (
-        f"{key} is not there. Put the public key of the release there, or correct "
+        f"{key} does not exist. Put the public key of the release there, or correct "
         "`mattermost.release.signature_key`."
     )
 

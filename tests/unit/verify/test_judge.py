@@ -109,7 +109,7 @@ def test_a_folder_that_is_open_or_missing_is_named() -> None:
 
 def test_a_key_for_everybody_is_named() -> None:
     assert [*judge.no_public_keys(["/etc/k.pem"])] == [
-        "/etc/k.pem: expected a private key for its owner only, found one that everybody may read"
+        "/etc/k.pem: expected a private key for its owner only, found readable by everybody"
     ]
 
 

@@ -8,6 +8,7 @@ import pytest
 from tests.lab import needs
 from tests.lab import release as releases
 from tests.lab.hosts import Lab
+from tests.lab.pebble import Pebble
 
 _DIAGNOSIS = "systemctl --failed --no-pager --no-legend; journalctl --no-pager --lines 40"
 
@@ -20,6 +21,12 @@ def lab() -> Iterator[Lab]:
         pytest.skip(reason)
     with Lab() as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def pebble(lab: Lab) -> Pebble:
+    """A host of the lab on which pebble, an ACME server, answers."""
+    return Pebble(lab)
 
 
 @pytest.fixture(scope="session")

@@ -12,12 +12,6 @@ from tests.lab.pebble import DIRECTORY, SERVER, Pebble
 
 
 @pytest.fixture(scope="module")
-def pebble(lab: Lab) -> Pebble:
-    """A host on which pebble answers."""
-    return Pebble(lab)
-
-
-@pytest.fixture(scope="module")
 def deployment(
     lab: Lab, pebble: Pebble, release: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Deployment]:

@@ -24,12 +24,6 @@ def tarball() -> Path:
     return built.tarball()
 
 
-@pytest.fixture(scope="module")
-def pebble(lab: Lab) -> Pebble:
-    """A host on which pebble answers."""
-    return Pebble(lab)
-
-
 @pytest.fixture(scope="module", params=SUITES)
 def deployment(
     request: pytest.FixtureRequest,

@@ -17,7 +17,7 @@ from mattermost_host.ops import certbot, lego, lego_program, remains
 from mattermost_host.ops.acme import AskCertificate, CertificateState
 from mattermost_host.ops.entries import Absent, Alone, Directory
 from tests.unit import local
-from tests.unit.components.test_tls import (
+from tests.unit.components.tls_examples import (
     ACME,
     AUTHORITY,
     ISSUED,

@@ -13,7 +13,7 @@ from mattermost_host.knowledge.families import DEBIAN
 from mattermost_host.ops import certbot
 from mattermost_host.ops.acme import AskCertificate, CertificateState
 from tests.unit import local
-from tests.unit.components.test_tls import ACME, AUTHORITY, PAIR, STANDING, planned
+from tests.unit.components.tls_examples import ACME, AUTHORITY, PAIR, STANDING, planned
 
 CLIENT = certbot.client(DEBIAN.certbot)
 

@@ -14,7 +14,7 @@ from mattermost_host.knowledge.families import DEBIAN
 from mattermost_host.ops import certbot, served_pair
 from mattermost_host.ops.acme import AskCertificate, CertificateState
 from tests.unit import local
-from tests.unit.components.test_tls import deployed
+from tests.unit.components.tls_examples import deployed
 from tests.unit.fake_host import answering, plan
 from tests.unit.parsers import needs
 

@@ -45,12 +45,16 @@ def _blocks(heading: str) -> list[str]:
     return [block.split("```", 1)[0] for block in section.split("```sh\n")[1:]]
 
 
-def _move(site: Deployment, *options: str) -> Run:
+def _typed(site: Deployment, heading: str, *options: str) -> Run:
     """The runbook's command, without the question."""
-    command = _blocks("Move to another PostgreSQL")[0].replace("inventory.py", str(site.inventory))
+    command = _blocks(heading)[0].replace("inventory.py", str(site.inventory))
     done = site.run(*shlex.split(command), "--yes", *options, check=False)
     print(done.output)
     return done
+
+
+def _move(site: Deployment, *options: str) -> Run:
+    return _typed(site, "Move to another PostgreSQL", *options)
 
 
 def _plan(site: Deployment) -> Run:
@@ -73,19 +77,19 @@ def _serves_with(site: Deployment, major: int, written: list[Written]) -> None:
 def test_an_upgrade_of_the_system_leaves_the_site_at_work(
     site: Deployment, written: list[Written]
 ) -> None:
-    site.host.run(f"set -e\n{_blocks('Upgrade Debian itself')[0]}", timeout=1800)
+    done = _typed(site, "Upgrade Debian itself")
+    assert done.status == 0
+    assert "The system is Debian 13, and the site serves" in done.words
+    assert "was sorted by the C library 2.36, and this host has 2.41" in done.words
+    assert "table inet mattermost_host" not in done.words
+    assert "PostgreSQL: the site's PostgreSQL is 15, and Debian 13 has 17 here" in done.words
+    assert "The system was upgraded, and everything holds" in done.words
     assert site.host.run(". /etc/os-release; echo $VERSION_ID").stdout.strip() == "13"
     said = site.run("mattermost-host", "preflight", str(site.inventory))
     assert "the site's PostgreSQL is 15, and Debian 13 has 17 here" in said.words
-    planned = _plan(site)
-    assert planned.status == 2
-    assert "was sorted by the C library 2.36, and this host has 2.41" in planned.words
-    assert "table inet mattermost_host" not in planned.words
-    done = site.run("mattermost-host", "apply", str(site.inventory), "--yes")
-    assert "everything holds" in done.words
-    assert "PostgreSQL: the site's PostgreSQL is 15, and Debian 13 has 17 here" in done.words
     assert _plan(site).status == 0
     _serves_with(site, 15, written)
+    assert "The system has its newest release" in _typed(site, "Upgrade Debian itself").words
 
 
 def test_a_disk_without_room_is_refused_before_anything_is_touched(

@@ -12,6 +12,7 @@ from mattermost_host.cli.init import init
 from mattermost_host.cli.sentences import Sentences
 from mattermost_host.cli.upgrade import rollback, upgrade
 from mattermost_host.cli.upgrade_postgresql import upgrade_postgresql
+from mattermost_host.cli.upgrade_system import upgrade_system
 from mattermost_host.plan import apply as application
 from mattermost_host.plan import plan as planning
 from mattermost_host.plan import report as plan_report
@@ -116,4 +117,5 @@ main.add_command(drift)
 main.add_command(schedule_command)
 main.add_command(upgrade)
 main.add_command(upgrade_postgresql)
+main.add_command(upgrade_system)
 main.add_command(rollback)

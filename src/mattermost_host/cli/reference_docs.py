@@ -11,13 +11,12 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from mattermost_host.certificates.authority import Pair
-from mattermost_host.cli import reference_verification
+from mattermost_host.cli import reference_upgrades, reference_verification
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import About, Place
 from mattermost_host.knowledge import releases, texts
 from mattermost_host.knowledge.mattermost_settings import OWNED
 from mattermost_host.knowledge.surface import Networks, Peers, Port, Surface
-from mattermost_host.preflight import upgrade, upgrade_postgresql
 from mattermost_host.preflight.external_database_findings import DATABASE_CHECKS
 from mattermost_host.preflight.finding import Inquiry
 from mattermost_host.site.settings import ROOMS, Description, Room
@@ -124,21 +123,10 @@ def checks_page() -> str:
         "|---|---|---|",
         *_checks(),
         "",
-        "## Checks of an upgrade",
-        "",
-        "`mattermost-host upgrade` makes these besides; none of them can be skipped.",
-        *_meanings(upgrade.MEANINGS),
-        "",
-        "`mattermost-host upgrade-postgresql` makes these.",
-        *_meanings(upgrade_postgresql.MEANINGS),
+        *reference_upgrades.tables(),
         *reference_verification.table(TESTS),
     ]
     return "\n".join(lines) + "\n"
-
-
-def _meanings(checks: Mapping[str, str]) -> list[str]:
-    rows = (f"| `{name}` | {meaning} |" for name, meaning in checks.items())
-    return ["", "| Name | What it asks for |", "|---|---|", *rows]
 
 
 PAGES: Mapping[str, Callable[[], str]] = {

@@ -48,7 +48,13 @@ show() {{
   sed -n "$((told + 1)),\\$p" {log} | sed 's/^/{PROGRESS}/'
   told=$(wc -l <{log})
 }}
-while systemctl is-active --quiet {self.unit}; do sleep 0.5; show; done
+# A systemd that is upgraded does not answer for a moment, which is no end.
+at_work() {{
+  case $(systemctl show -p ActiveState --value {self.unit} 2>/dev/null) in
+  inactive | failed) return 1 ;;
+  esac
+}}
+while at_work; do sleep 0.5; show; done
 show
 ended=$(cat {ended} 2>/dev/null) || echo '{self.cut_off}' >>{log}
 [ "$ended" = {done} ] || {{ tail -n 1 {log} | sed 's/^/{VERDICT}/' >&2; exit 1; }}"""

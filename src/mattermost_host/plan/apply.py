@@ -75,18 +75,25 @@ def rollback(site: Site, *, ask: bool) -> int:
 
 
 def upgrade_postgresql(site: Site, *, back: bool, ask: bool) -> int:
-    """Move the database of ``site`` to another PostgreSQL, or back; 0 where everything then holds.
-
-    A deploy follows: backups and whatever else names the cluster goes along.
-    """
-    start = time.monotonic()
+    """Move the database of ``site`` to another PostgreSQL, or back; 0 if everything then holds."""
     deploy = planning.ROLLBACK_POSTGRESQL if back else planning.UPGRADE_POSTGRESQL
+    done = "The database was moved back" if back else "The database was moved"
+    return _followed_by_deploy(site, deploy, done, "Nothing had to be moved", ask=ask)
+
+
+def upgrade_system(site: Site, *, ask: bool) -> int:
+    """Upgrade the system of the host of ``site``; 0 where everything then holds."""
+    done, nothing = "The system was upgraded", "The system has its newest release"
+    return _followed_by_deploy(site, planning.UPGRADE_SYSTEM, done, nothing, ask=ask)
+
+
+def _followed_by_deploy(site: Site, deploy: Path, done: str, nothing: str, *, ask: bool) -> int:
+    """Carry out ``deploy``, and where it changed something, the deploy of the site after it."""
+    start = time.monotonic()
     outcome = _carried_out(site, (), deploy, ask=ask)
     if outcome is None or outcome.trouble:
         return 1
-    done = "Nothing had to be moved"
     if outcome.changes:
-        done = "The database was moved back" if back else "The database was moved"
         click.echo("What goes with it follows:")
         # Read anew: what the first run generated is in the secrets file now.
         follow = _carried_out(Site.use(site.path), (), planning.DEPLOY, ask=False)
@@ -95,9 +102,9 @@ def upgrade_postgresql(site: Site, *, back: bool, ask: bool) -> int:
             return 1
     click.echo("Verification:")
     status = verification.run(site.path, journey=False, junit=None)
-    click.echo(
-        f"{done}, {_proof(holds=status == 0, whole=True)} ({time.monotonic() - start:.0f} s)."
-    )
+    proof = _proof(holds=status == 0, whole=True)
+    said = done if outcome.changes else nothing
+    click.echo(f"{said}, {proof} ({time.monotonic() - start:.0f} s).")
     return status
 
 

@@ -21,6 +21,7 @@ DEPLOY = Path("deploys/site.py")
 UPGRADE = Path("deploys/upgrade.py")
 ROLLBACK = Path("deploys/rollback.py")
 UPGRADE_POSTGRESQL = Path("deploys/upgrade_postgresql.py")
+UPGRADE_SYSTEM = Path("deploys/upgrade_system.py")
 ROLLBACK_POSTGRESQL = Path("deploys/rollback_postgresql.py")
 THIS_MACHINE = "this machine"
 """Heading of the changes that a run would make beside the inventory."""

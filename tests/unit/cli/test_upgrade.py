@@ -176,3 +176,14 @@ def test_no_database_to_move(site: Site, tmp_path: Path) -> None:
     done = _run(tmp_path, "upgrade-postgresql")
     assert (done.exit_code, site.log) == (0, [UPGRADE, "verified"])
     assert "Nothing had to be moved, and everything holds" in done.output
+
+
+def test_an_upgrade_of_the_system_is_followed_by_a_deploy(site: Site, tmp_path: Path) -> None:
+    done = _run(tmp_path, "upgrade-system", "--yes")
+    assert (done.exit_code, site.log) == (
+        0,
+        ["deploys/upgrade_system.py", "executed", DEPLOY, "executed", "verified"],
+    )
+    assert "The system was upgraded, and everything holds" in done.output
+    site.plan = Plan({"h1": ()})
+    assert "The system has its newest release" in _run(tmp_path, "upgrade-system").output

@@ -116,7 +116,8 @@ def _upgraded(
         found = f"is left between two releases by an upgrade to {new} that was cut off; it goes on"
     explain(
         Change("the system", found, severity="critical", heals=False),
-        Change("mattermost.service", "is tested, and others are new", "restart", heals=False),
+        Change("nginx.service", "is upgraded", "restart", heals=False),
+        Change("postgresql.service", "is restarted by its packages", "restart", heals=False),
     )
     program = render(
         "upgrade/system.sh.j2",

@@ -128,7 +128,17 @@ def test_of_the_host(deployment: Deployment, what: str) -> None:
     heals(deployment, TAMPERINGS[what])
 
 
-def test_capabilities_of_a_program_of_the_release_are_taken_away(deployment: Deployment) -> None:
+@pytest.mark.parametrize(
+    ("besides", "named"),
+    [
+        ("true", set()),
+        ("echo >>/opt/mattermost/current/NOTICE.txt", {"NOTICE.txt has another content"}),
+    ],
+    ids=["alone", "beside another difference"],
+)
+def test_capabilities_of_a_program_of_the_release_are_taken_away(
+    deployment: Deployment, besides: str, named: set[str]
+) -> None:
     """They are in no list of files; only that it was touched is."""
     python = (
         "import os, sys; path = '/opt/mattermost/current/bin/mmctl'; "
@@ -138,7 +148,8 @@ def test_capabilities_of_a_program_of_the_release_are_taken_away(deployment: Dep
     )
     told = f'python3 -c "{python}"'
     assert "security.capability" in deployment.host.run(f"{told} set").stdout
-    heals(deployment, tampering("true", {"bin/mmctl was touched since it was unpacked"}))
+    touched = {"bin/mmctl was touched since it was unpacked"}
+    heals(deployment, tampering(besides, touched | named))
     assert "security.capability" not in deployment.host.run(told).stdout
 
 

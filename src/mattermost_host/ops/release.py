@@ -34,7 +34,7 @@ from mattermost_host.releases.installed import Installed, installed, meaning_of_
 KEPT = 2
 SHOWN = 20
 """Number of changed files that are named."""
-PROGRAMS = ("bin", "config", "fonts", "i18n", "prepackaged_plugins", "templates")
+PROGRAMS = ("bin/mattermost", "config", "fonts", "i18n", "prepackaged_plugins", "templates")
 """Paths that the server reads when it starts; it reads the web application at each request."""
 COMPARED = {
     True: "so its files are compared with its tarball",

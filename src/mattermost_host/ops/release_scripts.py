@@ -76,6 +76,7 @@ while IFS= read -r path; do
   fi
 done <{new}.paths
 (cd {release} && sha256sum -c --quiet {new}.manifest/sha256)
+{_without_capabilities(folder)}
 {_manifest(release, f"{new}.manifest")}
 {_noted(folder, f"{new}.manifest")}"""
 
@@ -87,8 +88,7 @@ def list_again(folder: str, run: str) -> str:
     return f"""{HEAD}
 trap 'rm -rf {new}*' EXIT
 (cd {release} && sha256sum -c --quiet {manifest}/sha256)
-# The kernel takes capabilities away with each chown; only what was touched may have been given any.
-(cd {release} && find . -type f -newercm {manifest}/state -exec chown -h root:root -- {{}} +)
+{_without_capabilities(folder)}
 cp -r {manifest} {new}.manifest
 {_manifest(release, f"{new}.manifest")}
 {_noted(folder, f"{new}.manifest")}"""
@@ -152,6 +152,17 @@ mkdir -m 755 {new}.manifest
 echo {sha256} >{new}.manifest/tarball
 {HASHES} >{new}.manifest/sha256
 cd {HOME}"""
+
+
+def _without_capabilities(folder: str) -> str:
+    """Take the capabilities of files that were touched: the kernel does so with each chown.
+
+    No list of files shows them, and each other file keeps its time, by which restarts are decided.
+    """
+    state = shlex.quote(f"{MANIFESTS}/{folder}/state")
+    release = shlex.quote(f"{RELEASES}/{folder}")
+    find = f"find . -type f -newercm {state} -exec chown -h root:root -- {{}} +"
+    return f"[ ! -e {state} ] || (cd {release} && {find})"
 
 
 def _manifest(release: str, manifest: str) -> str:

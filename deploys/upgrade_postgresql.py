@@ -9,7 +9,7 @@ from pyinfra import host
 from mattermost_host.cli.sentences import sentences
 from mattermost_host.facts.database import last_move
 from mattermost_host.facts.host import HostFacts
-from mattermost_host.ops import postgresql_move
+from mattermost_host.ops import pgdg, postgresql_move
 from mattermost_host.preflight import run as preflight
 from mattermost_host.preflight import upgrade_postgresql as adviser
 from mattermost_host.preflight.postgresql import MOVE
@@ -29,6 +29,8 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
     if target is None:
         return
     adviser.advise(target, facts)
+    if target.pgdg:
+        pgdg.known(facts.family, facts.platform, facts.architecture, target.question.new)
     postgresql_move.beside(
         name=f"PostgreSQL {target.question.new} is installed beside", package=target.package
     )

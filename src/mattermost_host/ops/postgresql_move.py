@@ -63,6 +63,8 @@ class Target:
     dropped: str
     """What removes the cluster that is left."""
     backups: Backups | None
+    pgdg: bool = False
+    """Its package comes from the PostgreSQL project's repository, which may not be known yet."""
 
     @property
     def staged(self) -> list[Directory | File]:

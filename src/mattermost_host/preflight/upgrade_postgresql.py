@@ -1,6 +1,7 @@
 """Whether the site's database may be moved to another PostgreSQL: named checks."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from pyinfra import host
@@ -64,7 +65,10 @@ def advise(target: Target, facts: HostFacts) -> None:
     if question not in found:
         raise OperatorError(f"{host.name} does not say what a move of the database needs to know")
     repository = found.get(backups.question) if backups else None
-    findings = judge(found[question], question, facts, repository, backups=backups is not None)
+    of_host = found[question]
+    if target.pgdg:
+        of_host = replace(of_host, offered=True)  # the deploy makes the repository known first
+    findings = judge(of_host, question, facts, repository, backups=backups is not None)
     report = Report({host.name: tuple(findings)})
     if report.errors:
         raise PreflightError(report)

@@ -35,6 +35,7 @@ def of(site: Site, facts: HostFacts, host_name: str, *, back: bool = False) -> T
         ),
         dropped=dropped(old),
         backups=_backups(site),
+        pgdg=settings.pgdg,
     )
 
 

@@ -1,8 +1,13 @@
 """An upgrade keeps every post and file, and goes back by itself where the new release fails."""
 
+import hashlib
 import re
+import shutil
 import subprocess
+import threading
 from collections.abc import Iterator, Mapping
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -158,3 +163,43 @@ def test_what_was_written_survives_the_way_back_to_a_release_that_runs_on_its_da
     assert f"/{OLD}-" in current(deployment)
     all_there(deployment, written)
     written.append(write(deployment))
+
+
+@pytest.fixture
+def mirror(tarballs: Mapping[str, Path], tmp_path: Path) -> Iterator[str]:
+    """The new version under the vendor's name, on this machine."""
+    shutil.copy(tarballs[NEW], tmp_path / f"mattermost-{NEW}-linux-amd64.tar.gz")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_the_command_line_names_the_release(
+    deployment: Deployment, tarballs: Mapping[str, Path], mirror: str, written: list[Written]
+) -> None:
+    deployment.site["mattermost"]["release"] = {"mirror": mirror}
+    deployment.write()
+    digest = hashlib.sha256(tarballs[NEW].read_bytes()).hexdigest()
+    done = command(deployment, "upgrade", "--to", NEW, "--sha256", digest)
+    print(done.output)
+    assert done.status == 0, done.output
+    assert "the host keeps this one: nothing is to be written" in done.words
+    assert f"/{NEW}-" in current(deployment)
+    all_there(deployment, written)
+    assert deployment.deploy().changed == ()
+    lost = write(deployment)
+    back = command(deployment, "rollback", "--accept-loss")
+    print(back.output)
+    assert back.status == 0
+    assert "is in the database that is kept only: 2 posts, files and users" in back.words
+    assert f"/{OLD}-" in current(deployment)
+    all_there(deployment, written)
+    kept = re.search(r"is kept as (mattermost_before_\d+)", back.words)
+    assert kept
+    there = f"{PSQL.removesuffix(' -d mattermost')} -d {kept[1]}"
+    found = deployment.host.run(
+        f"{there} -c 'SELECT message FROM posts WHERE id = $${lost.post}$$'"
+    )
+    assert found.stdout.strip() == lost.message

@@ -12,6 +12,7 @@ from tests.lab.hosts import Lab
 from tests.lab.shell import wait_until
 from tests.lab.upgrades import (
     JOURNAL,
+    LEFT,
     NEW,
     OLD,
     UNIT,
@@ -76,7 +77,7 @@ def _cut_at(deployment: Deployment, step: str) -> Run:
 def _serves(deployment: Deployment, written: list[Written]) -> None:
     deployment.wait_healthy()
     assert "mattermost_hold" not in deployment.host.run("nft list tables").stdout
-    assert deployment.host.run("ls -A /etc/nginx/mattermost-hold").stdout == ""
+    assert deployment.host.run(LEFT).stdout == ""
     all_there(deployment, written)
 
 
@@ -132,29 +133,6 @@ def test_after_each_step(
         _serves(deployment, written)
 
 
-def test_a_host_without_power_in_the_middle(
-    deployment: Deployment, tarballs: Mapping[str, Path], written: list[Written]
-) -> None:
-    state(deployment, tarballs[NEW])
-    deployment.host.run(f"rm -f {JOURNAL}")
-    typed = deployment.command("mattermost-host", "upgrade", str(deployment.inventory), "--yes")
-    starts = f"grep -qs '^step=starts$' {JOURNAL}"
-    with subprocess.Popen(typed, cwd=deployment.folder, stdout=subprocess.DEVNULL) as run:
-        wait_until(lambda: deployment.host.run(starts, check=False).returncode == 0, 120, "starts")
-        deployment.lab.crash(deployment.host)
-        assert run.wait(timeout=120) == 1
-    deployment.lab.start(deployment.host)
-    _serves(deployment, written)
-    assert "was cut off at the step starts" in _asked(deployment)
-    done = command(deployment, "upgrade")
-    assert done.status == 0, done.output
-    assert f"/{NEW}-" in current(deployment)
-    released(deployment)
-    _serves(deployment, written)
-    assert deployment.deploy().changed == ()
-    assert command(deployment, "rollback").status == 0
-
-
 def test_no_room_for_the_restore_point(
     deployment: Deployment, tarballs: Mapping[str, Path], written: list[Written]
 ) -> None:
@@ -173,3 +151,27 @@ def test_no_room_for_the_restore_point(
     assert f"/{OLD}-" in current(deployment)
     released(deployment)
     _serves(deployment, written)
+
+
+def test_a_host_without_power_in_the_middle(
+    deployment: Deployment, tarballs: Mapping[str, Path], written: list[Written]
+) -> None:
+    state(deployment, tarballs[NEW])
+    deployment.host.run(f"rm -f {JOURNAL}")
+    typed = deployment.command("mattermost-host", "upgrade", str(deployment.inventory), "--yes")
+    starts = f"grep -qs '^step=starts$' {JOURNAL}"
+    with subprocess.Popen(typed, cwd=deployment.folder, stdout=subprocess.DEVNULL) as run:
+        wait_until(lambda: deployment.host.run(starts, check=False).returncode == 0, 120, "starts")
+        deployment.lab.crash(deployment.host)
+        assert run.wait(timeout=120) == 1
+    deployment.lab.start(deployment.host)
+    deployment.wait_healthy()
+    all_there(deployment, written)
+    assert "was cut off at the step starts" in _asked(deployment)
+    done = command(deployment, "upgrade")
+    assert done.status == 0, done.output
+    assert f"/{NEW}-" in current(deployment)
+    released(deployment)
+    _serves(deployment, written)
+    assert deployment.deploy().changed == ()
+    assert command(deployment, "rollback").status == 0

@@ -23,6 +23,11 @@ def deployment(
 
 OURS = "/etc/postgresql/15/main/conf.d/mattermost-host.conf"
 TAMPERINGS = {
+    "a cluster that no boot starts": tampering(
+        "echo disabled >/etc/postgresql/15/main/start.conf",
+        {"/etc/postgresql/15/main/start.conf"},
+        reloads=set(),
+    ),
     "another owner of the database": tampering(
         sql("alter database mattermost owner to postgres"),
         {"the database mattermost belongs to postgres"},

@@ -12,11 +12,7 @@ from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import UNASKED, Place
 from mattermost_host.knowledge.dsn import dsn_mistakes
 from mattermost_host.knowledge.families import Cluster
-from mattermost_host.knowledge.postgresql_versions import (
-    NEWEST,
-    OLDEST,
-    PGDG_DEFAULT,
-)
+from mattermost_host.knowledge.postgresql_versions import NEWEST, OLDEST, PGDG_DEFAULT
 from mattermost_host.knowledge.surface import Surface, Unit
 from mattermost_host.knowledge.texts import STRICT, Line
 from mattermost_host.ops import account, database, files, packages, pgdg, running, what_was_read
@@ -147,7 +143,9 @@ def settings_files(
     """What a deploy writes for a cluster: of its unit, its parameters, its access rules."""
     wanted = {**_guarded(files_of(layout)[2]), **parameters}
     every = (*_unit_files(layout, before_start), *_entries(layout, wanted))
-    return tuple(one for one in every if isinstance(one, File))
+    of_unit, *others = files_of(layout)
+    paths = (f"{of_unit}/{OF_UNIT}", *others)
+    return tuple(one for one in every if isinstance(one, File) and one.path in paths)
 
 
 def surface(settings: Settings, place: Place) -> Surface:
@@ -253,8 +251,9 @@ def _entries(layout: Cluster, wanted: Mapping[str, str]) -> Iterator[Entry]:
     """The settings of the cluster, and its access rules."""
     _, drop_in, access = files_of(layout)
     before = f"{layout.data}/postgresql.conf" if layout.setup else ""
-    if layout.setup:
-        yield Directory(layout.settings)
+    # Where it says `disabled`, Debian's program starts no cluster, and yet the unit ends well.
+    start = File(f"{layout.settings}/start.conf", "auto\n", "644", USER, USER)
+    yield Directory(layout.settings) if layout.setup else start
     yield File(drop_in, render("postgres/postgresql.conf.j2", parameters=wanted, before=before))
     rules = render("postgres/pg_hba.conf.j2", name=NAME)
     yield File(access, rules, "640", "root" if layout.setup else USER, USER, guards=True)

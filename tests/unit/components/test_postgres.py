@@ -17,6 +17,7 @@ from tests.unit.fake_host import Answer, Plan, answering, nothing_installed, pla
 OF_UNIT = "/etc/systemd/system/postgresql@15-main.service.d/mattermost-host.conf"
 DROP_IN = "/etc/postgresql/15/main/conf.d/mattermost-host.conf"
 ACCESS = "/etc/postgresql/15/main/pg_hba.conf"
+STARTED_AT_BOOT = "/etc/postgresql/15/main/start.conf"
 PARAMETERS = {"shared_buffers": "585MB", "max_connections": "120"}
 
 
@@ -47,7 +48,8 @@ def test_a_fresh_host() -> None:
         "PostgreSQL | role, database and schema belong to Mattermost",
     ]
     assert result.steps[1].shell.endswith(" install postgresql-15")
-    assert set(result.written) == {OF_UNIT, DROP_IN, ACCESS}
+    assert set(result.written) == {OF_UNIT, DROP_IN, ACCESS, STARTED_AT_BOOT}
+    assert result.text(STARTED_AT_BOOT) == "auto\n"
     assert "After=wall.service" in result.text(OF_UNIT)
 
 

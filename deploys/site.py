@@ -9,6 +9,7 @@ from mattermost_host.cli.sentences import sentences
 from mattermost_host.components import backup, base, firewall, mattermost, nginx, postgres, tls
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.knowledge import sizing
+from mattermost_host.ops.backup_files import Server
 from mattermost_host.ops.checkpoint import checkpoint
 from mattermost_host.ops.state_files import KEPT, STATE
 from mattermost_host.preflight import run as preflight
@@ -91,7 +92,7 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
             site.settings.backup,
             cluster=postgres.cluster(site.settings.postgres, facts),
             kept=(base.FOLDER, *KEPT),
-            server=backup.Server(
+            server=Server(
                 mattermost.USER, STATE, "http://{}:{}{}".format(*mattermost.LISTEN, mattermost.PING)
             ),
         )

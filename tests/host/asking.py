@@ -19,7 +19,7 @@ from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import UNASKED
 from mattermost_host.knowledge.families import FAMILIES
 from mattermost_host.knowledge.surface import SecretFile, Surface
-from mattermost_host.ops import lego, state_files
+from mattermost_host.ops import backup_files, lego, state_files
 from mattermost_host.ops.account import Account, Wanted
 from mattermost_host.ops.entries import FileStates, State
 from mattermost_host.ops.firewalld import AskLeftovers, AskPolicies
@@ -42,7 +42,7 @@ UNITS = q.Units(
         firewall.UNIT,
         *(family.certbot.timer for family in FAMILIES),
         lego.TIMER,
-        backup.TIMER,
+        backup_files.TIMER,
         *(family.clock.unit for family in FAMILIES),
     )
 )

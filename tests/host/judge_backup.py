@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from mattermost_host.components import backup
 from mattermost_host.knowledge.surface import Unit
+from mattermost_host.ops import backup_files
 from mattermost_host.ops.pgbackrest import Repository
 from tests.host import judge
 from tests.host.judge import Sentences, differs
@@ -24,4 +24,4 @@ def recent(now: Repository) -> Sentences:
 
 def scheduled(status: Mapping[str, UnitStatus]) -> Sentences:
     """The timer is enabled and active."""
-    yield from judge.units((Unit(backup.TIMER),), status)
+    yield from judge.units((Unit(backup_files.TIMER),), status)

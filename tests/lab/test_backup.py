@@ -1,19 +1,15 @@
 """Backups on a real host: made, told, given up for want of space, and read back by hash."""
 
 import json
-import secrets
-import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mattermost_host.verify.api_client import member
 from tests.lab.deployment import Deployment
 from tests.lab.hosts import Lab
+from tests.lab.kept import Kept, post_with_file, read_back, typed
 from tests.lab.shell import wait_until
 
 PGBACKREST = "cd / && runuser -u postgres -- pgbackrest --stanza=mattermost"
@@ -109,63 +105,23 @@ def test_a_repository_that_is_away_is_given_up_and_then_begun_again(site: Deploy
     assert site.deploy().changed == ()
 
 
-@dataclass(frozen=True)
-class Kept:
-    """A post with a file, as a user made it."""
-
-    post: str
-    file: str
-    sha256: str
-
-
 @pytest.fixture(scope="module")
 def kept(site: Deployment) -> Kept:
-    content = secrets.token_bytes(300_000)
-    with site.administrator() as client:
-        team = client.made("/teams", json={"name": "kept", "display_name": "Kept", "type": "O"})
-        path = f"/teams/{team}/channels/name/town-square"
-        channel = member(client.ask("GET", path, 200), "id")
-        upload = client.ask(
-            "POST",
-            "/files",
-            201,
-            data={"channel_id": channel},
-            files={"files": ("kept.bin", content, "application/octet-stream")},
-        )
-        file = str(upload.json()["file_infos"][0]["id"])
-        words = {"channel_id": channel, "message": "kept by a backup", "file_ids": [file]}
-        return Kept(client.made("/posts", json=words), file, sha256(content).hexdigest())
-
-
-def _read_back(site: Deployment, kept: Kept) -> None:
-    with site.administrator() as client:
-        assert client.ask("GET", f"/posts/{kept.post}", 200).json()["message"] == "kept by a backup"
-        content = client.ask("GET", f"/files/{kept.file}", 200).content
-    assert sha256(content).hexdigest() == kept.sha256
-
-
-def _typed(heading: str, site: Deployment, **words: str) -> list[str]:
-    """The command below a heading of the runbook, with the test's own inventory and time."""
-    text = (Path(__file__).parents[2] / "docs/operations.md").read_text(encoding="utf-8")
-    section = text.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
-    command = section.split("```sh\n")[1].split("```", 1)[0]
-    for word, value in {"inventory.py": str(site.inventory), **words}.items():
-        command = command.replace(word, value)
-    return shlex.split(command)
+    return post_with_file(site)
 
 
 def test_a_post_and_its_file_come_back_by_hash(site: Deployment, kept: Kept) -> None:
-    said = site.run(*_typed("Back up", site))
+    said = site.run(*typed("Back up", site))
     assert "the backup is made" in said.words
     when = site.host.run("sleep 2; date -u '+%Y-%m-%d %H:%M:%S UTC'; sleep 2").stdout.strip()
     site.host.run(
         f"{PSQL} -c \"delete from posts where id = '{kept.post}'\";"
         " find /var/lib/mattermost/data -name kept.bin -delete"
     )
-    said = site.run(*_typed("Restore", site, **{"$WHEN": when}), "--yes")
+    said = site.run(*typed("Restore", site, **{"$WHEN": when}), "--yes")
     print(said.output)
     assert "everything holds" in said.words
-    _read_back(site, kept)
+    read_back(site, kept)
     assert _newest(site) in {"full", "incr"}
     assert site.deploy().changed == ()
 
@@ -176,7 +132,7 @@ def test_a_later_moment_after_a_restore_comes_back_too(site: Deployment, kept: K
     site.run("mattermost-host", "restore", str(site.inventory), "--yes")
     assert "later" in site.host.run(f"{PSQL} -c '\\dt later'").stdout
     site.host.run(f"{PSQL} -c 'drop table later'")
-    _read_back(site, kept)
+    read_back(site, kept)
     site.verify()
 
 
@@ -188,7 +144,7 @@ def test_a_damaged_backup_leaves_the_old_state_at_work(site: Deployment, kept: K
     assert failed.status == 1
     assert "the old state is put back" in failed.words
     site.wait_healthy()
-    _read_back(site, kept)
+    read_back(site, kept)
     away = f"{damaged} -name '*.away' -print0 | xargs -0 -n 1 sh -c 'mv \"$0\" \"${{0%.away}}\"'"
     host.run(away)
     assert site.deploy().changed == ()

@@ -1,5 +1,6 @@
 """The commands ``backup`` and ``restore``."""
 
+import re
 import shlex
 import sys
 import time
@@ -8,20 +9,25 @@ from pathlib import Path
 import click
 
 from mattermost_host.cli.arguments import INVENTORY
-from mattermost_host.components import backup as component
 from mattermost_host.engine import locks
 from mattermost_host.engine.connections import run_as_root
 from mattermost_host.engine.inventory import SiteHost
+from mattermost_host.ops import backup_files as made_of
+from mattermost_host.ops import detached
+from mattermost_host.plan import apply as application
+from mattermost_host.plan import plan as planning
+from mattermost_host.releases.choice import version_of
 from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError
 from mattermost_host.verify import run as verification
 
 BACK_UP = f"""began=$(date +%s)
-systemctl reset-failed {component.SERVICE} {component.DATABASE_SERVICE} 2>/dev/null
-systemctl start {component.SERVICE}
+systemctl reset-failed {made_of.SERVICE} {made_of.DATABASE_SERVICE} 2>/dev/null
+systemctl start {made_of.SERVICE}
 status=$?
 journalctl -u 'mattermost-backup*' --since "@$began" -o cat --no-pager
 exit $status"""
+FOLDER = re.compile(r"(/[A-Za-z0-9_][A-Za-z0-9_.-]*)+")
 
 
 @click.command()
@@ -46,12 +52,19 @@ def backup(inventory: Path) -> None:
     metavar="TIME",
     help='As all was then, e.g. "2026-11-27 03:00:00 UTC"; without it, as it was last archived.',
 )
+@click.option(
+    "--from",
+    "folder",
+    metavar="FOLDER",
+    help="Onto a new host: the folder there that has the lost one's backup.to, mounted or copied.",
+)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before replacing anything.")
-def restore(inventory: Path, to_time: str | None, yes: bool) -> None:
-    """Bring database and files back from the backups, on the same host.
+def restore(inventory: Path, to_time: str | None, folder: str | None, yes: bool) -> None:
+    """Bring database and files back from the backups, on the same host or on a new one.
 
     It says first what it would replace. The old state is moved aside and kept; where the new one
-    does not work, it is put back.
+    does not work, it is put back. With --from, the host is deployed, too, and begins backups of its
+    own in backup.to; the lost host's are only read.
 
     Exit status: 0 it is restored and all checks passed, 1 not.
 
@@ -60,20 +73,43 @@ def restore(inventory: Path, to_time: str | None, yes: bool) -> None:
     if to_time is not None and not to_time.strip():
         # As from an empty variable of a script: the newest state is not what was meant.
         raise click.UsageError("--to-time is empty; write a time, or leave the option out")
-    start, host = time.monotonic(), _host(Site.use(inventory))
-    options = f" --to-time {shlex.quote(to_time)}" if to_time else ""
+    start, site = time.monotonic(), Site.use(inventory)
+    host, options = _host(site), _options(site, to_time, folder)
     with locks.held(inventory):
-        _told(host, f"{component.RESTORE} --show{options}", "nothing can be restored")
+        if folder:
+            click.echo(f"{host.name}: what it takes to look into {folder} is installed.")
+            application.deployed(site, planning.RESTORE_LOOK)
+        _told(host, f"{made_of.RESTORE} --show{options}", "nothing can be restored")
         if not yes and not click.confirm("Replace database and files by these?"):
             click.echo("Nothing was changed.")
             sys.exit(1)
         click.echo(f"{host.name}: restoring; the site is not available meanwhile.")
-        _told(host, f"{component.RESTORE}{options}", "the restore failed")
+        if folder:
+            application.deployed(site, planning.RESTORE_HOST)
+        program = f"{made_of.RESTORE}{options}"
+        _told(host, detached.run(made_of.RESTORING, program), "the restore failed")
+        if folder:
+            click.echo(f"{host.name}: deploying, with a first full backup into the new repository.")
+            application.deployed(site)
     click.echo("Verification, with log-in and posts:")
     status = verification.run(inventory, journey=True)
     proof = "and everything holds" if status == 0 else "but the verification failed"
     click.echo(f"Database and files are restored, {proof} ({time.monotonic() - start:.0f} s).")
     sys.exit(status)
+
+
+def _options(site: Site, to_time: str | None, folder: str | None) -> str:
+    """What the program on the host is told. Raises OperatorError for a folder that can't be one."""
+    options = {"--to-time": to_time} if to_time else {}
+    if folder:
+        if not FOLDER.fullmatch(folder):
+            raise OperatorError(
+                f'--from "{folder}": write the full path of a folder on the host, of letters, '
+                "digits, points, hyphens and underscores"
+            )
+        release = version_of(site.settings.mattermost.release)
+        options |= {"--from": folder, "--url": site.settings.url, "--release": release}
+    return "".join(f" {name} {shlex.quote(value)}" for name, value in options.items())
 
 
 def _host(site: Site) -> SiteHost:
@@ -87,9 +123,12 @@ def _host(site: Site) -> SiteHost:
 
 
 def _told(host: SiteHost, script: str, failed: str) -> None:
-    """Run ``script`` and print its output. Raises OperatorError if it fails."""
-    answer = run_as_root(host, script)
-    if said := answer.output.decode(errors="replace").strip():
-        click.echo(said)
+    """Run ``script`` and show what it says, as it says it. Raises OperatorError where it fails."""
+    answer = run_as_root(host, script, say=_show)
     if answer.status:
         raise OperatorError(f"{host.name}: {failed}: {answer.errors.strip() or 'see above'}")
+
+
+def _show(line: str) -> None:
+    if line.strip():
+        click.echo(line)

@@ -8,7 +8,7 @@ from pathlib import Path
 from pyinfra.api import Config, Host, Inventory, State
 from pyinfra.context import ctx_config, ctx_inventory, ctx_state
 
-from mattermost_host.engine import each_host, remote
+from mattermost_host.engine import each_host, host_lock, remote
 from mattermost_host.engine.inventory import SiteHost
 from mattermost_host.engine.trusted import refuse_mistrusted
 from mattermost_host.support.errors import OperatorError
@@ -34,6 +34,7 @@ def connections(hosts: Sequence[SiteHost]) -> Iterator[State]:
         yield state
     finally:
         for host in inventory:
+            host_lock.let_go(host)
             if host.connected:
                 host.disconnect()
         for context in (ctx_config, ctx_state, ctx_inventory):
@@ -57,14 +58,20 @@ def _read_config() -> None:
 
 
 def run_as_root(
-    host: SiteHost, script: str, write: Callable[[remote.Send], None] | None = None
+    host: SiteHost,
+    script: str,
+    write: Callable[[remote.Send], None] | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> remote.Answer:
-    """Log in to ``host`` and run a script as root. Raises OperatorError if that fails."""
+    """Log in to ``host`` and run a script as root there; ``say`` gets its lines as they come.
+
+    Raises OperatorError with a sentence.
+    """
     with connections([host]) as state:
         (one,) = all_hosts(state)
         if reason := each_host.connect(one):
             raise OperatorError(f"{host.name} can't be reached: {reason}")
-        return remote.run(one, script, write)
+        return remote.run(one, script, write, say)
 
 
 def current_state() -> State:

@@ -58,3 +58,9 @@ def take(host: Host) -> str | None:
         return f"is being changed by {holder}; wait until that run has ended"
     running.end_input()
     return f"can't be locked for this run: {running.errors() or 'no answer as root'}"
+
+
+def let_go(host: Host) -> None:
+    """Give the lock of ``host`` back, where this process holds it: its run has ended."""
+    if running := _held.pop(host, None):
+        running.end_input()

@@ -5,7 +5,7 @@ It is sent on standard input (see shell.py); what the login shell prints by itse
 
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
@@ -167,10 +167,15 @@ def _has_two_sessions(host: Host, connector: SSHConnector) -> bool:
     return True
 
 
-def run(host: Host, script: str, write: Callable[[Send], None] | None = None) -> Answer:
-    """Run ``script`` as root on a connected host to its end; ``write`` sends its standard input.
+def run(
+    host: Host,
+    script: str,
+    write: Callable[[Send], None] | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Answer:
+    """Run ``script`` as root on a connected host, to its end; ``write`` sends its standard input.
 
-    Raises OperatorError if the connection breaks.
+    ``say`` gets each line of output as it comes. Raises OperatorError where the connection breaks.
     """
     try:
         running = start(host, script)
@@ -179,7 +184,7 @@ def run(host: Host, script: str, write: Callable[[Send], None] | None = None) ->
         # Read while writing: its output may otherwise fill the pipe and block it.
         writer = threading.Thread(target=_write, args=(running, write))
         writer.start()
-        output = b"".join(iter(running.read, b""))
+        output = b"".join(_told(iter(running.read, b""), say))
         errors = running.errors()
         writer.join()
         status = running.status()
@@ -189,6 +194,18 @@ def run(host: Host, script: str, write: Callable[[Send], None] | None = None) ->
     if not begun:
         errors = f"{greeting.decode(errors='replace')}\n{errors}".strip()
     return Answer(status, answer, errors)
+
+
+def _told(parts: Iterator[bytes], say: Callable[[str], None] | None) -> Iterator[bytes]:
+    """``parts`` themselves, after ``say`` got the whole lines of the answer that end in them."""
+    line, begun = b"", False
+    for part in parts:
+        *lines, line = (line + part).split(b"\n")
+        for one in lines:
+            if begun and say:
+                say(one.decode(errors="replace"))
+            begun = begun or one + b"\n" == BEGIN
+        yield part
 
 
 def _write(running: Running, write: Callable[[Send], None] | None) -> None:

@@ -129,6 +129,17 @@ def _proof(*, holds: bool, whole: bool) -> str:
     return "but the verification failed" if whole else "and the verification failed"
 
 
+def deployed(site: Site, deploy: Path = planning.DEPLOY) -> None:
+    """Carry ``deploy`` out, without a question: part of what was asked for already.
+
+    Raises OperatorError where it fails.
+    """
+    with planning.prepared(site, (), deploy) as prepared:
+        if planning.evaluate(prepared, site).verdict == "changes":
+            site.secrets.keep()
+            prepared.execute()
+
+
 def carry_out(prepared: Run, site: Site) -> str:
     """Write what was generated for the run, and execute it; returns the errors."""
     try:

@@ -23,6 +23,8 @@ ROLLBACK = Path("deploys/rollback.py")
 UPGRADE_POSTGRESQL = Path("deploys/upgrade_postgresql.py")
 UPGRADE_SYSTEM = Path("deploys/upgrade_system.py")
 ROLLBACK_POSTGRESQL = Path("deploys/rollback_postgresql.py")
+RESTORE_LOOK = Path("deploys/restore_look.py")
+RESTORE_HOST = Path("deploys/restore_host.py")
 THIS_MACHINE = "this machine"
 """Heading of the changes that a run would make beside the inventory."""
 KEPT = "Secrets | they are complete and saved beside the inventory"

@@ -1,5 +1,6 @@
 """The commands `backup` and `restore`: what is asked of the host, and what is said."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,11 @@ from click.testing import CliRunner
 
 from mattermost_host.cli import backup_commands
 from mattermost_host.cli.main import main
-from mattermost_host.components.backup import RESTORE, SERVICE
 from mattermost_host.engine.inventory import SiteHost
 from mattermost_host.engine.remote import Answer
+from mattermost_host.ops import detached
+from mattermost_host.ops.backup_files import RESTORE, RESTORING, SERVICE
+from mattermost_host.plan import apply as application
 from mattermost_host.site.site import Site
 from mattermost_host.verify import run as verification
 
@@ -21,9 +24,10 @@ def scripts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What the host was given to run; each script says a word and succeeds."""
     ran: list[str] = []
 
-    def run(host: SiteHost, script: str) -> Answer:
+    def run(host: SiteHost, script: str, say: Callable[[str], None]) -> Answer:
         assert host.name == "h1"
         ran.append(script)
+        say("it said this")
         return Answer(0, b"\nit said this\n", "")
 
     monkeypatch.setattr(Site, "_current", None)
@@ -69,7 +73,7 @@ def test_the_time_is_one_word_for_the_host(scripts: list[str], tmp_path: Path) -
     done = CliRunner().invoke(main, typed)
     assert done.exit_code == 0
     word = "--to-time '2026-11-27 $(id)'"
-    assert scripts == [f"{RESTORE} --show {word}", f"{RESTORE} {word}"]
+    assert scripts == [f"{RESTORE} --show {word}", detached.run(RESTORING, f"{RESTORE} {word}")]
     assert "everything holds" in done.output
 
 
@@ -77,7 +81,7 @@ def test_a_refusal_is_a_sentence(
     scripts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refused = Answer(1, b"", "Nothing was changed: it holds another database.")
-    monkeypatch.setattr(backup_commands, "run_as_root", lambda *_: refused)
+    monkeypatch.setattr(backup_commands, "run_as_root", lambda *_, **__: refused)
     done = CliRunner().invoke(main, ["restore", _inventory(tmp_path), "--yes"])
     assert done.exit_code == 1
     assert "it holds another database" in " ".join(done.output.split())
@@ -100,3 +104,50 @@ def test_an_empty_time_is_not_the_newest_one(scripts: list[str], tmp_path: Path,
     assert done.exit_code == 1
     assert "--to-time is empty; write a time, or leave the option out" in done.output
     assert scripts == []
+
+
+@pytest.fixture
+def deployed(scripts: list[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The scripts, with the names of the deploys between them."""
+
+    def deploy(site: Site, deploy: Path = Path("deploys/site.py")) -> None:
+        scripts.append(deploy.stem)
+
+    monkeypatch.setattr(application, "deployed", deploy)
+    return scripts
+
+
+def test_a_new_host_is_looked_at_first_and_deployed_last(
+    deployed: list[str], tmp_path: Path
+) -> None:
+    release = {"release": {"version": "11.2.0", "sha256": "0" * 64}}
+    typed = ["restore", _inventory(tmp_path, mattermost=release), "--from", "/mnt/lost", "--yes"]
+    done = CliRunner().invoke(main, typed)
+    assert done.exit_code == 0, done.output
+    words = "--from /mnt/lost --url https://chat.example.com --release 11.2.0"
+    program = detached.run(RESTORING, f"{RESTORE} {words}")
+    assert deployed == [
+        "restore_look",
+        f"{RESTORE} --show {words}",
+        "restore_host",
+        program,
+        "site",
+    ]
+
+
+def test_a_new_host_is_not_deployed_before_the_answer(deployed: list[str], tmp_path: Path) -> None:
+    typed = ["restore", _inventory(tmp_path), "--from", "/mnt/lost"]
+    done = CliRunner().invoke(main, typed, input="n\n")
+    assert done.exit_code == 1
+    assert deployed[0] == "restore_look"
+    assert len(deployed) == 2
+
+
+@pytest.mark.parametrize("folder", ["lost", "/mnt/$(id)", "/mnt/a b", "s3://bucket"])
+def test_a_folder_is_a_full_path_of_plain_signs(
+    folder: str, deployed: list[str], tmp_path: Path
+) -> None:
+    done = CliRunner().invoke(main, ["restore", _inventory(tmp_path), "--from", folder])
+    assert done.exit_code == 1
+    assert "write the full path of a folder on the host" in " ".join(done.output.split())
+    assert deployed == []

@@ -11,14 +11,14 @@ from mattermost_host.components import backup
 from mattermost_host.components.backup import Settings
 from mattermost_host.facts.host import DISK_PATHS, Disk, HostFacts
 from mattermost_host.knowledge.families import DEBIAN
-from mattermost_host.ops import remains
+from mattermost_host.ops import backup_files, remains
 from mattermost_host.ops.entries import Directory, File
 from tests.unit.examples import DEBIAN_12, ROCKY_9, converged, files_that_differ, mistakes_of, place
 from tests.unit.fake_host import Answer, Plan, answering, nothing_installed, plan
 
 KEY = "Key-of-all-backups"
 CLUSTER = DEBIAN.cluster(15)
-SERVER = backup.Server("mattermost", "/var/lib/mattermost", "http://127.0.0.1:8065/ping")
+SERVER = backup_files.Server("mattermost", "/var/lib/mattermost", "http://127.0.0.1:8065/ping")
 KEPT = ("/etc/mattermost-host", "/var/lib/mattermost/data")
 TO = Settings(to="/srv/backup")
 REFUSED = [
@@ -71,10 +71,10 @@ def test_a_converged_host_yields_nothing() -> None:
 def test_switched_off_it_asks_for_what_is_left_and_removes_that() -> None:
     result = _plan(Settings())
     assert result.changed == []
-    left = answering({remains.AskRemains(backup.OURS): (backup.TIMER_FILE,)})
+    left = answering({remains.AskRemains(backup_files.OURS): (backup_files.TIMER_FILE,)})
     shell = _plan(Settings(), answer=left).step("nothing of backups is left").shell
-    assert f"systemctl disable --quiet --now {backup.TIMER}" in shell
-    assert all(path in shell for path in backup.OURS)
+    assert f"systemctl disable --quiet --now {backup_files.TIMER}" in shell
+    assert all(path in shell for path in backup_files.OURS)
     assert "/srv" not in shell
 
 
@@ -83,20 +83,20 @@ def test_what_is_backed_up_is_closed_to_others() -> None:
     closed = {one.path: (one.mode, one.user, one.group) for one in owned}
     assert closed["/srv/backup/mattermost-host/database"] == ("700", "postgres", "postgres")
     assert closed["/srv/backup/mattermost-host/files"] == ("700", "root", "root")
-    assert closed[backup.CONFIGURATION] == ("640", "root", "postgres")
-    assert closed[backup.KEY_FILE] == ("600", "root", "root")
-    assert closed[backup.FOLDER] == ("750", "root", "postgres")
+    assert closed[backup_files.CONFIGURATION] == ("640", "root", "postgres")
+    assert closed[backup_files.KEY_FILE] == ("600", "root", "root")
+    assert closed[backup_files.FOLDER] == ("750", "root", "postgres")
 
 
 def test_the_key_is_in_two_closed_files_and_in_no_command() -> None:
     result = _plan()
     holding = [path for path, content in result.written.items() if KEY.encode() in content]
-    assert sorted(holding) == sorted([backup.CONFIGURATION, backup.KEY_FILE])
+    assert sorted(holding) == sorted([backup_files.CONFIGURATION, backup_files.KEY_FILE])
     assert KEY not in result.shell
 
 
 def test_the_repository_is_the_clusters() -> None:
-    lines = _plan().text(backup.CONFIGURATION).splitlines()
+    lines = _plan().text(backup_files.CONFIGURATION).splitlines()
     assert "repo1-path=/srv/backup/mattermost-host/database" in lines
     assert "repo1-cipher-type=aes-256-cbc" in lines
     assert "repo1-retention-full=4" in lines
@@ -113,14 +113,14 @@ def test_the_repository_is_the_clusters() -> None:
 )
 def test_a_repository_that_is_away_may_fill_a_tenth_of_the_disk(size_mb: int, queue: int) -> None:
     disks = tuple(Disk(path, "/dev/sda1", 1, size_mb) for path in DISK_PATHS)
-    text = _plan(facts=replace(DEBIAN_12, disks=disks)).text(backup.CONFIGURATION)
+    text = _plan(facts=replace(DEBIAN_12, disks=disks)).text(backup_files.CONFIGURATION)
     assert f"archive-push-queue-max={queue}MiB" in text
 
 
 def test_more_full_backups_are_two_files() -> None:
     changed = files_that_differ(_plan(), _plan(Settings(to="/srv/backup", keep_full=8)))
-    assert changed == {backup.CONFIGURATION, backup.BACK_UP_FILES}
-    text = _plan(Settings(to="/srv/backup", keep_full=8)).text(backup.BACK_UP_FILES)
+    assert changed == {backup_files.CONFIGURATION, backup_files.BACK_UP_FILES}
+    text = _plan(Settings(to="/srv/backup", keep_full=8)).text(backup_files.BACK_UP_FILES)
     assert "--keep-within 63d" in text
 
 
@@ -133,7 +133,9 @@ def test_postgresql_archives_where_there_is_a_repository() -> None:
     }
 
 
-@pytest.mark.parametrize("path", [backup.BACK_UP_DATABASE, backup.BACK_UP_FILES, backup.RESTORE])
+@pytest.mark.parametrize(
+    "path", [backup_files.BACK_UP_DATABASE, backup_files.BACK_UP_FILES, backup_files.RESTORE]
+)
 def test_the_programs_are_shell(path: str) -> None:
     subprocess.run(["sh", "-n"], input=_plan().text(path), text=True, check=True)
 
@@ -169,5 +171,5 @@ def test_a_distribution_without_the_programs_is_refused() -> None:
 
 def test_its_secret_files_are_declared() -> None:
     paths = [one.path for one in backup.surface(TO, place()).secret_files]
-    assert paths == [backup.CONFIGURATION, backup.KEY_FILE]
+    assert paths == [backup_files.CONFIGURATION, backup_files.KEY_FILE]
     assert backup.surface(Settings(), place()).secret_files == ()

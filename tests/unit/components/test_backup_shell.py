@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mattermost_host.components.backup import FULL_AFTER_S, SEGMENTS, STANZA
+from mattermost_host.ops.backup_files import FULL_AFTER_S, SEGMENTS, STANZA
 from mattermost_host.support.templates import render
 
 PGBACKREST = """#!/bin/sh

@@ -102,6 +102,21 @@ def _send(send: object, data: bytes) -> None:
     send(data)  # type: ignore[operator]
 
 
+def test_lines_are_heard_as_they_come(folder: Path, port: int) -> None:
+    """Each before the next is said; what the login shell says is no part of it."""
+    data = _data(folder, ssh_user="admin", ssh_port=port, ssh_hostname="127.0.0.1")
+    heard: list[str] = []
+
+    def say(line: str) -> None:
+        heard.append(line)
+        (folder / line).touch()
+
+    waited = f"until [ -e {folder}/one ]; do sleep 0.1; done; printf 'two\\n'; printf rest"
+    answer = run_as_root(SiteHost("mm", ("app",), data), f"echo one; {waited}", say=say)
+    assert heard == ["one", "two"]
+    assert answer.output == b"one\ntwo\nrest"
+
+
 def test_a_wrong_password_is_a_sentence(folder: Path, port: int) -> None:
     data = _data(folder, ssh_user="admin", ssh_port=port, ssh_hostname="127.0.0.1")
     with pytest.raises(

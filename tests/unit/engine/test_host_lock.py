@@ -100,6 +100,22 @@ def test_it_is_taken_once_a_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert taken.read_text() == "x\n"
 
 
+def test_the_next_run_of_one_command_can_take_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A restore has several, and between them a program on the host that takes it, too."""
+    real = host_lock.script
+    own = {host_lock.LOCK: tmp_path / "lock", "-w 10": "-w 1"}
+    monkeypatch.setattr(host_lock, "script", lambda holder: local.moved(real(holder), own))
+    with this_machine() as first, this_machine() as second:
+        assert host_lock.take(first) is None
+        assert "is being changed by" in str(host_lock.take(second))
+        host_lock.let_go(first)
+        host_lock.let_go(first)
+        assert host_lock.take(second) is None
+        host_lock.let_go(second)
+
+
 def test_neither_arguments_nor_the_holder_s_line_tell_what_was_typed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

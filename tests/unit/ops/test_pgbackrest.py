@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from mattermost_host.components.backup import QUESTION, SERVICE
+from mattermost_host.components.backup import QUESTION
 from mattermost_host.ops import pgbackrest
+from mattermost_host.ops.backup_files import SERVICE
 from mattermost_host.ops.pgbackrest import OLDEST_S, Repository
 from tests.unit.fake_host import Plan, answering, plan
 

@@ -1,4 +1,4 @@
-"""The whole of deploys/site.py on a host that is not there."""
+"""The whole of deploys/site.py, or of another deploy, on a host that is not there."""
 
 import runpy
 from collections.abc import Mapping
@@ -25,6 +25,7 @@ def planned(
     monkeypatch: pytest.MonkeyPatch,
     facts: HostFacts = DEBIAN_12,
     answer: Answer = nothing_installed,
+    deploy: str = "site.py",
 ) -> Plan:
     """What a deploy would do on a host that answers so; ``changed`` are keys of the description."""
     for name in ("ADMIN_PASSWORD", "DATABASE_PASSWORD", "BACKUP_KEY"):
@@ -44,5 +45,5 @@ def planned(
     monkeypatch.setattr(Site, "release", lambda _, facts: releases[facts])
     # An external database is asked over ssh.
     monkeypatch.setattr(external_database_findings, "inquiries", lambda *_, **__: [])
-    deploy = PROJECT / "deploys" / "site.py"
-    return plan(lambda: runpy.run_path(str(deploy)), facts=facts, answer=answer)
+    path = PROJECT / "deploys" / deploy
+    return plan(lambda: runpy.run_path(str(path)), facts=facts, answer=answer)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from mattermost_host.components import backup
+from mattermost_host.ops import backup_files
 from mattermost_host.ops.pgbackrest import OLDEST_S, Repository
 from tests.host import judge_backup as judge
 from tests.host.questions import UnitStatus
@@ -11,7 +11,7 @@ GOOD = Repository(code=0, system="7", own="7", newest=1_000, whole=1_000, now=2_
 
 
 def test_good_backups_hold() -> None:
-    timer = {backup.TIMER: UnitStatus("loaded", "active", "enabled")}
+    timer = {backup_files.TIMER: UnitStatus("loaded", "active", "enabled")}
     assert [*judge.archived(GOOD), *judge.recent(GOOD), *judge.scheduled(timer)] == []
 
 

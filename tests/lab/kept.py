@@ -1,0 +1,58 @@
+"""What a user left on a site, to be read back by hash; and the commands of the runbooks."""
+
+import secrets
+import shlex
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from mattermost_host.verify.api_client import member
+from tests.lab.deployment import Deployment
+
+WORDS = "kept by a backup"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A post with a file, as a user made it."""
+
+    post: str
+    file: str
+    sha256: str
+
+
+def post_with_file(site: Deployment, team_name: str = "kept") -> Kept:
+    """A post with a file of 300,000 bytes that can't be guessed, in a team of that name."""
+    content = secrets.token_bytes(300_000)
+    with site.administrator() as client:
+        team = client.made("/teams", json={"name": team_name, "display_name": "Kept", "type": "O"})
+        path = f"/teams/{team}/channels/name/town-square"
+        channel = member(client.ask("GET", path, 200), "id")
+        upload = client.ask(
+            "POST",
+            "/files",
+            201,
+            data={"channel_id": channel},
+            files={"files": ("kept.bin", content, "application/octet-stream")},
+        )
+        file = str(upload.json()["file_infos"][0]["id"])
+        words = {"channel_id": channel, "message": WORDS, "file_ids": [file]}
+        return Kept(client.made("/posts", json=words), file, sha256(content).hexdigest())
+
+
+def read_back(site: Deployment, kept: Kept) -> None:
+    """Post and file are there, to the last byte."""
+    with site.administrator() as client:
+        assert client.ask("GET", f"/posts/{kept.post}", 200).json()["message"] == WORDS
+        content = client.ask("GET", f"/files/{kept.file}", 200).content
+    assert sha256(content).hexdigest() == kept.sha256
+
+
+def typed(heading: str, site: Deployment, **words: str) -> list[str]:
+    """The command below a heading of the runbook, with the test's own inventory and values."""
+    text = (Path(__file__).parents[2] / "docs/operations.md").read_text(encoding="utf-8")
+    section = text.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    command = section.split("```sh\n")[1].split("```", 1)[0]
+    for word, value in {"inventory.py": str(site.inventory), **words}.items():
+        command = command.replace(word, value)
+    return shlex.split(command)

@@ -1,15 +1,19 @@
-"""What a user left on a site, to be read back by hash; and the commands of the runbooks."""
+"""What a user left on a site, to be read back by hash; a lost host's backups; the runbooks."""
 
 import secrets
 import shlex
+import subprocess
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
 from mattermost_host.verify.api_client import member
 from tests.lab.deployment import Deployment
+from tests.lab.hosts import LabHost
 
 WORDS = "kept by a backup"
+LOST = "/srv/backup/lost"
+"""Where the lost host's backups are on the new one."""
 
 
 @dataclass(frozen=True)
@@ -56,3 +60,22 @@ def typed(heading: str, site: Deployment, **words: str) -> list[str]:
     for word, value in {"inventory.py": str(site.inventory), **words}.items():
         command = command.replace(word, value)
     return shlex.split(command)
+
+
+def copy(one: LabHost, other: LabHost, folder: str, to: str) -> None:
+    """A folder of one host, with owners and modes by number, to another."""
+    other.run(f"mkdir -p {to}")
+    sent = subprocess.Popen(
+        [*one.ssh(), f"tar -C {folder} --numeric-owner -c ."], stdout=subprocess.PIPE
+    )
+    unpack = [*other.ssh(), f"tar -C {to} --numeric-owner -x"]
+    subprocess.run(unpack, stdin=sent.stdout, check=True, timeout=300)
+    assert sent.wait() == 0
+
+
+def restored(site: Deployment, folder: str = LOST, *options: str, check: bool = True) -> str:
+    """What `restore --from` says."""
+    typed_ = ("mattermost-host", "restore", str(site.inventory), "--from", folder, "--yes")
+    said = site.run(*typed_, *options, check=check)
+    print(said.output)
+    return said.words if said.status == 0 else f"refused: {said.words}"

@@ -1,6 +1,5 @@
 """The host is lost: another one is made of the inventory, the secrets file and the backups."""
 
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,11 +9,10 @@ import pytest
 
 from tests.lab.deployment import Deployment
 from tests.lab.hosts import Lab, LabHost
-from tests.lab.kept import Kept, post_with_file, read_back, typed
+from tests.lab.kept import LOST, Kept, copy, post_with_file, read_back, restored, typed
 from tests.lab.shell import wait_until
 
 PSQL = "cd / && runuser -u postgres -- psql -XAtq -d mattermost"
-LOST = "/srv/backup/lost"
 DATABASE = f"{LOST}/mattermost-host/database"
 FILES = f"{LOST}/mattermost-host/files"
 DIGEST = f"find {LOST} -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum"
@@ -29,17 +27,6 @@ class Lost:
     """Older than the last backup."""
     after: Kept
     """Only in what was archived since; its file only in the host's own folder."""
-
-
-def copy(one: LabHost, other: LabHost, folder: str, to: str) -> None:
-    """A folder of one host, with owners and modes by number, to another."""
-    other.run(f"mkdir -p {to}")
-    sent = subprocess.Popen(
-        [*one.ssh(), f"tar -C {folder} --numeric-owner -c ."], stdout=subprocess.PIPE
-    )
-    unpack = [*other.ssh(), f"tar -C {to} --numeric-owner -x"]
-    subprocess.run(unpack, stdin=sent.stdout, check=True, timeout=300)
-    assert sent.wait() == 0
 
 
 def archived(host: LabHost) -> None:
@@ -69,14 +56,6 @@ def lost(lab: Lab, release: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     site.host = spare
     site.write()
     yield Lost(site, before, after)
-
-
-def restored(site: Deployment, folder: str = LOST, *options: str, check: bool = True) -> str:
-    """What `restore --from` says."""
-    typed_ = ("mattermost-host", "restore", str(site.inventory), "--from", folder, "--yes")
-    said = site.run(*typed_, *options, check=check)
-    print(said.output)
-    return said.words if said.status == 0 else f"refused: {said.words}"
 
 
 @contextmanager

@@ -158,7 +158,7 @@ def converged(fresh: Plan) -> Answer:
         state_files.AskMembers: lambda _: state_files.Found(),
         administrator.AskUser: lambda _: administrator.Found(True, "system_user system_admin"),
         pgbackrest.AskRepository: lambda _: pgbackrest.Repository(
-            code=0, system="7", own="7", newest=1_000, whole=1_010, now=2_000
+            code=0, system="7", own="7", newest=1_000, whole=1_010, dumped=1_005, now=2_000
         ),
         remains.AskRemains: lambda _: (),
         lego_program.AskProgram: lambda _: lego_program.Found(

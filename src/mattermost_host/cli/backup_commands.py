@@ -22,9 +22,10 @@ from mattermost_host.support.errors import OperatorError
 from mattermost_host.verify import run as verification
 
 BACK_UP = f"""began=$(date +%s)
-systemctl reset-failed {made_of.SERVICE} {made_of.DATABASE_SERVICE} 2>/dev/null
+systemctl reset-failed {" ".join(made_of.SERVICES)} 2>/dev/null
 systemctl start {made_of.SERVICE}
 status=$?
+! systemctl --quiet is-failed {made_of.DUMP_SERVICE} || status=1
 journalctl -u 'mattermost-backup*' --since "@$began" -o cat --no-pager
 exit $status"""
 FOLDER = re.compile(r"(/[A-Za-z0-9_][A-Za-z0-9_.-]*)+")

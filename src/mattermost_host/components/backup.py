@@ -38,7 +38,8 @@ QUESTION = pgbackrest.AskRepository(
     configuration=CONFIGURATION,
     psql=f"psql -h {SOCKET_FOLDER} -p {PORT}",
     last=made_of.LAST,
-    units=(SERVICE, made_of.DATABASE_SERVICE),
+    dumped=made_of.DUMPED,
+    units=made_of.SERVICES,
 )
 OF_SYSTEM = re.compile(
     r"/(bin|boot|dev|etc|lib\w*|proc|root|run|sbin|sys|tmp|usr|opt/mattermost"

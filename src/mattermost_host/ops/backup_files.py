@@ -27,20 +27,29 @@ ENVIRONMENT_FILE = f"{KEY_FOLDER}/mattermost.env"
 """It has the site's URL."""
 PROGRAMS = "/usr/local/lib/mattermost-host"
 BACK_UP_DATABASE = f"{PROGRAMS}/backup-database"
+DUMP = f"{PROGRAMS}/backup-dump"
 BACK_UP_FILES = f"{PROGRAMS}/backup-files"
 RESTORE = f"{PROGRAMS}/restore-backup"
 STATE = "mattermost-host/backup"
 STATE_FOLDER = f"/var/lib/{STATE}"
 LAST = f"{STATE_FOLDER}/last"
 """What the last whole backup was: the database's, and the files' that belong to it."""
+DUMPED = f"{STATE_FOLDER}/dumped"
+"""What the last whole dump was."""
+DUMP_HOST = "mattermost-dump"
+"""Under which restic keeps dumps apart from files."""
 CACHE = "mattermost-backup"
 UNITS = "/etc/systemd/system"
 DATABASE_SERVICE = "mattermost-backup-database.service"
+DUMP_SERVICE = "mattermost-backup-dump.service"
 SERVICE = "mattermost-backup.service"
 TIMER = "mattermost-backup.timer"
-UNIT_FILES = tuple(f"{UNITS}/{name}" for name in (DATABASE_SERVICE, SERVICE, TIMER))
+SERVICES = (DATABASE_SERVICE, DUMP_SERVICE, SERVICE)
+ALL_SERVICES = "mattermost-backup*.service"
+"""Pattern of systemctl: those of drills among them, as far as they are there."""
+UNIT_FILES = tuple(f"{UNITS}/{name}" for name in (*SERVICES, TIMER))
 TIMER_FILE = UNIT_FILES[-1]
-OURS = (*UNIT_FILES, CONFIGURATION, KEY_FILE, BACK_UP_DATABASE, BACK_UP_FILES, RESTORE)
+OURS = (*UNIT_FILES, CONFIGURATION, KEY_FILE, BACK_UP_DATABASE, DUMP, BACK_UP_FILES, RESTORE)
 """All but what was backed up, which nobody but its owner deletes."""
 FULL_AFTER_S = 6 * 86_400 + 12 * 3_600
 """Seconds after which a backup is a full one: a week, less what the timer may be early."""
@@ -127,9 +136,20 @@ def units(backups: Backups) -> Iterator[Entry]:
         socket=SOCKET_FOLDER,
         sandbox=sandbox,
     )
+    dump = render(
+        "backup/dump.service.j2",
+        postgresql=backups.cluster.unit,
+        database=DATABASE_SERVICE,
+        state=STATE,
+        cache=CACHE,
+        program=DUMP,
+        repository=backups.files,
+        sandbox=sandbox,
+    )
     of_files = render(
         "backup/files.service.j2",
         database=DATABASE_SERVICE,
+        dump=DUMP_SERVICE,
         state=STATE,
         cache=CACHE,
         program=BACK_UP_FILES,
@@ -137,13 +157,14 @@ def units(backups: Backups) -> Iterator[Entry]:
         sandbox=sandbox,
     )
     timer = render("backup/backup.timer.j2", service=SERVICE)
-    for path, text in zip(UNIT_FILES, (database, of_files, timer), strict=True):
+    for path, text in zip(UNIT_FILES, (database, dump, of_files, timer), strict=True):
         yield File(path, text)
         yield Alone(f"{path}.d")
 
 
 def programs(backups: Backups, kept: Sequence[str]) -> Iterator[Entry]:
     """What the services run; ``kept`` are the files and folders that are backed up."""
+    keep_days = 7 * (backups.keep_full + 1)
     of_database = render(
         "backup/backup-database.sh.j2",
         stanza=STANZA,
@@ -157,10 +178,26 @@ def programs(backups: Backups, kept: Sequence[str]) -> Iterator[Entry]:
         key_file=KEY_FILE,
         cache=f"/var/cache/{CACHE}",
         files=" ".join((*kept, NOTED)),
-        keep_days=7 * (backups.keep_full + 1),
+        keep_days=keep_days,
         last=LAST,
+        globals=f"{STATE_FOLDER}/globals.sql",
+    )
+    dump = render(
+        "backup/backup-dump.sh.j2",
+        repository=backups.files,
+        key_file=KEY_FILE,
+        cache=f"/var/cache/{CACHE}",
+        state=STATE_FOLDER,
+        programs=backups.cluster.programs,
+        socket=SOCKET_FOLDER,
+        port=PORT,
+        database=DATABASE,
+        host=DUMP_HOST,
+        keep_days=keep_days,
+        dumped=DUMPED,
     )
     yield File(BACK_UP_DATABASE, of_database, "755")
+    yield File(DUMP, dump, "755")
     yield File(BACK_UP_FILES, of_files, "755")
 
 
@@ -178,23 +215,25 @@ def restoring(backups: Backups, server: Server) -> Iterator[Entry]:
         "programs": cluster.programs,
         "to": backups.to,
         "home": server.home,
+        "state": STATE_FOLDER,
+        "socket": SOCKET_FOLDER,
+        "port": PORT,
+        "dump_host": DUMP_HOST,
     }
     text = render(
         "backup/restore-backup.sh.j2",
         look=render("backup/look.sh.j2", **names),
+        from_dump=render("backup/from-dump.sh.j2", **names),
         **names,
         repository=backups.files,
         cache=f"/var/cache/{CACHE}",
         unit=cluster.unit,
         restores=f"{STATE_FOLDER}/restores",
-        state=STATE_FOLDER,
         server=server.user,
         ping=server.ping,
-        socket=SOCKET_FOLDER,
-        port=PORT,
         timer=TIMER,
         service=SERVICE,
-        services=f"{SERVICE} {DATABASE_SERVICE}",
+        services=" ".join(SERVICES),
         lock=LOCK,
         lock_s=LOCK_S,
     )

@@ -44,6 +44,8 @@ class Repository:
     """End of the last good backup of the database, seconds since 1970; 0: there is none."""
     whole: int = 0
     """The same of the last backup of database and files."""
+    dumped: int = 0
+    """The same of the last dump of the database."""
     now: int = 0
     """The host's clock."""
     under_way: bool = False
@@ -73,9 +75,9 @@ class Repository:
         """What is wrong with the last backup's age, as a predicate; empty if nothing is."""
         if self.under_way:
             return ""
-        if not (self.newest and self.whole):
+        if not (self.newest and self.whole and self.dumped):
             return "was never made"
-        age = self.now - min(self.newest, self.whole)
+        age = self.now - min(self.newest, self.whole, self.dumped)
         return f"is {age // 3600} hours old" if age > OLDEST_S else ""
 
 
@@ -91,7 +93,9 @@ class AskRepository(Question[Repository]):
     psql: str
     """psql with the cluster's socket and port."""
     last: str
-    """File with the time of the last backup of database and files."""
+    """Where the time of the last whole backup is noted."""
+    dumped: str
+    """Where that of the last dump is."""
     units: tuple[str, ...]
 
     def script(self) -> str:
@@ -105,6 +109,7 @@ class AskRepository(Question[Repository]):
         return (
             f"echo now=$(date +%s)\n"
             f"sed -n 's/^finished=/whole=/p' {self.last}\n"
+            f"sed -n 's/^finished=/dumped=/p' {self.dumped}\n"
             f"systemctl show -p ActiveState,NeedDaemonReload {' '.join(self.units)}\n"
             f"cd / && timeout {LOOK_S} runuser -u postgres -- sh -c {shlex.quote(asked)}"
         )
@@ -117,6 +122,7 @@ class AskRepository(Question[Repository]):
             own=values.get("own", ""),
             waiting=int(values.get("waiting") or 0),
             whole=int(values.get("whole") or 0),
+            dumped=int(values.get("dumped") or 0),
             now=int(values.get("now") or 0),
             under_way="ActiveState=activating" in lines,
             unread="NeedDaemonReload=yes" in lines,
@@ -189,15 +195,15 @@ def _recent(question: AskRepository, unit: str) -> Generator[StringCommand, None
         steps.append("systemctl daemon-reload")
     if now.old:
         explain(Change("the last backup", now.old))
-        steps.append(_made(unit, question.last))
+        steps.append(_made(unit, question.last, question.dumped))
     if len(steps) == 1:
         host.noop("a backup was made lately")
         return
     yield from changing(StringCommand("\n".join(steps)))
 
 
-def _made(unit: str, last: str) -> str:
-    """Shell script that makes a backup now; if it takes longer than we wait, it continues."""
+def _made(unit: str, *noted: str) -> str:
+    """Shell that makes a backup now; one that takes longer than we wait goes on by itself."""
     return f"""systemctl reset-failed {unit} 2>/dev/null || true
 began=$(date +%s)
 systemctl start --no-block {unit}
@@ -208,8 +214,10 @@ while state=$(systemctl is-active {unit}) || [ "$state" = activating ] ||
   [ "$(date +%s)" -lt $end ] || exit 0
   sleep 1
 done
-finished=$(sed -n s/^finished=//p {last} 2>/dev/null || true)
-[ "${{finished:-0}}" -ge "$began" ] || {{
-  journalctl -u 'mattermost-backup*' -n 30 -o cat --no-pager >&2
-  exit 1
-}}"""
+for noted in {" ".join(noted)}; do
+  finished=$(sed -n s/^finished=//p "$noted" 2>/dev/null || true)
+  [ "${{finished:-0}}" -ge "$began" ] || {{
+    journalctl -u 'mattermost-backup*' -n 30 -o cat --no-pager >&2
+    exit 1
+  }}
+done"""

@@ -3,6 +3,7 @@
 from mattermost_host.components import backup, firewall, postgres
 from mattermost_host.facts.database import DONE, last_move, own_major
 from mattermost_host.facts.host import HostFacts
+from mattermost_host.ops import backup_files
 from mattermost_host.ops.database_state import Client
 from mattermost_host.ops.postgresql_move import Backups, Target
 from mattermost_host.ops.postgresql_move_state import AskMove
@@ -45,6 +46,6 @@ def _backups(site: Site) -> Backups | None:
         return None
     return Backups(
         question=backup.QUESTION,
-        timer=backup.TIMER,
-        services=f"{backup.SERVICE} {backup.DATABASE_SERVICE}",
+        timer=backup_files.TIMER,
+        services=f"'{backup_files.ALL_SERVICES}'",
     )

@@ -117,11 +117,12 @@ def test_a_repository_that_is_away_may_fill_a_tenth_of_the_disk(size_mb: int, qu
     assert f"archive-push-queue-max={queue}MiB" in text
 
 
-def test_more_full_backups_are_two_files() -> None:
+def test_more_full_backups_are_three_files() -> None:
     changed = files_that_differ(_plan(), _plan(Settings(to="/srv/backup", keep_full=8)))
-    assert changed == {backup_files.CONFIGURATION, backup_files.BACK_UP_FILES}
-    text = _plan(Settings(to="/srv/backup", keep_full=8)).text(backup_files.BACK_UP_FILES)
-    assert "--keep-within 63d" in text
+    keeping = (backup_files.BACK_UP_FILES, backup_files.DUMP)
+    assert changed == {backup_files.CONFIGURATION, *keeping}
+    more = _plan(Settings(to="/srv/backup", keep_full=8))
+    assert all("--keep-within 63d" in more.text(path) for path in keeping)
 
 
 def test_postgresql_archives_where_there_is_a_repository() -> None:
@@ -134,7 +135,13 @@ def test_postgresql_archives_where_there_is_a_repository() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [backup_files.BACK_UP_DATABASE, backup_files.BACK_UP_FILES, backup_files.RESTORE]
+    "path",
+    [
+        backup_files.BACK_UP_DATABASE,
+        backup_files.DUMP,
+        backup_files.BACK_UP_FILES,
+        backup_files.RESTORE,
+    ],
 )
 def test_the_programs_are_shell(path: str) -> None:
     subprocess.run(["sh", "-n"], input=_plan().text(path), text=True, check=True)

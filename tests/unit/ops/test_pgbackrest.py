@@ -13,7 +13,7 @@ from tests.unit.fake_host import Plan, answering, plan
 
 NOW = 1_800_000_000
 GOOD = Repository(
-    code=0, system="7", own="7", newest=NOW - 3600, whole=NOW - 3590, now=NOW
+    code=0, system="7", own="7", newest=NOW - 3600, whole=NOW - 3590, dumped=NOW - 3595, now=NOW
 )  # fmt: skip
 
 
@@ -32,6 +32,7 @@ def test_what_a_host_says_is_read() -> None:
     lines = [
         "now=3000",
         "whole=1100",
+        "dumped=1050",
         "ActiveState=inactive",
         "NeedDaemonReload=yes",
         "",
@@ -49,6 +50,7 @@ def test_what_a_host_says_is_read() -> None:
         waiting=3,
         newest=1_000,
         whole=1_100,
+        dumped=1_050,
         now=3_000,
         under_way=True,
         unread=True,
@@ -121,6 +123,8 @@ def test_segments_that_wait_are_counted(waiting: int, tried: bool) -> None:
         ({"whole": NOW - OLDEST_S - 1}, True),
         ({"newest": 0}, True),
         ({"whole": 0}, True),
+        ({"dumped": 0}, True),
+        ({"dumped": NOW - OLDEST_S - 1}, True),
         ({"whole": 0, "under_way": True}, False),
     ],
 )

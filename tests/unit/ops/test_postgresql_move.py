@@ -9,7 +9,7 @@ import pytest
 from mattermost_host.components import backup
 from mattermost_host.engine import explanations
 from mattermost_host.facts.database import Move
-from mattermost_host.ops import postgresql_move
+from mattermost_host.ops import backup_files, postgresql_move
 from mattermost_host.ops.database_state import Client
 from mattermost_host.ops.entries import File
 from mattermost_host.ops.packages import PackageStates
@@ -29,7 +29,9 @@ TARGET = Target(
     dropped="pg_dropcluster 15 main",
     backups=None,
 )
-BACKED_UP = replace(TARGET, backups=Backups(backup.QUESTION, backup.TIMER, backup.SERVICE))
+BACKED_UP = replace(
+    TARGET, backups=Backups(backup.QUESTION, backup_files.TIMER, backup_files.SERVICE)
+)
 
 
 def _is_shell(program: str) -> None:

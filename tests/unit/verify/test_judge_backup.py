@@ -7,7 +7,7 @@ from mattermost_host.ops.pgbackrest import OLDEST_S, Repository
 from tests.host import judge_backup as judge
 from tests.host.questions import UnitStatus
 
-GOOD = Repository(code=0, system="7", own="7", newest=1_000, whole=1_000, now=2_000)
+GOOD = Repository(code=0, system="7", own="7", newest=1_000, whole=1_000, dumped=1_000, now=2_000)
 
 
 def test_good_backups_hold() -> None:
@@ -22,6 +22,7 @@ def test_each_is_seen_to_fail() -> None:
     assert "200 segments wait" in said
     (said,) = judge.recent(replace(GOOD, now=1_000 + OLDEST_S + 3_600))
     assert "31 hours old" in said
-    (said,) = judge.recent(replace(GOOD, whole=0))
-    assert "never made" in said
+    for missing in (replace(GOOD, whole=0), replace(GOOD, dumped=0)):
+        (said,) = judge.recent(missing)
+        assert "never made" in said
     assert list(judge.scheduled({})) != []

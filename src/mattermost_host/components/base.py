@@ -10,7 +10,7 @@ from mattermost_host.knowledge.surface import Surface, Unit
 from mattermost_host.knowledge.texts import STRICT
 from mattermost_host.ops import files, kernel, locale, packages, running
 from mattermost_host.ops.entries import Directory, File
-from mattermost_host.preflight import conflicts, dnf, together
+from mattermost_host.preflight import conflicts, dnf, hardening, together
 from mattermost_host.preflight import host as requirements
 from mattermost_host.preflight.finding import Need
 from mattermost_host.preflight.generated import units_not_generated
@@ -129,5 +129,6 @@ def requires(settings: Settings, place: Place) -> list[Need]:
         together.clocks_agree(),
         requirements.locale(),
         selinux_enforces(),
+        hardening.sudo_rules(),
         units_not_generated(),
     ]

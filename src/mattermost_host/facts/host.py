@@ -111,6 +111,8 @@ class HostFacts:
     """The system-wide crypto policy: ``DEFAULT``, ``LEGACY``, ``DEFAULT:SHA1``."""
     allowed_programs: bool = False
     """fapolicyd has a rule for the server's folder."""
+    sudo_rules: tuple[tuple[str, str], ...] = ()
+    """Rules of sudo for an account of a service, or for everybody: (file, account)."""
     selinux: str = "disabled"
     """enforcing, permissive or disabled."""
     first_boot: bool = False

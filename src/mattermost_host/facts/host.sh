@@ -326,3 +326,10 @@ crypto_policy() {
 allowed_programs() {
   [ ! -d /etc/fapolicyd ] || { grep -rqs /opt/mattermost /etc/fapolicyd && echo yes; }
 }
+
+# Rules of sudo for an account of a service, a group of that name, or everybody: file, account.
+sudo_rules() {
+  accounts='%?(ALL|mattermost|postgres|nginx|www-data)'
+  find /etc/sudoers /etc/sudoers.d -maxdepth 1 -type f \
+    -exec grep -HEo "^[[:blank:]]*$accounts[[:blank:]]" {} + | sed 's/:/ /'
+}

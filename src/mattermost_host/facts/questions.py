@@ -264,6 +264,7 @@ QUESTIONS: Mapping[str, Callable[[list[str]], Fields]] = {
     "fips": lambda lines: {"fips": lines == ["1"]},
     "crypto_policy": lambda lines: {"crypto_policy": "".join(lines)},
     "allowed_programs": lambda lines: {"allowed_programs": bool(lines)},
+    "sudo_rules": _pairs("sudo_rules"),
     LAST: lambda lines: {LAST: float(lines[0])},
 }
 """Each function of ``host.sh`` that is a question -> the parser of its lines."""

@@ -51,6 +51,7 @@ BY_SHELL = (
     "fips",
     "crypto_policy",
     "allowed_programs",
+    "sudo_rules",
 )
 CGROUP_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),

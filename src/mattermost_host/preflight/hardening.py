@@ -1,4 +1,4 @@
-"""Hardening that affects the server: FIPS mode, fapolicyd, crypto policies."""
+"""Hardening that affects the server: FIPS mode, fapolicyd, crypto policies, rules of sudo."""
 
 from collections.abc import Iterator
 
@@ -85,3 +85,25 @@ def crypto_policy() -> Requirement:
     return Requirement(
         "crypto-policy", check, "The system-wide policy for cryptography is not a weak one."
     )
+
+
+def sudo_rules() -> Requirement:
+    """No service can become root, or another account, by sudo."""
+
+    def check(facts: HostFacts) -> Iterator[Finding]:
+        needed = "no rule of sudo for an account of a service, or for everybody"
+        if "sudo_rules" in facts.unread:
+            yield unreadable("sudo-rules", "the rules of sudo", needed)
+        elif not facts.sudo_rules:
+            yield Finding("sudo-rules", "ok", "none", needed)
+        for file, account in dict.fromkeys(facts.sudo_rules):
+            yield Finding(
+                "sudo-rules",
+                "warning",
+                f"{file} has a rule for {account}",
+                needed,
+                f"Whoever breaks into the service can use it. Remove it with 'visudo -f {file}', "
+                "or skip this check with the reason.",
+            )
+
+    return Requirement("sudo-rules", check, "sudo has no rule for an account of a service.")

@@ -317,6 +317,19 @@ enabled = False
 """
 
 
+def test_rules_of_sudo_for_services(tmp_path: Path) -> None:
+    (tmp_path / "sudoers").write_text("root ALL=(ALL:ALL) ALL\n%sudo ALL=(ALL) ALL\n# ALL x\n")
+    (tmp_path / "sudoers.d").mkdir()
+    os.mkfifo(tmp_path / "sudoers.d" / "pipe")
+    rules = " mattermost ALL=(ALL) NOPASSWD: ALL\nmattermost2 ALL=ALL\n%www-data\tALL=ALL\n"
+    (tmp_path / "sudoers.d" / "chat").write_text(rules)
+    places = {"/etc/sudoers.d": tmp_path / "sudoers.d", "/etc/sudoers": tmp_path / "sudoers"}
+    asked = [AskHost("sudo_rules", "x")]
+    found = fields(batch.told(asked, lambda script: printed(local.moved(script, places))))
+    chat = str(tmp_path / "sudoers.d" / "chat")
+    assert found["sudo_rules"] == ((chat, "mattermost"), (chat, "%www-data"))
+
+
 def test_enabled_repositories_and_modules_of_dnf(tmp_path: Path) -> None:
     for folder in ("yum.repos.d", "dnf/modules.d", "fapolicyd/rules.d"):
         (tmp_path / folder).mkdir(parents=True)

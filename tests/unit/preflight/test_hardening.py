@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from mattermost_host.preflight.finding import Finding, Requirement
-from mattermost_host.preflight.hardening import crypto_policy, fapolicyd, fips
+from mattermost_host.preflight.hardening import crypto_policy, fapolicyd, fips, sudo_rules
 from tests.unit.examples import DEBIAN_12, ROCKY_9
 
 
@@ -16,7 +16,7 @@ def _only(needed: Requirement, **changes: object) -> Finding:
     return found
 
 
-@pytest.mark.parametrize("needed", [fips(), fapolicyd()])
+@pytest.mark.parametrize("needed", [fips(), fapolicyd(), sudo_rules()])
 def test_a_usual_host_will_do(needed: Requirement) -> None:
     assert _only(needed).verdict == "ok"
     assert [one.verdict for one in needed.check(DEBIAN_12)] == ["ok"]
@@ -39,10 +39,25 @@ def test_fapolicyd_without_a_rule_would_stop_the_server() -> None:
 
 @pytest.mark.parametrize(
     ("needed", "question"),
-    [(fips(), "fips"), (fapolicyd(), "units"), (fapolicyd(), "allowed_programs")],
+    [
+        (fips(), "fips"),
+        (fapolicyd(), "units"),
+        (fapolicyd(), "allowed_programs"),
+        (sudo_rules(), "sudo_rules"),
+    ],
 )
 def test_a_host_that_does_not_say_is_no_good_host(needed: Requirement, question: str) -> None:
     assert _only(needed, unread=frozenset({question})).verdict == "warning"
+
+
+def test_each_rule_of_sudo_for_a_service_is_named_once() -> None:
+    rules = (("/etc/sudoers", "ALL"), *[("/etc/sudoers.d/chat", "mattermost")] * 2)
+    found = list(sudo_rules().check(replace(DEBIAN_12, sudo_rules=rules)))
+    assert [(one.verdict, one.found) for one in found] == [
+        ("warning", "/etc/sudoers has a rule for ALL"),
+        ("warning", "/etc/sudoers.d/chat has a rule for mattermost"),
+    ]
+    assert "visudo -f /etc/sudoers.d/chat" in found[1].remedy
 
 
 @pytest.mark.parametrize("policy", ["DEFAULT", "FUTURE", "FIPS:OSPP", "DEFAULT:NO-SHA1", "OWN"])

@@ -16,10 +16,12 @@ from tests.lab.deployment import Deployment
 from tests.lab.hosts import Lab
 from tests.lab.shell import wait_until
 from tests.lab.upgrades import (
+    JOURNAL,
     KNOWN,
     NEW,
     OLD,
     PSQL,
+    UNIT,
     Written,
     all_there,
     command,
@@ -128,6 +130,32 @@ def test_an_upgrade_whose_control_machine_is_cut_off_ends_by_itself(
     assert "Nothing had to be changed" in command(deployment, "upgrade").words
     released(deployment)
     all_there(deployment, written)
+
+
+def test_nothing_comes_between_where_the_control_machine_died(
+    deployment: Deployment, tarballs: Mapping[str, Path], written: list[Written]
+) -> None:
+    """Another run is refused by the name of the program, which goes on and ends by itself."""
+    assert command(deployment, "rollback").status == 0
+    state(deployment, tarballs["hangs"])
+    typed = deployment.command("mattermost-host", "upgrade", str(deployment.inventory), "--yes")
+    with subprocess.Popen(typed, cwd=deployment.folder, stdout=subprocess.DEVNULL) as cut_off:
+        starts = f"grep -qs '^step=starts$' {JOURNAL}"
+        wait_until(lambda: deployment.host.run(starts, check=False).returncode == 0, 120, "starts")
+        cut_off.kill()
+    other = deployment.run(
+        "mattermost-host", "apply", str(deployment.inventory), "--yes", check=False
+    )
+    print(other.output)
+    assert other.status == 1
+    assert "is being changed by the move of the server between" in other.words
+    ended = f"! systemctl is-active --quiet {UNIT}"
+    wait_until(lambda: deployment.host.run(ended, check=False).returncode == 0, 240, "it has ended")
+    assert f"/{OLD}-" in current(deployment)
+    released(deployment)
+    all_there(deployment, written)
+    state(deployment, tarballs[NEW])
+    assert command(deployment, "upgrade").status == 0
 
 
 def test_a_rollback_that_would_lose_something_is_refused(

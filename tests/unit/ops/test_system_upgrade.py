@@ -1,6 +1,7 @@
 """The system's upgrade: when it begins, what the program on the host is told."""
 
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from mattermost_host.knowledge.platforms import Platform, find
 from mattermost_host.knowledge.system_upgrades import in_place
 from mattermost_host.ops import system_upgrade
 from mattermost_host.ops.system_upgrade import AskSystem, Found
+from mattermost_host.ops.upgrade import of_server
 from mattermost_host.support.errors import OperatorError
 from tests.unit.fake_host import Plan, answering, apply, plan
 from tests.unit.ops.test_upgrade import WAYS
@@ -96,3 +98,14 @@ def test_what_a_host_says() -> None:
     assert QUESTION.parse([]) == Found()
     checked = subprocess.run(["dash", "-n"], input=QUESTION.script(), text=True, check=False)
     assert checked.returncode == 0
+
+
+def test_what_curl_could_not_ask_is_no_failure_of_the_site(tmp_path: Path) -> None:
+    """While its own libraries were replaced, it ended without an answer."""
+    (tmp_path / "answers").write_text("1.0  \n2.0 200 0.5\n3.0 502 0.1\n4.0 000 0.2\n")
+    script = f"kept={tmp_path}\n{of_server(WAYS)}\n: & watcher=$!\nwatched"
+    done = subprocess.run(["dash", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == (
+        "Seen through NGINX, four requests a second: 2 of 3 failed, the slowest took 0.5 s; "
+        "unavailable for 1.2 s; 1 more were not asked, for curl did not run.\n"
+    )

@@ -44,6 +44,11 @@ class Operation:
 class Run:
     """A deploy that is prepared on every host and not executed yet."""
 
+    advice = (
+        "the error is shown above. Correct it and run again; the run continues where it stopped."
+    )
+    """What an operator is to do after a failure, where no operation says it."""
+
     def __init__(self, state: State) -> None:
         self._state = state
 
@@ -104,8 +109,7 @@ class Run:
             raise OperatorError("\n".join(verdicts))
         if failed or reason:
             raise OperatorError(
-                f"the run failed on {', '.join(failed) or 'this machine'}{reason}; the error "
-                "is shown above. Correct it and run again; the run continues where it stopped."
+                f"the run failed on {', '.join(failed) or 'this machine'}{reason}; {self.advice}"
             )
 
     def _verdicts(self) -> Iterator[str]:

@@ -16,6 +16,11 @@ from mattermost_host.site.to import To, what_to_write
 from mattermost_host.support.errors import OperatorError
 from mattermost_host.verify import run as verification
 
+GOES_ON = (
+    "the error is shown above. If a program on the host was at work, it goes on without this "
+    "machine: run the same command again, and it says where things stand."
+)
+
 
 @dataclass(frozen=True)
 class _Outcome:
@@ -114,6 +119,8 @@ def _carried_out(site: Site, limit: Sequence[str], deploy: Path, *, ask: bool) -
         plan = planning.evaluate(prepared, site)
         plan_report.show(plan)
         changes = plan.verdict == "changes"
+        if deploy != planning.DEPLOY:
+            prepared.advice = GOES_ON
         if changes and ask and not click.confirm("Carry this out?"):
             click.echo("Nothing was changed.")
             return None

@@ -28,6 +28,7 @@ class Site:
         self.breaks = ""
         self.failing = 0
         self.log: list[str] = []
+        self.advice = ""
         self.release: tuple[str, ...] | None = None
 
     def execute(self) -> None:
@@ -81,6 +82,7 @@ def test_an_upgrade_that_failed_is_not_verified(site: Site, tmp_path: Path) -> N
     assert done.exit_code == 1
     assert "the run failed on h1" in done.output
     assert "verified" not in site.log
+    assert "it goes on without this machine" in site.advice
 
 
 def test_an_upgraded_site_that_does_not_hold_ends_with_1(site: Site, tmp_path: Path) -> None:

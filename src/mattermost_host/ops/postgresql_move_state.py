@@ -77,7 +77,8 @@ class AskMove(Question[Found]):
                 "echo \"free_mb=$(df -Pm $place | awk 'NR == 2 { print $4 }')\"",
                 f"apt-cache show -q=2 postgresql-{self.new} 2>/dev/null | grep -q ^Version:"
                 " && echo offered=yes",
-                f"[ -e /etc/postgresql/{self.new}/main ] && echo new_cluster=yes",
+                f"[ -e /etc/postgresql/{self.new}/main ] || [ -e {new}/main ]"
+                " && echo new_cluster=yes",
                 f"for file in /etc/postgresql/{self.old}/main/conf.d/*.conf; do"
                 ' case ${file##*/} in mattermost-host.conf | "*.conf") ;;'
                 ' *) echo "settings=${file##*/}" ;; esac; done',

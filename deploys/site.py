@@ -88,14 +88,14 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
         tls.issue(site.settings.tls, family=facts.family, server_name=site.settings.name)
 
     if "db" in roles and site.settings.postgres.local:
-        backup.schedule(
-            site.settings.backup,
-            cluster=postgres.cluster(site.settings.postgres, facts),
-            kept=(base.FOLDER, *KEPT),
-            server=Server(
-                mattermost.USER, STATE, "http://{}:{}{}".format(*mattermost.LISTEN, mattermost.PING)
-            ),
+        server = Server(
+            mattermost.USER, STATE, "http://{}:{}{}".format(*mattermost.LISTEN, mattermost.PING)
         )
+        cluster = postgres.cluster(site.settings.postgres, facts)
+        backup.schedule(
+            site.settings.backup, cluster=cluster, kept=(base.FOLDER, *KEPT), server=server
+        )
+        backup.prove(site.settings.backup, cluster=cluster, server=server)
 
 
 with sentences():

@@ -19,7 +19,7 @@ from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import UNASKED
 from mattermost_host.knowledge.families import FAMILIES
 from mattermost_host.knowledge.surface import SecretFile, Surface
-from mattermost_host.ops import backup_files, lego, state_files
+from mattermost_host.ops import backup_drill, backup_files, lego, state_files
 from mattermost_host.ops.account import Account, Wanted
 from mattermost_host.ops.entries import FileStates, State
 from mattermost_host.ops.firewalld import AskLeftovers, AskPolicies
@@ -43,6 +43,7 @@ UNITS = q.Units(
         *(family.certbot.timer for family in FAMILIES),
         lego.TIMER,
         backup_files.TIMER,
+        backup_drill.TIMER,
         *(family.clock.unit for family in FAMILIES),
     )
 )

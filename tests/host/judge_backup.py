@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 from mattermost_host.knowledge.surface import Unit
-from mattermost_host.ops import backup_files
 from mattermost_host.ops.pgbackrest import Repository
 from tests.host import judge
 from tests.host.judge import Sentences, differs
@@ -22,6 +21,12 @@ def recent(now: Repository) -> Sentences:
         yield differs("the last backup", "one of the last night", f"that it {now.old}")
 
 
-def scheduled(status: Mapping[str, UnitStatus]) -> Sentences:
+def scheduled(status: Mapping[str, UnitStatus], timer: str) -> Sentences:
     """The timer is enabled and active."""
-    yield from judge.units((Unit(backup_files.TIMER),), status)
+    yield from judge.units((Unit(timer),), status)
+
+
+def proven(now: Repository) -> Sentences:
+    """A drill showed that the backups can be restored."""
+    if now.unproven:
+        yield differs("the drill of the backups", "one that succeeded", f"that it {now.unproven}")

@@ -1,5 +1,6 @@
 """Backups: that they are made, archived and scheduled."""
 
+from mattermost_host.ops import backup_drill, backup_files
 from tests.host import asking
 from tests.host import judge_backup as judge
 from tests.host.asking import Seen
@@ -18,4 +19,16 @@ def test_a_backup_was_made_lately(seen: Seen) -> None:
 
 def test_the_nightly_backup_is_scheduled(seen: Seen) -> None:
     """The timer of the nightly backup is active, and starts at boot."""
-    holds(judge.scheduled(seen.answers[asking.UNITS]))
+    holds(judge.scheduled(seen.answers[asking.UNITS], backup_files.TIMER))
+
+
+def test_the_weekly_drill_is_scheduled(seen: Seen) -> None:
+    """The timer of the drill is active, and starts at boot; only where the inventory wants one."""
+    if seen.settings.backup.drill:
+        holds(judge.scheduled(seen.answers[asking.UNITS], backup_drill.TIMER))
+
+
+def test_the_backups_are_proven(seen: Seen) -> None:
+    """The last weekly drill restored the backup of then, and read it back; a failed one is told."""
+    if seen.settings.backup.drill:
+        holds(judge.proven(seen.answers[asking.REPOSITORY]))

@@ -194,3 +194,39 @@ def test_it_has_a_full_backup_of_its_own(lost: Lost) -> None:
 
 def test_a_second_time_is_refused(lost: Lost) -> None:
     assert "holds a repository already" in restored(lost.site, check=False)
+
+
+def test_a_drill_proves_the_new_backups_and_leaves_nothing(lost: Lost) -> None:
+    site, host = lost.site, lost.site.host
+    started = site.started("mattermost.service", "postgresql@15-main.service")
+    said = site.run(*typed("Prove the backups", site))
+    print(said.output)
+    assert "the backups are proven" in said.words
+    proven = host.run("cat /var/lib/mattermost-host/backup/proven").stdout
+    measured = dict(line.split("=", 1) for line in proven.splitlines())
+    assert int(measured["files"]) >= 1
+    assert int(measured["posts"]) >= 2
+    assert 0 < int(measured["rto"]) < 300
+    assert 0 <= int(measured["rpo"]) < 300
+    assert f"{measured['posts']} posts and {measured['files']} files were read back" in said.words
+    assert host.run("ls /var/lib/mattermost-host").stdout.split() == ["backup"]
+    assert site.started("mattermost.service", "postgresql@15-main.service") == started
+    units = host.run("systemctl list-units --all --plain --no-legend '*drill*'").stdout.split()
+    assert not any("drill-server" in one or "drill-database" in one for one in units)
+
+
+def test_a_backup_that_can_not_be_restored_is_loud(lost: Lost) -> None:
+    """The drill fails, and so do verify and plan, until the next one succeeds."""
+    site, host = lost.site, lost.site.host
+    damaged = "find /srv/backup/mattermost-host/database/backup -path '*/pg_data/PG_VERSION*'"
+    host.run(f"{damaged} -exec mv {{}} {{}}.away ';'")
+    failed = site.run("mattermost-host", "drill", str(site.inventory), check=False)
+    assert failed.status == 1
+    assert "The drill failed: the backups are not proven." in failed.words
+    verified = site.run("mattermost-host", "verify", str(site.inventory), check=False)
+    assert "that it failed the last time" in verified.words
+    plan = site.run("mattermost-host", "plan", str(site.inventory), check=False)
+    assert "the drill of the backups failed the last time" in plan.words
+    host.run(f"{damaged} -name '*.away' -print0 | xargs -0 -n 1 sh -c 'mv \"$0\" \"${{0%.away}}\"'")
+    site.deploy()
+    site.verify()

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from mattermost_host.cli.arguments import INVENTORY, OUTPUT, OutputFile
-from mattermost_host.cli.backup_commands import backup, restore
+from mattermost_host.cli.backup_commands import backup, drill, restore
 from mattermost_host.cli.drift_commands import drift, schedule_command
 from mattermost_host.cli.init import init
 from mattermost_host.cli.sentences import Sentences
@@ -113,6 +113,7 @@ def verify(inventory: Path, journey: bool, json_file: str | None, junit: str | N
 main.add_command(init)
 main.add_command(backup)
 main.add_command(restore)
+main.add_command(drill)
 main.add_command(drift)
 main.add_command(schedule_command)
 main.add_command(upgrade)

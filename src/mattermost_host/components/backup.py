@@ -12,8 +12,8 @@ from mattermost_host.facts.place import Place
 from mattermost_host.knowledge.families import Cluster
 from mattermost_host.knowledge.surface import SecretFile, Surface, Wanted
 from mattermost_host.knowledge.texts import STRICT, Line
+from mattermost_host.ops import backup_drill, files, packages, pgbackrest, remains, running
 from mattermost_host.ops import backup_files as made_of
-from mattermost_host.ops import files, packages, pgbackrest, remains, running
 from mattermost_host.ops.backup_files import (
     CONFIGURATION,
     KEY_FILE,
@@ -40,6 +40,8 @@ QUESTION = pgbackrest.AskRepository(
     last=made_of.LAST,
     dumped=made_of.DUMPED,
     units=made_of.SERVICES,
+    proven=backup_drill.PROVEN,
+    drill=backup_drill.SERVICE,
 )
 OF_SYSTEM = re.compile(
     r"/(bin|boot|dev|etc|lib\w*|proc|root|run|sbin|sys|tmp|usr|opt/mattermost"
@@ -69,6 +71,13 @@ class Settings(BaseModel):
             "the oldest; files are kept for that many weeks and one more."
         ),
     )
+    drill: bool = Field(
+        default=True,
+        description=(
+            "Each Sunday night the latest backup is restored beside the site and tried, which "
+            "needs room for a second copy of database and files in `/var/lib/mattermost-host`."
+        ),
+    )
 
 
 def surface(settings: Settings, place: Place) -> Surface:
@@ -94,7 +103,11 @@ def parameters(settings: Settings) -> Mapping[str, str]:
 def deploy(settings: Settings, facts: HostFacts, cluster: Cluster, key: SecretStr | None) -> None:
     """The repository for the database, which PostgreSQL archives to."""
     if settings.to is None:
-        remains.removed(name="nothing of backups is left", paths=OURS, timer=TIMER_FILE)
+        remains.removed(
+            name="nothing of backups is left",
+            paths=(*OURS, *backup_drill.OURS),
+            timers=(TIMER_FILE, backup_drill.TIMER_FILE),
+        )
         return
     assert key  # a secret of this component
     backups = Backups(settings.to, settings.keep_full, cluster)
@@ -127,6 +140,32 @@ def schedule(settings: Settings, cluster: Cluster, kept: Sequence[str], server: 
         after=[written],
     )
     pgbackrest.recent(name="a backup was made lately", question=QUESTION, unit=SERVICE)
+
+
+@component("Backup")
+def prove(settings: Settings, cluster: Cluster, server: Server) -> None:
+    """The drill of each week, and one now where the last failed or is too long ago."""
+    if settings.to is None:
+        return
+    if not settings.drill:
+        remains.removed(
+            name="nothing of drills is left",
+            paths=backup_drill.OURS,
+            timers=(backup_drill.TIMER_FILE,),
+        )
+        return
+    backups = Backups(settings.to, settings.keep_full, cluster)
+    written = files.present(
+        name="the weekly drill is described",
+        entries=list(backup_drill.entries(backups, server)),
+    )
+    running.running(
+        name="the weekly drill is scheduled",
+        unit=backup_drill.TIMER,
+        restart_on=(backup_drill.TIMER_FILE,),
+        after=[written],
+    )
+    pgbackrest.proven(name="the backups are proven", question=QUESTION, unit=backup_drill.SERVICE)
 
 
 @component("Backup")

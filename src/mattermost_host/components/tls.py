@@ -147,7 +147,7 @@ def deploy(
             server_name=server_name,
         )
     assert pair is not None
-    remains.removed(name="lego's files are removed", paths=lego.OURS, timer=lego.TIMER_FILE)
+    remains.removed(name="lego's files are removed", paths=lego.OURS, timers=(lego.TIMER_FILE,))
     files.present(
         name="the certificate folder exists, without ACME files",
         entries=[
@@ -169,7 +169,7 @@ def _with_certbot(settings: Settings, order: Order, family: Family) -> None:
         packages=family.certbot.packages,
         manager=family.package_manager,
     )
-    remains.removed(name="lego's files are removed", paths=lego.OURS, timer=lego.TIMER_FILE)
+    remains.removed(name="lego's files are removed", paths=lego.OURS, timers=(lego.TIMER_FILE,))
     files.present(
         name="certbot is configured",
         entries=[

@@ -33,11 +33,11 @@ RESTORE = f"{PROGRAMS}/restore-backup"
 STATE = "mattermost-host/backup"
 STATE_FOLDER = f"/var/lib/{STATE}"
 LAST = f"{STATE_FOLDER}/last"
-"""What the last whole backup was: the database's, and the files' that belong to it."""
+"""File that notes the last whole backup: the database's, and that of its files."""
 DUMPED = f"{STATE_FOLDER}/dumped"
-"""What the last whole dump was."""
+"""File that notes the last whole dump."""
 DUMP_HOST = "mattermost-dump"
-"""Under which restic keeps dumps apart from files."""
+"""Host name under which restic keeps the dumps, apart from the files."""
 CACHE = "mattermost-backup"
 UNITS = "/etc/systemd/system"
 DATABASE_SERVICE = "mattermost-backup-database.service"
@@ -50,25 +50,25 @@ ALL_SERVICES = "mattermost-backup*.service"
 UNIT_FILES = tuple(f"{UNITS}/{name}" for name in (*SERVICES, TIMER))
 TIMER_FILE = UNIT_FILES[-1]
 OURS = (*UNIT_FILES, CONFIGURATION, KEY_FILE, BACK_UP_DATABASE, DUMP, BACK_UP_FILES, RESTORE)
-"""All but what was backed up, which nobody but its owner deletes."""
+"""Everything of ours except for the backups, which only their owner deletes."""
 FULL_AFTER_S = 6 * 86_400 + 12 * 3_600
-"""Seconds after which a backup is a full one: a week, less what the timer may be early."""
+"""Seconds after which the next backup is a full one: a week, minus the timer's variation."""
 SEGMENTS = 256
-"""In 4 GiB of PostgreSQL's log: 16 MB each, which is what its packages make."""
+"""WAL segments of 16 MB, the packages' default, in 4 GiB."""
 RESTORING = Detached("mattermost-host-restore", STATE_FOLDER)
 QUEUE_MB = (1_024, 65_536)
-"""Least and most that may wait for a repository that is away; between them a tenth of the disk."""
+"""Bounds of the WAL that may wait for an unavailable repository, otherwise a tenth of the disk."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """The server whose files are backed up, and which is stopped for a restore."""
+    """The server whose files are backed up, and that is stopped for a restore."""
 
     user: str
     home: str
-    """Folder with its folders config and data."""
+    """Folder that contains config and data."""
     ping: str
-    """URL that answers once it works."""
+    """URL that answers when it works."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +81,12 @@ class Backups:
 
     @property
     def database(self) -> str:
-        """Where pgBackRest keeps the database."""
+        """pgBackRest's repository."""
         return f"{self.to}/mattermost-host/database"
 
     @property
     def files(self) -> str:
-        """Where restic keeps the files."""
+        """restic's repository."""
         return f"{self.to}/mattermost-host/files"
 
 
@@ -100,7 +100,7 @@ def repositories(backups: Backups) -> Iterator[Entry]:
 def settings(backups: Backups, facts: HostFacts, key: SecretStr) -> Iterator[Entry]:
     """What both engines have to know, the key among it."""
     yield Directory(FOLDER, "750", group=USER)
-    # pgBackRest reads each file that is there, too.
+    # pgBackRest reads every file in conf.d as well.
     yield Alone(f"{FOLDER}/conf.d")
     configuration = render(
         "backup/pgbackrest.conf.j2",

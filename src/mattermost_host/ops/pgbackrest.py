@@ -22,7 +22,9 @@ MISSING = frozenset({1, 3})
 OLDEST_S = 30 * 3_600
 """Age in seconds at which a backup is too old: one night was missed."""
 MOST_WAITING = 12
-"""WAL segments that may wait to be archived: an idle site writes one a minute."""
+"""Segments that may wait to be archived: an idle site makes one a minute."""
+PROVEN_S = 9 * 86_400
+"""Age in seconds at which a drill is too long ago: a week was left out."""
 LOOK_S = 15
 WAIT_S = 600
 
@@ -46,6 +48,11 @@ class Repository:
     """The same of the last backup of database and files."""
     dumped: int = 0
     """The same of the last dump of the database."""
+    oldest: int = 0
+    """When the oldest good backup of the database ended."""
+    proven: int = 0
+    """When the last drill succeeded; 0: none ever did."""
+    drill_failed: bool = False
     now: int = 0
     """The host's clock."""
     under_way: bool = False
@@ -80,6 +87,20 @@ class Repository:
         age = self.now - min(self.newest, self.whole, self.dumped)
         return f"is {age // 3600} hours old" if age > OLDEST_S else ""
 
+    @property
+    def unproven(self) -> str:
+        """Why nobody knows whether they can be restored, in words; empty where a drill showed it.
+
+        A site has a week until its first one.
+        """
+        if self.drill_failed:
+            return "failed the last time"
+        since = self.proven or self.oldest
+        age = self.now - since if since else 0
+        if age <= PROVEN_S:
+            return ""
+        return f"succeeded {age // 86_400} days ago" if self.proven else "never succeeded"
+
 
 @dataclass(frozen=True)
 class AskRepository(Question[Repository]):
@@ -97,6 +118,10 @@ class AskRepository(Question[Repository]):
     dumped: str
     """Where that of the last dump is."""
     units: tuple[str, ...]
+    proven: str
+    """Where the last drill that succeeded is noted."""
+    drill: str
+    """The unit of drills."""
 
     def script(self) -> str:
         asked = (
@@ -110,7 +135,9 @@ class AskRepository(Question[Repository]):
             f"echo now=$(date +%s)\n"
             f"sed -n 's/^finished=/whole=/p' {self.last}\n"
             f"sed -n 's/^finished=/dumped=/p' {self.dumped}\n"
+            f"sed -n 's/^finished=/proven=/p' {self.proven}\n"
             f"systemctl show -p ActiveState,NeedDaemonReload {' '.join(self.units)}\n"
+            f"! systemctl --quiet is-failed {self.drill} || echo drill=failed\n"
             f"cd / && timeout {LOOK_S} runuser -u postgres -- sh -c {shlex.quote(asked)}"
         )
 
@@ -123,6 +150,8 @@ class AskRepository(Question[Repository]):
             waiting=int(values.get("waiting") or 0),
             whole=int(values.get("whole") or 0),
             dumped=int(values.get("dumped") or 0),
+            proven=int(values.get("proven") or 0),
+            drill_failed=values.get("drill") == "failed",
             now=int(values.get("now") or 0),
             under_way="ActiveState=activating" in lines,
             unread="NeedDaemonReload=yes" in lines,
@@ -142,6 +171,7 @@ def _told(text: str) -> dict[str, Any]:
         "message": str(stanza["status"].get("message", "")),
         "system": databases[-1] if databases else "",
         "newest": max(good, default=0),
+        "oldest": min(good, default=0),
     }
 
 
@@ -200,6 +230,22 @@ def _recent(question: AskRepository, unit: str) -> Generator[StringCommand, None
         host.noop("a backup was made lately")
         return
     yield from changing(StringCommand("\n".join(steps)))
+
+
+def proven(name: str, question: AskRepository, unit: str) -> OperationMeta:
+    """Keep a drill that succeeded, not too long ago: where there is none, ``unit`` runs now."""
+    expect(question)
+    return _proven(name=name, question=question, unit=unit)
+
+
+@operation()
+def _proven(question: AskRepository, unit: str) -> Generator[StringCommand, None, None]:
+    now: Repository = ask(question)
+    if not now.unproven:
+        host.noop("the backups are proven")
+        return
+    explain(Change("the drill of the backups", now.unproven, severity="critical"))
+    yield from changing(StringCommand("\n".join(["set -eu", _made(unit, question.proven)])))
 
 
 def _made(unit: str, *noted: str) -> str:

@@ -28,21 +28,23 @@ class AskRemains(Question[tuple[str, ...]]):
         return tuple(lines)
 
 
-def removed(name: str, paths: tuple[str, ...], timer: str) -> OperationMeta:
-    """Keep ``paths``, which are root's, removed, and the unit of the file ``timer`` disabled."""
+def removed(name: str, paths: tuple[str, ...], timers: tuple[str, ...]) -> OperationMeta:
+    """Keep nothing at ``paths``, which are root's own; units in the files ``timers`` are ended."""
     expect(AskRemains(paths))
-    return _removed(name=name, paths=paths, timer=timer)
+    return _removed(name=name, paths=paths, timers=timers)
 
 
 @operation()
-def _removed(paths: tuple[str, ...], timer: str) -> Generator[StringCommand, None, None]:
+def _removed(
+    paths: tuple[str, ...], timers: tuple[str, ...]
+) -> Generator[StringCommand, None, None]:
     found = ask(AskRemains(paths))
     if not found:
         host.noop("nothing is left")
         return
     explain(*(Change(path, "is not needed any more") for path in found))
     steps = ["set -eu"]
-    if timer in found:
-        steps.append(f"systemctl disable --quiet --now {timer.rpartition('/')[2]}")
+    if ended := [path.rpartition("/")[2] for path in timers if path in found]:
+        steps.append(f"systemctl disable --quiet --now {' '.join(ended)}")
     steps += [f"rm -rf -- {' '.join(paths)}", "systemctl daemon-reload"]
     yield from changing(StringCommand("\n".join(steps)))

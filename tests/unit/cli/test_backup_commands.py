@@ -10,8 +10,8 @@ from mattermost_host.cli import backup_commands
 from mattermost_host.cli.main import main
 from mattermost_host.engine.inventory import SiteHost
 from mattermost_host.engine.remote import Answer
-from mattermost_host.ops import detached
-from mattermost_host.ops.backup_files import RESTORE, RESTORING, SERVICE
+from mattermost_host.ops import backup_drill, detached
+from mattermost_host.ops.backup_files import RESTORE, RESTORING, SERVICE, SERVICES
 from mattermost_host.plan import apply as application
 from mattermost_host.site.site import Site
 from mattermost_host.verify import run as verification
@@ -45,12 +45,12 @@ def _inventory(folder: Path, **changed: object) -> str:
 def test_a_backup_is_the_timers(scripts: list[str], tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["backup", _inventory(tmp_path)])
     assert done.exit_code == 0
-    assert f"systemctl start {SERVICE}" in scripts[0]
+    assert scripts == [detached.started(SERVICE, *SERVICES)]
     assert "it said this" in done.output
     assert "the backup is made" in done.output
 
 
-@pytest.mark.parametrize("command", ["backup", "restore"])
+@pytest.mark.parametrize("command", ["backup", "restore", "drill"])
 def test_where_there_are_no_backups_it_says_how(
     command: str, scripts: list[str], tmp_path: Path
 ) -> None:
@@ -151,3 +151,18 @@ def test_a_folder_is_a_full_path_of_plain_signs(
     assert done.exit_code == 1
     assert "write the full path of a folder on the host" in " ".join(done.output.split())
     assert deployed == []
+
+
+def test_a_drill_is_the_timers(scripts: list[str], tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, ["drill", _inventory(tmp_path)])
+    assert done.exit_code == 0
+    assert scripts == [detached.started(backup_drill.SERVICE, backup_drill.SERVICE)]
+    assert "the backups are proven" in done.output
+
+
+def test_where_no_drills_are_wanted_none_is_made(scripts: list[str], tmp_path: Path) -> None:
+    without = {"to": "/srv/backup", "drill": False}
+    done = CliRunner().invoke(main, ["drill", _inventory(tmp_path, backup=without)])
+    assert done.exit_code == 1
+    assert "wants no drills: leave backup.drill out" in " ".join(done.output.split())
+    assert scripts == []

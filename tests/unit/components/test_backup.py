@@ -11,7 +11,7 @@ from mattermost_host.components import backup
 from mattermost_host.components.backup import Settings
 from mattermost_host.facts.host import DISK_PATHS, Disk, HostFacts
 from mattermost_host.knowledge.families import DEBIAN
-from mattermost_host.ops import backup_files, remains
+from mattermost_host.ops import backup_drill, backup_files, remains
 from mattermost_host.ops.entries import Directory, File
 from tests.unit.examples import DEBIAN_12, ROCKY_9, converged, files_that_differ, mistakes_of, place
 from tests.unit.fake_host import Answer, Plan, answering, nothing_installed, plan
@@ -45,6 +45,7 @@ def _deployed(settings: Settings, facts: HostFacts) -> None:
     parts: Any = backup
     parts.deploy(settings, facts, cluster=CLUSTER, key=SecretStr(KEY))
     parts.schedule(settings, cluster=CLUSTER, kept=KEPT, server=SERVER)
+    parts.prove(settings, cluster=CLUSTER, server=SERVER)
 
 
 def _plan(
@@ -61,6 +62,8 @@ def test_a_fresh_host() -> None:
         "Backup | the nightly backup is described",
         "Backup | the nightly backup is scheduled",
         "Backup | a backup was made lately",
+        "Backup | the weekly drill is described",
+        "Backup | the weekly drill is scheduled",
     ]
 
 
@@ -71,11 +74,20 @@ def test_a_converged_host_yields_nothing() -> None:
 def test_switched_off_it_asks_for_what_is_left_and_removes_that() -> None:
     result = _plan(Settings())
     assert result.changed == []
-    left = answering({remains.AskRemains(backup_files.OURS): (backup_files.TIMER_FILE,)})
+    ours = (*backup_files.OURS, *backup_drill.OURS)
+    timers = (backup_files.TIMER_FILE, backup_drill.TIMER_FILE)
+    left = answering({remains.AskRemains(ours): timers})
     shell = _plan(Settings(), answer=left).step("nothing of backups is left").shell
-    assert f"systemctl disable --quiet --now {backup_files.TIMER}" in shell
-    assert all(path in shell for path in backup_files.OURS)
+    ended = f"systemctl disable --quiet --now {backup_files.TIMER} {backup_drill.TIMER}"
+    assert ended in shell
+    assert all(path in shell for path in ours)
     assert "/srv" not in shell
+
+
+def test_without_drills_what_is_left_of_them_is_removed() -> None:
+    left = answering({remains.AskRemains(backup_drill.OURS): (backup_drill.TIMER_FILE,)})
+    shell = _plan(Settings(to="/srv/backup", drill=False), answer=left).shell
+    assert f"systemctl disable --quiet --now {backup_drill.TIMER}\n" in shell
 
 
 def test_what_is_backed_up_is_closed_to_others() -> None:
@@ -141,6 +153,7 @@ def test_postgresql_archives_where_there_is_a_repository() -> None:
         backup_files.DUMP,
         backup_files.BACK_UP_FILES,
         backup_files.RESTORE,
+        backup_drill.PROGRAM,
     ],
 )
 def test_the_programs_are_shell(path: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from mattermost_host.components.backup import QUESTION
 from mattermost_host.ops import pgbackrest
 from mattermost_host.ops.backup_files import SERVICE
-from mattermost_host.ops.pgbackrest import OLDEST_S, Repository
+from mattermost_host.ops.pgbackrest import OLDEST_S, PROVEN_S, Repository
 from tests.unit.fake_host import Plan, answering, plan
 
 NOW = 1_800_000_000
@@ -33,6 +33,8 @@ def test_what_a_host_says_is_read() -> None:
         "now=3000",
         "whole=1100",
         "dumped=1050",
+        "proven=1200",
+        "drill=failed",
         "ActiveState=inactive",
         "NeedDaemonReload=yes",
         "",
@@ -51,6 +53,9 @@ def test_what_a_host_says_is_read() -> None:
         newest=1_000,
         whole=1_100,
         dumped=1_050,
+        oldest=1_000,
+        proven=1_200,
+        drill_failed=True,
         now=3_000,
         under_way=True,
         unread=True,
@@ -136,3 +141,27 @@ def test_files_that_systemd_has_not_read_are_read() -> None:
     shell = _recent(_changed(unread=True)).shell
     assert "daemon-reload" in shell
     assert "systemctl start" not in shell
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({}, ""),
+        ({"oldest": NOW - PROVEN_S}, ""),
+        ({"oldest": NOW - PROVEN_S - 1}, "never succeeded"),
+        ({"oldest": 1, "proven": NOW - PROVEN_S}, ""),
+        ({"oldest": 1, "proven": NOW - PROVEN_S - 1}, "succeeded 9 days ago"),
+        ({"proven": NOW, "drill_failed": True}, "failed the last time"),
+    ],
+)
+def test_a_drill_that_failed_or_is_long_ago_is_followed_by_one_now(
+    values: dict[str, Any], said: str
+) -> None:
+    now = _changed(**values)
+    assert now.unproven == said
+    asked = answering({QUESTION: now})
+    made = plan(
+        lambda: pgbackrest.proven(name="proven", question=QUESTION, unit="drill.service"),
+        answer=asked,
+    )
+    assert ("systemctl start --no-block drill.service" in made.shell) is bool(said)

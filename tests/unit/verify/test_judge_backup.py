@@ -12,7 +12,12 @@ GOOD = Repository(code=0, system="7", own="7", newest=1_000, whole=1_000, dumped
 
 def test_good_backups_hold() -> None:
     timer = {backup_files.TIMER: UnitStatus("loaded", "active", "enabled")}
-    assert [*judge.archived(GOOD), *judge.recent(GOOD), *judge.scheduled(timer)] == []
+    assert [
+        *judge.archived(GOOD),
+        *judge.recent(GOOD),
+        *judge.scheduled(timer, backup_files.TIMER),
+        *judge.proven(GOOD),
+    ] == []
 
 
 def test_each_is_seen_to_fail() -> None:
@@ -25,4 +30,6 @@ def test_each_is_seen_to_fail() -> None:
     for missing in (replace(GOOD, whole=0), replace(GOOD, dumped=0)):
         (said,) = judge.recent(missing)
         assert "never made" in said
-    assert list(judge.scheduled({})) != []
+    (said,) = judge.proven(replace(GOOD, drill_failed=True))
+    assert "failed the last time" in said
+    assert list(judge.scheduled({}, backup_files.TIMER)) != []

@@ -56,12 +56,16 @@ class Repository:
     now: int = 0
     """The host's clock."""
     under_way: bool = False
+    unmounted: str = ""
+    """Mount point of /etc/fstab above the repository at which nothing is mounted; mostly none."""
     unread: bool = False
     """systemd has not read the current unit files of the services."""
 
     @property
     def wrong(self) -> str:
         """What is wrong with the repository, as the predicate of a sentence; empty: nothing."""
+        if self.unmounted:
+            return f"is below {self.unmounted}, where /etc/fstab names a disk that is not mounted"
         if self.code in MISSING:
             return "is not begun"
         if self.code not in (OK, NO_BACKUP):
@@ -137,6 +141,7 @@ class AskRepository(Question[Repository]):
             f"sed -n 's/^finished=/dumped=/p' {self.dumped}\n"
             f"sed -n 's/^finished=/proven=/p' {self.proven}\n"
             f"systemctl show -p ActiveState,NeedDaemonReload {' '.join(self.units)}\n"
+            f"{_unmounted(self.configuration)}\n"
             f"! systemctl --quiet is-failed {self.drill} || echo drill=failed\n"
             f"cd / && timeout {LOOK_S} runuser -u postgres -- sh -c {shlex.quote(asked)}"
         )
@@ -153,9 +158,20 @@ class AskRepository(Question[Repository]):
             proven=int(values.get("proven") or 0),
             drill_failed=values.get("drill") == "failed",
             now=int(values.get("now") or 0),
+            unmounted=values.get("unmounted", ""),
             under_way="ActiveState=activating" in lines,
             unread="NeedDaemonReload=yes" in lines,
         )
+
+
+def _unmounted(configuration: str) -> str:
+    """Shell that prints mount points of /etc/fstab above the repository that are not mounted."""
+    return f"""to=$(sed -n 's/^repo1-path=//p' {configuration})
+awk '$1 !~ /^#/ {{ print $2 }}' /etc/fstab 2>/dev/null | while read -r point; do
+  case $to in
+    "${{point%/}}"/*) [ "$point" = / ] || mountpoint -q "$point" || echo "unmounted=$point" ;;
+  esac
+done"""
 
 
 def _told(text: str) -> dict[str, Any]:
@@ -200,6 +216,13 @@ def _steps(question: AskRepository, now: Repository) -> Iterator[str]:
         said = (
             f"The repository {now.wrong}: two databases in one would make both unusable. Name "
             "another folder as backup.to, or move away what is there."
+        )
+        yield f"echo {shlex.quote(said)} >&2; exit 1"
+        return
+    if now.unmounted:
+        said = (
+            f"The repository {now.wrong}: a second repository would begin there, and be hidden by "
+            f"the first one later. Mount {now.unmounted}, or correct /etc/fstab."
         )
         yield f"echo {shlex.quote(said)} >&2; exit 1"
         return

@@ -1,14 +1,16 @@
 """The repository of pgBackRest: what is read, what a run does about it, and what it says."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mattermost_host.components.backup import QUESTION
 from mattermost_host.ops import pgbackrest
-from mattermost_host.ops.backup_files import SERVICE
+from mattermost_host.ops.backup_files import CONFIGURATION, SERVICE
 from mattermost_host.ops.pgbackrest import OLDEST_S, PROVEN_S, Repository
+from tests.unit import local
 from tests.unit.fake_host import Plan, answering, plan
 
 NOW = 1_800_000_000
@@ -104,6 +106,31 @@ def test_another_databases_is_refused_and_left() -> None:
     assert "another database" in shell
     assert shell.rstrip().endswith("exit 1")
     assert "pgbackrest --stanza" not in shell
+
+
+def test_none_is_begun_where_a_disk_is_not_mounted() -> None:
+    shell = _stanza(_changed(code=1, unmounted="/srv")).shell
+    assert "a second repository would begin there" in shell
+    assert shell.rstrip().endswith("exit 1")
+    assert "stanza-create" not in shell
+
+
+@pytest.mark.parametrize(
+    ("fstab", "said"),
+    [
+        ("/dev/sda1 / ext4 defaults 0 1\n", ""),
+        ("/dev/sdb1 {}/srv ext4 defaults 0 2\n", "{}/srv"),
+        ("# /dev/sdb1 {}/srv ext4 defaults 0 2\n/dev/sdc1 {}/srv2 ext4 defaults 0 2\n", ""),
+        ("/swapfile none swap sw 0 0\nproc /proc proc defaults 0 0\n", ""),
+    ],
+)
+def test_a_disk_of_fstab_that_is_not_mounted_is_seen(tmp_path: Path, fstab: str, said: str) -> None:
+    (tmp_path / "fstab").write_text(fstab.replace("{}", str(tmp_path)))
+    (tmp_path / "conf").write_text(f"[global]\nrepo1-path={tmp_path}/srv/backup/database\n")
+    places = {"/etc/fstab": tmp_path / "fstab", CONFIGURATION: tmp_path / "conf"}
+    done = local.run(local.moved(pgbackrest._unmounted(CONFIGURATION), places))
+    assert done.stdout == (f"unmounted={said.replace('{}', str(tmp_path))}\n" if said else "")
+    assert QUESTION.parse(done.stdout.splitlines()).unmounted == said.replace("{}", str(tmp_path))
 
 
 def test_what_is_told_where_info_ends_with_an_error_inside() -> None:

@@ -137,7 +137,8 @@ def test_no_room_for_the_restore_point(
     deployment: Deployment, tarballs: Mapping[str, Path], written: list[Written]
 ) -> None:
     state(deployment, tarballs[NEW])
-    deployment.host.run("mount -t tmpfs -o size=64k tmpfs /opt/mattermost/upgrade")
+    folder = "/opt/mattermost/upgrade"
+    deployment.host.run(f"mkdir -p -m 700 {folder}; mount -t tmpfs -o size=64k tmpfs {folder}")
     fill = "head -c 32k /dev/zero >/opt/mattermost/upgrade/others"
     deployment.host.run(fill)
     try:

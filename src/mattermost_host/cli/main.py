@@ -10,6 +10,7 @@ from mattermost_host.cli.backup_commands import backup, drill, restore
 from mattermost_host.cli.drift_commands import drift, schedule_command
 from mattermost_host.cli.init import init
 from mattermost_host.cli.sentences import Sentences
+from mattermost_host.cli.uninstall import uninstall
 from mattermost_host.cli.upgrade import rollback, upgrade
 from mattermost_host.cli.upgrade_postgresql import upgrade_postgresql
 from mattermost_host.cli.upgrade_system import upgrade_system
@@ -120,3 +121,4 @@ main.add_command(upgrade)
 main.add_command(upgrade_postgresql)
 main.add_command(upgrade_system)
 main.add_command(rollback)
+main.add_command(uninstall)

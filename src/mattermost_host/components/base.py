@@ -19,6 +19,9 @@ from mattermost_host.support.templates import render
 
 LOCALE = "en_US.UTF-8"
 FOLDER = "/etc/mattermost-host"
+PARAMETERS = "/etc/sysctl.d/60-mattermost-host.conf"
+MODULES = "/etc/modules-load.d/mattermost-host.conf"
+FILES = (PARAMETERS, MODULES)
 
 
 class Settings(BaseModel):
@@ -78,12 +81,9 @@ def deploy(settings: Settings, facts: HostFacts) -> None:
         name="kernel parameters are configured",
         entries=[
             Directory(FOLDER),
-            File(
-                "/etc/sysctl.d/60-mattermost-host.conf",
-                render("base/sysctl.conf.j2", parameters=wanted),
-            ),
+            File(PARAMETERS, render("base/sysctl.conf.j2", parameters=wanted)),
             # Kernel parameters are set early during boot, so bbr's module must be loaded before.
-            File("/etc/modules-load.d/mattermost-host.conf", "tcp_bbr\n"),
+            File(MODULES, "tcp_bbr\n"),
         ],
     )
     kernel.in_force(name="kernel parameters are active", parameters=wanted)

@@ -42,6 +42,7 @@ DATABASE_CA_FILE = "/etc/mattermost-host/database-ca.pem"
 LOCAL_SOCKET = "/run/mattermost/local.socket"
 LISTEN = ("127.0.0.1", 8065)
 PORT = Port(LISTEN[1], "the server, behind the proxy", "loopback", process=USER, address=LISTEN[0])
+CLEANING = "/etc/tmpfiles.d/mattermost-host.conf"
 SETTINGS = (ENVIRONMENT_FILE, LICENCE_FILE, DATABASE_CA_FILE)
 READ_AT_START = (UNIT_FILE, f"{UNIT_FILE}.d", *SETTINGS, CURRENT)
 PING = "/api/v4/system/ping"
@@ -212,7 +213,7 @@ def entries(
         File(UNIT_FILE, _unit(settings, local_database, before_start)),
         Alone(f"{UNIT_FILE}.d"),
         File(
-            "/etc/tmpfiles.d/mattermost-host.conf",
+            CLEANING,
             render("mattermost/tmpfiles.conf.j2", days=settings.log_days),
         ),
     ]

@@ -28,7 +28,7 @@ class AskRemains(Question[tuple[str, ...]]):
         return tuple(lines)
 
 
-def removed(name: str, paths: tuple[str, ...], timers: tuple[str, ...]) -> OperationMeta:
+def removed(name: str, paths: tuple[str, ...], timers: tuple[str, ...] = ()) -> OperationMeta:
     """Keep nothing at ``paths``, which are root's own; units in the files ``timers`` are ended."""
     expect(AskRemains(paths))
     return _removed(name=name, paths=paths, timers=timers)
@@ -48,3 +48,34 @@ def _removed(
         steps.append(f"systemctl disable --quiet --now {' '.join(ended)}")
     steps += [f"rm -rf -- {' '.join(paths)}", "systemctl daemon-reload"]
     yield from changing(StringCommand("\n".join(steps)))
+
+
+@dataclass(frozen=True)
+class AskEmpty(Question[tuple[str, ...]]):
+    """Those of ``folders`` that are empty."""
+
+    about = "empty folders"
+
+    folders: tuple[str, ...]
+
+    def script(self) -> str:
+        return f"find {' '.join(self.folders)} -maxdepth 0 -type d -empty"
+
+    def parse(self, lines: list[str]) -> tuple[str, ...]:
+        return tuple(lines)
+
+
+def emptied(name: str, folders: tuple[str, ...]) -> OperationMeta:
+    """Keep ``folders``, which are root's, removed where nobody has anything in them."""
+    expect(AskEmpty(folders))
+    return _emptied(name=name, folders=folders)
+
+
+@operation()
+def _emptied(folders: tuple[str, ...]) -> Generator[StringCommand, None, None]:
+    found = ask(AskEmpty(folders))
+    if not found:
+        host.noop("no folder is empty")
+        return
+    explain(*(Change(path, "is empty") for path in found))
+    yield from changing(StringCommand(f"rmdir -- {' '.join(found)}"))

@@ -11,6 +11,7 @@ from mattermost_host.engine import locks
 from mattermost_host.engine.run import Run
 from mattermost_host.plan import plan as planning
 from mattermost_host.plan import report as plan_report
+from mattermost_host.site.leaving import KEPT
 from mattermost_host.site.site import Site
 from mattermost_host.site.to import To, what_to_write
 from mattermost_host.support.errors import OperatorError
@@ -76,6 +77,17 @@ def rollback(site: Site, *, ask: bool) -> int:
         if outcome.changes
         else "There is no upgrade to take back."
     )
+    return 0
+
+
+def uninstall(site: Site, *, ask: bool) -> int:
+    """Remove ``site`` from its hosts, without its data; 0 if that was done."""
+    start = time.monotonic()
+    outcome = _carried_out(site, (), planning.UNINSTALL, ask=ask)
+    if outcome is None or outcome.trouble:
+        return 1
+    done = "The site was removed" if outcome.changes else "There is nothing to remove"
+    click.echo(f"{KEPT}\n{done} ({time.monotonic() - start:.0f} s).")
     return 0
 
 

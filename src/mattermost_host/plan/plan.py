@@ -23,6 +23,7 @@ ROLLBACK = Path("deploys/rollback.py")
 UPGRADE_POSTGRESQL = Path("deploys/upgrade_postgresql.py")
 UPGRADE_SYSTEM = Path("deploys/upgrade_system.py")
 ROLLBACK_POSTGRESQL = Path("deploys/rollback_postgresql.py")
+UNINSTALL = Path("deploys/uninstall.py")
 RESTORE_LOOK = Path("deploys/restore_look.py")
 RESTORE_HOST = Path("deploys/restore_host.py")
 THIS_MACHINE = "this machine"

@@ -173,6 +173,18 @@ def test_a_moved_database_whose_site_does_not_hold_ends_with_1(site: Site, tmp_p
     assert (done.exit_code, "moved, but the verification failed" in done.output) == (1, True)
 
 
+def test_an_uninstall_says_what_is_kept(site: Site, tmp_path: Path) -> None:
+    done = _run(tmp_path, "uninstall", answer="y\n")
+    assert (done.exit_code, site.log) == (0, ["deploys/uninstall.py", "executed"])
+    assert "Kept: the database in its PostgreSQL (stopped)" in done.output
+    assert _run(tmp_path, "uninstall", answer="n\n").exit_code == 1
+    assert site.log.count("executed") == 1
+    site.breaks = "systemctl failed"
+    assert _run(tmp_path, "uninstall", "--yes").exit_code == 1
+    site.plan = Plan({"h1": ()})
+    assert "There is nothing to remove" in _run(tmp_path, "uninstall").output
+
+
 def test_no_database_to_move(site: Site, tmp_path: Path) -> None:
     site.plan = Plan({"h1": ()})
     done = _run(tmp_path, "upgrade-postgresql")

@@ -1,0 +1,82 @@
+"""What an uninstall removes from a host, by the components' own knowledge, and what it keeps.
+
+Whatever a component removes itself when it is switched off (firewall, backup) is not named again.
+"""
+
+from collections.abc import Iterator
+
+from mattermost_host.components import base, mattermost, nginx, postgres, tls
+from mattermost_host.facts.host import HostFacts
+from mattermost_host.knowledge.families import Cluster, Family
+from mattermost_host.ops import certbot, hold
+from mattermost_host.ops.entries import Absent, Entry, File
+from mattermost_host.ops.release_state import CURRENT, HOME, MANIFESTS, RELEASES, UPGRADE, UPLOADS
+from mattermost_host.preflight.finding import Inquiry
+from mattermost_host.site.site import Site
+from mattermost_host.support.errors import OperatorError
+
+LEFT_IF_EMPTY = (tls.PROGRAMS, tls.STATE, HOME, nginx.DROP_IN_FOLDER)
+"""Folders in which an operator, or what is kept, may have something.
+
+`/etc/mattermost-host` stays in any case: by it the next deploy knows its own cluster.
+"""
+KEPT = (
+    "Kept: the database in its PostgreSQL (stopped), /var/lib/mattermost (configuration, uploads, "
+    "plugins), /var/log/mattermost, all backups, and /opt/mattermost/release, which says what "
+    "release they belong to; the account mattermost, which owns them. The packages stay, NGINX "
+    "and PostgreSQL stopped and not started at boot, NGINX with its own nginx.conf. Kernel "
+    "parameters go back at the next boot. The firewall's rules are gone: nothing of the site "
+    "listens any more. A deploy brings the site back."
+)
+
+
+def refuse(family: Family) -> None:
+    """Raises OperatorError for hosts whose state can't be taken back yet."""
+    if family.selinux:
+        raise OperatorError(
+            f"uninstall is for Debian and Ubuntu; on {family.name} SELinux's rules and the "
+            "settings of packages would be left. Nothing was changed."
+        )
+
+
+def aside(site: Site, host_name: str) -> list[str]:
+    """The checks without which a host can be left as well: all but that its system is known."""
+    needed = site.requirements(host_name)
+    every = (one.names if isinstance(one, Inquiry) else (one.name,) for one in needed)
+    return [name for names in every for name in names if name != "supported-platform"]
+
+
+def of_server() -> tuple[str, ...]:
+    """Root's files and folders of the server; the link first, which would lead nowhere."""
+    unit = mattermost.UNIT_FILE
+    release = (CURRENT, RELEASES, MANIFESTS, UPGRADE, f"{UPLOADS}*")
+    return (unit, f"{unit}.d", *mattermost.SETTINGS, mattermost.CLEANING, *release)
+
+
+def of_proxy() -> tuple[str, ...]:
+    """Root's files of NGINX but its main one, which the package has, too."""
+    return (nginx.DROP_IN, nginx.SITE, hold.FOLDER)
+
+
+def of_certificate(family: Family) -> Iterator[Entry]:
+    """The pair that was served, and what certbot was told of it."""
+    yield from map(Absent, (tls.FOLDER, tls.HOOK, tls.CHALLENGES))
+    yield from certbot.nothing(family.certbot)
+
+
+def of_database(layout: Cluster, facts: HostFacts) -> Iterator[Entry]:
+    """Our parameters, and that Debian's program starts the cluster; its access rules stay."""
+    yield Absent(postgres.files_of(layout)[1])
+    if layout.name in [(version, name) for version, name, _ in facts.clusters]:
+        user = postgres.USER
+        yield File(f"{layout.settings}/start.conf", "manual\n", "644", user, user)
+
+
+def of_database_unit(layout: Cluster) -> tuple[str, ...]:
+    """The drop-in of its unit."""
+    return (f"{postgres.files_of(layout)[0]}/{postgres.OF_UNIT}",)
+
+
+def of_host() -> tuple[str, ...]:
+    """Kernel parameters, and the module that one of them needs."""
+    return base.FILES

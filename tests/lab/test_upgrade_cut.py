@@ -138,8 +138,8 @@ def test_no_room_for_the_restore_point(
 ) -> None:
     state(deployment, tarballs[NEW])
     folder = "/opt/mattermost/upgrade"
-    deployment.host.run(f"mkdir -p -m 700 {folder}; mount -t tmpfs -o size=64k tmpfs {folder}")
-    fill = "head -c 32k /dev/zero >/opt/mattermost/upgrade/others"
+    deployment.host.run(f"mkdir -p -m 700 {folder}; mount -t tmpfs -o size=192k tmpfs {folder}")
+    fill = "head -c 64k /dev/zero >/opt/mattermost/upgrade/others"
     deployment.host.run(fill)
     try:
         done = command(deployment, "upgrade")

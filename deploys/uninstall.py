@@ -8,7 +8,7 @@ from pyinfra import host
 from mattermost_host.cli.sentences import sentences
 from mattermost_host.components import backup, firewall, mattermost, nginx, postgres
 from mattermost_host.facts.host import HostFacts
-from mattermost_host.ops import files, lego, package_files, remains, running
+from mattermost_host.ops import files, idle, lego, package_files, remains, running
 from mattermost_host.preflight import run as preflight
 from mattermost_host.site import leaving
 from mattermost_host.site.site import Site
@@ -16,7 +16,8 @@ from mattermost_host.site.site import Site
 
 def remove(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
     """Remove the components of one host, those that use others first."""
-    leaving.refuse(facts.family)
+    leaving.refuse(facts)
+    idle.idle(name="nothing is at work or unfinished")
     if "proxy" in roles:
         running.stopped(name="NGINX is stopped", unit=nginx.UNIT)
         remains.removed(name="the site is not in NGINX any more", paths=leaving.of_proxy())

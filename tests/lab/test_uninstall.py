@@ -28,6 +28,14 @@ def test_a_site_leaves_and_comes_back(lab: Lab, release: Path, tmp_path: Path) -
     before = host.run(DIGESTS).stdout
 
     command = typed("Uninstall", site)
+    host.run(
+        "mkdir -p /opt/mattermost/upgrade; echo step=switches >/opt/mattermost/upgrade/journal"
+    )
+    refused = site.run(*command, "--yes", check=False)
+    assert (refused.status, "an upgrade that was cut off (switches)" in refused.words) == (1, True)
+    assert "Nothing was removed" in refused.words
+    assert site.status() == 200
+    host.run("rm -r /opt/mattermost/upgrade")
     said = site.run(*command, "--yes")
     assert "The site was removed" in said.words
     assert "Kept: the database" in said.words

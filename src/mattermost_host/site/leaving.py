@@ -6,6 +6,7 @@ Whatever a component removes itself when it is switched off (firewall, backup) i
 from collections.abc import Iterator
 
 from mattermost_host.components import base, mattermost, nginx, postgres, tls
+from mattermost_host.facts.database import last_move
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.knowledge.families import Cluster, Family
 from mattermost_host.ops import certbot, hold
@@ -30,12 +31,17 @@ KEPT = (
 )
 
 
-def refuse(family: Family) -> None:
-    """Raises OperatorError for hosts whose state can't be taken back yet."""
-    if family.selinux:
+def refuse(facts: HostFacts) -> None:
+    """Raises OperatorError for hosts that can't be left, or not in the middle of a move."""
+    if facts.family.selinux:
         raise OperatorError(
-            f"uninstall is for Debian and Ubuntu; on {family.name} SELinux's rules and the "
+            f"uninstall is for Debian and Ubuntu; on {facts.family.name} SELinux's rules and the "
             "settings of packages would be left. Nothing was changed."
+        )
+    if (move := last_move(facts)) and move.unfinished:
+        raise OperatorError(
+            f"the move to PostgreSQL {move.new} was cut off: run `mattermost-host "
+            "upgrade-postgresql` first. Nothing was changed."
         )
 
 

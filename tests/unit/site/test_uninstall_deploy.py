@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mattermost_host.ops.entries import Absent, Directory, File, Link
+from mattermost_host.ops.idle import AskAtWork
 from mattermost_host.ops.package_files import AskOurs
 from mattermost_host.ops.remains import AskEmpty, AskRemains
 from mattermost_host.ops.unit_state import AskUnit, UnitState
@@ -90,9 +91,25 @@ def test_services_stop_and_nginx_gets_its_own_file_back(
     assert "/var/lib/mattermost/" not in plan.shell
 
 
-def test_a_full_disk_is_no_reason_to_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    full = replace(DEBIAN_12, active_units=("apache2",))
-    planned({}, tmp_path, monkeypatch, facts=full, deploy="uninstall.py", answer=_left)
+def test_nothing_is_removed_while_something_is_at_work_or_unfinished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unfinished = "an upgrade that was cut off (switches)"
+
+    def answer(question: Any) -> Any:
+        return (unfinished,) if isinstance(question, AskAtWork) else _left(question)
+
+    plan = planned({}, tmp_path, monkeypatch, deploy="uninstall.py", answer=answer)
+    assert plan.changed == ["nothing is at work or unfinished"]
+    assert f"echo '{unfinished}: at work or unfinished. Wait for it" in plan.shell
+    assert plan.shell.rstrip().endswith("exit 1")
+
+
+def test_what_hinders_a_deploy_does_not_hinder_an_uninstall(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = replace(DEBIAN_12, active_units=("apache2",))
+    planned({}, tmp_path, monkeypatch, facts=busy, deploy="uninstall.py", answer=_left)
 
 
 def test_enterprise_linux_is_refused_with_the_reason(
@@ -100,3 +117,12 @@ def test_enterprise_linux_is_refused_with_the_reason(
 ) -> None:
     with pytest.raises(OperatorError, match="uninstall is for Debian and Ubuntu"):
         planned({}, tmp_path, monkeypatch, facts=ROCKY_9, deploy="uninstall.py", answer=_left)
+
+
+def test_a_move_of_the_database_that_was_cut_off_is_ended_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move = (("step", "switches"), ("old", "15"), ("new", "17"))
+    moving = replace(DEBIAN_12, database_move=move)
+    with pytest.raises(OperatorError, match="the move to PostgreSQL 17 was cut off: run"):
+        planned({}, tmp_path, monkeypatch, facts=moving, deploy="uninstall.py", answer=_left)

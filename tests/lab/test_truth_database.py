@@ -90,7 +90,7 @@ TAMPERINGS = {
     ),
     "another port": tampering(
         sql("alter system set port = 5433") + f"; systemctl restart {POSTGRES}",
-        {"the parameter port comes from elsewhere"},
+        {"the parameter port is set outside of our file"},
         POSTGRES,
         MATTERMOST,
     ),

@@ -118,7 +118,7 @@ TAMPERINGS = {
     ),
     "the default site back": tampering(
         "ln -s ../sites-available/default /etc/nginx/sites-enabled/default",
-        {"/etc/nginx/sites-enabled/default is there"},
+        {"/etc/nginx/sites-enabled/default exists, but should not"},
     ),
 }
 

@@ -109,7 +109,7 @@ def make(site: Site, limit: Sequence[str] = ()) -> Plan:
 
 
 @contextmanager
-def prepared(site: Site, limit: Sequence[str] = (), deploy: Path = DEPLOY) -> Iterator[Run]:
+def prepared(site: Site, limit: Sequence[str] = (), deploy: Path | None = None) -> Iterator[Run]:
     """The deploy, prepared on every host of ``site`` and not executed yet."""
     unknown = sorted(set(limit) - {host.name for host in site.hosts})
     if unknown:
@@ -118,7 +118,7 @@ def prepared(site: Site, limit: Sequence[str] = (), deploy: Path = DEPLOY) -> It
             f"no host {', '.join(map(repr, unknown))} in {site.path}; its hosts are: {known}"
         )
     hosts = [host for host in site.hosts if not limit or host.name in limit]
-    with engine.prepared(hosts, deploy) as run:
+    with engine.prepared(hosts, deploy or DEPLOY) as run:
         yield run
 
 

@@ -2,7 +2,8 @@
 
 from tests.lab.hosts import LabHost
 
-LOOK = "journalctl -t sshd --no-pager | grep -c 'Starting session: '"
+# Newer versions of OpenSSH write it down as sshd-session.
+LOOK = "journalctl -t sshd -t sshd-session --no-pager | grep -c 'Starting session: ' || :"
 
 
 def count(host: LabHost) -> None:

@@ -331,5 +331,5 @@ allowed_programs() {
 sudo_rules() {
   accounts='%?(ALL|mattermost|postgres|nginx|www-data)'
   find /etc/sudoers /etc/sudoers.d -maxdepth 1 -type f \
-    -exec grep -HEo "^[[:blank:]]*$accounts[[:blank:]]" {} + | sed 's/:/ /'
+    -exec grep -HEo "^[[:blank:]]*$accounts[[:blank:]]" {} +
 }

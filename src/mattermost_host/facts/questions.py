@@ -207,6 +207,11 @@ def _packages(lines: list[str]) -> Fields:
     return {"packages": tuple((row[0], row[1]) for row in rows if row[2:] == ["installed"])}
 
 
+def _sudo_rules(lines: list[str]) -> Fields:
+    rows = (line.rpartition(":") for line in lines)
+    return {"sudo_rules": tuple((file, account.strip()) for file, _, account in rows)}
+
+
 def _temporary(lines: list[str]) -> Fields:
     free = [int(line.split()[3]) // 1024 for line in lines[1:]]
     return {"temporary": tuple(zip(TEMPORARY, free, strict=True))}
@@ -264,7 +269,7 @@ QUESTIONS: Mapping[str, Callable[[list[str]], Fields]] = {
     "fips": lambda lines: {"fips": lines == ["1"]},
     "crypto_policy": lambda lines: {"crypto_policy": "".join(lines)},
     "allowed_programs": lambda lines: {"allowed_programs": bool(lines)},
-    "sudo_rules": _pairs("sudo_rules"),
+    "sudo_rules": _sudo_rules,
     LAST: lambda lines: {LAST: float(lines[0])},
 }
 """Each function of ``host.sh`` that is a question -> the parser of its lines."""

@@ -51,6 +51,11 @@ class Hold:
             stamps=STAMPS,
         )
 
+    def functions_of_program(self, hold_s: int) -> str:
+        """These, ``hold_back`` and ``let_in``: whoever comes after ``hold_s`` is turned away."""
+        own = render("upgrade/users.sh.j2", drain_s=DRAIN_S, hold_s=hold_s)
+        return f"{self.functions()}\n{own}"
+
     def around(self, unit: str, restart: Iterable[str]) -> Iterator[str]:
         """The lines of ``restart``, for `set -e`, while users of ``unit`` wait.
 

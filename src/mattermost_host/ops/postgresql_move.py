@@ -19,7 +19,6 @@ from mattermost_host.facts.database import DONE, Move
 from mattermost_host.ops import apt, files, first_boot
 from mattermost_host.ops.database_state import AS_POSTGRES, Client
 from mattermost_host.ops.entries import Directory, File
-from mattermost_host.ops.hold import DRAIN_S
 from mattermost_host.ops.host_program import HostProgram
 from mattermost_host.ops.packages import PackageStates
 from mattermost_host.ops.pgbackrest import AskRepository
@@ -164,14 +163,13 @@ def program(target: Target, last: Move | None, ways: Ways, mode: Mode) -> str:
         since=last.since if last and mode != "move" else "",
         mode=mode,
         step=last.step if last else "",
-        hold=ways.hold.functions(),
+        hold=ways.hold.functions_of_program(HOLD_S),
+        hold_s=HOLD_S,
         server=of_server(by_both),
         as_postgres=AS_POSTGRES,
         programs=target.programs,
         socket=target.socket,
         lock=host_lock.PROGRAM_LOCK,
-        drain_s=DRAIN_S,
-        hold_s=HOLD_S,
         backups=target.backups,
         dropped=target.dropped,
     )

@@ -18,7 +18,7 @@ from mattermost_host.engine.questions import ask, changing, expect
 from mattermost_host.knowledge import upgrade_paths
 from mattermost_host.ops import release_scripts
 from mattermost_host.ops.database_state import AS_POSTGRES
-from mattermost_host.ops.hold import DRAIN_S, Hold
+from mattermost_host.ops.hold import Hold
 from mattermost_host.ops.host_program import HostProgram
 from mattermost_host.ops.release_state import CURRENT, RELEASES, UPGRADE, ReleaseState
 from mattermost_host.ops.state_files import CONFIGURATION
@@ -150,7 +150,7 @@ def _program(
         mode=mode,
         lose="yes" if lose else "no",
         known="yes" if upgrade_paths.runs_on_schema_of(before.version, after.version) else "no",
-        hold=ways.hold.functions(),
+        hold=ways.hold.functions_of_program(HOLD_S),
         server=of_server(ways),
         find_port=client.find_port,
         as_postgres=AS_POSTGRES,
@@ -158,8 +158,6 @@ def _program(
         configuration=CONFIGURATION,
         environment=ways.environment,
         lock=host_lock.PROGRAM_LOCK,
-        drain_s=DRAIN_S,
-        hold_s=HOLD_S,
         switch_to_old=release_scripts.switch(old),
         switch_to_new=release_scripts.switch(new),
     )

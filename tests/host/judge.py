@@ -240,6 +240,8 @@ def own_unit_files(unit: str, state: UnitState) -> Sentences:
     """Nothing overrides the described unit files."""
     for path in (*state.masks, *state.overriding):
         yield differs(unit, "its own unit files only", f"also {path}")
+    for link in state.dangling:
+        yield differs(unit, "each unit that it requires", f"one missing or masked, by {link}")
 
 
 def account(wanted: Wanted, found: Found | None) -> Sentences:

@@ -104,6 +104,11 @@ TAMPERINGS = {
         {f"{MATTERMOST} is overridden by {ETC}/chat.service.d/x.conf"},
         MATTERMOST,
     ),
+    "a link to a required unit that is missing": tampering(
+        f"mkdir -p {ETC}/{MATTERMOST}.requires; "
+        f"ln -s /nowhere/gone.service {ETC}/{MATTERMOST}.requires/; systemctl daemon-reload",
+        {f"{ETC}/{MATTERMOST}.requires/gone.service requires a unit that is missing or masked"},
+    ),
     "a mask below /run": tampering(
         f"systemctl mask --runtime {NGINX}", {f"is masked by {RUN}/{NGINX}"}
     ),

@@ -20,7 +20,7 @@ from mattermost_host.engine.rolling import failed_before
 from mattermost_host.ops import foresight
 from mattermost_host.ops.hold import Hold
 from mattermost_host.ops.probe import PATIENCE_S, Answering
-from mattermost_host.ops.unit_state import AskUnit, UnitState, as_described
+from mattermost_host.ops.unit_state import AskUnit, UnitState, as_described, unmet
 from mattermost_host.ops.what_was_read import STAMPS
 
 UNIT_FILES = "/etc/systemd/system"
@@ -135,6 +135,7 @@ def _explained(unit: str, now: UnitState) -> Iterator[Change]:
         yield Change(unit, f"is masked by {path}", severity="critical")
     for path in now.overriding:
         yield Change(unit, f"is overridden by {path}", "restart", "critical")
+    yield from unmet(unit, now)
     yield from _of_process(unit, now)
     told = now.to_restart or (now.to_reload and now.foreseen == "reload")
     if now.active and now.foreseen and not told:

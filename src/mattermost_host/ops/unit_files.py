@@ -83,6 +83,28 @@ def without_package(unit: str) -> str:
     )
 
 
+def dangling(unit: str) -> str:
+    """Shell commands that print each link in UNIT.requires to a unit that is missing or masked.
+
+    With such a link the unit does not start again, though it may still run. Units without a file
+    (devices, slices, mounts) are left out. Without such links no process is started.
+    """
+    links = " ".join(f"{folder}/{name}.requires/*" for folder in FOLDERS for name in names(unit))
+    folders = " ".join((*FOLDERS, *GENERATORS, OF_PACKAGES))
+    return (
+        f"for link in {links}; do\n"
+        "  case $link in\n"
+        "    *.service | *.socket | *.target | *.timer | *.path) ;;\n    *) continue ;;\n  esac\n"
+        "  named=${link##*/}; template=$named\n"
+        '  case $named in *@*) template="${named%%@*}@.${named##*.}" ;; esac\n'
+        f"  for folder in {folders}; do\n"
+        '    ! { [ -f "$folder/$named" ] || [ -f "$folder/$template" ]; } || continue 2\n'
+        "  done\n"
+        "  printf 'Dangling=%s\\n' \"$link\"\n"
+        "done"
+    )
+
+
 def is_generated(path: str) -> bool:
     """Whether a generator has written the drop-in."""
     return path.startswith(tuple(f"{folder}/" for folder in GENERATORS))

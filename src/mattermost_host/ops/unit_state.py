@@ -36,6 +36,8 @@ class UnitState:
     """Unit files and drop-ins of others that override the described ones."""
     masks: tuple[str, ...] = ()
     """Masks: links to /dev/null in place of the unit file."""
+    dangling: tuple[str, ...] = ()
+    """Links that make it require a unit that is missing or masked, so that it can't be started."""
     lowered: tuple[str, ...] = ()
     """What the process can't do although its unit's limits allow it."""
     suspended: bool = False
@@ -72,6 +74,7 @@ class AskUnit(Question[UnitState]):
             f"find {words(unit_files.places(self.unit))} -maxdepth 1"
             " ! -type d -printf 'Overriding=%p|%l\\n'",
             unit_files.without_package(self.unit),
+            unit_files.dangling(self.unit),
             what_was_read.script(self.unit, self.restart_on, self.reload_on),
         ]
         return "\n".join(lines)
@@ -113,6 +116,7 @@ class AskUnit(Question[UnitState]):
             to_reload=tuple(values.get("Reload", ())),
             overriding=tuple(path for path, to in foreign.items() if to != unit_files.MASK),
             masks=tuple(path for path, to in foreign.items() if to == unit_files.MASK),
+            dangling=tuple(values.get("Dangling", ())),
             lowered=() if masked else process_limits.lowered(values),
             suspended="Suspended" in values,
             unread_drop_ins=unread,
@@ -124,8 +128,16 @@ def flaws(unit: str, now: UnitState) -> Iterator[Change]:
     """What is wrong with a unit's files, for a unit whose restart interrupts nobody."""
     if others := (*now.masks, *now.overriding):
         yield Change(unit, f"is overridden by {', '.join(others)}", severity="critical")
+    yield from unmet(unit, now)
     if now.needs_daemon_reload:
         yield Change(unit, "has unit files that systemd has not read")
+
+
+def unmet(unit: str, now: UnitState) -> Iterator[Change]:
+    """What keeps a unit from being started again."""
+    for link in now.dangling:
+        found = f"can't be started again: {link} requires a unit that is missing or masked"
+        yield Change(unit, found, severity="critical")
 
 
 def as_described(
@@ -134,7 +146,7 @@ def as_described(
     """Shell commands that make a unit match its described files and start at boot."""
     if now.masked:
         yield f"systemctl unmask -q {unit}"
-    if removed := (*now.masks, *now.overriding):
+    if removed := (*now.masks, *now.overriding, *now.dangling):
         yield f"rm -f -- {words(removed)}"
     if reload or removed or now.needs_daemon_reload:
         yield from before_reload

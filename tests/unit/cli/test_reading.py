@@ -117,8 +117,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
             here.run("mattermost-host", "preflight", "--json", "inventory.py").stdout
         )
         (findings,) = report["hosts"].values()
-        wrong = [one["name"] for one in findings if one["verdict"] == "error"]
-        _inventory(here, data, dict.fromkeys(wrong, "this machine is no host"))
+        wrong = {one["name"] for one in findings if one["verdict"] == "error"}
+        # Lab tests that run at the same time switch it on for their hosts.
+        wrong.add("forwarding")
+        _inventory(here, data, dict.fromkeys(sorted(wrong), "this machine is no host"))
         names = {path.name for path in here.folder.iterdir()}
         assert names == {".gitignore", "config.py", "deploys", "inventory.py"}
         yield here

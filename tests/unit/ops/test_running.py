@@ -90,6 +90,10 @@ def test_a_file_that_the_run_removed_is_reloaded_for(there: bool, verbs: list[st
         (UnitState(active=True, enabled=True, overriding=("/run/y",)), ["daemon-reload", RESTART]),
         # What runs is what runs: the link only kept it from the next start.
         (UnitState(active=True, enabled=True, masks=("/run/y",)), ["daemon-reload"]),
+        (
+            replace(RIGHT, dangling=("/etc/systemd/system/x.service.requires/y.service",)),
+            ["daemon-reload"],
+        ),
         (UnitState(active=True, enabled=True, lowered=("may open fewer files",)), [RESTART]),
         (UnitState(active=True, enabled=True, to_reload=("/etc/x.pem",)), [RELOAD]),
         # A restart reads everything, so no reload beside it.

@@ -170,6 +170,38 @@ def test_files_of_a_name_with_a_dash() -> None:
     assert "/etc/systemd/system/mattermost-.service.d" in places
 
 
+@pytest.mark.parametrize(
+    ("there", "link", "dangling"),
+    [
+        ("", "gone.service", True),
+        ("there.service", "there.service", False),
+        ("there@.service", "there@1.service", False),
+        ("", "there@1.service", True),
+        ("", "srv-backup.mount", False),  # needs no file
+    ],
+)
+def test_a_link_to_a_required_unit_that_is_missing(
+    machine: Machine, there: str, link: str, dangling: bool
+) -> None:
+    system = machine.drop_in.parents[1]
+    machine.touch(machine.restarted, machine.reloaded, machine.started)
+    if there:
+        (system / there).write_text("[Service]\n")
+    required = system / "x.service.requires" / link
+    required.parent.mkdir()
+    required.symlink_to(f"../{link}")
+    assert machine.state().dangling == ((str(required),) if dangling else ())
+
+
+def test_a_link_to_a_required_unit_that_is_masked(machine: Machine) -> None:
+    system = machine.drop_in.parents[1]
+    (system / "masked.service").symlink_to("/dev/null")
+    required = system / "x.service.requires" / "masked.service"
+    required.parent.mkdir()
+    required.symlink_to("../masked.service")
+    assert machine.state().dangling == (str(required),)
+
+
 def test_a_mask_is_told_from_another_file() -> None:
     state = QUESTION.parse(["Overriding=/run/systemd/system/x.service|/dev/null"])
     assert state.masks == ("/run/systemd/system/x.service",)

@@ -63,7 +63,7 @@ def write(folder: Path, url: str, users: int, hosts: Sequence[str]) -> None:
     text = render(
         "init/inventory.py.j2", url=url, users=users, hosts=hosts, version=releases.default()
     )
-    _check(text)
+    checked(text)
     present = [name for name in (INVENTORY, "config.py", "deploys") if (folder / name).exists()]
     if present:
         raise OperatorError(
@@ -82,8 +82,8 @@ def write(folder: Path, url: str, users: int, hosts: Sequence[str]) -> None:
         raise OperatorError(f"{error.filename} can't be written: {error.strerror}") from None
 
 
-def _check(text: str) -> None:
-    """Raises SiteError with every mistake that the inventory would have."""
+def checked(text: str) -> str:
+    """The text of a new inventory. Raises SiteError with every mistake that it would have."""
     with tempfile.TemporaryDirectory() as place:
         path = Path(place, INVENTORY)
         path.write_text(text, encoding="utf-8")
@@ -91,6 +91,7 @@ def _check(text: str) -> None:
             Site.described(path)
         except SiteError as error:
             raise SiteError("the new inventory", error.mistakes) from None
+    return text
 
 
 def _write_file(path: Path, text: str) -> None:

@@ -10,6 +10,7 @@ from mattermost_host.cli.backup_commands import backup, drill, restore
 from mattermost_host.cli.drift_commands import drift, schedule_command
 from mattermost_host.cli.init import init
 from mattermost_host.cli.sentences import Sentences
+from mattermost_host.cli.size import size
 from mattermost_host.cli.uninstall import uninstall
 from mattermost_host.cli.upgrade import rollback, upgrade
 from mattermost_host.cli.upgrade_postgresql import upgrade_postgresql
@@ -112,6 +113,7 @@ def verify(inventory: Path, journey: bool, json_file: str | None, junit: str | N
 
 
 main.add_command(init)
+main.add_command(size)
 main.add_command(backup)
 main.add_command(restore)
 main.add_command(drill)

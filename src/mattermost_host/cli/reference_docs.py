@@ -11,7 +11,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from mattermost_host.certificates.authority import Pair
-from mattermost_host.cli import reference_upgrades, reference_verification
+from mattermost_host.cli import reference_sizing, reference_upgrades, reference_verification
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import About, Place
 from mattermost_host.knowledge import releases, texts
@@ -133,6 +133,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "docs/settings.md": settings_page,
     "docs/ports.md": ports_page,
     "docs/checks.md": checks_page,
+    "docs/sizing.md": lambda: reference_sizing.sizing_page(GENERATED),
 }
 
 

@@ -3,10 +3,11 @@
 Units: 1 MB is 2**20 bytes, as ``df -m``, /proc/meminfo divided by 1,024 and PostgreSQL count.
 """
 
+import itertools
 from dataclasses import dataclass
 from typing import Literal
 
-from mattermost_host.support.errors import OperatorError
+from mattermost_host.knowledge.tiers import GROWING, on_line, tier
 
 GIB_MB = 1024
 DECIMAL_GB_MB = 1_000_000_000 / 2**20
@@ -24,55 +25,11 @@ media. Source: the software and hardware requirements.
 BASE_MB = 800
 """Operating system, database and server without content: 600 to 800 MB by the requirements."""
 
+LARGEST_TEAM = 2_000
+"""Registered users up to whom the requirements size one host."""
+
 SMALLEST_DISK_MB = 10 * GIB_MB
 """10 GB free; source: the preparations page."""
-
-
-@dataclass(frozen=True)
-class Hosts:
-    """A number of hosts of one size."""
-
-    count: int
-    cpus: int
-    memory_gb: int
-
-
-@dataclass(frozen=True)
-class Tier:
-    """A reference architecture for ``users`` at the same time."""
-
-    users: int
-    app: Hosts
-    database: Hosts
-    """Including the writer; the others are readers."""
-    search: Hosts | None
-    proxy: Hosts
-    cache: Hosts | None = None
-
-
-_PROXY = Hosts(1, 16, 64)
-
-TIERS = (
-    Tier(200, Hosts(1, 2, 4), Hosts(1, 2, 16), None, _PROXY),
-    Tier(2_000, Hosts(2, 2, 4), Hosts(2, 2, 16), Hosts(2, 4, 32), _PROXY),
-    Tier(15_000, Hosts(2, 4, 8), Hosts(2, 4, 32), Hosts(2, 4, 32), _PROXY),
-    Tier(30_000, Hosts(2, 8, 16), Hosts(2, 8, 64), Hosts(4, 8, 64), _PROXY),
-    Tier(50_000, Hosts(5, 8, 16), Hosts(5, 8, 64), Hosts(4, 8, 64), _PROXY),
-    Tier(80_000, Hosts(4, 16, 32), Hosts(4, 16, 128), Hosts(4, 8, 64), _PROXY),
-    Tier(90_000, Hosts(5, 16, 32), Hosts(5, 16, 128), Hosts(4, 8, 64), _PROXY),
-    Tier(100_000, Hosts(6, 16, 32), Hosts(6, 16, 128), Hosts(4, 8, 64), _PROXY),
-    Tier(
-        200_000,
-        Hosts(14, 16, 32),
-        Hosts(7, 16, 128),
-        Hosts(4, 8, 64),
-        Hosts(4, 32, 128),
-        Hosts(1, 8, 32),
-    ),
-)
-"""Source: the vendor's scaling pages, measured on 9.5 with PostgreSQL 14 and 100 million posts.
-Their proxy is oversized in the small tiers. For sizes in between, the next larger one.
-"""
 
 
 @dataclass(frozen=True)
@@ -85,25 +42,25 @@ class HostSize:
 
 @dataclass(frozen=True)
 class Storage:
-    """Disk space for the first year, MB."""
+    """Disk space, MB."""
 
     least_mb: int
     most_mb: int
 
 
-def tier(concurrent_users: int) -> Tier:
-    """The reference architecture for ``concurrent_users``.
-
-    Raises OperatorError above the largest published one.
-    """
-    for each in TIERS:
-        if concurrent_users <= each.users:
-            return each
-    raise OperatorError(
-        f"No architecture is published for {concurrent_users:,} users at the same time; the "
-        f"largest carries {TIERS[-1].users:,}. Split the site, or measure with the vendor's "
-        "load-test-ng and size it by hand."
-    )
+_ONE_HOST = (
+    (2_000, 2, 4),
+    *(
+        (
+            tier.users,
+            tier.app.count * tier.app.cpus + tier.database.cpus,
+            tier.app.count * tier.app.memory_gb + tier.database.memory_gb,
+        )
+        for tier in GROWING
+        if tier.users > LARGEST_TEAM
+    ),
+)
+"""Users, processors and GB of one host in all roles."""
 
 
 def one_host(registered_users: int) -> HostSize:
@@ -111,27 +68,30 @@ def one_host(registered_users: int) -> HostSize:
 
     Up to 1,000 users 1 vCPU and 2 GB, up to 2,000 users 2 vCPU and 4 GB (software and hardware
     requirements). Above that, the application servers and the writing database of the reference
-    tier together, as if all users were active at once, to be on the safe side. Raises OperatorError
-    above the largest tier.
+    tiers together, as if all users were active at once, to be on the safe side; between 2,000 users
+    and the tiers it is interpolated. Raises OperatorError above the largest tier.
     """
-    if registered_users <= 1_000:
+    if registered_users <= LARGEST_TEAM // 2:
         return HostSize(1, _memory_mb(2))
-    if registered_users <= 2_000:
+    if registered_users <= LARGEST_TEAM:
         return HostSize(2, _memory_mb(4))
-    wanted = tier(registered_users)
-    cpus = wanted.app.count * wanted.app.cpus + wanted.database.cpus
-    memory = wanted.app.count * wanted.app.memory_gb + wanted.database.memory_gb
-    return HostSize(cpus, _memory_mb(memory))
+    tier(registered_users)
+    for (fewer, *less), (more, *most) in itertools.pairwise(_ONE_HOST):
+        if registered_users <= more:
+            share = (registered_users - fewer) / (more - fewer)
+            cpus, memory = (on_line(*ends, share) for ends in zip(less, most, strict=True))
+            return HostSize(cpus, _memory_mb(memory))
+    raise AssertionError  # the last one is the largest
 
 
-def storage(users: int, usage: Usage = "medium", safety: float = 1.0) -> Storage:
-    """Disk space that ``users`` fill in a year, from and to; at least 10 GB.
+def storage(users: int, usage: Usage = "medium", safety: float = 1.0, months: int = 12) -> Storage:
+    """Disk space that ``users`` fill in ``months``, from and to; at least 10 GB.
 
-    ``BASE_MB + users * MB per month * 12 * safety``, safety 1 to 2. Source: the requirements; for
-    30 users of medium usage with safety 2 they give 3,600 to 18,000 MB (3.5 to 17.6 GB) without the
-    base.
+    ``BASE_MB + users * MB per month * months * safety``, safety 1 to 2. Source: the requirements;
+    for 30 users of medium usage, a year and safety 2 they give 3,600 to 18,000 MB (3.5 to 17.6 GB)
+    without the base.
     """
-    least, most = (BASE_MB + round(users * rate * 12 * safety) for rate in USAGE[usage])
+    least, most = (BASE_MB + round(users * rate * months * safety) for rate in USAGE[usage])
     return Storage(max(SMALLEST_DISK_MB, least), max(SMALLEST_DISK_MB, most))
 
 

@@ -14,9 +14,6 @@ from mattermost_host.support.errors import OperatorError
 VersionOn = Callable[[HostFacts], str]
 """Returns the release of the server that a host should run."""
 
-LARGEST_SMALL_SITE = 2_000
-"""Up to this number of users the vendor's documents state a size; above, sizes are our own."""
-
 LEFT_TO_RUN_MB = 2 * sizing.GIB_MB
 """Free disk for the next release and the server's work, on a host that already has a site."""
 
@@ -112,7 +109,7 @@ def capacity(users: int) -> Requirement:
         if {"cpus", "memory"} & facts.unread:
             yield unreadable("capacity", "the host's size", needed)
             return
-        missing: Verdict = "error" if _too_small(facts, min(users, LARGEST_SMALL_SITE)) else "ok"
+        missing: Verdict = "error" if _too_small(facts, min(users, sizing.LARGEST_TEAM)) else "ok"
         if missing == "ok" and _too_small(facts, users):
             missing = "warning"
         remedy = (

@@ -7,7 +7,6 @@ import pytest
 
 from mattermost_host.knowledge import sizing
 from mattermost_host.knowledge.postgresql_sizing import Pool, PostgresSizing, postgresql
-from mattermost_host.support.errors import OperatorError
 
 MEMORIES_MB = [1907, 2048, 3814, 4096, 7972, 16_000, 32_768, 131_072, 1_048_576]
 CPUS = [1, 2, 4, 16, 31, 32, 128]
@@ -21,9 +20,10 @@ USERS = [1, 30, 1_000, 1_001, 2_000, 2_001, 15_000, 15_001, 50_000, 200_000]
         (1_000, 1, 1907),
         (1_001, 2, 3814),
         (2_000, 2, 3814),
-        (2_001, 12, 45_776),
+        (2_001, 3, 4_768),
+        (8_500, 7, 24_795),
         (15_000, 12, 45_776),
-        (15_001, 24, 91_552),
+        (30_000, 24, 91_552),
     ],
 )
 def test_what_one_host_needs(users: int, cpus: int, memory_mb: int) -> None:
@@ -34,40 +34,16 @@ def test_more_users_never_need_less() -> None:
     for fewer, more in itertools.pairwise(USERS):
         assert sizing.one_host(fewer).cpus <= sizing.one_host(more).cpus
         assert sizing.one_host(fewer).memory_mb <= sizing.one_host(more).memory_mb
-        assert sizing.tier(fewer).users <= sizing.tier(more).users
         assert sizing.storage(fewer).least_mb <= sizing.storage(more).least_mb
         assert sizing.nginx(fewer).worker_connections <= sizing.nginx(more).worker_connections
-
-
-def test_the_reference_tiers() -> None:
-    assert [tier.users for tier in sizing.TIERS] == [
-        200,
-        2_000,
-        15_000,
-        30_000,
-        50_000,
-        80_000,
-        90_000,
-        100_000,
-        200_000,
-    ]
-    assert sizing.tier(200).app == sizing.Hosts(1, 2, 4)
-    assert sizing.tier(60_000).app == sizing.Hosts(4, 16, 32)
-    assert sizing.tier(200_000).database.count == 7
-
-
-def test_beyond_the_largest_tier_is_a_sentence() -> None:
-    with pytest.raises(OperatorError) as raised:
-        sizing.tier(200_001)
-    assert str(raised.value) == (
-        "No architecture is published for 200,001 users at the same time; the largest carries "
-        "200,000. Split the site, or measure with the vendor's load-test-ng and size it by hand."
-    )
 
 
 def test_the_documents_worked_example_of_storage() -> None:
     thirty = sizing.storage(30, "medium", safety=2)
     assert thirty == sizing.Storage(10_240, 800 + 18_000)
+    assert (thirty.most_mb - sizing.BASE_MB) / 1024 == pytest.approx(17.6, abs=0.05)
+    assert 30 * sizing.USAGE["medium"][0] * 12 * 2 / 1024 == pytest.approx(3.5, abs=0.05)
+    assert sizing.storage(30, "medium", 2, months=24).most_mb == 800 + 36_000
     assert sizing.storage(2_000, "medium") == sizing.Storage(120_800, 600_800)
 
 

@@ -33,6 +33,7 @@ def deploy(site: Site, facts: HostFacts) -> None:
             if name not in backup.parameters(site.settings.backup)
         },
         before_start=firewall.before_start(site.settings.firewall),
+        archive=backup.archive(site.settings.backup),
         hold=None,  # there is no user yet
     )
     account.system_account(name="the account mattermost exists", user=mattermost.USER, home=STATE)

@@ -36,6 +36,7 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
             facts,
             parameters=site.postgres_parameters(host.name, facts),
             before_start=behind_firewall,
+            archive=backup.archive(site.settings.backup),
             hold=hold,
         )
         backup.deploy(

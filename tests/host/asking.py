@@ -19,7 +19,7 @@ from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import UNASKED
 from mattermost_host.knowledge.families import FAMILIES
 from mattermost_host.knowledge.surface import SecretFile, Surface
-from mattermost_host.ops import backup_drill, backup_files, lego, state_files
+from mattermost_host.ops import backup_drill, backup_files, lego, postgresql_service, state_files
 from mattermost_host.ops.account import Account, Wanted
 from mattermost_host.ops.entries import FileStates, State
 from mattermost_host.ops.firewalld import AskLeftovers, AskPolicies
@@ -70,9 +70,9 @@ ACCOUNT = Wanted(mattermost.USER, home=state_files.STATE)
 PROXY_ACCOUNTS = tuple(Account(family.nginx.user) for family in FAMILIES)
 """Of which family the host is, its facts tell in the same answer."""
 REPOSITORY = backup.QUESTION
-DATABASE_ACCOUNT = Wanted(postgres.USER, "/bin/bash")
+DATABASE_ACCOUNT = Wanted(postgresql_service.USER, "/bin/bash")
 CERTIFICATE = q.CertificateFile(tls.CERTIFICATE)
-CLUSTER = AskCluster(postgres.NAME, postgres.PORT, postgres.OF_UNIT)
+CLUSTER = AskCluster(postgres.NAME, postgres.PORT, postgresql_service.OF_UNIT)
 FOLDERS = FileStates(
     (
         base.FOLDER,

@@ -7,7 +7,7 @@ from itertools import islice
 from mattermost_host.components import firewall, mattermost, nginx, postgres, tls
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.knowledge.families import FirewallEngine
-from mattermost_host.ops import firewalld, selinux_rules
+from mattermost_host.ops import firewalld, postgresql_service, selinux_rules
 from mattermost_host.site.site import Site
 
 COUNT = 10
@@ -86,7 +86,7 @@ def _of_proxy() -> Iterator[Tampering]:
 
 def _of_database(site: Site, facts: HostFacts) -> Iterator[Tampering]:
     layout = postgres.cluster(site.settings.postgres, facts)
-    _, _, access = postgres.files_of(layout)
+    _, _, access = postgresql_service.files_of(layout)
     psql = postgres.client(layout).command()
     yield Tampering(
         "the database's access rules",

@@ -28,6 +28,7 @@ from mattermost_host.ops.backup_files import (
     Backups,
     Server,
 )
+from mattermost_host.ops.postgresql_service import Archive
 from mattermost_host.preflight import backup as checks
 from mattermost_host.preflight.finding import Requirement
 from mattermost_host.support.addresses import without_secrets
@@ -97,6 +98,11 @@ def parameters(settings: Settings) -> Mapping[str, str]:
         "archive_command": f"'pgbackrest --stanza={STANZA} archive-push %p'",
         "archive_timeout": "60s",
     }
+
+
+def archive(settings: Settings) -> Archive | None:
+    """Where PostgreSQL has to be able to write to; None where nothing is backed up."""
+    return Archive(settings.to, made_of.room(settings.to)) if settings.to else None
 
 
 @component("Backup")

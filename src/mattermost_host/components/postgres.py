@@ -14,12 +14,21 @@ from mattermost_host.knowledge.dsn import dsn_mistakes
 from mattermost_host.knowledge.families import Cluster
 from mattermost_host.knowledge.postgresql_versions import NEWEST, OLDEST, PGDG_DEFAULT
 from mattermost_host.knowledge.surface import Surface, Unit
-from mattermost_host.knowledge.texts import STRICT, Line
-from mattermost_host.ops import account, database, files, packages, pgdg, running, what_was_read
+from mattermost_host.knowledge.texts import STRICT, DataFolder, Line
+from mattermost_host.ops import account, database, files, packages, pgdg, running
 from mattermost_host.ops import cluster as cluster_of_host
 from mattermost_host.ops.database_state import AskDatabase, Client
-from mattermost_host.ops.entries import Alone, Directory, Entry, File
+from mattermost_host.ops.entries import Directory, Entry, File
 from mattermost_host.ops.hold import Hold
+from mattermost_host.ops.postgresql_service import (
+    OF_UNIT,
+    SOCKET_FOLDER,
+    USER,
+    Archive,
+    Writable,
+    files_of,
+    unit_files,
+)
 from mattermost_host.ops.upgrade_state import AskUpgrade
 from mattermost_host.preflight import conflicts, dnf, postgresql
 from mattermost_host.preflight.finding import Requirement
@@ -27,12 +36,11 @@ from mattermost_host.support.errors import Mistake, OperatorError
 from mattermost_host.support.templates import render
 
 LOCALE = "en_US.UTF-8"
-SOCKET_FOLDER = "/var/run/postgresql"
 NAME = "mattermost"
 """Name of role, database and system account, so that peer authentication needs no map."""
 PORT = 5432
-USER = "postgres"
-OF_UNIT = "mattermost-host.conf"
+MAX_EXPOSURE, MAX_CONFINED = 2.0, 6.0
+"""Without SELinux's confinement, which leaves fewer ways to sandbox it, and with it."""
 
 
 class Settings(BaseModel):
@@ -63,6 +71,14 @@ class Settings(BaseModel):
         description=(
             "Major version with `pgdg`, or among the module streams of Enterprise Linux; without "
             "it the one that suits the release best."
+        ),
+    )
+    folders: list[DataFolder] = Field(
+        default=[],
+        description=(
+            "Folders besides its data folder that PostgreSQL may write to, for tablespaces or the "
+            "WAL on a disk of its own, e.g. `/srv/tablespaces`. The rest of the host is read-only "
+            "for it."
         ),
     )
 
@@ -111,15 +127,6 @@ def unit(settings: Settings, facts: HostFacts) -> str:
     return cluster(settings, facts).unit
 
 
-def files_of(layout: Cluster) -> tuple[str, str, str]:
-    """Paths of the unit's drop-ins, the parameters and the access rules."""
-    return (
-        f"/etc/systemd/system/{layout.unit}.d",
-        f"{layout.included}/{OF_UNIT}",
-        f"{layout.settings}/pg_hba.conf",
-    )
-
-
 def client(layout: Cluster) -> Client:
     """The cluster's psql."""
     return Client(PORT, f"{layout.programs}/psql", f"{layout.data}/postmaster.pid")
@@ -138,11 +145,14 @@ def for_upgrade(settings: Settings, facts: HostFacts) -> AskUpgrade:
 
 
 def settings_files(
-    layout: Cluster, parameters: Mapping[str, str], before_start: Sequence[str]
+    layout: Cluster,
+    parameters: Mapping[str, str],
+    before_start: Sequence[str],
+    writable: Writable,
 ) -> tuple[File, ...]:
     """What a deploy writes for a cluster: of its unit, its parameters, its access rules."""
-    wanted = {**_guarded(files_of(layout)[2]), **parameters}
-    every = (*_unit_files(layout, before_start), *_entries(layout, wanted))
+    wanted = {**_guarded(layout), **parameters}
+    every = (*unit_files(layout, before_start, writable), *_entries(layout, wanted))
     of_unit, *others = files_of(layout)
     paths = (f"{of_unit}/{OF_UNIT}", *others)
     return tuple(one for one in every if isinstance(one, File) and one.path in paths)
@@ -154,7 +164,8 @@ def surface(settings: Settings, place: Place) -> Surface:
     if not settings.local or place.facts is UNASKED:
         return Surface()
     layout = cluster(settings, place.facts)
-    return Surface(units=(Unit(layout.unit, user=USER, probe=probe(layout)),))
+    bound = MAX_CONFINED if layout.confined else MAX_EXPOSURE
+    return Surface(units=(Unit(layout.unit, USER, bound, probe(layout)),))
 
 
 @component("PostgreSQL")
@@ -163,19 +174,20 @@ def deploy(
     facts: HostFacts,
     parameters: Mapping[str, str],
     before_start: Sequence[str],
+    archive: Archive | None,
     hold: Hold | None,
 ) -> None:
     """``parameters`` come from sizing; ``before_start`` makes the unit wait, ``hold`` users."""
     version, layout = major(settings, facts), cluster(settings, facts)
     of_unit, drop_in, access = files_of(layout)
     # Before the packages: neither a preset nor a boot then starts a cluster as they leave it.
-    of_service = list(_unit_files(layout, before_start))
+    of_service = list(unit_files(layout, before_start, Writable(tuple(settings.folders), archive)))
     service = files.present(name="its unit waits for our settings", entries=of_service)
     _installed(settings, facts, layout)
     account.unprivileged(name="the account is unprivileged", user=USER, login="/bin/bash")
     if layout.setup:
         cluster_of_host.made(name="its cluster exists", cluster=layout, locale=LOCALE)
-    wanted = {**_guarded(access), **parameters}
+    wanted = {**_guarded(layout), **parameters}
     written = files.present(
         name="settings and access rules are in place", entries=list(_entries(layout, wanted))
     )
@@ -205,8 +217,10 @@ def _question(layout: Cluster, version: int, parameters: tuple[str, ...]) -> Ask
     return AskDatabase(NAME, parameters, drop_in, client(layout), version, checksums_in)
 
 
-def _guarded(access: str) -> dict[str, str]:
+def _guarded(layout: Cluster) -> dict[str, str]:
     """Parameters that only we may set: others could lose data, let somebody in, block writes."""
+    # The sandbox forbids to run what was just written to memory; such a query would fail.
+    uncompiled = {} if layout.confined else {"jit": "off"}
     return {
         # If the port was in use when the cluster was created, it got another one.
         "port": str(PORT),
@@ -215,7 +229,8 @@ def _guarded(access: str) -> dict[str, str]:
         "fsync": "on",
         "full_page_writes": "on",
         "default_transaction_read_only": "off",
-        "hba_file": f"'{access}'",
+        "hba_file": f"'{files_of(layout)[2]}'",
+        **uncompiled,
     }
 
 
@@ -228,23 +243,6 @@ def _installed(settings: Settings, facts: HostFacts, layout: Cluster) -> None:
         manager=facts.family.package_manager,
         streams=layout.streams,
     )
-
-
-def _unit_files(layout: Cluster, before_start: Sequence[str]) -> Iterator[Entry]:
-    """The drop-in of the cluster's unit and no other beside it."""
-    of_unit, drop_in, access = files_of(layout)
-    ours_first = [f"AssertPathExists={path}" for path in (drop_in, access)]
-    # Where packages create no cluster, its settings would be in the data folder.
-    start = f"{layout.programs}/postgres -D {layout.data} -c config_file={drop_in}"
-    service = render(
-        "postgres/service.conf.j2",
-        before_start=[*ours_first, *before_start],
-        note=what_was_read.noted_at_start([of_unit]),
-        start=start if layout.setup else "",
-    )
-    yield Directory(of_unit)
-    yield Alone(of_unit, (OF_UNIT,))
-    yield File(f"{of_unit}/{OF_UNIT}", service)
 
 
 def _entries(layout: Cluster, wanted: Mapping[str, str]) -> Iterator[Entry]:
@@ -263,10 +261,10 @@ def mistakes(settings: Settings, place: Place) -> Iterator[Mistake]:
     """Mistakes in how the settings go together."""
     if settings.dsn:
         yield from dsn_mistakes(settings.dsn, "postgres.dsn", place.site.secrets_file)
-        if settings.pgdg or settings.version:
+        if settings.pgdg or settings.version or settings.folders:
             yield Mistake(
                 "postgres",
-                "dsn together with pgdg or version",
+                "dsn together with pgdg, version or folders",
                 "an external PostgreSQL is not installed by us; leave them out",
             )
     yield from check_authorities("postgres.ca_certificate", settings.ca_certificate)
@@ -290,6 +288,7 @@ def requires(settings: Settings, place: Place) -> list[Requirement]:
             None if settings.pgdg else settings.version,
         ),
         in_its_place(settings),
+        postgresql.data_is_writable(lambda facts: cluster(settings, facts), settings.folders),
         conflicts.no_other_postgresql(lambda facts: cluster(settings, facts)),
         dnf.module_stream(
             "postgresql",

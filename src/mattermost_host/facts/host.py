@@ -67,6 +67,8 @@ class HostFacts:
     """PostgreSQL clusters on the host: (version, name or data folder, port)."""
     database_units: tuple[str, ...] = ()
     """Units of those clusters that a deploy set up; see ``facts/database.py``."""
+    database_links: tuple[tuple[str, str], ...] = ()
+    """Links from data folders to WAL and tablespaces elsewhere: (link, where it leads)."""
     database_move: tuple[tuple[str, str], ...] = ()
     """Journal of the last move between two of them: (name, value)."""
     active_units: tuple[str, ...] = ()

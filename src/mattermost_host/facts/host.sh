@@ -138,8 +138,9 @@ clusters() {
   done
 }
 
-# Units of clusters that a deploy set up, by its drop-in for the unit or its settings, and what the
-# journal of the last move from one to another says.
+# Units of clusters that a deploy set up, by its drop-in for the unit or its settings, what lies
+# outside of a cluster's data folder (WAL, tablespaces), and what the journal of the last move from
+# one to another says.
 database() {
   for file in /etc/systemd/system/postgresql*.service.d/mattermost-host.conf; do
     [ -f "$file" ] || continue
@@ -151,6 +152,11 @@ database() {
     file=${file#/etc/postgresql/}
     file=${file%/conf.d/*}
     echo "unit postgresql@${file%/*}-${file#*/}.service"
+  done
+  for link in /var/lib/postgresql/*/*/pg_wal /var/lib/postgresql/*/*/pg_tblspc/* \
+    /var/lib/pgsql/data/pg_wal /var/lib/pgsql/data/pg_tblspc/* \
+    /var/lib/pgsql/*/data/pg_wal /var/lib/pgsql/*/data/pg_tblspc/*; do
+    [ ! -L "$link" ] || echo "link $link $(readlink -f "$link")"
   done
   journal=/var/lib/mattermost-host/postgresql/journal
   [ ! -f "$journal" ] || while IFS='=' read -r key value; do echo "$key $value"; done <"$journal"

@@ -188,8 +188,9 @@ def _clusters(lines: list[str]) -> Fields:
 def _database(lines: list[str]) -> Fields:
     rows = [line.partition(" ")[::2] for line in lines]
     units = dict.fromkeys(value for key, value in rows if key == "unit")
-    journal = tuple((key, value) for key, value in rows if key != "unit")
-    return {"database_units": tuple(units), "database_move": journal}
+    links = tuple(value.partition(" ")[::2] for key, value in rows if key == "link")
+    journal = tuple((key, value) for key, value in rows if key not in ("unit", "link"))
+    return {"database_units": tuple(units), "database_links": links, "database_move": journal}
 
 
 def _selinux(lines: list[str]) -> Fields:

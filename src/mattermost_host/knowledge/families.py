@@ -52,6 +52,11 @@ class Cluster:
     """How it is created; None if its package does that."""
     streams: Mapping[str, str | None] = field(default_factory=dict)
     """Module -> the stream that its packages come from; None: the module has to be disabled."""
+    logs: tuple[str, ...] = ()
+    """Folder of its log, where that is not in the data folder."""
+    confined: bool = False
+    """Whether SELinux's policy confines it: from init_t, a unit with NoNewPrivileges= does not get
+    into postgresql_t (fedora-selinux/selinux-policy#3281), and then can't read its own files."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +154,7 @@ def _debian_cluster(major: int) -> Cluster:
         settings=settings,
         included=f"{settings}/conf.d",
         removal="pg_dropcluster, and its package",
+        logs=("/var/log/postgresql",),
     )
 
 
@@ -200,6 +206,7 @@ def _redhat_cluster(major: int) -> Cluster:
         removal="stop postgresql.service, move /var/lib/pgsql/data away, and remove its package",
         setup=Setup("postgresql-setup --initdb", "/var/lib/pgsql/initdb_postgresql.log"),
         streams={"postgresql": str(major)},
+        confined=True,
     )
 
 
@@ -219,6 +226,7 @@ def _redhat_cluster_of_pgdg(major: int) -> Cluster:
             f"/var/lib/pgsql/{major}/initdb.log",
         ),
         streams={"postgresql": None},
+        confined=True,
     )
 
 

@@ -7,6 +7,7 @@ the canonical form or raises Refused, which never repeats the text: it may hold 
 import re
 import unicodedata
 from ipaddress import IPv6Address, ip_address, ip_network
+from os.path import normpath
 
 import idna
 
@@ -17,6 +18,12 @@ RESERVED_USERNAMES = ("all", "channel", "here", "matterbot", "system")
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LOCAL_PART = re.compile(rf"{_ATOM}(\.{_ATOM})*")
+
+_PATH = re.compile(r"(/[A-Za-z0-9_][A-Za-z0-9_.-]*)+")
+_OF_SYSTEM = re.compile(
+    r"/(bin|boot|dev|etc|home|lib\w*|proc|root|run|sbin|sys|tmp|usr"
+    r"|var/(cache|log|run|tmp|lib/(mattermost|mattermost-host)))(/.*)?|/var|/var/lib|/opt"
+)
 
 
 class Refused(ValueError):
@@ -98,6 +105,19 @@ def network(text: str) -> str:
     except ValueError:
         needed = "write an address or a network, like 10.0.0.0/8 or fd00::/8"
         raise Refused("an invalid network", needed) from None
+
+
+def data_folder(text: str) -> str:
+    """A folder for a service's data: one word in a unit file, and outside of what is hidden from
+    services or the system's or another service's."""
+    plain = _PATH.fullmatch(text) and normpath(text) == text
+    if not plain or _OF_SYSTEM.fullmatch(text):
+        needed = (
+            "write the full path of one for data, such as /srv/tablespaces, of letters, digits, "
+            "points, hyphens and underscores, and outside of /home and the system's own folders"
+        )
+        raise Refused("an invalid folder", needed)
+    return text
 
 
 def username(text: str) -> str:

@@ -82,17 +82,22 @@ class Backups:
     @property
     def database(self) -> str:
         """pgBackRest's repository."""
-        return f"{self.to}/mattermost-host/database"
+        return f"{room(self.to)}/database"
 
     @property
     def files(self) -> str:
         """restic's repository."""
-        return f"{self.to}/mattermost-host/files"
+        return f"{room(self.to)}/files"
+
+
+def room(to: str) -> str:
+    """The folder of root's in ``to`` that has both repositories."""
+    return f"{to}/mattermost-host"
 
 
 def repositories(backups: Backups) -> Iterator[Entry]:
     """The folders that backups are written to."""
-    yield Directory(f"{backups.to}/mattermost-host")
+    yield Directory(room(backups.to))
     yield Directory(backups.database, "700", USER, USER)
     yield Directory(backups.files, "700")
 

@@ -1,14 +1,16 @@
 """Which PostgreSQL runs, whether Mattermost starts with it, and whether it is to be moved."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from mattermost_host.facts.database import DONE, Move, last_move, own_major
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.knowledge import postgresql_versions
+from mattermost_host.knowledge.families import Cluster
 from mattermost_host.preflight.finding import Finding, Requirement, Verdict
 from mattermost_host.preflight.host import VersionOn
 
 MOVE = "postgresql-move"
+FOLDERS = "postgresql-folders"
 COMMAND = "`mattermost-host upgrade-postgresql`"
 
 
@@ -93,6 +95,40 @@ def _kept(facts: HostFacts) -> str:
         f"PostgreSQL {move.new}; {'/'.join(name)}, from before the move, is kept and stopped "
         f"(`{dropped(move.old)}` removes it)"
     )
+
+
+def data_is_writable(
+    cluster: Callable[[HostFacts], Cluster], folders: Sequence[str]
+) -> Requirement:
+    """WAL and tablespaces are in the data folder or in ``folders``: elsewhere the sandbox of
+    PostgreSQL lets it read only, and it stops at its first write."""
+
+    def check(facts: HostFacts) -> Iterator[Finding]:
+        data = cluster(facts).data
+        led = {target for link, target in facts.database_links if is_below(link, [data])}
+        outside = sorted(one for one in led if not is_below(one, [data, *folders]))
+        if not outside:
+            yield Finding(
+                FOLDERS, "ok", "in its data folder" if not led else ", ".join(sorted(led))
+            )
+            return
+        stated = ", ".join(f"'{one}'" for one in (*folders, *outside))
+        yield Finding(
+            FOLDERS,
+            "error",
+            f"PostgreSQL has a tablespace or its WAL in {', '.join(outside)}, where its sandbox "
+            "lets it only read",
+            "data in folders that the inventory names",
+            f"Write postgres = {{'folders': [{stated}]}} into the inventory.",
+        )
+
+    meaning = "Tablespaces and the WAL are where PostgreSQL's sandbox lets it write."
+    return Requirement(FOLDERS, check, meaning)
+
+
+def is_below(path: str, folders: Sequence[str]) -> bool:
+    """Whether ``path`` is one of the folders or in one of them."""
+    return any(path == folder or path.startswith(f"{folder}/") for folder in folders)
 
 
 def dropped(major: int) -> str:

@@ -5,11 +5,11 @@ Whatever a component removes itself when it is switched off (firewall, backup) i
 
 from collections.abc import Iterator
 
-from mattermost_host.components import base, mattermost, nginx, postgres, tls
+from mattermost_host.components import base, mattermost, nginx, tls
 from mattermost_host.facts.database import last_move
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.knowledge.families import Cluster, Family
-from mattermost_host.ops import certbot, hold
+from mattermost_host.ops import certbot, hold, postgresql_service
 from mattermost_host.ops.entries import Absent, Entry, File
 from mattermost_host.ops.release_state import CURRENT, HOME, MANIFESTS, RELEASES, UPGRADE, UPLOADS
 from mattermost_host.preflight.finding import Inquiry
@@ -72,15 +72,15 @@ def of_certificate(family: Family) -> Iterator[Entry]:
 
 def of_database(layout: Cluster, facts: HostFacts) -> Iterator[Entry]:
     """Our parameters, and that Debian's program starts the cluster; its access rules stay."""
-    yield Absent(postgres.files_of(layout)[1])
+    yield Absent(postgresql_service.files_of(layout)[1])
     if layout.name in [(version, name) for version, name, _ in facts.clusters]:
-        user = postgres.USER
+        user = postgresql_service.USER
         yield File(f"{layout.settings}/start.conf", "manual\n", "644", user, user)
 
 
 def of_database_unit(layout: Cluster) -> tuple[str, ...]:
     """The drop-in of its unit."""
-    return (f"{postgres.files_of(layout)[0]}/{postgres.OF_UNIT}",)
+    return (f"{postgresql_service.files_of(layout)[0]}/{postgresql_service.OF_UNIT}",)
 
 
 def of_host() -> tuple[str, ...]:

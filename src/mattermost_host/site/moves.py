@@ -7,6 +7,7 @@ from mattermost_host.ops import backup_files
 from mattermost_host.ops.database_state import Client
 from mattermost_host.ops.postgresql_move import Backups, Target
 from mattermost_host.ops.postgresql_move_state import AskMove
+from mattermost_host.ops.postgresql_service import SOCKET_FOLDER, Writable
 from mattermost_host.preflight.postgresql import dropped
 from mattermost_host.site.site import Site
 
@@ -28,11 +29,12 @@ def of(site: Site, facts: HostFacts, host_name: str, *, back: bool = False) -> T
         client=Client(postgres.PORT, f"{after.programs}/psql"),
         programs=after.programs,
         package=after.packages[0],
-        socket=postgres.SOCKET_FOLDER,
+        socket=SOCKET_FOLDER,
         settings=postgres.settings_files(
             after,
             site.postgres_parameters(host_name, facts),
             firewall.before_start(site.settings.firewall),
+            Writable(tuple(settings.folders), backup.archive(site.settings.backup)),
         ),
         dropped=dropped(old),
         backups=_backups(site),

@@ -22,6 +22,7 @@ from mattermost_host.knowledge import postgresql_sizing
 from mattermost_host.knowledge.dsn import Dsn
 from mattermost_host.knowledge.postgresql_sizing import Pool
 from mattermost_host.knowledge.surface import Surface
+from mattermost_host.ops.postgresql_service import SOCKET_FOLDER
 from mattermost_host.ops.release_state import CURRENT
 from mattermost_host.preflight import external_database_findings
 from mattermost_host.preflight.finding import Need
@@ -230,7 +231,7 @@ class Site:
     @property
     def _data_source(self) -> SecretStr:
         if self.dsn is None:
-            return SecretStr(f"postgres:///{postgres.NAME}?host={postgres.SOCKET_FOLDER}")
+            return SecretStr(f"postgres:///{postgres.NAME}?host={SOCKET_FOLDER}")
         return self.dsn.with_password(self.secrets.database_password)
 
     @property

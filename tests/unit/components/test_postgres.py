@@ -33,6 +33,7 @@ def _fresh(
         facts,
         parameters=parameters or PARAMETERS,
         before_start=("After=wall.service",),
+        archive=None,
         hold=None,
         answer=answer,
     )
@@ -71,6 +72,7 @@ def test_parameters_are_a_drop_in_and_the_packages_own_file_stays() -> None:
         "full_page_writes = on",
         "default_transaction_read_only = off",
         f"hba_file = '{ACCESS}'",
+        "jit = off",
         "shared_buffers = 585MB",
         "max_connections = 120",
     ]
@@ -131,6 +133,7 @@ def test_a_parameter_that_somebody_overrode_is_reset() -> None:
         DEBIAN_12,
         parameters=PARAMETERS,
         before_start=("After=wall.service",),
+        archive=None,
         hold=None,
         answer=answering({question: drifted}, converged(fresh)),
     )
@@ -168,6 +171,7 @@ def test_pgdg_brings_its_repository_before_its_packages() -> None:
         DEBIAN_12,
         parameters=PARAMETERS,
         before_start=("After=wall.service",),
+        archive=None,
         hold=None,
         answer=converged(result),
     )
@@ -184,5 +188,6 @@ def test_wrong_settings() -> None:
     assert mistakes_of(postgres={"version": 9, "pgdg": "please", "host": "db"}) == [
         "postgres.pgdg: found 'please'; input should be a valid boolean",
         "postgres.version: found 9; input should be greater than or equal to 14",
-        "postgres.host: found an unknown key; known keys: ca_certificate, dsn, pgdg, version",
+        "postgres.host: found an unknown key; "
+        "known keys: ca_certificate, dsn, folders, pgdg, version",
     ]

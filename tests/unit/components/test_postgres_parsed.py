@@ -11,6 +11,7 @@ import pytest
 
 from mattermost_host.components import postgres
 from mattermost_host.components.postgres import Settings
+from mattermost_host.ops import postgresql_service
 from tests.unit.examples import ROCKY_9
 from tests.unit.fake_host import Plan, plan
 from tests.unit.parsers import complaints_of_systemd
@@ -26,6 +27,7 @@ def _planned() -> Plan:
         ROCKY_9,
         parameters={"shared_buffers": "16MB", "max_connections": "20"},
         before_start=(),
+        archive=None,
         hold=None,
     )
 
@@ -38,7 +40,7 @@ class Server:
         self.data, self.settings = folder / "data", folder / "settings"
         self.settings.mkdir()
         self.run("initdb", "--no-sync", "--locale=C", "-A", "trust", "-D", str(self.data))
-        moved = {DATA: self.data, FOLDER: self.settings, postgres.SOCKET_FOLDER: folder}
+        moved = {DATA: self.data, FOLDER: self.settings, postgresql_service.SOCKET_FOLDER: folder}
         for name in ("mattermost-host.conf", "pg_hba.conf"):
             text = _planned().text(f"{FOLDER}/{name}")
             for place, stand_in in moved.items():

@@ -79,7 +79,18 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"postgres": {"verson": 16}},
-        "postgres.verson: found an unknown key; known keys: ca_certificate, dsn, pgdg, version",
+        "postgres.verson: found an unknown key; "
+        "known keys: ca_certificate, dsn, folders, pgdg, version",
+    ),
+    (
+        {
+            "postgres": {
+                "dsn": "postgres://mattermost@db.example.com/mattermost?sslmode=verify-full",
+                "folders": ["/srv/ts"],
+            }
+        },
+        "postgres: found dsn together with pgdg, version or folders; "
+        "an external PostgreSQL is not installed by us; leave them out",
     ),
     (
         {"users": "many"},

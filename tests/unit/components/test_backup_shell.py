@@ -81,6 +81,13 @@ def test_everything_is_backed_up_where_it_must(
     assert why in said
 
 
+def test_a_name_of_digits_only_is_no_number(tmp_path: Path) -> None:
+    """As one, it is larger than a number can be told from its neighbour."""
+    before, begin, after = (f"00000001000000000000000{last}" for last in (3, 4, 5))
+    said = _ran(tmp_path, _info(3_600, begin), _names(before, begin, after))
+    assert "--type=incr backup" in said, said
+
+
 def test_the_first_one_is_whole(tmp_path: Path) -> None:
     said = _ran(tmp_path, '[{"backup":[]}]', "")
     assert "--type=full backup" in said

@@ -44,6 +44,7 @@ from typing import Any
 
 import click
 import pyinfra
+from gevent import get_hub
 from paramiko import Channel, ChannelException, Transport
 from paramiko import util as paramiko_util
 from pyinfra.api import Host, QuoteString, StringCommand, arguments, util
@@ -63,6 +64,7 @@ from pyinfra.connectors.util import (
 )
 
 from mattermost_host.engine import host_keys, root, shell, unreachable
+from mattermost_host.support.errors import OperatorError
 
 Outcome = tuple[bool, CommandOutput]
 PATIENCE, PAUSE_S = 20, 0.05
@@ -92,6 +94,9 @@ def quicken() -> None:
     processes.read_buffer = _read_and_show
     host_keys.say_what_is_trusted()
     unreachable.say_why()
+    # A sentence for the operator is shown at the end of the run; gevent would print a traceback.
+    hub = get_hub()
+    hub.NOT_ERROR = (*{*hub.NOT_ERROR, OperatorError},)
     # Errors of paramiko are reported as sentences; its logger would print tracebacks, too.
     logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
@@ -178,7 +183,11 @@ def _read_and_show(
     print_output: bool = False,
     print_func: Callable[[str], str] = str,
 ) -> None:
-    """pyinfra's read_buffer, which also shows lines of progress at once."""
+    """pyinfra's read_buffer, which also shows lines of progress at once, and takes any bytes."""
+    # paramiko decodes strictly: one line that is not UTF-8 would end the reading.
+    channel = getattr(io, "channel", None)
+    if channel is not None:
+        io = channel.makefile("rb") if name == "stdout" else channel.makefile_stderr("rb")
     lines = _showing(io, print_func)
     _read_buffer(name, lines, output_queue, print_output=print_output, print_func=print_func)
 

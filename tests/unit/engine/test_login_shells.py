@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from pyinfra.api import Host, StringCommand
+from pyinfra.connectors import util as processes
 from pyinfra.connectors.ssh import SSHConnector
 
 from mattermost_host.engine import each_host, host_lock, pyinfra_patches, remote
@@ -102,3 +103,15 @@ def test_one_session_for_each_connection_is_enough(
             assert (worked, said.stdout_lines) == (True, [str(number)])
         held = local.run(f"flock -n {tmp_path}/lock true").returncode
         assert held != 0
+
+
+def test_output_in_another_encoding_is_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "read_buffer", pyinfra_patches._read_and_show)
+    script = r"printf 'na\303\257ve\nna\357ve\nlast\n'; printf 'Gr\374\337e\n' >&2"
+    with connected(ExecServer("admin", "secret"), tmp_path, monkeypatch) as host:
+        worked, said = host.run_shell_command(StringCommand(script))
+    assert worked
+    assert said.stdout_lines == ["na\u00efve", "na\ufffdve", "last"]
+    assert said.stderr_lines == ["Gr\ufffd\ufffde"]

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 from unittest import mock
 
+import gevent
 import paramiko
 import pyinfra
 import pytest
@@ -20,6 +21,7 @@ from pyinfra.connectors import util as processes
 from pyinfra.connectors.ssh import SSHConnector
 
 from mattermost_host.engine import host_keys, pyinfra_patches, shell, unreachable
+from mattermost_host.support.errors import OperatorError
 
 
 def _both(deploy: str | None) -> tuple[list[int], list[int]]:
@@ -65,6 +67,7 @@ def quickened(monkeypatch: pytest.MonkeyPatch) -> None:
         (ssh_util, "getpass"),
     ):
         monkeypatch.setattr(place, replaced, getattr(place, replaced))
+    monkeypatch.setattr(gevent.get_hub(), "NOT_ERROR", gevent.get_hub().NOT_ERROR)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     pyinfra_patches.quicken()
     pyinfra_patches.quicken()
@@ -152,4 +155,15 @@ def test_a_command_that_waits_says_so_while_it_runs(
     kept = processes.read_output_buffers(lines(), [], None, False, "[h1] ")
     assert shown == ["[h1] waiting for another apt\n"]
     assert kept.stdout_lines == ["before", "after"]
+    assert capfd.readouterr().err == ""
+
+
+def test_a_sentence_for_the_operator_is_no_traceback(
+    quickened: None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def sentence() -> None:
+        raise OperatorError("h1 gave no answer")
+
+    with pytest.raises(OperatorError, match="h1 gave no answer"):
+        gevent.spawn(sentence).get()
     assert capfd.readouterr().err == ""

@@ -84,6 +84,7 @@ class ExampleSecrets:
     """Secrets of a site, as far as components look at them."""
 
     database_password: SecretStr | None = None
+    backup_key: SecretStr | None = None
     settings: Mapping[str, SecretStr] = field(default_factory=dict)
     certificates: Mapping[str, Pair] = field(default_factory=dict)
 

@@ -34,12 +34,14 @@ class ExampleSecrets:
     """Placeholder secrets, which no check reads."""
 
     database_password: SecretStr | None = None
+    backup_key: SecretStr | None = SecretStr("")
     settings: Mapping[str, SecretStr] = {}
     certificates: Mapping[str, Pair] = {"site": Pair(certificate="", key=SecretStr(""))}
 
 
 EXAMPLE = Description(url="https://chat.example.com", users=200)
-VARIANTS = (EXAMPLE, Description.model_validate({**EXAMPLE.model_dump(), "tls": {"mode": "acme"}}))
+MORE = {"tls": {"mode": "acme"}, "backup": {"to": "/srv/backup"}}
+VARIANTS = (EXAMPLE, Description.model_validate({**EXAMPLE.model_dump(), **MORE}))
 """Sites that together have all checks."""
 DEBIAN_12 = HostFacts(
     distribution="debian",

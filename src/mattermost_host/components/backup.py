@@ -30,6 +30,7 @@ from mattermost_host.ops.backup_files import (
 )
 from mattermost_host.ops.postgresql_service import Archive
 from mattermost_host.preflight import backup as checks
+from mattermost_host.preflight import backup_key
 from mattermost_host.preflight.finding import Requirement
 from mattermost_host.support.addresses import without_secrets
 from mattermost_host.support.errors import Mistake
@@ -220,5 +221,10 @@ def mistakes(settings: Settings, place: Place) -> Iterator[Mistake]:
 
 
 def requires(settings: Settings, place: Place) -> list[Requirement]:
-    """The distribution's packages."""
-    return [checks.packages()]
+    """The distribution's packages, and the key of backups that exist already."""
+    needs = [checks.packages()]
+    key = place.secrets.backup_key if place.secrets else None
+    if settings.to is not None and key is not None:
+        text, folder = made_of.key_text(key), f"{settings.to}/mattermost-host"
+        needs.append(backup_key.same_key(KEY_FILE, text, folder, place.site.secrets_file))
+    return needs

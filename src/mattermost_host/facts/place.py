@@ -28,6 +28,10 @@ class SecretsOfSite(Protocol):
         """Secret settings of the server, by their documented names."""
 
     @property
+    def backup_key(self) -> SecretStr | None:
+        """The key that encrypts the backups."""
+
+    @property
     def certificates(self) -> Mapping[str, Pair]:
         """Certificates of the site's own authority, by purpose."""
 

@@ -259,6 +259,7 @@ QUESTIONS: Mapping[str, Callable[[list[str]], Fields]] = {
     "temporary": _temporary,
     "selinux": _selinux,
     "first_boot": lambda lines: {"first_boot": bool(lines)},
+    "backup_key": lambda lines: {"backup_key": lines[0].split()[0] if lines else ""},
     "snaps": _words("snaps"),
     "nftables": _words("nftables"),
     "legacy_rules": _words("legacy_rules"),

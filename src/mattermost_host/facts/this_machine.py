@@ -44,6 +44,7 @@ BY_SHELL = (
     "read_only",
     "temporary",
     "first_boot",
+    "backup_key",
     "snaps",
     "modules",
     "repositories",

@@ -121,7 +121,12 @@ def settings(backups: Backups, facts: HostFacts, key: SecretStr) -> Iterator[Ent
     )
     yield File(CONFIGURATION, configuration, "640", group=USER, secret=True)
     yield Directory(KEY_FOLDER)
-    yield File(KEY_FILE, f"{key.get_secret_value()}\n", "600", secret=True)
+    yield File(KEY_FILE, key_text(key), "600", secret=True)
+
+
+def key_text(key: SecretStr) -> str:
+    """The content of the key file."""
+    return f"{key.get_secret_value()}\n"
 
 
 def _queue_mb(facts: HostFacts) -> int:

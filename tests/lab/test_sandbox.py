@@ -22,6 +22,7 @@ HIGHEST = {
     "mattermost-backup.service": 2.0,
     "mattermost-backup-database.service": 2.0,
     "mattermost-backup-dump.service": 2.0,
+    "mattermost-backup-drill.service": 2.0,
 }
 
 

@@ -14,6 +14,7 @@ TIMER = "mattermost-backup-drill.timer"
 TIMER_FILE = f"{UNITS}/{TIMER}"
 PROGRAM = f"{PROGRAMS}/drill-backup"
 OURS = (f"{UNITS}/{SERVICE}", TIMER_FILE, PROGRAM)
+STATE = "/var/lib/mattermost-host"
 PROVEN = f"{made_of.STATE_FOLDER}/proven"
 """What the last drill that succeeded measured."""
 START_S = 900
@@ -31,7 +32,7 @@ def entries(backups: Backups, server: Server) -> Iterator[Entry]:
         repository=backups.files,
         key_file=made_of.KEY_FILE,
         cache=f"/var/cache/{made_of.CACHE}",
-        stage="/var/lib/mattermost-host/drill",
+        stage=f"{STATE}/drill",
         state=made_of.STATE_FOLDER,
         last=made_of.LAST,
         proven=PROVEN,
@@ -54,6 +55,10 @@ def entries(backups: Backups, server: Server) -> Iterator[Entry]:
         postgresql=backups.cluster.unit,
         service=made_of.SERVICE,
         program=PROGRAM,
+        cache=made_of.CACHE,
+        state=STATE,
+        repository=backups.files,
+        sandbox=render("backup/sandbox.j2"),
     )
     yield File(PROGRAM, program, "755")
     for path, text in zip(

@@ -16,8 +16,7 @@ from mattermost_host.engine.questions import ask, changing, expect
 
 AS_POSTGRES = "cd / && runuser -u postgres --"
 OK, NO_BACKUP = 0, 2
-"""Status codes of `info`; the others mean that something is missing or wrong (pgBackRest's info.c).
-"""
+"""Status codes of `info`; the others: something is missing or wrong (pgBackRest's info.c)."""
 MISSING = frozenset({1, 3})
 OLDEST_S = 30 * 3_600
 """Age in seconds at which a backup is too old: one night was missed."""
@@ -53,6 +52,7 @@ class Repository:
     proven: int = 0
     """When the last drill succeeded; 0: none ever did."""
     drill_failed: bool = False
+    drill_unread: bool = False
     now: int = 0
     """The host's clock."""
     under_way: bool = False
@@ -142,7 +142,7 @@ class AskRepository(Question[Repository]):
             f"sed -n 's/^finished=/proven=/p' {self.proven}\n"
             f"systemctl show -p ActiveState,NeedDaemonReload {' '.join(self.units)}\n"
             f"{_unmounted(self.configuration)}\n"
-            f"! systemctl --quiet is-failed {self.drill} || echo drill=failed\n"
+            f"systemctl show -p ActiveState,NeedDaemonReload {self.drill} | sed s/^/Drill/\n"
             f"cd / && timeout {LOOK_S} runuser -u postgres -- sh -c {shlex.quote(asked)}"
         )
 
@@ -156,7 +156,8 @@ class AskRepository(Question[Repository]):
             whole=int(values.get("whole") or 0),
             dumped=int(values.get("dumped") or 0),
             proven=int(values.get("proven") or 0),
-            drill_failed=values.get("drill") == "failed",
+            drill_failed=values.get("DrillActiveState") == "failed",
+            drill_unread=values.get("DrillNeedDaemonReload") == "yes",
             now=int(values.get("now") or 0),
             unmounted=values.get("unmounted", ""),
             under_way="ActiveState=activating" in lines,
@@ -242,17 +243,21 @@ def recent(name: str, question: AskRepository, unit: str) -> OperationMeta:
 @operation()
 def _recent(question: AskRepository, unit: str) -> Generator[StringCommand, None, None]:
     now: Repository = ask(question)
-    steps = ["set -eu"]
-    if now.unread:
-        explain(Change(unit, "has unit files that systemd has not read"))
-        steps.append("systemctl daemon-reload")
+    steps = _reread(unit, unread=now.unread)
     if now.old:
         explain(Change("the last backup", now.old))
         steps.append(_made(unit, question.last, question.dumped))
-    if len(steps) == 1:
+    if not steps:
         host.noop("a backup was made lately")
         return
-    yield from changing(StringCommand("\n".join(steps)))
+    yield from changing(StringCommand("\n".join(["set -eu", *steps])))
+
+
+def _reread(unit: str, *, unread: bool) -> list[str]:
+    if not unread:
+        return []
+    explain(Change(unit, "has unit files that systemd has not read"))
+    return ["systemctl daemon-reload"]
 
 
 def proven(name: str, question: AskRepository, unit: str) -> OperationMeta:
@@ -264,11 +269,14 @@ def proven(name: str, question: AskRepository, unit: str) -> OperationMeta:
 @operation()
 def _proven(question: AskRepository, unit: str) -> Generator[StringCommand, None, None]:
     now: Repository = ask(question)
-    if not now.unproven:
+    steps = _reread(unit, unread=now.drill_unread)
+    if now.unproven:
+        explain(Change("the drill of the backups", now.unproven, severity="critical"))
+        steps.append(_made(unit, question.proven))
+    if not steps:
         host.noop("the backups are proven")
         return
-    explain(Change("the drill of the backups", now.unproven, severity="critical"))
-    yield from changing(StringCommand("\n".join(["set -eu", _made(unit, question.proven)])))
+    yield from changing(StringCommand("\n".join(["set -eu", *steps])))
 
 
 def _made(unit: str, *noted: str) -> str:

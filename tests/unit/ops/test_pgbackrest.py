@@ -36,7 +36,8 @@ def test_what_a_host_says_is_read() -> None:
         "whole=1100",
         "dumped=1050",
         "proven=1200",
-        "drill=failed",
+        "DrillActiveState=failed",
+        "DrillNeedDaemonReload=yes",
         "ActiveState=inactive",
         "NeedDaemonReload=yes",
         "",
@@ -58,6 +59,7 @@ def test_what_a_host_says_is_read() -> None:
         oldest=1_000,
         proven=1_200,
         drill_failed=True,
+        drill_unread=True,
         now=3_000,
         under_way=True,
         unread=True,
@@ -192,3 +194,13 @@ def test_a_drill_that_failed_or_is_long_ago_is_followed_by_one_now(
         answer=asked,
     )
     assert ("systemctl start --no-block drill.service" in made.shell) is bool(said)
+    assert "daemon-reload" not in made.shell
+
+
+def test_a_drill_that_systemd_has_not_read_is_read_and_not_run() -> None:
+    made = plan(
+        lambda: pgbackrest.proven(name="proven", question=QUESTION, unit="drill.service"),
+        answer=answering({QUESTION: _changed(drill_unread=True)}),
+    )
+    assert "systemctl daemon-reload" in made.shell
+    assert "systemctl start" not in made.shell

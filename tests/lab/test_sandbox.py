@@ -177,7 +177,7 @@ def test_a_tablespace_on_a_disk_of_its_own(site: Deployment) -> None:
     site.write()
     plan = site.run("mattermost-host", "plan", str(site.inventory), check=False)
     assert plan.status != 0
-    assert "tablespace or its WAL in /srv/ts, where its sandbox lets it only read" in plan.words
+    assert "PostgreSQL has data in /srv/ts, where its sandbox lets it only read" in plan.words
     assert site.deploy(check=False).status != 0
     assert _starts(host, POSTGRES) == before + 1
     assert _sql(host, "INSERT INTO apart VALUES ('more') RETURNING t") == "more"

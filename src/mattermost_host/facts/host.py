@@ -68,7 +68,7 @@ class HostFacts:
     database_units: tuple[str, ...] = ()
     """Units of those clusters that a deploy set up; see ``facts/database.py``."""
     database_links: tuple[tuple[str, str], ...] = ()
-    """Links from data folders to WAL and tablespaces elsewhere: (link, where it leads)."""
+    """Where data is: (usual place, actual one) of data folders, and of links in them."""
     database_move: tuple[tuple[str, str], ...] = ()
     """Journal of the last move between two of them: (name, value)."""
     active_units: tuple[str, ...] = ()

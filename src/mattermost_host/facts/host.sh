@@ -138,8 +138,8 @@ clusters() {
   done
 }
 
-# Units of clusters that a deploy set up, by its drop-in for the unit or its settings, what lies
-# outside of a cluster's data folder (WAL, tablespaces), and what the journal of the last move from
+# Units of clusters that a deploy set up, by its drop-in for the unit or its settings, where a
+# cluster's data, WAL and tablespaces are, and what the journal of the last move from
 # one to another says.
 database() {
   for file in /etc/systemd/system/postgresql*.service.d/mattermost-host.conf; do
@@ -158,6 +158,12 @@ database() {
     /var/lib/pgsql/*/data/pg_wal /var/lib/pgsql/*/data/pg_tblspc/*; do
     [ ! -L "$link" ] || echo "link $link $(readlink -f "$link")"
   done
+  set --
+  for file in /etc/postgresql/*/*/postgresql.conf; do [ ! -f "$file" ] || set -- "$@" "$file"; done
+  [ $# = 0 ] || awk -F "'" '/^[ \t]*data_directory[ \t]*=/ {
+    count = split(FILENAME, part, "/")
+    print "link", "/var/lib/postgresql/" part[count - 2] "/" part[count - 1], $2
+  }' "$@"
   journal=/var/lib/mattermost-host/postgresql/journal
   [ ! -f "$journal" ] || while IFS='=' read -r key value; do echo "$key $value"; done <"$journal"
 }

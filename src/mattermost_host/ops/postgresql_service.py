@@ -60,8 +60,7 @@ def unit_files(layout: Cluster, before_start: Sequence[str], writable: Writable)
         note=what_was_read.noted_at_start([of_unit]),
         start=start if layout.setup else "",
         user=USER,
-        own=[layout.data, *layout.logs],
-        writable=list(writable),
+        writable=[layout.data, *layout.logs, *writable],
         confined=layout.confined,
     )
     yield Directory(of_unit)

@@ -100,29 +100,26 @@ def _kept(facts: HostFacts) -> str:
 def data_is_writable(
     cluster: Callable[[HostFacts], Cluster], folders: Sequence[str]
 ) -> Requirement:
-    """WAL and tablespaces are in the data folder or in ``folders``: elsewhere the sandbox of
-    PostgreSQL lets it read only, and it stops at its first write."""
+    """Data, WAL and tablespaces are in the usual data folder or in ``folders``: elsewhere the
+    sandbox of PostgreSQL lets it only read."""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
         data = cluster(facts).data
-        led = {target for link, target in facts.database_links if is_below(link, [data])}
+        led = {there for link, there in facts.database_links if is_below(link, [data])}
         outside = sorted(one for one in led if not is_below(one, [data, *folders]))
         if not outside:
-            yield Finding(
-                FOLDERS, "ok", "in its data folder" if not led else ", ".join(sorted(led))
-            )
+            yield Finding(FOLDERS, "ok", ", ".join(sorted(led | {data})))
             return
         stated = ", ".join(f"'{one}'" for one in (*folders, *outside))
         yield Finding(
             FOLDERS,
             "error",
-            f"PostgreSQL has a tablespace or its WAL in {', '.join(outside)}, where its sandbox "
-            "lets it only read",
+            f"PostgreSQL has data in {', '.join(outside)}, where its sandbox lets it only read",
             "data in folders that the inventory names",
             f"Write postgres = {{'folders': [{stated}]}} into the inventory.",
         )
 
-    meaning = "Tablespaces and the WAL are where PostgreSQL's sandbox lets it write."
+    meaning = "Data, tablespaces and WAL are where PostgreSQL's sandbox lets it write."
     return Requirement(FOLDERS, check, meaning)
 
 

@@ -74,7 +74,8 @@ def test_it_writes_to_its_own_folders_those_of_the_inventory_and_the_archive() -
     lines = _drop_in(DEBIAN_12, archive=archive)
     assert [line for line in lines if line.startswith(("ReadWrite", "ProtectSystem"))] == [
         "ProtectSystem=strict",
-        f"ReadWritePaths={DATA} /var/log/postgresql",
+        f"ReadWritePaths=-{DATA}",
+        "ReadWritePaths=-/var/log/postgresql",
         "ReadWritePaths=-/srv/ts",
         "ReadWritePaths=-/mnt/wal",
         "ReadWritePaths=-/srv/backup",
@@ -146,11 +147,12 @@ def test_data_outside_is_told_before_a_restart_makes_it_read_only() -> None:
     )
     assert (finding.verdict, finding.found, finding.remedy) == (
         "error",
-        "PostgreSQL has a tablespace or its WAL in /mnt/b, /mnt/wal, where its sandbox lets it "
-        "only read",
+        "PostgreSQL has data in /mnt/b, /mnt/wal, where its sandbox lets it only read",
         "Write postgres = {'folders': ['/srv/ts', '/mnt/b', '/mnt/wal']} into the inventory.",
     )
-    assert _found(Settings()).found == "in its data folder"
+    assert _found(Settings()).found == DATA
+    assert _found(Settings(), (DATA, DATA)).verdict == "ok"
+    assert _found(Settings(), (DATA, "/mnt/pg")).verdict == "error"
 
 
 @pytest.mark.parametrize(

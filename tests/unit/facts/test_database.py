@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mattermost_host.facts.database import Move, last_move, own_major
-from mattermost_host.facts.questions import SCRIPT
+from mattermost_host.facts.questions import QUESTIONS, SCRIPT
 from tests.unit.examples import DEBIAN_12, ROCKY_9
 
 OLD, NEW = "postgresql@15-main.service", "postgresql@17-main.service"
@@ -72,9 +72,27 @@ def test_the_host_is_asked_for_both_drop_ins_and_the_journal(tmp_path: Path) -> 
     journal = tmp_path / "var/lib/mattermost-host/postgresql/journal"
     journal.parent.mkdir(parents=True)
     journal.write_text("step=done\nold=15\n")
+    data = tmp_path / "var/lib/postgresql/17/main"
+    (data / "pg_tblspc").mkdir(parents=True)
+    (data / "pg_tblspc/16390").symlink_to("/srv/a place")
+    (data / "pg_wal").mkdir()
+    settings = tmp_path / "etc/postgresql/17/main/postgresql.conf"
+    settings.write_text("#data_directory = 'x'\n data_directory = '/mnt/pg'\t# elsewhere\n")
     here = SCRIPT.replace("/etc/", f"{tmp_path}/etc/").replace("/var/lib/", f"{tmp_path}/var/lib/")
     done = subprocess.run(
         ["sh", "-c", f"{here}\ndatabase"], capture_output=True, text=True, check=False
     )
-    assert done.stdout.split("\n") == [f"unit {OLD}", f"unit {NEW}", "step done", "old 15", ""]
+    assert done.stdout.splitlines() == [
+        f"unit {OLD}",
+        f"unit {NEW}",
+        f"link {data}/pg_tblspc/16390 /srv/a place",
+        f"link {tmp_path}/var/lib/postgresql/17/main /mnt/pg",
+        "step done",
+        "old 15",
+    ]
     assert done.stderr == ""
+    found = QUESTIONS["database"](done.stdout.splitlines())
+    assert found["database_links"] == (
+        (f"{data}/pg_tblspc/16390", "/srv/a place"),
+        (f"{data}", "/mnt/pg"),
+    )

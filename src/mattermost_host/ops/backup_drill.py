@@ -50,7 +50,16 @@ def entries(backups: Backups, server: Server) -> Iterator[Entry]:
         start_s=START_S,
         most_read=MOST_READ,
     )
-    service = render(
+    yield File(PROGRAM, program, "755")
+    for path, text in zip(
+        OURS, (_service(backups), render("backup/drill.timer.j2", service=SERVICE)), strict=False
+    ):
+        yield File(path, text)
+        yield Alone(f"{path}.d")
+
+
+def _service(backups: Backups) -> str:
+    return render(
         "backup/drill.service.j2",
         postgresql=backups.cluster.unit,
         service=made_of.SERVICE,
@@ -60,9 +69,3 @@ def entries(backups: Backups, server: Server) -> Iterator[Entry]:
         repository=backups.files,
         sandbox=render("backup/sandbox.j2"),
     )
-    yield File(PROGRAM, program, "755")
-    for path, text in zip(
-        OURS, (service, render("backup/drill.timer.j2", service=SERVICE)), strict=False
-    ):
-        yield File(path, text)
-        yield Alone(f"{path}.d")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from mattermost_host.knowledge import families
 from tests.host.judge import Sentences, differs
-from tests.host.questions_database import Cluster, DatabaseRow, Parameter
+from tests.host.questions_database import Cluster, Parameter
 
 ONLY_LOGIN = "login"
 
@@ -30,15 +30,22 @@ def role(cluster: Cluster, name: str) -> Sentences:
 
 
 def database(cluster: Cluster, name: str, locale: str) -> Sentences:
-    """Database and schema belong to the role, with encoding UTF-8 and the documented locale."""
-    wanted = DatabaseRow(owner=name, encoding="UTF8", collation=locale, character_type=locale)
+    """Database and schema belong to the role, with encoding UTF-8 and a locale of it.
+
+    One that was taken over keeps its locale, which no statement can change.
+    """
     if cluster.database is None:
         yield differs(f"database {name}", "it there", "no such database")
         return
-    for key, value in vars(wanted).items():
+    for key, value in {"owner": name, "encoding": "UTF8"}.items():
         found = getattr(cluster.database, key)
-        if _spelled(found) != _spelled(value):
-            yield differs(f"{key.replace('_', ' ')} of database {name}", value, found)
+        if found != value:
+            yield differs(f"{key} of database {name}", value, found)
+    for key in ("collation", "character_type"):
+        found = getattr(cluster.database, key)
+        if not _spelled(found).endswith(_spelled(".UTF-8")):
+            wanted = f"{locale}, or another locale of UTF-8"
+            yield differs(f"{key.replace('_', ' ')} of database {name}", wanted, found)
     if cluster.schema_owner != name:
         found = cluster.schema_owner or "no such schema"
         yield differs(f"owner of schema public in {name}", name, found)

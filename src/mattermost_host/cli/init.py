@@ -2,7 +2,7 @@
 
 import shlex
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -64,6 +64,14 @@ def write(folder: Path, url: str, users: int, hosts: Sequence[str]) -> None:
         "init/inventory.py.j2", url=url, users=users, hosts=hosts, version=releases.default()
     )
     checked(text)
+    write_folder(folder, text, DEPLOYS)
+
+
+def write_folder(folder: Path, text: str, deploys: Mapping[str, str]) -> None:
+    """Write a site's folder with the inventory ``text``. Raises OperatorError.
+
+    ``deploys`` are the names of its deploys, each with its purpose.
+    """
     present = [name for name in (INVENTORY, "config.py", "deploys") if (folder / name).exists()]
     if present:
         raise OperatorError(
@@ -71,7 +79,7 @@ def write(folder: Path, url: str, users: int, hosts: Sequence[str]) -> None:
             "name another folder, or move them away"
         )
     files = {INVENTORY: text, "config.py": (PROJECT / "config.py").read_text(encoding="utf-8")}
-    for name, purpose in DEPLOYS.items():
+    for name, purpose in deploys.items():
         files[f"deploys/{name}"] = render("init/deploy.py.j2", name=name, purpose=purpose)
     if not (folder / ".gitignore").exists():
         files[".gitignore"] = IGNORED

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from mattermost_host.cli.adopt import adopt, take_over
 from mattermost_host.cli.arguments import INVENTORY, OUTPUT, OutputFile
 from mattermost_host.cli.backup_commands import backup, drill, restore
 from mattermost_host.cli.drift_commands import drift, schedule_command
@@ -114,6 +115,8 @@ def verify(inventory: Path, journey: bool, json_file: str | None, junit: str | N
 
 main.add_command(init)
 main.add_command(size)
+main.add_command(adopt)
+main.add_command(take_over)
 main.add_command(backup)
 main.add_command(restore)
 main.add_command(drill)

@@ -12,7 +12,16 @@ from mattermost_host.knowledge import mattermost_settings, process_environment
 from mattermost_host.knowledge.families import Family, PackageManager
 from mattermost_host.knowledge.surface import Port, SecretFile, Surface, Unit
 from mattermost_host.knowledge.texts import STRICT, Line, MailAddress, Username
-from mattermost_host.ops import account, administrator, files, packages, probe, release, running
+from mattermost_host.ops import (
+    account,
+    administrator,
+    apt,
+    files,
+    packages,
+    probe,
+    release,
+    running,
+)
 from mattermost_host.ops import state_files as state
 from mattermost_host.ops.entries import Absent, Alone, Directory, Entry, File, Owned, Passable
 from mattermost_host.ops.files import Check
@@ -139,7 +148,10 @@ def deploy(
     moved = _current(wanted, brotli, family.package_manager)
     written = files.present(
         name="folders, settings and unit are in place",
-        entries=entries(settings, variables, local_database, before_start, database_ca, licence),
+        entries=[
+            *entries(settings, variables, local_database, before_start, database_ca, licence),
+            *apt.kept_out(conflicts.VENDOR_PACKAGES, family.package_manager),
+        ],
         check=Check(understood(UNIT_FILE)),
     )
     state.owned(
@@ -155,6 +167,30 @@ def deploy(
         hold=hold,
     )
     _administrator(settings.administrator.username, administrator_email, administrator_password)
+
+
+def in_advance(
+    settings: Settings,
+    *,
+    family: Family,
+    wanted: Release,
+    brotli: bool,
+    variables: Mapping[str, str],
+    licence: bytes | None,
+) -> None:
+    """What can be there before the unit is: account, release, folders and settings."""
+    account.system_account(name="the account mattermost exists", user=USER, home=STATE)
+    release_on_host(wanted, brotli, family.package_manager)
+    every = entries(settings, variables, True, (), None, licence)
+    files.present(
+        name="folders and settings are in place",
+        entries=[one for one in every if one.path not in (UNIT_FILE, f"{UNIT_FILE}.d", CLEANING)],
+    )
+
+
+def unit_file(settings: Settings, before_start: Sequence[str] = ()) -> File:
+    """The unit as a deploy writes it, on a host with its own database."""
+    return File(UNIT_FILE, _unit(settings, True, before_start))
 
 
 def _administrator(username: str, email: str, password: SecretStr) -> None:

@@ -17,14 +17,14 @@ CONFIG = Path("config.py")
 
 
 @contextmanager
-def connections(hosts: Sequence[SiteHost]) -> Iterator[State]:
+def connections(hosts: Sequence[SiteHost], config_file: Path = CONFIG) -> Iterator[State]:
     """A pyinfra state with ``hosts``, which are connected when they are first asked.
 
-    config.py states how to become root there, as in pyinfra's own runs.
+    ``config_file`` states how to become root there, as in pyinfra's own runs.
     """
     config = Config()  # type: ignore[no-untyped-call]
     ctx_config.set(config)  # type: ignore[no-untyped-call]
-    _read_config()
+    _read_config(config_file)
     inventory = Inventory(([(host.name, dict(host.data)) for host in hosts], {}))  # type: ignore[no-untyped-call]
     state = State(inventory, config)
     state.cwd = str(Path.cwd())
@@ -41,19 +41,19 @@ def connections(hosts: Sequence[SiteHost]) -> Iterator[State]:
             context.reset()
 
 
-def _read_config() -> None:
-    if not CONFIG.is_file():
+def _read_config(file: Path) -> None:
+    if not file.is_file():
         raise OperatorError(
             "the current folder has no config.py; run this in the folder that has it"
         )
-    refuse_mistrusted(CONFIG)
+    refuse_mistrusted(file)
     try:
-        runpy.run_path(str(CONFIG))
+        runpy.run_path(str(file))
     except OperatorError:
         raise
     except (Exception, SystemExit) as error:
         raise OperatorError(
-            f"{CONFIG} can't be executed: {type(error).__name__}: {error}; correct this Python file"
+            f"{file} can't be executed: {type(error).__name__}: {error}; correct this Python file"
         ) from error
 
 

@@ -85,6 +85,8 @@ class HostFacts:
     """The release's folder that our runs switched to last."""
     last_upgrade: tuple[tuple[str, str], ...] = ()
     """Keys ``step``, ``old`` and ``new`` of the journal; empty if there was no upgrade."""
+    foreign: tuple[tuple[str, str], ...] = ()
+    """Of a server that no deploy set up: paths, and the step of its take-over."""
     lego: str = ""
     """SHA-256 of the tarball that its lego was unpacked from."""
     container: bool = False

@@ -223,6 +223,17 @@ ssh_port() {
   sed -nz '/^SSH_CONNECTION=/ { s/.* //; s/$/\n/; p; q }' "$@"
 }
 
+# A server that no deploy set up, and how far a take-over of it came.
+foreign() {
+  for path in /opt/mattermost/bin/mattermost /etc/mattermost/mmomni.yml; do
+    [ ! -e $path ] || echo "path $path"
+  done
+  [ -f /var/lib/mattermost-host/take-over/journal ] || return 0
+  while IFS="=" read -r key value; do
+    [ "$key" != step ] || echo "step $value"
+  done </var/lib/mattermost-host/take-over/journal
+}
+
 managed() { [ -d /etc/mattermost-host ] && echo yes; }
 
 # Without the elements of sets, which may be many. No nft, no rules of nftables.

@@ -250,6 +250,7 @@ QUESTIONS: Mapping[str, Callable[[list[str]], Fields]] = {
     "current_release": lambda lines: {"current_release": "".join(lines)},
     "noted_release": lambda lines: {"noted_release": "".join(lines)},
     "last_upgrade": _pairs("last_upgrade"),
+    "foreign": _pairs("foreign"),
     "lego": lambda lines: {"lego": "".join(lines)},
     "container": lambda lines: {"container": lines not in ([], ["none"])},
     "ssh_port": lambda lines: {"ssh_port": int(lines[0])} if lines else {},

@@ -1,10 +1,14 @@
 """Shell commands for apt and dpkg: query and install packages."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from mattermost_host.knowledge.families import PackageManager
+from mattermost_host.ops.entries import Entry, File
 from mattermost_host.ops.patience import alone, locked
+from mattermost_host.support.templates import render
 
 POLICY = "/usr/sbin/policy-rc.d"
+PIN = "/etc/apt/preferences.d/mattermost-host.pref"
 LISTS_MAX_AGE_MIN = 60
 LOCKED = locked("apt or dpkg", "unattended-upgrades")
 
@@ -40,3 +44,9 @@ def query(names: Sequence[str]) -> str:
         f"dpkg-query -W -f='${{Package}} ${{db:Status-Status}} ${{Version}}\\n' {' '.join(names)}\n"
         f"grep -qs mattermost-host {POLICY} && echo 'policy installed 0'"
     )
+
+
+def kept_out(packages: Sequence[str], manager: PackageManager) -> Iterator[Entry]:
+    """What keeps apt from installing ``packages``; nothing where there is another manager."""
+    if manager == "apt":
+        yield File(PIN, render("mattermost/apt.pref.j2", packages=packages))

@@ -163,17 +163,20 @@ def _program(
     )
 
 
-def of_server(ways: Ways) -> str:
-    """Shell functions that start, stop and test the server."""
+def of_server(ways: Ways, *, proxied: bool = True) -> str:
+    """Shell functions that start, stop and test the server; ``proxied``: users come by NGINX."""
+    server = f"{ways.hold.address[0]}:{ways.hold.address[1]}"
     return render(
         "upgrade/server.sh.j2",
         database=ways.question.database,
         data=ways.question.data,
-        api=f"http://{ways.hold.address[0]}:{ways.hold.address[1]}/api/v4",
+        api=f"http://{server}/api/v4",
         psql=ways.question.client.command(STATEMENT_S),
         as_postgres=AS_POSTGRES,
         local_socket=ways.local_socket,
         server_name=ways.server_name,
         ping=ways.ping,
+        watched=f"https://{ways.server_name}" if proxied else f"http://{server}",
+        seen="through NGINX" if proxied else "at its port",
         patience_s=PATIENCE_S,
     )

@@ -98,6 +98,12 @@ def upgrade_postgresql(site: Site, *, back: bool, ask: bool) -> int:
     return _followed_by_deploy(site, deploy, done, "Nothing had to be moved", ask=ask)
 
 
+def take_over(site: Site, *, ask: bool) -> int:
+    """Move a server that somebody else installed over to ``site``; 0 if everything then holds."""
+    done, nothing = "The server was taken over", "There was nothing to take over"
+    return _followed_by_deploy(site, planning.TAKE_OVER, done, nothing, ask=ask)
+
+
 def upgrade_system(site: Site, *, ask: bool) -> int:
     """Upgrade the system of the host of ``site``; 0 where everything then holds."""
     done, nothing = "The system was upgraded", "The system has its newest release"

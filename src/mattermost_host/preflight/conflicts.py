@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from mattermost_host.facts.database import last_move
+from mattermost_host.facts.foreign import of_others
 from mattermost_host.facts.host import FIREWALLS, WEB_SERVERS, HostFacts, Listener
 from mattermost_host.knowledge.families import Cluster
 from mattermost_host.knowledge.postgresql_versions import OLDEST
@@ -181,12 +182,17 @@ def no_other_mattermost() -> Requirement:
         found = [f"the vendor's package {name}" for name in packages]
         if running:
             found.append("a running mattermost.service")
-        yield _judge(
-            "no-other-mattermost",
-            " and ".join(found),
-            "no Mattermost but the site's own",
-            "Back it up and take it off the host, or deploy to another host and move its data.",
+        there = of_others(facts)
+        found += there.paths
+        remedy = (
+            "`mattermost-host adopt` writes the inventory for it, and `mattermost-host take-over` "
+            "moves it over to the site. Or take it off the host."
         )
+        if there.unfinished:
+            found = [f"a take-over that was cut off at the step {there.step}"]
+            remedy = "Run `mattermost-host take-over` with this inventory: it goes on, or back."
+        needed = "no Mattermost but the site's own"
+        yield _judge("no-other-mattermost", " and ".join(found), needed, remedy)
 
     return _of_units("no-other-mattermost", check, "No Mattermost that somebody else installed.")
 

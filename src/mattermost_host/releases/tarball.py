@@ -7,12 +7,16 @@ import tarfile
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO, Protocol, cast
 
 from mattermost_host.knowledge.releases import Architecture
 
 SERVER = "bin/mattermost"
 """The server's binary, in the single top folder of the vendor's tarballs."""
+
+CONFIGURATION = "config/config.json"
+LARGEST = 2**22
 
 ELF, MACHINE_AT, HEADER = b"\x7fELF", 18, 20
 MACHINES: Mapping[int, Architecture] = {0x3E: "amd64", 0xB7: "arm64"}
@@ -45,6 +49,19 @@ def check_listing(stream: Readable, architecture: Architecture | None = None) ->
 def check_program(stream: Readable, architecture: Architecture | None, program: str) -> str | None:
     """The same for a tarball of which only the file ``program`` is needed and unpacked."""
     return _read(stream, lambda plain: _check_program(plain, architecture, program))
+
+
+def packaged_configuration(path: Path) -> str:
+    """The settings of a new installation, out of a tarball of the server; empty if it has none."""
+    try:
+        with tarfile.open(path, mode="r|gz", bufsize=BUFFER) as tar:
+            for member in tar:
+                if member.isreg() and _below_top(member) == CONFIGURATION:
+                    content = tar.extractfile(member)
+                    return content.read(LARGEST).decode(errors="replace") if content else ""
+    except (OSError, EOFError, tarfile.TarError, zlib.error):
+        return ""
+    return ""
 
 
 def _read(stream: Readable, check: Callable[[gzip.GzipFile], str | None]) -> str | None:

@@ -9,7 +9,7 @@ from mattermost_host.components import base, mattermost, nginx, tls
 from mattermost_host.facts.database import last_move
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.knowledge.families import Cluster, Family
-from mattermost_host.ops import certbot, hold, postgresql_service
+from mattermost_host.ops import apt, certbot, hold, postgresql_service
 from mattermost_host.ops.entries import Absent, Entry, File
 from mattermost_host.ops.release_state import CURRENT, HOME, MANIFESTS, RELEASES, UPGRADE, UPLOADS
 from mattermost_host.preflight.finding import Inquiry
@@ -56,7 +56,7 @@ def of_server() -> tuple[str, ...]:
     """Root's files and folders of the server; the link first, which would lead nowhere."""
     unit = mattermost.UNIT_FILE
     release = (CURRENT, RELEASES, MANIFESTS, UPGRADE, f"{UPLOADS}*")
-    return (unit, f"{unit}.d", *mattermost.SETTINGS, mattermost.CLEANING, *release)
+    return (unit, f"{unit}.d", *mattermost.SETTINGS, mattermost.CLEANING, apt.PIN, *release)
 
 
 def of_proxy() -> tuple[str, ...]:

@@ -1,0 +1,49 @@
+"""What a take-over moves, and where to, from the inventory and what the host says."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from mattermost_host.components import mattermost, nginx, postgres
+from mattermost_host.facts.host import HostFacts
+from mattermost_host.ops.take_over import New, Old
+from mattermost_host.preflight.adoption import Look
+from mattermost_host.preflight.conflicts import VENDOR_PACKAGES
+from mattermost_host.site.site import Site
+
+ASIDE = ("no-other-mattermost", "no-other-postgresql", "no-other-web-server", "ports-free")
+"""Checks that a server of somebody else fails by being there; a take-over judges it itself."""
+
+
+def old(one: Look) -> Old:
+    """The server as it is."""
+    return Old(_found(one), one.foreign.unit, proxied=one.secure is not None)
+
+
+def _found(one: Look) -> Mapping[str, str]:
+    """The variables of the program."""
+    foreign, source, data = one.foreign, one.source, one.data
+    files = sorted({each.file for each in one.served if not any(map(str.isspace, each.file))})
+    packages = [name for name, _ in one.facts.packages if name in VENDOR_PACKAGES]
+    return {
+        "since": f"{datetime.now(UTC):%Y%m%d-%H%M%S}",
+        "old_unit": foreign.unit,
+        "old_enabled": "yes" if foreign.enabled else "no",
+        "old_user": foreign.user,
+        "old_home": foreign.home,
+        "home_owner": foreign.home_owner,
+        "old_role": source.role,
+        "old_database": source.database,
+        "config_file": foreign.config_file,
+        "config_in_database": "yes" if foreign.config_source else "no",
+        "data_from": data.folder,
+        "apart": "yes" if data.apart or data.mounted else "no",
+        "nginx_files": " ".join(files),
+        "vendor_packages": " ".join(packages),
+    }
+
+
+def new(site: Site, facts: HostFacts, release: str) -> New:
+    """Where it goes."""
+    layout = postgres.cluster(site.settings.postgres, facts)
+    *_, access = postgres.settings_files(layout, {}, ())
+    return New(release, mattermost.unit_file(site.settings.mattermost), access, nginx.SITE)

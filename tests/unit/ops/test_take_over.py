@@ -1,0 +1,81 @@
+"""The take-over: what a plan says, and what the program on the host is told."""
+
+import subprocess
+from typing import Any
+
+import pytest
+
+from mattermost_host.engine import explanations
+from mattermost_host.ops import take_over
+from mattermost_host.ops.entries import File
+from mattermost_host.ops.take_over import New, Old
+from tests.unit.fake_host import Plan, answering, apply, plan
+from tests.unit.ops.test_upgrade import WAYS
+
+OLD = Old(
+    {"old_unit": "mattermost.service", "old_role": "mm'user $(x)"}, "mattermost.service", True
+)
+NEW = New(
+    "11.7.9-01234567",
+    File("/etc/systemd/system/mattermost.service", "of unit"),
+    File("/etc/postgresql/15/main/pg_hba.conf", "of access"),
+    "/etc/nginx/conf.d/mattermost.conf",
+)
+
+
+def _run(run: Any, operation: Any, **arguments: Any) -> Plan:
+    with explanations.collecting():
+        made: Plan = run(
+            lambda: operation(name="it is ours", new=NEW, ways=WAYS, **arguments),
+            answer=answering({}),
+        )
+    return made
+
+
+def test_a_plan_says_what_a_take_over_is() -> None:
+    server, stop = _run(plan, take_over.taken_over, old=OLD).step("it is ours").told
+    assert (server.severity, server.heals) == ("critical", False)
+    assert str(server) == (
+        "mattermost.service is somebody else's: it is moved over, with a way back"
+    )
+    assert (stop.subject, stop.effect) == ("mattermost.service", "restart")
+
+
+@pytest.mark.parametrize(
+    ("step", "words"), [("starts", "; it goes on"), ("moves", "; it is taken back")]
+)
+def test_one_that_was_cut_off_says_where_it_stands(step: str, words: str) -> None:
+    (said,) = _run(plan, take_over.gone_on_with, step=step).step("it is ours").told
+    assert f"cut off at the step {step}{words}" in str(said)
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments", "told"),
+    [
+        (take_over.taken_over, {"old": OLD}, "mode=move step_before=\n"),
+        (take_over.gone_on_with, {"step": "moves"}, "mode=resume step_before=moves\n"),
+    ],
+)
+def test_the_program_is_shell(operation: Any, arguments: dict[str, Any], told: str) -> None:
+    program = _run(apply, operation, **arguments).step("it is ours").shell
+    assert told in program
+    assert "access=/etc/postgresql/15/main/pg_hba.conf" in program
+    for shell in ("dash", "bash"):
+        done = subprocess.run(
+            [shell, "-n"], input=program, text=True, capture_output=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_is_moved_is_quoted_for_the_program() -> None:
+    said = subprocess.run(
+        ["sh"], input=f'{OLD.text}printf %s "$old_role"', text=True, capture_output=True, check=True
+    )
+    assert said.stdout == "mm'user $(x)"
+
+
+def test_users_who_come_without_a_proxy_are_watched_at_the_port() -> None:
+    assert "'http://127.0.0.1:8065/api/v4/system/ping'" in take_over.program(
+        NEW, WAYS, proxied=False
+    )
+    assert "'https://chat.example.com/api/v4/system/ping'" in take_over.program(NEW, WAYS)

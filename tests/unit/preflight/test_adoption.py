@@ -1,0 +1,113 @@
+"""Which servers can be adopted and taken over, and in which words others are refused."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from mattermost_host.facts.host import Listener
+from mattermost_host.preflight import adoption, take_over
+from mattermost_host.support.errors import OperatorError
+from tests.unit.examples import DEBIAN_12
+from tests.unit.foreign_examples import CONFIG, DATA, foreign, look
+
+
+def _config(**settings: Any) -> dict[str, Any]:
+    return {**foreign().config, **{name.replace("__", "."): one for name, one in settings.items()}}
+
+
+def test_an_installation_by_hand_can_be_taken_over() -> None:
+    found = list(adoption.judge(look()))
+    assert {one.verdict for one in found} <= {"ok", "note", "warning"}
+    assert {one.name for one in found} <= set(adoption.MEANINGS)
+    said = " ".join(one.found for one in found)
+    assert "NGINX serves it by /etc/nginx/sites-enabled/mattermost" in said
+    assert "NGINX has other sites: other.example.com" in said
+    assert CONFIG["SqlSettings"]["AtRestEncryptKey"] not in said
+
+
+@pytest.mark.parametrize(
+    ("one", "words"),
+    [
+        (look(foreign(units=(*foreign().units, ("b.service", "active", "/b")))), "b.service"),
+        (look(foreign(home_link="/opt/mm-11")), "is a link to /opt/mm-11"),
+        (look(data=replace(DATA, answered=False)), "does not answer"),
+        (look(data=replace(DATA, encoding="SQL_ASCII")), "its encoding is SQL_ASCII"),
+        (look(data=replace(DATA, collation="C")), "it is sorted by C"),
+        (look(data=replace(DATA, superuser=True)), "its role mmuser is a superuser"),
+        (look(data=replace(DATA, databases=("mattermost", "wiki"))), "nobody would reach: wiki"),
+        (look(clusters=()), "it is not in the host's only cluster"),
+        (look(data=replace(DATA, folder="")), "the folder of uploaded files is not there"),
+        (look(data=replace(DATA, free_mb=100)), "100 MB free"),
+        (
+            look(foreign(config=_config(FileSettings__DriverName="amazons3"))),
+            "files are kept elsewhere: amazons3",
+        ),
+        (look(foreign(config=_config(ClusterSettings__Enable=True))), "one of several servers"),
+        (
+            look(listeners=(Listener("tcp", "0.0.0.0", 443, "haproxy"),)),
+            "haproxy listens on port 443",
+        ),
+    ],
+)
+def test_what_is_in_the_way_is_an_error(one: adoption.Look, words: str) -> None:
+    errors = [each for each in adoption.judge(one) if each.verdict == "error"]
+    assert words in " ".join(each.found for each in errors)
+    assert all(each.remedy or "folder" in each.found for each in errors)
+
+
+def test_a_database_on_another_host_stays_there() -> None:
+    elsewhere = foreign(
+        config=_config(SqlSettings__DataSource="postgres://m:p@db.example.com/mattermost")
+    )
+    (found,) = (one for one in adoption.judge(look(elsewhere)) if one.name == "adopt-database")
+    assert (found.verdict, "on another host, db.example.com" in found.found) == ("error", True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"units": ()}, "no unit of systemd runs bin/mattermost"),
+        ({"unit": ""}, "does not run (mattermost.service): start it"),
+        ({"version": ""}, "names no release"),
+        ({"version": "5.36.0"}, "releases from 5.37 to"),
+        ({"version": "99.1.0"}, "is release 99.1.0"),
+        ({"config": {}}, "config.json on chat can't be found"),
+        ({"config": _config(SqlSettings__DriverName="mysql")}, "has its data in MySQL"),
+        ({"config": _config(SqlSettings__DataSource="m:p@tcp(db)/m")}, "has its data in MySQL"),
+    ],
+)
+def test_a_server_that_is_refused_at_once(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(OperatorError, match=r".") as refused:
+        adoption.refuse_server("chat", foreign(**changes), managed=False)
+    assert words in str(refused.value)
+
+
+def test_systems_on_which_no_server_is_adopted() -> None:
+    for system, words in (
+        (replace(DEBIAN_12, distribution="debian", release="10"), "debian 10"),
+        (replace(DEBIAN_12, distribution="plan9", release="4"), "plan9 4"),
+        (replace(DEBIAN_12, distribution="rocky", release="9.4"), "on Debian and Ubuntu so far"),
+    ):
+        with pytest.raises(OperatorError) as refused:
+            adoption.refuse_system(system)
+        assert words in str(refused.value)
+    adoption.refuse_system(DEBIAN_12)
+
+
+def test_only_sites_on_one_host_take_a_server_over() -> None:
+    every = ("app", "db", "proxy")
+    take_over.refuse(hosts=1, roles=every, local_database=True)
+    for wrong in (
+        {"hosts": 2, "roles": every, "local_database": True},
+        {"hosts": 1, "roles": every, "local_database": False},
+        {"hosts": 1, "roles": ("app",), "local_database": True},
+    ):
+        with pytest.raises(OperatorError, match="several hosts, or an external database"):
+            take_over.refuse(**wrong)  # type: ignore[arg-type]
+
+
+def test_the_release_stays_the_same() -> None:
+    assert take_over.release(look(), "11.7.9").verdict == "ok"
+    other = take_over.release(look(), "11.10.0")
+    assert (other.verdict, "State 11.7.9" in other.remedy) == ("error", True)

@@ -2,24 +2,23 @@
 
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
 
 from pyinfra.api import Host
 
 from mattermost_host.engine.questions import answers_of
 from mattermost_host.facts.host import HostFacts
-from mattermost_host.knowledge import nginx_sites, platforms, releases
+from mattermost_host.knowledge import nginx_sites
 from mattermost_host.knowledge.foreign_dsn import Source, source_of
 from mattermost_host.knowledge.nginx_sites import Served
 from mattermost_host.ops.foreign import AskForeign, Foreign
 from mattermost_host.ops.foreign_data import AskData, Data
 from mattermost_host.ops.state_files import KEPT
+from mattermost_host.preflight.adoption_refusals import refuse_server, refuse_system
 from mattermost_host.preflight.finding import Finding, Verdict
-from mattermost_host.releases.choice import VERSION
 from mattermost_host.support.errors import OperatorError
 
-OLDEST = (5, 37)
-"""The oldest release whose settings are known."""
 NAME, PORT = "mattermost", 5432
 """Of the site's database and role, and of PostgreSQL's first cluster."""
 COMMAND = "`mattermost-host take-over`"
@@ -74,28 +73,29 @@ def look(host: Host, facts: HostFacts) -> Look:
         raise OperatorError(f"{host.name} gives no answer about {question.about}")
     foreign: Foreign = answers[question]
     refuse_server(host.name, foreign, managed=facts.managed)
-    source = _source(foreign, facts)
-    first = Look(facts, foreign, source)
+    return _with_data(host, _first(facts, foreign))
+
+
+def _first(facts: HostFacts, foreign: Foreign) -> Look:
+    """What the server itself says."""
+    one = Look(facts, foreign, _source(foreign, facts))
     served = nginx_sites.sites(foreign.nginx)
-    name = first.url.partition("://")[2].partition("/")[0].partition(":")[0]
-    ours = nginx_sites.of_site(served, name)
-    others = tuple(one for one in served if one not in ours)
-    first = Look(facts, foreign, source, served=ours, others=others)
-    return with_data(host, first)
+    ours = nginx_sites.of_site(served, urlsplit(one.url).hostname or "")
+    others = tuple(each for each in served if each not in ours)
+    return replace(one, served=ours, others=others)
 
 
-def with_data(host: Host, first: Look) -> Look:
+def _with_data(host: Host, first: Look) -> Look:
     """``first`` with what is behind the server; a configuration in the database is read there."""
     asked = _asked(first)
     found = answers_of(host, [asked])
     if asked not in found:
         raise OperatorError(f"{host.name} gives no answer about {asked.about}")
     data: Data = found[asked]
-    foreign = first.foreign
-    if foreign.config_source and data.config and not foreign.config:
-        foreign = Foreign(**{**vars(foreign), "config": data.config})
-        return with_data(host, Look(first.facts, foreign, _source(foreign, first.facts)))
-    return Look(first.facts, foreign, first.source, data, first.served, first.others)
+    if first.foreign.config_source and data.config and not first.foreign.config:
+        foreign = replace(first.foreign, config=data.config)
+        return _with_data(host, _first(first.facts, foreign))
+    return replace(first, data=data)
 
 
 def _source(foreign: Foreign, facts: HostFacts) -> Source:
@@ -120,56 +120,6 @@ def _asked(one: Look) -> AskData:
         key=secure.key if secure and wanted else "",
         config_in_database=bool(one.foreign.config_source),
     )
-
-
-def refuse_system(facts: HostFacts) -> None:
-    """Raise OperatorError for a system on which no server can be adopted."""
-    row = platforms.find_nearest(facts.distribution, facts.release)
-    refusal = platforms.refusal(facts.distribution, facts.release)
-    if refusal or row is None:
-        system = f"{facts.distribution or 'an unknown system'} {facts.release}".strip()
-        raise OperatorError(f"{system}: {refusal or 'no supported system'}")
-    if facts.family.package_manager != "apt":
-        raise OperatorError(
-            f"servers are adopted on Debian and Ubuntu so far, not on {facts.family.name}: deploy "
-            "to a new host, and move database, files and config.json by hand"
-        )
-
-
-def refuse_server(host: str, foreign: Foreign, *, managed: bool) -> None:
-    """Raise OperatorError where there is no server that can be adopted."""
-    if not foreign.units:
-        ours = "; what runs there was set up by this program" if managed else ""
-        raise OperatorError(
-            f"{host} has no Mattermost that somebody else installed: no unit of systemd runs "
-            f"bin/mattermost{ours}"
-        )
-    if not foreign.unit:
-        names = ", ".join(name for name, _, _ in foreign.units)
-        raise OperatorError(
-            f"the server on {host} does not run ({names}): start it, since much is known only of a "
-            "server that runs, and an adopted one is to be what it was"
-        )
-    if not VERSION.fullmatch(foreign.version):
-        raise OperatorError(f"`{foreign.binary} version` on {host} names no release")
-    line = releases.numbers(foreign.version)[:2]
-    newest = releases.numbers(releases.LINES[0].name)
-    if not OLDEST <= line <= newest:
-        raise OperatorError(
-            f"the server on {host} is release {foreign.version}, and releases from "
-            f"{'.'.join(map(str, OLDEST))} to {releases.LINES[0].name} are known: move it to one "
-            "of these first, by the vendor's instructions"
-        )
-    if not foreign.config and not foreign.config_source:
-        raise OperatorError(f"the server's config.json on {host} can't be found or understood")
-    driver, source = (
-        str(foreign.setting(f"SqlSettings.{name}") or "") for name in ("DriverName", "DataSource")
-    )
-    if driver == "mysql" or "@tcp(" in source or foreign.config_source.startswith("mysql"):
-        raise OperatorError(
-            f"the server on {host} has its data in MySQL, which releases from 11 on can't use: "
-            "move it to PostgreSQL first, by the vendor's instructions, then adopt it"
-        )
 
 
 def judge(one: Look) -> Iterator[Finding]:
@@ -219,12 +169,15 @@ def _database(one: Look) -> Iterator[Finding]:
         return
     posts = f"{data.posts} posts, {data.database_mb} MB, sorted by {data.collation}"
     yield _finding("database", "ok", f"{where}, PostgreSQL {data.server}: {posts}")
+    stored = source_of(one.foreign.config_source, one.facts.addresses, one.foreign.user)
     wrong = [
         (source.port != PORT or len(one.facts.clusters) != 1)
         and "it is not in the host's only cluster, at port 5432",
         data.encoding != "UTF8" and f"its encoding is {data.encoding}, and the server needs UTF8",
         (not data.collation.replace("-", "").lower().endswith(".utf8"))
         and f"it is sorted by {data.collation}, which is no locale of UTF-8",
+        (one.foreign.config_source and stored.database != source.database)
+        and f"its configuration is in another database, {stored.database}",
         data.superuser and f"its role {source.role} is a superuser",
         (others := sorted({*data.databases} - {source.database}))
         and f"its cluster has other databases, which nobody would reach: {', '.join(others)}",

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mattermost_host.facts.host import Listener
-from mattermost_host.preflight import adoption, take_over
+from mattermost_host.preflight import adoption, adoption_refusals, take_over
 from mattermost_host.support.errors import OperatorError
 from tests.unit.examples import DEBIAN_12
 from tests.unit.foreign_examples import CONFIG, DATA, foreign, look
@@ -79,7 +79,7 @@ def test_a_database_on_another_host_stays_there() -> None:
 )
 def test_a_server_that_is_refused_at_once(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(OperatorError, match=r".") as refused:
-        adoption.refuse_server("chat", foreign(**changes), managed=False)
+        adoption_refusals.refuse_server("chat", foreign(**changes), managed=False)
     assert words in str(refused.value)
 
 
@@ -90,9 +90,9 @@ def test_systems_on_which_no_server_is_adopted() -> None:
         (replace(DEBIAN_12, distribution="rocky", release="9.4"), "on Debian and Ubuntu so far"),
     ):
         with pytest.raises(OperatorError) as refused:
-            adoption.refuse_system(system)
+            adoption_refusals.refuse_system(system)
         assert words in str(refused.value)
-    adoption.refuse_system(DEBIAN_12)
+    adoption_refusals.refuse_system(DEBIAN_12)
 
 
 def test_only_sites_on_one_host_take_a_server_over() -> None:

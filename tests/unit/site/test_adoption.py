@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mattermost_host.engine.inventory import SiteHost
+from mattermost_host.preflight.adoption import Look
 from mattermost_host.site import adoption, taking_over
 from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError
@@ -16,7 +17,7 @@ RELEASE = {"version": "11.7.9"}
 HOST = SiteHost("192.0.2.10", (), {"ssh_user": "root"})
 
 
-def _written(one: adoption.Look, folder: Path) -> tuple[str, Site]:
+def _written(one: Look, folder: Path) -> tuple[str, Site]:
     made = replace(adoption.adopted(one), tls="")
     text = adoption.inventory(made, one, HOST, RELEASE, "inventory")
     path = folder / "inventory.py"

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import secrets
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -113,10 +114,48 @@ class Foreign:
         host.write(f"{unit}/mattermost.service", UNIT)
 
     def _unpack(self, data: bytes) -> None:
-        import subprocess
-
         command = [*self.host.ssh(), "--", "tar -xz -C /opt"]
         subprocess.run(command, input=data, check=True, timeout=300)
+
+    def package(self) -> None:
+        """The vendor's package, which apt knows already; it is not started."""
+        self.host.run("apt-get install -y -q mattermost", timeout=300)
+        config = f"{HOME}/config"
+        self.host.run(
+            f"install -o mattermost -g mattermost -m 600 {config}/config.defaults.json"
+            f" {config}/config.json"
+        )
+        self.configure(DSN)
+
+    def omnibus(self) -> None:
+        """What the retired Omnibus makes of a server that has run: settings in its database."""
+        host, files = self.host, "/var/opt/mattermost/data"
+        host.run(f"mkdir -p /etc/mattermost {files} /lib/systemd/system/mattermost.service.d")
+        host.run(f"chown -R mattermost:mattermost {files}")
+        stored = json.loads(host.read(f"{HOME}/config/config.json"))
+        stored["FileSettings"]["Directory"] = files
+        text = json.dumps(stored).replace("'", "''")
+        host.run(
+            f"{PSQL} -d mattermost -f -",
+            stdin="SET ROLE mmuser; INSERT INTO configurations (id, value, createat, active)"
+            f" VALUES ('first', '{text}', 1, true);"
+            " CREATE TABLE configurationfiles (name text, data text, createat bigint,"
+            " updateat bigint);"
+            " INSERT INTO configurationfiles VALUES ('saml-idp.crt', 'of SAML', 1, 1);",
+        )
+        host.run(f"mv -T {HOME}/data {files}.of-the-package; rm -f {HOME}/config/config.json")
+        host.run(f"cp -a {files}.of-the-package/. {files}/; rm -r {files}.of-the-package")
+        host.write("/etc/mattermost/mmomni.yml", f"db_user: mmuser\nfqdn: {self.name}\n")
+        host.write(
+            "/etc/mattermost/mmomni.mattermost.env",
+            f"MM_CONFIG={DSN}\nMM_SQLSETTINGS_DATASOURCE={DSN}\nMM_INSTALL_TYPE=omnibus\n",
+        )
+        host.write(
+            "/lib/systemd/system/mattermost.service.d/mmomni.conf",
+            "[Service]\nEnvironmentFile=/etc/mattermost/mmomni.mattermost.env\n",
+        )
+        host.run("systemctl daemon-reload && systemctl restart mattermost.service")
+        wait_until(lambda: self.status() == 200, 60, "the server has its settings in the database")
 
     def configure(self, dsn: str, path: str = f"{HOME}/config/config.json") -> None:
         """What an administrator changed in config.json."""
@@ -222,6 +261,15 @@ class Adopted(Deployment):
         self.deploys = "deploys/site.py"
         self._old = old
 
+    def start_take_over(self) -> subprocess.Popen[str]:
+        """Begin to take the server over."""
+        return subprocess.Popen(
+            self.command("mattermost-host", "take-over", str(self.inventory), "--yes"),
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            text=True,
+        )
+
     @property
     def authority_file(self) -> Path:
         """The old certificate goes on being served."""
@@ -231,8 +279,6 @@ class Adopted(Deployment):
 
 def adopt(old: Foreign, release: Path | None, *options: str) -> tuple[int, str]:
     """What `mattermost-host adopt` says, and how it ends."""
-    import subprocess
-
     told = ["--release", str(release)] if release else []
     done = subprocess.run(
         [

@@ -1,41 +1,218 @@
 """Servers that somebody else installed are adopted, with every post, file, setting and salt."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
-from tests.lab.foreign import SALT, Adopted, Foreign, adopt
-from tests.lab.hosts import Lab
+import pytest
+
+from tests.lab import vendor_package
+from tests.lab.foreign import DB_PASSWORD, HOME, SALT, Adopted, Foreign, Written, adopt
+from tests.lab.hosts import Lab, LabHost
+from tests.lab.shell import wait_until
+from tests.standin.build import build
+
+JOURNAL = "/var/lib/mattermost-host/take-over/journal"
+CONFIG = "/var/lib/mattermost/config/config.json"
+VERSION, NEWER = "11.7.9", "11.7.10"
+STATE = (
+    "find /etc /opt /usr/local /var/lib/mattermost* -xdev -printf '%p %m %u %s %T@ %C@ %l\\n'"
+    " 2>/dev/null | sort; systemctl list-unit-files --no-legend; getent passwd"
+)
 
 
-def test_an_installation_by_hand_is_taken_over(lab: Lab, release: Path, tmp_path: Path) -> None:
-    host = lab.up("byhand")
-    old = Foreign(lab, host, tmp_path)
-    old.database()
-    old.tarball(release)
-    old.proxied()
-    old.start()
-    written = [old.write(), old.write()]
+@pytest.fixture(scope="module")
+def tarballs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    """The stand-in, and one that takes no posts."""
+    folder = tmp_path_factory.mktemp("releases")
+    broken = build(folder, VERSION, ["refuses-posts"])
+    return {"sound": build(folder, VERSION), "broken": broken}
 
+
+def _adopted(old: Foreign, release: Path | None) -> Adopted:
+    """The site that `adopt` writes; nothing changes on the host meanwhile, and no secret is shown."""
+    before = old.host.run(STATE).stdout
     status, said = adopt(old, release, "site")
     print(said)
     assert status == 0
-    site = Adopted(old, tmp_path / "site")
-    text = (site.folder / "inventory.py").read_text()
+    assert old.host.run(STATE).stdout == before
+    site = Adopted(old, old.folder / "site")
+    text = site.inventory.read_text()
     print(text)
-    assert "'TeamSettings.MaxUsersPerTeam': 321," in text
-    assert SALT not in text + said
+    for secret in (SALT, SALT[::-1], DB_PASSWORD, "mostest", "of-the-mail-server"):
+        assert secret not in text + said
     assert site.secrets["settings"]["SqlSettings.AtRestEncryptKey"] == SALT
+    assert site.secrets["settings"]["EmailSettings.SMTPPassword"] == "of-the-mail-server"
+    assert site.secrets_file.stat().st_mode & 0o777 == 0o600
+    return site
 
-    refused = site.run("mattermost-host", "plan", "inventory.py", check=False)
-    assert "mattermost-host take-over" in refused.words
 
-    done = site.run("mattermost-host", "take-over", "inventory.py", "--yes", check=False)
+def _took_over(site: Adopted, check: bool = True) -> str:
+    done = site.run("mattermost-host", "take-over", str(site.inventory), "--yes", check=False)
     print(done.output)
-    assert done.status == 0
+    assert (done.status == 0) == check
+    for secret in (SALT, DB_PASSWORD, "of-the-mail-server"):
+        assert secret not in done.output
+    return done.words
+
+
+def _is_ours(site: Adopted, old: Foreign, written: list[Written]) -> None:
+    """Everything is there, a second run changes nothing, and nothing of the old one runs."""
     old.all_there(*written)
     written.append(old.write())
-    kept = json.loads(host.read("/var/lib/mattermost/config/config.json"))
-    assert kept["SqlSettings"]["AtRestEncryptKey"] == SALT
+    stored = json.loads(site.host.read(CONFIG))
+    assert stored["SqlSettings"]["AtRestEncryptKey"] == SALT
+    assert stored["FileSettings"]["PublicLinkSalt"] == SALT[::-1]
     assert site.deploy().changed == ()
     assert site.run("mattermost-host", "plan", "inventory.py").status == 0
+    assert "nothing to take over" in _took_over(site)
+    site.host.reboot()
+    site.wait_healthy()
     old.all_there(*written)
+
+
+class TestByHand:
+    """By the vendor's instructions for the tarball."""
+
+    @pytest.fixture(scope="class")
+    def old(
+        self, lab: Lab, tarballs: Mapping[str, Path], tmp_path_factory: pytest.TempPathFactory
+    ) -> Foreign:
+        made = Foreign(lab, lab.up("byhand"), tmp_path_factory.mktemp("byhand"))
+        made.database()
+        made.tarball(tarballs["sound"])
+        made.proxied()
+        made.start()
+        return made
+
+    @pytest.fixture(scope="class")
+    def written(self, old: Foreign) -> list[Written]:
+        return [old.write()]
+
+    @pytest.fixture(scope="class")
+    def site(self, old: Foreign, written: list[Written], tarballs: Mapping[str, Path]) -> Adopted:
+        return _adopted(old, tarballs["sound"])
+
+    def test_no_other_run_touches_it(self, site: Adopted) -> None:
+        text = site.inventory.read_text()
+        assert "'TeamSettings.MaxUsersPerTeam': 321," in text
+        refused = site.run("mattermost-host", "apply", "inventory.py", "--yes", check=False)
+        assert refused.status == 1
+        assert "`mattermost-host take-over` moves it over" in refused.words
+
+    def test_a_server_that_does_not_serve_at_its_new_place_goes_back(
+        self, site: Adopted, old: Foreign, written: list[Written], tarballs: Mapping[str, Path]
+    ) -> None:
+        right = site.inventory.read_text()
+        _state_release(site, tarballs["broken"])
+        said = _took_over(site, check=False)
+        assert "a user could not post" in said
+        assert "The old server serves again, as before" in said
+        old.all_there(*written)
+        written.append(old.write())
+        site.inventory.write_text(right)
+
+    @pytest.mark.parametrize("step", ["moves", "starts"])
+    def test_one_that_is_cut_off_goes_on_or_back(
+        self, lab: Lab, site: Adopted, old: Foreign, written: list[Written], step: str
+    ) -> None:
+        begun = site.start_take_over()
+        reached = f"grep -qs '^step={step}$' {JOURNAL}"
+        wait_until(lambda: old.host.run(reached, check=False).returncode == 0, 300, f"it {step}")
+        lab.crash(old.host)
+        begun.kill()
+        begun.wait()
+        lab.start(old.host)
+        plan = site.run("mattermost-host", "plan", "inventory.py", check=False)
+        assert f"a take-over that was cut off at the step {step}" in plan.words
+        said = _took_over(site, check=step == "starts")
+        if step == "moves":
+            assert "The old server serves again" in said
+        old.all_there(*written)
+        written.append(old.write())
+
+    def test_it_is_the_sites_own(self, site: Adopted, old: Foreign, written: list[Written]) -> None:
+        if "step=done" not in old.host.read(JOURNAL):
+            _took_over(site)
+        _is_ours(site, old, written)
+        roles = old.host.run(
+            "cd /; setpriv --reuid=postgres --init-groups --regid=postgres psql -At"
+            " -c 'SELECT rolname FROM pg_roles WHERE rolcanlogin'"
+        ).stdout.split()
+        assert sorted(roles) == ["mattermost", "postgres"]
+
+
+def test_the_vendors_package_is_taken_over(
+    lab: Lab, tarballs: Mapping[str, Path], tmp_path: Path
+) -> None:
+    host = lab.up("package")
+    old = Foreign(lab, host, tmp_path)
+    old.database()
+    vendor_package.offer(host, vendor_package.build(tmp_path, tarballs["sound"], VERSION))
+    old.package()
+    old.proxied("/etc/nginx/conf.d/mattermost.conf")
+    old.start()
+    written = [old.write()]
+    site = _adopted(old, None)
+    _state_release(site, tarballs["sound"])
+    assert (
+        "the vendor's package mattermost"
+        in site.run("mattermost-host", "plan", "inventory.py", check=False).words
+    )
+    _took_over(site)
+    _is_ours(site, old, written)
+    _vendor_is_kept_out(host, tmp_path, tarballs["sound"])
+    old.all_there(*written)
+    assert site.deploy().changed == ()
+
+
+def _state_release(site: Adopted, release: Path) -> None:
+    """As the inventory asks for it: the digest of this release is in no table."""
+    lines = [
+        f'        "release": {{"file": "{release}", "unverified": True}},'
+        if '"release": {' in line
+        else line
+        for line in site.inventory.read_text().splitlines()
+    ]
+    site.inventory.write_text("\n".join(lines) + "\n")
+
+
+def _vendor_is_kept_out(host: LabHost, folder: Path, release: Path) -> None:
+    """Neither an upgrade nor an installation of the vendor's package touches what is ours."""
+    before = host.run(f"ls {HOME} {HOME}/releases; getent passwd mattermost").stdout
+    both = [vendor_package.build(folder, release, one) for one in (VERSION, NEWER)]
+    vendor_package.offer(host, *both)
+    host.run("apt-get -y -q full-upgrade", timeout=300)
+    for name in ("mattermost", f"mattermost={NEWER}"):
+        refused = host.run(f"apt-get install -y -q {name}", check=False)
+        print(refused.stdout + refused.stderr)
+    assert (
+        "no installation candidate"
+        in host.run("apt-get install -y -q mattermost 2>&1", check=False).stdout
+    )
+    assert host.run(f"ls {HOME} {HOME}/releases; getent passwd mattermost").stdout == before
+
+
+def test_what_omnibus_leaves_is_taken_over(
+    lab: Lab, tarballs: Mapping[str, Path], tmp_path: Path
+) -> None:
+    host = lab.up("omnibus")
+    old = Foreign(lab, host, tmp_path)
+    old.database()
+    vendor_package.offer(host, vendor_package.build(tmp_path, tarballs["sound"], VERSION))
+    old.package()
+    old.proxied("/etc/nginx/conf.d/mattermost.conf")
+    old.start()
+    written = [old.write()]
+    old.omnibus()
+    written.append(old.write())
+    site = _adopted(old, tarballs["sound"])
+    _took_over(site)
+    assert host.read("/var/lib/mattermost/config/saml-idp.crt").strip() == "of SAML"
+    _is_ours(site, old, written)
+
+
+def test_servers_that_are_refused(lab: Lab, tarballs: Mapping[str, Path], tmp_path: Path) -> None:
+    old = Foreign(lab, lab.up("refused"), tmp_path)
+    status, said = adopt(old, None)
+    assert (status, "no unit of systemd runs bin/mattermost" in " ".join(said.split())) == (1, True)

@@ -50,8 +50,13 @@ def load(environ: Mapping[str, str]) -> Values:
 
     Raises StartError where the file can't be read, understood or written.
     """
-    path = locate(environ.get("MM_CONFIG", ""))
+    wanted = environ.get("MM_CONFIG", "")
     table = known()
+    if wanted.startswith(("postgres://", "postgresql://")):
+        return _fixed(
+            {**_understood(_active(wanted), table, "database"), **overrides(table, environ)}
+        )
+    path = locate(wanted)
     stored = _read(path, table)
     for name in GENERATED:
         if name in stored and not stored[name]:
@@ -62,11 +67,6 @@ def load(environ: Mapping[str, str]) -> Values:
 
 def locate(wanted: str) -> Path:
     """The configuration file that MM_CONFIG names; it need not exist yet."""
-    if wanted.startswith(("postgres://", "postgresql://")):
-        raise StartError(
-            "MM_CONFIG names a database; the stand-in keeps its configuration in a file only: "
-            "give the path of a config.json"
-        )
     if wanted and Path(wanted).is_absolute():
         return Path(wanted)
     name = wanted or "config.json"
@@ -118,6 +118,27 @@ def _read(path: Path, table: list[Setting]) -> Values:
         return {setting.name: setting.default for setting in table}
     except (OSError, UnicodeDecodeError) as error:
         raise StartError(f"failed to load configuration: {path}: {_reason(error)}") from None
+    return _understood(text, table, path)
+
+
+def _active(source: str) -> str:
+    """The configuration that a database holds; the stand-in only reads it there."""
+    from pg8000.exceptions import DatabaseError, InterfaceError
+    from pg8000.native import Connection
+
+    from mattermost_standin.dsn import parse
+
+    try:
+        connection = Connection(timeout=10, **parse(source).arguments())
+        rows = connection.run("SELECT value FROM configurations WHERE active")
+    except (InterfaceError, DatabaseError, OSError) as error:
+        raise StartError(f"failed to load configuration: {type(error).__name__}") from None
+    if not rows:
+        raise StartError("failed to load configuration: the database has none that is active")
+    return str(rows[0][0])
+
+
+def _understood(text: str, table: list[Setting], path: Path | str) -> Values:
     try:
         tree = json.loads(text)
     except ValueError as error:
@@ -127,7 +148,7 @@ def _read(path: Path, table: list[Setting]) -> Values:
     return {setting.name: _picked(tree, setting, path) for setting in table}
 
 
-def _picked(tree: Any, setting: Setting, path: Path) -> Any:
+def _picked(tree: Any, setting: Setting, path: Path | str) -> Any:
     node = tree
     for key in setting.name.split("."):
         if not isinstance(node, dict):

@@ -30,7 +30,7 @@ def tarballs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
 
 
 def _adopted(old: Foreign, release: Path | None) -> Adopted:
-    """The site that `adopt` writes; nothing changes on the host meanwhile, and no secret is shown."""
+    """The site that `adopt` writes; nothing changes on the host, and no secret is shown."""
     before = old.host.run(STATE).stdout
     status, said = adopt(old, release, "site")
     print(said)

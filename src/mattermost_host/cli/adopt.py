@@ -3,7 +3,6 @@
 import re
 import shlex
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from urllib.parse import urlsplit
 import click
 
 from mattermost_host.cli.arguments import INVENTORY
-from mattermost_host.cli.init import DEPLOYS, write_folder
+from mattermost_host.cli.init import DEPLOYS, checked, write_folder
 from mattermost_host.cli.init import INVENTORY as FILE
 from mattermost_host.cli.upgrade import YES
 from mattermost_host.engine import each_host
@@ -144,17 +143,12 @@ def _write(
 
 def _check(text: str) -> None:
     """Raises SiteError with the mistakes of the inventory, but for the release's digest."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, FILE)
-        path.write_text(text, encoding="utf-8")
-        try:
-            Site.described(path)
-        except SiteError as error:
-            left = [
-                each for each in error.mistakes if not each.path.startswith("mattermost.release")
-            ]
-            if left:
-                raise SiteError("the new inventory", left) from None
+    try:
+        checked(text)
+    except SiteError as error:
+        left = [one for one in error.mistakes if not one.path.startswith("mattermost.release")]
+        if left:
+            raise SiteError(error.source, left) from None
 
 
 @click.command("take-over")

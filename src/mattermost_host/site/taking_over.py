@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from mattermost_host.components import mattermost, nginx, postgres
 from mattermost_host.facts.host import HostFacts
+from mattermost_host.ops.postgresql_service import Writable
 from mattermost_host.ops.take_over import New, Old
 from mattermost_host.preflight.adoption import Look
 from mattermost_host.preflight.conflicts import VENDOR_PACKAGES
@@ -45,5 +46,5 @@ def _found(one: Look) -> Mapping[str, str]:
 def new(site: Site, facts: HostFacts, release: str) -> New:
     """Where it goes."""
     layout = postgres.cluster(site.settings.postgres, facts)
-    *_, access = postgres.settings_files(layout, {}, ())
+    *_, access = postgres.settings_files(layout, {}, (), Writable())
     return New(release, mattermost.unit_file(site.settings.mattermost), access, nginx.SITE)

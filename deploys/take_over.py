@@ -10,7 +10,8 @@ from mattermost_host.cli.sentences import sentences
 from mattermost_host.components import mattermost, nginx
 from mattermost_host.facts.foreign import of_others
 from mattermost_host.facts.host import HostFacts
-from mattermost_host.ops import packages, take_over
+from mattermost_host.ops import account, files, packages, take_over
+from mattermost_host.ops.state_files import STATE
 from mattermost_host.preflight import run as preflight
 from mattermost_host.preflight import take_over as adviser
 from mattermost_host.site import taking_over, ways
@@ -37,14 +38,13 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
         packages=["curl", "nftables"],
         manager=facts.family.package_manager,
     )
-    mattermost.in_advance(
-        site.settings.mattermost,
-        family=facts.family,
-        wanted=release,
+    account.system_account(name="the account mattermost exists", user=mattermost.USER, home=STATE)
+    mattermost.release_on_host(
+        release,
         brotli=nginx.brotli_module(facts) is not None,
-        variables=site.environment,
-        licence=site.licence,
+        manager=facts.family.package_manager,
     )
+    files.present(name="folders and settings are in place", entries=taking_over.in_advance(site)[0])
     take_over.prepared(name="what is to be moved is noted", old=old, new=new)
     take_over.taken_over(name="the server is the site's own", old=old, new=new, ways=way)
 

@@ -170,27 +170,13 @@ def deploy(
 
 
 def in_advance(
-    settings: Settings,
-    *,
-    family: Family,
-    wanted: Release,
-    brotli: bool,
-    variables: Mapping[str, str],
-    licence: bytes | None,
-) -> None:
-    """What can be there before the unit is: account, release, folders and settings."""
-    account.system_account(name="the account mattermost exists", user=USER, home=STATE)
-    release_on_host(wanted, brotli, family.package_manager)
+    settings: Settings, variables: Mapping[str, str], licence: bytes | None
+) -> tuple[list[Entry], File]:
+    """What can be there before the unit is, and the unit, on a host with its own database."""
     every = entries(settings, variables, True, (), None, licence)
-    files.present(
-        name="folders and settings are in place",
-        entries=[one for one in every if one.path not in (UNIT_FILE, f"{UNIT_FILE}.d", CLEANING)],
-    )
-
-
-def unit_file(settings: Settings, before_start: Sequence[str] = ()) -> File:
-    """The unit as a deploy writes it, on a host with its own database."""
-    return File(UNIT_FILE, _unit(settings, True, before_start))
+    (unit,) = (one for one in every if isinstance(one, File) and one.path == UNIT_FILE)
+    later = (UNIT_FILE, f"{UNIT_FILE}.d", CLEANING)
+    return [one for one in every if one.path not in later], unit
 
 
 def _administrator(username: str, email: str, password: SecretStr) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from mattermost_host.components import mattermost, nginx, postgres
 from mattermost_host.facts.host import HostFacts
+from mattermost_host.ops.entries import Entry, File
 from mattermost_host.ops.postgresql_service import Writable
 from mattermost_host.ops.take_over import New, Old
 from mattermost_host.preflight.adoption import Look
@@ -43,8 +44,13 @@ def _found(one: Look) -> Mapping[str, str]:
     }
 
 
+def in_advance(site: Site) -> tuple[list[Entry], File]:
+    """What can be there before the unit is, and the unit."""
+    return mattermost.in_advance(site.settings.mattermost, site.environment, site.licence)
+
+
 def new(site: Site, facts: HostFacts, release: str) -> New:
     """Where it goes."""
     layout = postgres.cluster(site.settings.postgres, facts)
     *_, access = postgres.settings_files(layout, {}, (), Writable())
-    return New(release, mattermost.unit_file(site.settings.mattermost), access, nginx.SITE)
+    return New(release, in_advance(site)[1], access, nginx.SITE)

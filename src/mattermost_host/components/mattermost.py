@@ -148,10 +148,7 @@ def deploy(
     moved = _current(wanted, brotli, family.package_manager)
     written = files.present(
         name="folders, settings and unit are in place",
-        entries=[
-            *entries(settings, variables, local_database, before_start, database_ca, licence),
-            *apt.kept_out(conflicts.VENDOR_PACKAGES, family.package_manager),
-        ],
+        entries=entries(settings, variables, local_database, before_start, database_ca, licence),
         check=Check(understood(UNIT_FILE)),
     )
     state.owned(
@@ -202,6 +199,8 @@ def release_on_host(wanted: Release, brotli: bool, manager: PackageManager) -> O
     packages.installed(name="tools for the release are installed", packages=needed, manager=manager)
     folders: list[Entry] = [*map(Passable, ("/", "/opt"))]
     folders += map(Directory, (HOME, RELEASES, MANIFESTS))
+    # Before there is a release for them to delete.
+    folders += apt.kept_out(conflicts.VENDOR_PACKAGES, manager)
     files.present(name="release folders are in place", entries=folders)
     return release.unpacked(name=f"release {wanted.folder} is unpacked", release=wanted)
 

@@ -131,6 +131,8 @@ class Foreign:
         """What the retired Omnibus makes of a server that has run: settings in its database."""
         host, files = self.host, "/var/opt/mattermost/data"
         host.run(f"mkdir -p /etc/mattermost {files} /lib/systemd/system/mattermost.service.d")
+        # A disk of its own, as large sites have: what can't be renamed is copied.
+        host.run(f"mount -t tmpfs tmpfs {files}")
         host.run(f"chown -R mattermost:mattermost {files}")
         stored = json.loads(host.read(f"{HOME}/config/config.json"))
         stored["FileSettings"]["Directory"] = files

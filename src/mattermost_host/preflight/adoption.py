@@ -11,6 +11,7 @@ from mattermost_host.engine.questions import answers_of
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.knowledge import nginx_sites
 from mattermost_host.knowledge.foreign_dsn import Source, source_of
+from mattermost_host.knowledge.mattermost_settings import OWNED
 from mattermost_host.knowledge.nginx_sites import Served
 from mattermost_host.ops.foreign import AskForeign, Foreign
 from mattermost_host.ops.foreign_data import AskData, Data
@@ -21,6 +22,7 @@ from mattermost_host.support.errors import OperatorError
 
 NAME, PORT = "mattermost", 5432
 """Of the site's database and role, and of PostgreSQL's first cluster."""
+REPLICAS = ("Replicas", "SearchReplicas")
 COMMAND = "`mattermost-host take-over`"
 
 MEANINGS = {
@@ -170,7 +172,9 @@ def _database(one: Look) -> Iterator[Finding]:
     posts = f"{data.posts} posts, {data.database_mb} MB, sorted by {data.collation}"
     yield _finding("database", "ok", f"{where}, PostgreSQL {data.server}: {posts}")
     stored = source_of(one.foreign.config_source, one.facts.addresses, one.foreign.user)
+    replicas = [one.foreign.setting(f"SqlSettings.DataSource{name}") for name in REPLICAS]
     wrong = [
+        any(replicas) and "it has replicas (SqlSettings.DataSourceReplicas)",
         (source.port != PORT or len(one.facts.clusters) != 1)
         and "it is not in the host's only cluster, at port 5432",
         data.encoding != "UTF8" and f"its encoding is {data.encoding}, and the server needs UTF8",
@@ -213,6 +217,15 @@ def _folders(one: Look) -> Iterator[Finding]:
         if posixpath.normpath(value) != posixpath.normpath(usual):
             found = f"plugins in {value}; they are unpacked anew from the files"
             yield _finding("folders", "note", found)
+    aside = [
+        name
+        for name, value in one.foreign.config.items()
+        if str(value).startswith(f"{one.foreign.home}/") and name not in OWNED
+    ]
+    if aside:
+        found = f"these lead into the folder that is set aside: {', '.join(aside)}"
+        remedy = "Move what is there, and set them in the System Console."
+        yield _finding("folders", "warning", found, remedy)
     listens = str(one.foreign.setting("ServiceSettings.ListenAddress") or "")
     if not listens.endswith(":8065"):
         found = (
@@ -222,6 +235,11 @@ def _folders(one: Look) -> Iterator[Finding]:
 
 
 def _proxy(one: Look) -> Iterator[Finding]:
+    if one.foreign.setting("ServiceSettings.ConnectionSecurity"):
+        found = "the server terminates TLS itself (ServiceSettings.ConnectionSecurity)"
+        remedy = "Put NGINX in front of it, and set that to none in the System Console first."
+        yield _finding("proxy", "error", found, remedy)
+        return
     on_443 = {each.process for each in one.facts.listeners if each.port == 443} - {"nginx"}
     if on_443:
         found = f"{', '.join(sorted(on_443))} listens on port 443"
@@ -238,6 +256,10 @@ def _proxy(one: Look) -> Iterator[Finding]:
 
 
 def _others(one: Look) -> Iterator[Finding]:
+    if licence := one.foreign.setting("ServiceSettings.LicenseFileLocation"):
+        found = f"its licence is a file on the host: {licence}"
+        remedy = "Copy it beside the inventory, and state it as `mattermost.licence`."
+        yield _finding("folders", "warning", found, remedy)
     if str(one.foreign.setting("ClusterSettings.Enable")).lower() == "true":
         found = "it is one of several servers (ClusterSettings.Enable)"
         yield _finding("cluster", "error", found, "Only sites on one host can be taken over.")

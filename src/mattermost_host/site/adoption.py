@@ -24,6 +24,7 @@ OF_SYSTEMD = re.compile(
 )
 """Variables that systemd sets for each service."""
 NOT_SETTINGS = ("MM_CONFIG", "MM_LOG_PATH", "MM_INSTALL_TYPE")
+LICENCE = "write it to a file, and state that as `mattermost.licence`"
 MIB = 1024 * 1024
 
 
@@ -130,10 +131,13 @@ def _of_variables(one: Look, notes: list[str]) -> Iterator[Setting]:
         if not variable.startswith("MM_") or variable in NOT_SETTINGS:
             continue
         name = names.get(variable)
-        if name is None:
+        if variable == "MM_LICENSE":
+            notes.append(f"{variable} of the old unit is the licence: {LICENCE}.")
+        elif name is None:
             notes.append(
                 f"{variable} of the old unit is no known setting, and is not carried over."
             )
+        if name is None:
             continue
         kind = known()[name].type_in(one.foreign.version) or "string"
         value = text if kind == "string" else typed(kind, SecretStr(text))

@@ -45,6 +45,14 @@ def test_an_installation_by_hand_can_be_taken_over() -> None:
         ),
         (look(foreign(config=_config(ClusterSettings__Enable=True))), "one of several servers"),
         (
+            look(foreign(config=_config(SqlSettings__DataSourceReplicas=["postgres://r/m"]))),
+            "it has replicas",
+        ),
+        (
+            look(foreign(config=_config(ServiceSettings__ConnectionSecurity="TLS"))),
+            "the server terminates TLS itself",
+        ),
+        (
             look(listeners=(Listener("tcp", "0.0.0.0", 443, "haproxy"),)),
             "haproxy listens on port 443",
         ),
@@ -54,6 +62,20 @@ def test_what_is_in_the_way_is_an_error(one: adoption.Look, words: str) -> None:
     errors = [each for each in adoption.judge(one) if each.verdict == "error"]
     assert words in " ".join(each.found for each in errors)
     assert all(each.remedy or "folder" in each.found for each in errors)
+
+
+def test_what_would_be_lost_by_setting_its_folder_aside_is_said() -> None:
+    settings = {
+        "ServiceSettings.LicenseFileLocation": "/opt/mattermost/config/licence",
+        "LdapSettings.PublicCertificateFile": "/opt/mattermost/ldap.pem",
+        "FileSettings.Directory": "/opt/mattermost/data/",
+    }
+    one = look(foreign(config={**foreign().config, **settings}))
+    said = [each.found for each in adoption.judge(one) if each.verdict == "warning"]
+    assert "its licence is a file on the host: /opt/mattermost/config/licence" in said
+    assert (
+        "these lead into the folder that is set aside: LdapSettings.PublicCertificateFile" in said
+    )
 
 
 def test_a_database_on_another_host_stays_there() -> None:

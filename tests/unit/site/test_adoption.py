@@ -60,6 +60,7 @@ def test_variables_of_the_old_unit_are_stated(tmp_path: Path) -> None:
         "MM_TEAMSETTINGS_MAXUSERSPERTEAM": "900",
         "MM_SERVICESETTINGS_SITEURL": "https://by.example.com/",
         "MM_ODD": "1",
+        "MM_LICENSE": "of the vendor",
         "NO_PROXY": "localhost",
         "INVOCATION_ID": "1",
     }
@@ -67,6 +68,8 @@ def test_variables_of_the_old_unit_are_stated(tmp_path: Path) -> None:
     assert site.settings.mattermost.settings["TeamSettings.MaxUsersPerTeam"] == 900
     assert site.settings.mattermost.environment == {"NO_PROXY": "localhost"}
     assert site.settings.url == "https://by.example.com"
+    assert "# MM_LICENSE of the old unit is the licence: write it to a file" in text
+    assert "of the vendor" not in text
     assert "# MM_ODD of the old unit is no known setting, and is not carried over." in text
 
 

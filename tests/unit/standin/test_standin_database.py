@@ -1,5 +1,6 @@
 """The stand-in server and its PostgreSQL: run for real."""
 
+import json
 from pathlib import Path
 
 from tests.standin.cluster import Cluster, free_port
@@ -91,3 +92,19 @@ def test_password_of_the_database_appears_nowhere(server: Standin, cluster: Clus
     assert server.get("/api/v4/system/ping?get_server_status=true").status_code == 200
     log = (server.state / "logs" / "mattermost.log").read_text()
     assert "hunter2" not in server.output + log + server.config.read_text()
+
+
+def test_its_settings_may_be_a_row_of_the_database(server: Standin, cluster: Cluster) -> None:
+    server.start()
+    server.end()
+    tree = json.loads(server.config.read_text())
+    tree["TeamSettings"]["SiteName"] = "By the database"
+    text = json.dumps(tree).replace("'", "''")
+    row = f"INSERT INTO configurations VALUES ('one', '{text}', 1, true)"
+    cluster.sql(row, server.state.name)
+    server.start(MM_CONFIG=server.data_source)
+    client = server.get("/api/v4/config/client?format=old").json()
+    assert client["SiteName"] == "By the database"
+    cluster.sql("UPDATE configurations SET active = false", server.state.name)
+    server.end()
+    assert "the database has none that is active" in refused(server)

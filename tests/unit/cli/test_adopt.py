@@ -1,0 +1,117 @@
+"""`adopt` as it is typed: how a host is named, what is written where, and with which modes."""
+
+import json
+import tarfile
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from mattermost_host.cli import adopt
+from mattermost_host.cli.main import main
+from mattermost_host.engine.inventory import SiteHost
+from mattermost_host.preflight.adoption import Look
+from mattermost_host.site.site import Site
+from tests.unit.foreign_examples import DEFAULTS, foreign, look
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[SiteHost]:
+    """The hosts that are asked, all with the same answer."""
+    asked: list[SiteHost] = []
+
+    def answer(place: SiteHost) -> Look:
+        asked.append(place)
+        return look(foreign(defaults={}))
+
+    monkeypatch.setattr(adopt, "_looked_at", answer)
+    monkeypatch.chdir(tmp_path)
+    return asked
+
+
+def _run(*words: str) -> Result:
+    return CliRunner().invoke(main, ["adopt", *words])
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "data"),
+    [
+        ("root@192.0.2.10", "192.0.2.10", {"ssh_user": "root"}),
+        ("chat", "chat", {}),
+        (
+            "admin@chat.example.com:2222",
+            "chat.example.com",
+            {"ssh_user": "admin", "ssh_port": 2222},
+        ),
+        ("@local", "@local", {}),
+    ],
+)
+def test_how_a_host_is_named(
+    typed: list[SiteHost], text: str, name: str, data: dict[str, object]
+) -> None:
+    assert _run(text).exit_code == 0
+    assert [(one.name, dict(one.data)) for one in typed] == [(name, data)]
+
+
+@pytest.mark.parametrize("text", ["", "a b", "root@", "-oProxyCommand=x", "x\ny", "a@b@c"])
+def test_what_is_no_host(typed: list[SiteHost], text: str) -> None:
+    said = _run("--", text)
+    assert (said.exit_code, typed) == (1, [])
+    assert "is not the name or address of a host" in said.output
+
+
+def test_what_is_written(typed: list[SiteHost], tmp_path: Path) -> None:
+    said = _run("root@192.0.2.10")
+    folder = tmp_path / "chat.example.com"
+    assert f"{Path('chat.example.com/inventory.py')} is written; nothing was changed" in said.output
+    assert {one.name for one in folder.iterdir()} == {
+        ".gitignore",
+        "config.py",
+        "deploys",
+        "inventory.py",
+        "inventory.secrets.toml",
+    }
+    assert {one.name for one in (folder / "deploys").iterdir()} >= {"site.py", "take_over.py"}
+    secrets = folder / "inventory.secrets.toml"
+    assert secrets.stat().st_mode & 0o777 == 0o600
+    assert "k" * 32 in secrets.read_text()
+    for secret in ("k" * 32, "s" * 32, "h%40rd"):
+        assert secret not in said.output + (folder / "inventory.py").read_text()
+    assert Site.load(folder / "inventory.py").settings.mattermost.settings == {}
+
+
+def test_nothing_is_overwritten(typed: list[SiteHost], tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/inventory.py").write_text("# mine\n")
+    said = _run("chat", "there")
+    assert said.exit_code == 1
+    assert "there already has inventory.py, and nothing is overwritten" in said.output
+    assert (tmp_path / "there/inventory.py").read_text() == "# mine\n"
+    assert not (tmp_path / "there/inventory.secrets.toml").exists()
+
+
+def test_the_settings_of_a_new_installation_come_from_the_tarball(
+    typed: list[SiteHost], tmp_path: Path
+) -> None:
+    tarball = tmp_path / "mattermost-11.7.9.tar.gz"
+    content = json.dumps(DEFAULTS).encode()
+    with tarfile.open(tarball, "w:gz") as tar:
+        member = tarfile.TarInfo("mattermost/config/config.json")
+        member.size = len(content)
+        tar.addfile(member, BytesIO(content))
+    assert _run("chat", "--release", str(tarball)).exit_code == 0
+    text = (tmp_path / "chat.example.com/inventory.py").read_text()
+    assert "'TeamSettings.SiteName': 'Ours'," in text
+    assert f"'file': '{tarball}'" in text
+    assert "'sha256': '" in text
+
+
+def test_a_release_without_a_known_digest_asks_for_it(
+    typed: list[SiteHost], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adopt, "_looked_at", lambda _: look(foreign(version="11.2.4")))
+    assert _run("chat").exit_code == 0
+    text = (tmp_path / "chat.example.com/inventory.py").read_text()
+    assert "\"release\": {'version': '11.2.4'}," in text
+    assert 'Its digest is not known here: write "sha256" beside it' in text

@@ -71,75 +71,79 @@ def _is_ours(site: Adopted, old: Foreign, written: list[Written]) -> None:
     old.all_there(*written)
 
 
-class TestByHand:
-    """By the vendor's instructions for the tarball."""
+@pytest.fixture(scope="module")
+def old(
+    lab: Lab, tarballs: Mapping[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Foreign:
+    made = Foreign(lab, lab.up("byhand"), tmp_path_factory.mktemp("byhand"))
+    made.database()
+    made.tarball(tarballs["sound"])
+    made.proxied()
+    made.start()
+    return made
 
-    @pytest.fixture(scope="class")
-    def old(
-        self, lab: Lab, tarballs: Mapping[str, Path], tmp_path_factory: pytest.TempPathFactory
-    ) -> Foreign:
-        made = Foreign(lab, lab.up("byhand"), tmp_path_factory.mktemp("byhand"))
-        made.database()
-        made.tarball(tarballs["sound"])
-        made.proxied()
-        made.start()
-        return made
 
-    @pytest.fixture(scope="class")
-    def written(self, old: Foreign) -> list[Written]:
-        return [old.write()]
+@pytest.fixture(scope="module")
+def written(old: Foreign) -> list[Written]:
+    return [old.write()]
 
-    @pytest.fixture(scope="class")
-    def site(self, old: Foreign, written: list[Written], tarballs: Mapping[str, Path]) -> Adopted:
-        return _adopted(old, tarballs["sound"])
 
-    def test_no_other_run_touches_it(self, site: Adopted) -> None:
-        text = site.inventory.read_text()
-        assert "'TeamSettings.MaxUsersPerTeam': 321," in text
-        refused = site.run("mattermost-host", "apply", "inventory.py", "--yes", check=False)
-        assert refused.status == 1
-        assert "`mattermost-host take-over` moves it over" in refused.words
+@pytest.fixture(scope="module")
+def site(old: Foreign, written: list[Written], tarballs: Mapping[str, Path]) -> Adopted:
+    return _adopted(old, tarballs["sound"])
 
-    def test_a_server_that_does_not_serve_at_its_new_place_goes_back(
-        self, site: Adopted, old: Foreign, written: list[Written], tarballs: Mapping[str, Path]
-    ) -> None:
-        right = site.inventory.read_text()
-        _state_release(site, tarballs["broken"])
-        said = _took_over(site, check=False)
-        assert "a user could not post" in said
-        assert "The old server serves again, as before" in said
-        old.all_there(*written)
-        written.append(old.write())
-        site.inventory.write_text(right)
 
-    @pytest.mark.parametrize("step", ["moves", "starts"])
-    def test_one_that_is_cut_off_goes_on_or_back(
-        self, lab: Lab, site: Adopted, old: Foreign, written: list[Written], step: str
-    ) -> None:
-        begun = site.start_take_over()
-        reached = f"grep -qs '^step={step}$' {JOURNAL}"
-        wait_until(lambda: old.host.run(reached, check=False).returncode == 0, 300, f"it {step}")
-        lab.crash(old.host)
-        begun.kill()
-        begun.wait()
-        lab.start(old.host)
-        plan = site.run("mattermost-host", "plan", "inventory.py", check=False)
-        assert f"a take-over that was cut off at the step {step}" in plan.words
-        said = _took_over(site, check=step == "starts")
-        if step == "moves":
-            assert "The old server serves again" in said
-        old.all_there(*written)
-        written.append(old.write())
+def test_no_other_run_touches_it(site: Adopted) -> None:
+    text = site.inventory.read_text()
+    assert "'TeamSettings.MaxUsersPerTeam': 321," in text
+    refused = site.run("mattermost-host", "apply", "inventory.py", "--yes", check=False)
+    assert refused.status == 1
+    assert "`mattermost-host take-over` moves it over" in refused.words
 
-    def test_it_is_the_sites_own(self, site: Adopted, old: Foreign, written: list[Written]) -> None:
-        if "step=done" not in old.host.read(JOURNAL):
-            _took_over(site)
-        _is_ours(site, old, written)
-        roles = old.host.run(
-            "cd /; setpriv --reuid=postgres --init-groups --regid=postgres psql -At"
-            " -c 'SELECT rolname FROM pg_roles WHERE rolcanlogin'"
-        ).stdout.split()
-        assert sorted(roles) == ["mattermost", "postgres"]
+
+def test_a_server_that_does_not_serve_at_its_new_place_goes_back(
+    site: Adopted, old: Foreign, written: list[Written], tarballs: Mapping[str, Path]
+) -> None:
+    right = site.inventory.read_text()
+    _state_release(site, tarballs["broken"])
+    said = _took_over(site, check=False)
+    assert "a user could not post" in said
+    assert "The old server serves again, as before" in said
+    wait_until(lambda: old.status() == 200, 30, "users reach it again")
+    old.all_there(*written)
+    written.append(old.write())
+    site.inventory.write_text(right)
+
+
+@pytest.mark.parametrize("step", ["moves", "starts"])
+def test_one_that_is_cut_off_goes_on_or_back(
+    lab: Lab, site: Adopted, old: Foreign, written: list[Written], step: str
+) -> None:
+    begun = site.start_take_over()
+    reached = f"grep -qs '^step={step}$' {JOURNAL}"
+    wait_until(lambda: old.host.run(reached, check=False).returncode == 0, 300, f"it {step}")
+    lab.crash(old.host)
+    begun.kill()
+    begun.wait()
+    lab.start(old.host)
+    plan = site.run("mattermost-host", "plan", "inventory.py", check=False)
+    assert f"a take-over that was cut off at the step {step}" in plan.words
+    said = _took_over(site, check=step == "starts")
+    if step == "moves":
+        assert "The old server serves again" in said
+    old.all_there(*written)
+    written.append(old.write())
+
+
+def test_it_is_the_sites_own(site: Adopted, old: Foreign, written: list[Written]) -> None:
+    if "step=done" not in old.host.read(JOURNAL):
+        _took_over(site)
+    _is_ours(site, old, written)
+    roles = old.host.run(
+        "cd /; setpriv --reuid=postgres --init-groups --regid=postgres psql -At"
+        " -c 'SELECT rolname FROM pg_roles WHERE rolcanlogin'"
+    ).stdout.split()
+    assert sorted(roles) == ["mattermost", "postgres"]
 
 
 def test_the_vendors_package_is_taken_over(

@@ -13,6 +13,7 @@ from mattermost_host.verify.api_client import Client, content, trust
 from tests.host.outside import resolving
 from tests.lab.deployment import BIN, Deployment
 from tests.lab.hosts import Lab, LabHost
+from tests.lab.kept import commands
 from tests.lab.shell import wait_until
 
 ADMIN, PASSWORD = "first.admin", "Sup3r-secret-of-the-old-one"
@@ -21,6 +22,7 @@ DSN = "postgres://mmuser:mostest%2Fof%2Ball@localhost:5432/mattermost?sslmode=di
 SALT = "0123456789abcdef0123456789abcdef"
 PSQL = "cd /; setpriv --reuid=postgres --init-groups --regid=postgres psql -At"
 HOME = "/opt/mattermost"
+RUNBOOK, TARBALL = "Adopt an existing server", "mattermost-11.7.9-linux-amd64.tar.gz"
 UNIT = """[Unit]
 Description=Mattermost
 After=network.target postgresql.service
@@ -279,19 +281,13 @@ class Adopted(Deployment):
         return self._old.ca
 
 
-def adopt(old: Foreign, release: Path | None, *options: str) -> tuple[int, str]:
-    """What `mattermost-host adopt` says, and how it ends."""
-    told = ["--release", str(release)] if release else []
+def adopt(old: Foreign, release: Path | None, *folder: str) -> tuple[int, str]:
+    """What the runbook's `mattermost-host adopt` says, and how it ends."""
+    command = commands(RUNBOOK, {"root@192.0.2.10": "old", TARBALL: str(release)})[0]
+    if release is None:
+        command = command[:-2]
     done = subprocess.run(
-        [
-            str(BIN / "mattermost-host"),
-            "adopt",
-            "old",
-            "--ssh-config",
-            str(old.ssh_config()),
-            *told,
-            *options,
-        ],
+        [str(BIN / command[0]), *command[1:], "--ssh-config", str(old.ssh_config()), *folder],
         cwd=old.folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -3,6 +3,7 @@
 import secrets
 import shlex
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -54,12 +55,17 @@ def read_back(site: Deployment, kept: Kept) -> None:
 
 def typed(heading: str, site: Deployment, **words: str) -> list[str]:
     """The command below a heading of the runbook, with the test's own inventory and values."""
+    return commands(heading, {"inventory.py": str(site.inventory), **words})[0]
+
+
+def commands(heading: str, words: Mapping[str, str]) -> list[list[str]]:
+    """All commands below a heading of the runbook, with the test's own ``words``."""
     text = (Path(__file__).parents[2] / "docs/operations.md").read_text(encoding="utf-8")
     section = text.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
-    command = section.split("```sh\n")[1].split("```", 1)[0]
-    for word, value in {"inventory.py": str(site.inventory), **words}.items():
-        command = command.replace(word, value)
-    return shlex.split(command)
+    for word, value in words.items():
+        section = section.replace(word, value)
+    blocks = section.split("```sh\n")[1:]
+    return [shlex.split(block.split("```", 1)[0]) for block in blocks]
 
 
 def copy(one: LabHost, other: LabHost, folder: str, to: str) -> None:

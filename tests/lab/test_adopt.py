@@ -7,8 +7,18 @@ from pathlib import Path
 import pytest
 
 from tests.lab import vendor_package
-from tests.lab.foreign import DB_PASSWORD, HOME, SALT, Adopted, Foreign, Written, adopt
+from tests.lab.foreign import (
+    DB_PASSWORD,
+    HOME,
+    RUNBOOK,
+    SALT,
+    Adopted,
+    Foreign,
+    Written,
+    adopt,
+)
 from tests.lab.hosts import Lab, LabHost
+from tests.lab.kept import commands
 from tests.lab.shell import wait_until
 from tests.standin.build import build
 
@@ -48,7 +58,8 @@ def _adopted(old: Foreign, release: Path | None) -> Adopted:
 
 
 def _took_over(site: Adopted, check: bool = True) -> str:
-    done = site.run("mattermost-host", "take-over", str(site.inventory), "--yes", check=False)
+    command = commands(RUNBOOK, {"inventory.py": str(site.inventory)})[1]
+    done = site.run(*command, "--yes", check=False)
     print(done.output)
     assert (done.status == 0) == check
     for secret in (SALT, DB_PASSWORD, "of-the-mail-server"):

@@ -127,6 +127,18 @@ def test_a_fresh_host_will_do(name: str) -> None:
             "error",
             "the vendor's package mattermost-omnibus",
         ),
+        (
+            "no-other-mattermost",
+            {"managed": True, "foreign": (("path", "/opt/mattermost/bin/mattermost"),)},
+            "error",
+            "/opt/mattermost/bin/mattermost `mattermost-host adopt` writes the inventory for it",
+        ),
+        (
+            "no-other-mattermost",
+            {"managed": True, "foreign": (("step", "moves"),)},
+            "error",
+            "cut off at the step moves Run `mattermost-host take-over` with this inventory",
+        ),
     ],
 )
 def test_what_is_wrong_is_said(
@@ -147,6 +159,7 @@ def test_what_is_wrong_is_said(
         ("no-other-web-server", {"managed": True, "active_units": ("nginx",)}),
         ("no-other-postgresql", {"managed": True, "clusters": (("15", "main", 5432),)}),
         ("no-other-mattermost", {"managed": True, "active_units": ("mattermost",)}),
+        ("no-other-mattermost", {"managed": True, "foreign": (("step", "done"),)}),
     ],
 )
 def test_what_looks_wrong_and_is_not(check: str, facts: dict[str, object]) -> None:

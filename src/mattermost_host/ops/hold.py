@@ -1,8 +1,9 @@
 """Users held back while a service does not run: they wait for a moment and see no error.
 
 NGINX keeps no idle connection to the server any more, slow requests get time to end, and the first
-packets of new connections are dropped until the service is back; TCP sends them again. Seen on real
-servers: an idle connection that is used in the moment of a stop costs a post, so it comes first.
+packets of new connections are dropped until the service is back; NGINX then tries again. Seen on
+real servers: an idle connection that is used in the moment of a stop costs a post, so it comes
+first.
 """
 
 import socket
@@ -13,17 +14,21 @@ from mattermost_host.engine.shell import PROGRESS
 from mattermost_host.ops.what_was_read import STAMPS
 from mattermost_host.support.templates import render
 
-FOLDER = "/etc/nginx/mattermost-hold"
-"""What NGINX reads besides, while it is being held back; otherwise empty."""
+FOLDER = f"{STAMPS}/hold"
+"""What NGINX reads besides, while it is being held back; empty otherwise, and after each boot."""
 WEBSOCKETS_FROM = "127.0.0.2"
 """Where NGINX's WebSockets to the server come from: they last, and nothing waits for their end."""
 DRAIN_S = 120
 """For uploads and downloads that are under way."""
 LONGEST_S = 75
 """That users wait for a planned restart; a server that takes longer is away, and NGINX says so."""
-CONNECT_S = 300
-"""That NGINX waits for a connection meanwhile. TCP tries again at growing distances: a hold of 25 s
-let the slowest of 300 real requests take 35.8 s."""
+CONNECT_S = 2
+"""That NGINX waits for a connection meanwhile, before it tries a new one: TCP by itself tries again
+at growing distances. docs/architecture.md has the figures."""
+TRIES = 60
+"""Connections that NGINX tries for one request meanwhile, together longer than anybody waits."""
+GROUP = "mattermost_held"
+"""NGINX's name for the server meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ class Hold:
             folder=FOLDER,
             status=f"http://{host}:{port}/api/v4/system/ping?get_server_status=true",
             connect_s=CONNECT_S,
+            group=GROUP,
             stamps=STAMPS,
         )
 

@@ -106,7 +106,7 @@ def _configuration(folder: Path, port: int, upstream: int) -> Path:
     )
     site = re.sub(r"listen 443 ssl http2", f"listen 127.0.0.1:{port}", site)
     site = re.sub(r"listen 80 ", f"listen 127.0.0.1:{_free_port()} ", site)
-    site = re.sub(r" *ssl_certificate.*\n", "", site)
+    site = re.sub(r" *ssl_certificate.*\n", "", site).replace(hold.FOLDER, f"{folder}/hold")
     main = nginx.main_configuration(sizing.nginx(50), DEBIAN.nginx)
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     temporary = "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in kinds)
@@ -226,9 +226,9 @@ def test_a_server_that_is_away_is_never_a_bare_502(
 def test_connections_are_closed_while_the_server_is_about_to_stop(
     tmp_path: Path, proxy: Proxy
 ) -> None:
-    """What NGINX reads besides, then: its include is beside the main file."""
+    """What NGINX reads besides, then."""
     assert "Connection: close" not in proxy.ask("GET", "/headers")[1].partition("\n\n")[2]
-    folder = tmp_path / Path(hold.FOLDER).name
+    folder = tmp_path / "hold"
     folder.mkdir()
     (folder / "closing.conf").write_text(_said_by(hold.Hold(("127.0.0.1", 8065), "www-data")))
     proxy.reload()

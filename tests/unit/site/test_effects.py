@@ -34,7 +34,7 @@ OF_ALL = {
     "/etc/systemd/system/nginx.service.d/mattermost-host.conf": NGINX,
     "/etc/nginx/nginx.conf": "reload nginx.service",
     "/etc/nginx/conf.d/mattermost.conf": "reload nginx.service",
-    "/etc/nginx/mattermost-hold": "reload nginx.service",
+    "/run/mattermost-host/hold": "reload nginx.service",
     f"{TLS}/fullchain.pem": "reload nginx.service",
     f"{TLS}/privkey.pem": "reload nginx.service",
 }

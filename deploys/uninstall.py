@@ -1,6 +1,8 @@
 """Uninstall: what deploys put on the hosts is removed; data, backups and packages stay.
 
 pyinfra inventories/single.py deploys/uninstall.py
+
+Data is deleted only where `mattermost-host uninstall --delete` names it.
 """
 
 from pyinfra import host
@@ -8,8 +10,17 @@ from pyinfra import host
 from mattermost_host.cli.sentences import sentences
 from mattermost_host.components import backup, firewall, mattermost, nginx, postgres
 from mattermost_host.facts.host import HostFacts
-from mattermost_host.ops import files, idle, lego, package_files, remains, running
+from mattermost_host.ops import (
+    deletion,
+    files,
+    idle,
+    lego,
+    package_files,
+    remains,
+    running,
+)
 from mattermost_host.preflight import run as preflight
+from mattermost_host.site import deletion as named
 from mattermost_host.site import leaving
 from mattermost_host.site.site import Site
 
@@ -17,7 +28,8 @@ from mattermost_host.site.site import Site
 def remove(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
     """Remove the components of one host, those that use others first."""
     leaving.refuse(facts)
-    idle.idle(name="nothing is at work or unfinished")
+    named.refuse(site, facts, host)
+    idle.idle(name="nothing is at work")
     if "proxy" in roles:
         running.stopped(name="NGINX is stopped", unit=nginx.UNIT)
         remains.removed(name="the site is not in NGINX any more", paths=leaving.of_proxy())
@@ -42,8 +54,39 @@ def remove(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
             name="PostgreSQL's unit is its package's", paths=leaving.of_database_unit(layout)
         )
     firewall.deploy(firewall.Settings(enabled=False), surfaces=(), peers=(), family=facts.family)
+    delete(site, facts, roles)
     remains.removed(name="kernel parameters are removed", paths=leaving.of_host())
     remains.emptied(name="empty folders are removed", folders=leaving.LEFT_IF_EMPTY)
+
+
+def delete(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
+    """Delete the data that the command names."""
+    if named.BACKUPS in site.delete and "db" in roles:
+        deletion.folders(name="backups are deleted", paths=named.repositories(site.settings.backup))
+        remains.removed(name="nothing tells of backups", paths=named.notes_of_backups())
+    if named.DATABASE in site.delete and "db" in roles:
+        debian = facts.family.package_manager == "apt"
+        deletion.database(
+            name="the database is deleted",
+            cluster=postgres.cluster(site.settings.postgres, facts),
+            role=postgres.NAME,
+            left=named.OF_DATABASE,
+            debian=debian,
+        )
+        if before := named.from_before_move(site, facts):
+            deletion.database(
+                name="the database from before its move is deleted",
+                cluster=before,
+                role=postgres.NAME,
+                left=named.OF_DATABASE,
+                debian=debian,
+            )
+    if named.FILES in site.delete and "app" in roles:
+        deletion.folders(
+            name="files, logs and accounts are deleted",
+            paths=named.OF_FILES,
+            users=(mattermost.USER, lego.USER),
+        )
 
 
 with sentences():

@@ -3,6 +3,7 @@
 import pytest
 
 from mattermost_host.components import base
+from mattermost_host.ops import unfinished
 from mattermost_host.plan.plan import Plan
 from mattermost_host.preflight.generated import changed_units
 from tests.host import asking, judge
@@ -37,6 +38,11 @@ def test_no_generator_changes_the_units(seen: Seen, record_property: Recorder) -
     """Drop-ins of systemd's generators for the site's units are reported; they can't be removed."""
     for sentence in changed_units(seen.facts):
         record_property("generator", sentence)
+
+
+def test_nothing_is_unfinished(seen: Seen) -> None:
+    """No upgrade, and no move of the database, was cut off."""
+    judge.holds(f"{one}. {one.kind.remedy}" for one in unfinished.on(seen.facts))
 
 
 def test_a_run_would_change_nothing(seen: Seen, plan: Plan) -> None:

@@ -118,12 +118,13 @@ class Deployment:
         """The argv of one of our commands, from the folder that it is started in."""
         return [str(BIN / arguments[0]), *arguments[1:]]
 
-    def run(self, *arguments: str, check: bool = True) -> Run:
-        """Type a command of ours in the project's folder."""
+    def run(self, *arguments: str, check: bool = True, typed: str | None = None) -> Run:
+        """Type a command of ours in the project's folder, and ``typed`` where it asks."""
         done = subprocess.run(
             self.command(*arguments),
             cwd=self.folder,
             env=QUIET,
+            input=typed,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -15,6 +15,7 @@ from mattermost_host.preflight import host as requirements
 from mattermost_host.preflight.finding import Need
 from mattermost_host.preflight.generated import units_not_generated
 from mattermost_host.preflight.selinux import selinux_enforces
+from mattermost_host.preflight.unfinished import nothing_unfinished
 from mattermost_host.support.templates import render
 
 LOCALE = "en_US.UTF-8"
@@ -128,6 +129,7 @@ def requires(settings: Settings, place: Place) -> list[Need]:
         requirements.clock(),
         together.clocks_agree(),
         requirements.locale(),
+        nothing_unfinished(),
         selinux_enforces(),
         hardening.sudo_rules(),
         units_not_generated(),

@@ -185,8 +185,7 @@ def deploy(
     service = files.present(name="its unit waits for our settings", entries=of_service)
     _installed(settings, facts, layout)
     account.unprivileged(name="the account is unprivileged", user=USER, login="/bin/bash")
-    if layout.setup:
-        cluster_of_host.made(name="its cluster exists", cluster=layout, locale=LOCALE)
+    cluster_of_host.exists(layout, facts, LOCALE)
     wanted = {**_guarded(layout), **parameters}
     written = files.present(
         name="settings and access rules are in place", entries=list(_entries(layout, wanted))

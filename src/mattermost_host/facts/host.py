@@ -87,6 +87,8 @@ class HostFacts:
     """Keys ``step``, ``old`` and ``new`` of the journal; empty if there was no upgrade."""
     foreign: tuple[tuple[str, str], ...] = ()
     """Of a server that no deploy set up: paths, and the step of its take-over."""
+    system_upgrade: tuple[tuple[str, str], ...] = ()
+    """The same keys of the last upgrade of the system."""
     lego: str = ""
     """SHA-256 of the tarball that its lego was unpacked from."""
     container: bool = False

@@ -138,18 +138,22 @@ clusters() {
   done
 }
 
-# Units of clusters that a deploy set up, by its drop-in for the unit or its settings, where a
-# cluster's data, WAL and tablespaces are, and what the journal of the last move from
-# one to another says.
+# Units of clusters that a deploy set up, by its drop-in for the unit or its settings, or by the access
+# rules that an uninstall leaves to the data; where a cluster's data, WAL and tablespaces are; and what
+# the journal of the last move from one to another says.
 database() {
   for file in /etc/systemd/system/postgresql*.service.d/mattermost-host.conf; do
     [ -f "$file" ] || continue
     file=${file%.d/*}
     echo "unit ${file##*/}"
   done
-  for file in /etc/postgresql/*/*/conf.d/mattermost-host.conf; do
+  for file in /etc/postgresql/*/*/conf.d/mattermost-host.conf /etc/postgresql/*/*/pg_hba.conf; do
     [ -f "$file" ] || continue
+    said="Written by mattermost-host"
+    [ "${file##*/}" != pg_hba.conf ] || read -r said <"$file"
+    case $said in *"Written by mattermost-host"*) ;; *) continue ;; esac
     file=${file#/etc/postgresql/}
+    file=${file%/pg_hba.conf}
     file=${file%/conf.d/*}
     echo "unit postgresql@${file%/*}-${file#*/}.service"
   done
@@ -185,12 +189,16 @@ releases() {
 
 current_release() { readlink /opt/mattermost/current; }
 
-last_upgrade() {
-  [ -f /opt/mattermost/upgrade/journal ] || return 0
+journal() {
+  [ -f "$1" ] || return 0
   while IFS="=" read -r key value; do
     case $key in step | old | new) echo "$key $value" ;; esac
-  done </opt/mattermost/upgrade/journal
+  done <"$1"
 }
+
+last_upgrade() { journal /opt/mattermost/upgrade/journal; }
+
+system_upgrade() { journal /var/lib/mattermost-host/system/journal; }
 
 noted_release() {
   [ -f /opt/mattermost/release ] && read -r noted </opt/mattermost/release && echo "$noted"

@@ -251,6 +251,7 @@ QUESTIONS: Mapping[str, Callable[[list[str]], Fields]] = {
     "noted_release": lambda lines: {"noted_release": "".join(lines)},
     "last_upgrade": _pairs("last_upgrade"),
     "foreign": _pairs("foreign"),
+    "system_upgrade": _pairs("system_upgrade"),
     "lego": lambda lines: {"lego": "".join(lines)},
     "container": lambda lines: {"container": lines not in ([], ["none"])},
     "ssh_port": lambda lines: {"ssh_port": int(lines[0])} if lines else {},

@@ -17,6 +17,7 @@ from mattermost_host.engine.batch import Question
 from mattermost_host.engine.explanations import Change, explain
 from mattermost_host.engine.questions import ask, changing, expect
 from mattermost_host.engine.shell import exclusive
+from mattermost_host.facts.host import HostFacts
 from mattermost_host.knowledge.families import Cluster
 from mattermost_host.ops.database_state import AS_POSTGRES
 
@@ -84,6 +85,29 @@ class AskFolder(Question[Folder]):
             begun="begun" in lines,
             started="started" in lines,
         )
+
+
+def exists(cluster: Cluster, facts: HostFacts, locale: str) -> None:
+    """Keep a cluster on the host, which its packages make only when they are installed, or never.
+
+    Without one are a host where `uninstall --delete database` was, and one whose administrator
+    wants no cluster made by itself (createcluster.conf).
+    """
+    there = [(version, name) for version, name, _ in facts.clusters]
+    if cluster.setup:
+        made(name="its cluster exists", cluster=cluster, locale=locale)
+    elif cluster.packages[0] in dict(facts.packages) and cluster.name not in there:
+        created(name="its cluster exists again", cluster=cluster, locale=locale)
+
+
+@operation()
+def created(cluster: Cluster, locale: str) -> Generator[StringCommand, None, None]:
+    """Make a cluster as Debian's package does, whose program takes data that is there as it is."""
+    explain(Change(cluster.settings, "is no cluster"))
+    command = f"pg_createcluster --encoding=UTF8 --locale={locale} {shlex.join(cluster.name)}"
+    yield from changing(
+        StringCommand(f"[ -e {cluster.settings}/postgresql.conf ] || {command} >&2")
+    )
 
 
 def made(name: str, cluster: Cluster, locale: str) -> OperationMeta:

@@ -1,4 +1,4 @@
-"""Nothing of ours is at work on a host, and nothing was cut off half-way."""
+"""Nothing of ours is at work on a host."""
 
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -10,33 +10,30 @@ from pyinfra.api.operation import OperationMeta
 from mattermost_host.engine.batch import Question
 from mattermost_host.engine.explanations import Change, explain
 from mattermost_host.engine.questions import ask, expect
-from mattermost_host.ops import postgresql_move_state, upgrade_state
+from mattermost_host.ops import postgresql_move_state, system_upgrade, upgrade_state
 from mattermost_host.ops.backup_files import ALL_SERVICES, RESTORING
-from mattermost_host.ops.release_state import JOURNAL
 
 UNITS = (
     upgrade_state.UNIT,
     postgresql_move_state.UNIT,
+    system_upgrade.UNIT,
     f"{RESTORING.unit}.service",
     ALL_SERVICES,
 )
-REMEDY = "Wait for it, or repeat the command that was cut off. Nothing was removed."
+REMEDY = "Wait until it has ended. Nothing was removed."
 
 
 @dataclass(frozen=True)
 class AskAtWork(Question[tuple[str, ...]]):
-    """Units of ours that are at work, and an upgrade of the server that was cut off."""
+    """Units of ours that are at work."""
 
     about = "what is at work"
 
     def script(self) -> str:
         units = " ".join(f"'{unit}'" for unit in UNITS)
-        steps = r"\|".join(upgrade_state.UNFINISHED)
         return (
             f"systemctl list-units --plain --no-legend --state=active,activating {units}"
-            f" | cut -d ' ' -f 1\n"
-            f"[ ! -f {JOURNAL} ] ||"
-            f" sed -n 's/^step=\\({steps}\\)$/an upgrade that was cut off (\\1)/p' {JOURNAL}"
+            " | cut -d ' ' -f 1"
         )
 
     def parse(self, lines: list[str]) -> tuple[str, ...]:
@@ -44,7 +41,7 @@ class AskAtWork(Question[tuple[str, ...]]):
 
 
 def idle(name: str) -> OperationMeta:
-    """Refuse to go on while something of ours is at work or unfinished."""
+    """Refuse to go on while something of ours is at work."""
     expect(AskAtWork())
     return _idle(name=name)
 
@@ -55,5 +52,5 @@ def _idle() -> Generator[StringCommand, None, None]:
     if not found:
         host.noop("nothing is at work")
         return
-    explain(*(Change(one, "is at work or unfinished", severity="critical") for one in found))
-    yield StringCommand(f"echo '{', '.join(found)}: at work or unfinished. {REMEDY}' >&2; exit 1")
+    explain(*(Change(one, "is at work", severity="critical") for one in found))
+    yield StringCommand(f"echo '{', '.join(found)}: at work. {REMEDY}' >&2; exit 1")

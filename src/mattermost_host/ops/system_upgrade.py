@@ -24,8 +24,12 @@ PROGRAM = HostProgram(
     "another upgrade of the system",
     "The upgrade was cut off: run upgrade-system again; it goes on.",
 )
-UNFINISHED = ("installs", "stuck")
+FETCHES = "fetches"
+"""The step at which the sources of packages name the next release and nothing is installed."""
+ONLY_ON = ("installs", "stuck")
 """Steps of the journal from which it can only go on."""
+UNFINISHED = (FETCHES, *ONLY_ON)
+"""Those at which one that was cut off leaves the system to be looked at."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class Found:
     @property
     def unfinished(self) -> bool:
         """Whether one has begun to install, and did not end."""
-        return not self.at_work and self.journal.get("step", "") in UNFINISHED
+        return not self.at_work and self.journal.get("step", "") in ONLY_ON
 
 
 @dataclass(frozen=True)

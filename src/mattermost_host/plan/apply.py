@@ -11,7 +11,7 @@ from mattermost_host.engine import locks
 from mattermost_host.engine.run import Run
 from mattermost_host.plan import plan as planning
 from mattermost_host.plan import report as plan_report
-from mattermost_host.site.leaving import KEPT
+from mattermost_host.site.leaving import kept
 from mattermost_host.site.site import Site
 from mattermost_host.site.to import To, what_to_write
 from mattermost_host.support.errors import OperatorError
@@ -81,13 +81,13 @@ def rollback(site: Site, *, ask: bool) -> int:
 
 
 def uninstall(site: Site, *, ask: bool) -> int:
-    """Remove ``site`` from its hosts, without its data; 0 if that was done."""
+    """Remove ``site`` from its hosts, its data only as far as it is named; 0 if that was done."""
     start = time.monotonic()
     outcome = _carried_out(site, (), planning.UNINSTALL, ask=ask)
     if outcome is None or outcome.trouble:
         return 1
     done = "The site was removed" if outcome.changes else "There is nothing to remove"
-    click.echo(f"{KEPT}\n{done} ({time.monotonic() - start:.0f} s).")
+    click.echo(f"{kept(site.delete)}\n{done} ({time.monotonic() - start:.0f} s).")
     return 0
 
 
@@ -139,7 +139,8 @@ def _carried_out(site: Site, limit: Sequence[str], deploy: Path, *, ask: bool) -
         changes = plan.verdict == "changes"
         if deploy != planning.DEPLOY:
             prepared.advice = GOES_ON
-        if changes and ask and not click.confirm("Carry this out?"):
+        for_good = f", and delete {', '.join(site.delete)} for good" if site.delete else ""
+        if changes and ask and not click.confirm(f"Carry this out{for_good}?"):
             click.echo("Nothing was changed.")
             return None
         trouble = carry_out(prepared, site) if changes else ""

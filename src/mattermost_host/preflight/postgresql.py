@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from mattermost_host.facts.database import DONE, Move, last_move, own_major
+from mattermost_host.facts.database import DONE, last_move, own_major
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.knowledge import postgresql_versions
 from mattermost_host.knowledge.families import Cluster
+from mattermost_host.ops import unfinished
 from mattermost_host.preflight.finding import Finding, Requirement, Verdict
 from mattermost_host.preflight.host import VersionOn
 
@@ -61,7 +62,7 @@ def in_its_place(newest: Callable[[HostFacts], int], *, pgdg: bool, stated: bool
     def check(facts: HostFacts) -> Iterator[Finding]:
         own, wanted, move = own_major(facts), newest(facts), last_move(facts)
         if move and move.unfinished:
-            yield _cut_off(move)
+            yield _cut_off(facts)
         elif own is None or own == wanted:
             yield Finding(MOVE, "ok", _kept(facts) or "nothing is to be moved")
         elif own > wanted:
@@ -73,14 +74,9 @@ def in_its_place(newest: Callable[[HostFacts], int], *, pgdg: bool, stated: bool
     return Requirement(MOVE, check, meaning)
 
 
-def _cut_off(move: Move) -> Finding:
-    return Finding(
-        MOVE,
-        "error",
-        f"the move from PostgreSQL {move.old} to {move.new} was cut off at the step {move.step}",
-        "a database that is in one place",
-        f"Run {COMMAND} with this inventory: it goes on, or back, and says which.",
-    )
+def _cut_off(facts: HostFacts) -> Finding:
+    (one,) = (one for one in unfinished.on(facts) if one.kind == unfinished.DATABASE)
+    return Finding(MOVE, "error", str(one), "a database that is in one place", one.kind.remedy)
 
 
 def _kept(facts: HostFacts) -> str:

@@ -10,7 +10,6 @@ from mattermost_host.facts.place import Place, installed_on
 from mattermost_host.knowledge import mattermost_settings, releases, upgrade_paths
 from mattermost_host.knowledge.releases import Architecture
 from mattermost_host.knowledge.user_limits import user_limit
-from mattermost_host.ops.upgrade_state import UNFINISHED
 from mattermost_host.preflight.finding import Finding, Requirement, Verdict
 from mattermost_host.releases.choice import ReleaseSettings, stated_version, version_of
 from mattermost_host.releases.installed import Installed
@@ -168,21 +167,6 @@ def _upgrade(case: _Case) -> Finding:
     )
 
 
-def _unfinished(case: _Case) -> Finding:
-    name, last = "release-upgrade-ended", dict(case.facts.last_upgrade)
-    if last.get("step", "") not in UNFINISHED:
-        return Finding(name, "ok", "no upgrade is unfinished")
-    return Finding(
-        name,
-        "warning",
-        f"the upgrade from {last.get('old', '?')} to {last.get('new', '?')} is under way, or was "
-        f"cut off at the step {last['step']}: nobody has tested which release serves",
-        "a release that was tested",
-        "Wait until it has ended; else go on with `mattermost-host upgrade`, or back with "
-        "`mattermost-host rollback`.",
-    )
-
-
 def _downgrade(case: _Case) -> Finding:
     name, before = "release-downgrade", case.found.version if case.found else None
     if before is None or not _newer_than(before, case.version):
@@ -233,7 +217,6 @@ _CHECKS: Mapping[str, tuple[Callable[[_Case], Finding], str]] = {
         "The vendor supports the upgrade from the release on the host to the stated one.",
     ),
     "release-upgrade": (_upgrade, "An upgrade is about to be made, and what it means."),
-    "release-upgrade-ended": (_unfinished, "The last upgrade came to its end."),
     "release-downgrade": (
         _downgrade,
         "The stated release is not older than the one on the host.",

@@ -3,16 +3,16 @@
 Whatever a component removes itself when it is switched off (firewall, backup) is not named again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from mattermost_host.components import base, mattermost, nginx, tls
-from mattermost_host.facts.database import last_move
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.knowledge.families import Cluster, Family
-from mattermost_host.ops import apt, certbot, hold, postgresql_service
+from mattermost_host.ops import apt, certbot, hold, postgresql_service, unfinished
 from mattermost_host.ops.entries import Absent, Entry, File
 from mattermost_host.ops.release_state import CURRENT, HOME, MANIFESTS, RELEASES, UPGRADE, UPLOADS
 from mattermost_host.preflight.finding import Inquiry
+from mattermost_host.site import deletion
 from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError
 
@@ -21,28 +21,43 @@ LEFT_IF_EMPTY = (tls.PROGRAMS, tls.STATE, HOME, nginx.DROP_IN_FOLDER)
 
 `/etc/mattermost-host` stays in any case: by it the next deploy knows its own cluster.
 """
-KEPT = (
-    "Kept: the database in its PostgreSQL (stopped), /var/lib/mattermost (configuration, uploads, "
-    "plugins), /var/log/mattermost, all backups, and /opt/mattermost/release, which says what "
-    "release they belong to; the account mattermost, which owns them. The packages stay, NGINX "
-    "and PostgreSQL stopped and not started at boot, NGINX with its own nginx.conf. Kernel "
-    "parameters go back at the next boot. The firewall's rules are gone: nothing of the site "
-    "listens any more. A deploy brings the site back."
+IN_ANY_CASE = (
+    "The packages stay, NGINX and PostgreSQL stopped and not started at boot, NGINX with its own "
+    "nginx.conf. Kernel parameters go back at the next boot. The firewall's rules are gone: "
+    "nothing of the site listens any more."
 )
 
 
+def kept(deleted: Collection[str]) -> str:
+    """What an operator reads at the end, by what was ``deleted``."""
+    stays = {
+        deletion.DATABASE: (
+            "the database in its PostgreSQL (stopped), and /opt/mattermost/release, which says "
+            "what release it belongs to"
+        ),
+        deletion.FILES: (
+            "/var/lib/mattermost (configuration, uploads, plugins), /var/log/mattermost, and the "
+            "account mattermost, which owns them"
+        ),
+        deletion.BACKUPS: "all backups",
+    }
+    left = [words for name, words in stays.items() if name not in deleted]
+    gone = [name for name in stays if name in deleted]
+    said = [f"Deleted for good: {', '.join(gone)}."] if gone else []
+    said += [f"Kept: {'; '.join(left)}."] if left else []
+    back = "brings the site back" if not gone else "makes the site anew of what was kept"
+    return " ".join((*said, IN_ANY_CASE, f"A deploy {back if left else 'makes a new site'}."))
+
+
 def refuse(facts: HostFacts) -> None:
-    """Raises OperatorError for hosts that can't be left, or not in the middle of a move."""
+    """Raises OperatorError for hosts that can't be left."""
     if facts.family.selinux:
         raise OperatorError(
             f"uninstall is for Debian and Ubuntu; on {facts.family.name} SELinux's rules and the "
             "settings of packages would be left. Nothing was changed."
         )
-    if (move := last_move(facts)) and move.unfinished:
-        raise OperatorError(
-            f"the move to PostgreSQL {move.new} was cut off: run `mattermost-host "
-            "upgrade-postgresql` first. Nothing was changed."
-        )
+    if found := [f"{one}. {one.kind.remedy}" for one in unfinished.on(facts)]:
+        raise OperatorError(f"{' '.join(found)} Nothing was removed.")
 
 
 def aside(site: Site, host_name: str) -> list[str]:

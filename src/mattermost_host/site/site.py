@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, ClassVar
+from typing import IO, Any, ClassVar, Unpack
 
 from pydantic import SecretStr
 
@@ -31,6 +31,7 @@ from mattermost_host.releases.choice import Release, release_to_run
 from mattermost_host.site import rules as site_rules
 from mattermost_host.site import server_environment
 from mattermost_host.site.about import about
+from mattermost_host.site.of_run import OfRun
 from mattermost_host.site.secrets import Secrets
 from mattermost_host.site.settings import ROOMS, Description, Room, describe
 from mattermost_host.site.to import To
@@ -47,6 +48,8 @@ class Site:
     secrets: Secrets
     accept_loss: bool = False
     """Whether a way back may lose what was written since."""
+    delete: tuple[str, ...] = ()
+    """What an uninstall deletes for good, by its names in ``site/deletion.py``."""
     by_hash: bool = False
     """Whether this run hashes every file of a release, not only those that were touched."""
     known: Mapping[str, HostFacts] = field(default_factory=dict)
@@ -95,15 +98,11 @@ class Site:
         path: Path,
         command_line: CommandLine | None = None,
         *,
-        by_hash: bool = False,
-        accept_loss: bool = False,
         to: To | None = None,
-        known: Mapping[str, HostFacts] | None = None,
+        **of_run: Unpack[OfRun],
     ) -> "Site":
         """Load the inventory at ``path`` and make it the site of this run."""
-        loaded = cls.load(path, command_line, to)
-        loaded = replace(loaded, by_hash=by_hash, accept_loss=accept_loss)
-        Site._current = replace(loaded, known=known or {})
+        Site._current = replace(cls.load(path, command_line, to), **of_run)
         return Site._current
 
     @classmethod

@@ -17,6 +17,7 @@ COUNTERPARTS: dict[str, tuple[str, ...]] = {
     "test_its_unit_is_its_own": ("firewall rules are loaded",),
     "test_no_other_table_drops_the_ports": ("ports-not-dropped", "legacy-rules"),
     "test_no_generator_changes_the_units": ("generated-drop-ins",),
+    "test_nothing_is_unfinished": ("nothing-unfinished", "postgresql-move"),
     "test_the_server_and_its_stores_are_well": (
         "the server is running",
         "role, database and schema belong to Mattermost",

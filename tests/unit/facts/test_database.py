@@ -60,7 +60,7 @@ def test_a_journal_that_says_nothing_is_none() -> None:
     assert (move.unfinished, move.switched) == (True, False)
 
 
-def test_the_host_is_asked_for_both_drop_ins_and_the_journal(tmp_path: Path) -> None:
+def test_the_host_is_asked_for_drop_ins_access_rules_and_the_journal(tmp_path: Path) -> None:
     """The question's own shell, on folders of this test."""
     for path in (
         "etc/systemd/system/postgresql@15-main.service.d/mattermost-host.conf",
@@ -69,6 +69,13 @@ def test_the_host_is_asked_for_both_drop_ins_and_the_journal(tmp_path: Path) -> 
     ):
         (tmp_path / path).parent.mkdir(parents=True)
         (tmp_path / path).touch()
+    for version, said in (
+        ("14", "# Written by mattermost-host; changes"),
+        ("13", "# of the package"),
+    ):
+        rules = tmp_path / f"etc/postgresql/{version}/main/pg_hba.conf"
+        rules.parent.mkdir(parents=True)
+        rules.write_text(f"{said}\nlocal all all peer\n")
     journal = tmp_path / "var/lib/mattermost-host/postgresql/journal"
     journal.parent.mkdir(parents=True)
     journal.write_text("step=done\nold=15\n")
@@ -82,9 +89,11 @@ def test_the_host_is_asked_for_both_drop_ins_and_the_journal(tmp_path: Path) -> 
     done = subprocess.run(
         ["sh", "-c", f"{here}\ndatabase"], capture_output=True, text=True, check=False
     )
+    left = "unit postgresql@14-main.service"
     assert done.stdout.splitlines() == [
         f"unit {OLD}",
         f"unit {NEW}",
+        left,
         f"link {data}/pg_tblspc/16390 /srv/a place",
         f"link {tmp_path}/var/lib/postgresql/17/main /mnt/pg",
         "step done",

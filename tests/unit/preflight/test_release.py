@@ -132,22 +132,6 @@ def test_an_older_one_is_refused(before: str, after: str, said: str) -> None:
     assert said in found.remedy
 
 
-@pytest.mark.parametrize("step", ["stops", "switches", "starts", "going-back", "stuck"])
-def test_an_upgrade_that_did_not_come_to_its_end_is_named_in_each_run(step: str) -> None:
-    last = (("step", step), ("old", "10.11.20-a"), ("new", "11.7.9-b"))
-    found = findings(replace(host("11.7.9"), last_upgrade=last))["release-upgrade-ended"]
-    assert found.verdict == "warning"
-    assert "from 10.11.20-a to 11.7.9-b" in found.found
-    assert f"cut off at the step {step}" in found.found
-    assert "`mattermost-host rollback`" in found.remedy
-
-
-@pytest.mark.parametrize("step", ["", "prepares", "back", "done"])
-def test_one_that_did_is_not(step: str) -> None:
-    ended = replace(host("11.7.9"), last_upgrade=(("step", step),))
-    assert findings(ended)["release-upgrade-ended"].verdict == "ok"
-
-
 @pytest.mark.parametrize("stated", [True, False])
 def test_a_line_without_support_is_named(stated: bool) -> None:
     said = {"version": "10.11.23"} if stated else {}

@@ -1,5 +1,6 @@
 """Uninstall: everything that a deploy writes is removed, or is known to stay."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -7,14 +8,17 @@ from typing import Any
 
 import pytest
 
+from mattermost_host.engine.explanations import collecting
+from mattermost_host.ops.deletion import AskData, Found
 from mattermost_host.ops.entries import Absent, Directory, File, Link
 from mattermost_host.ops.idle import AskAtWork
 from mattermost_host.ops.package_files import AskOurs
 from mattermost_host.ops.remains import AskEmpty, AskRemains
 from mattermost_host.ops.unit_state import AskUnit, UnitState
+from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError
 from tests.unit.examples import DEBIAN_12, ROCKY_9
-from tests.unit.fake_host import nothing_installed
+from tests.unit.fake_host import UNANSWERED, Plan, nothing_installed
 from tests.unit.site.whole import planned
 
 SITES: Mapping[str, dict[str, Any]] = {
@@ -91,18 +95,102 @@ def test_services_stop_and_nginx_gets_its_own_file_back(
     assert "/var/lib/mattermost/" not in plan.shell
 
 
-def test_nothing_is_removed_while_something_is_at_work_or_unfinished(
+def test_nothing_is_removed_while_something_is_at_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unfinished = "an upgrade that was cut off (switches)"
+    unit = "mattermost-backup.service"
 
     def answer(question: Any) -> Any:
-        return (unfinished,) if isinstance(question, AskAtWork) else _left(question)
+        return (unit,) if isinstance(question, AskAtWork) else _left(question)
 
     plan = planned({}, tmp_path, monkeypatch, deploy="uninstall.py", answer=answer)
-    assert plan.changed == ["nothing is at work or unfinished"]
-    assert f"echo '{unfinished}: at work or unfinished. Wait for it" in plan.shell
+    assert plan.changed == ["nothing is at work"]
+    assert f"echo '{unit}: at work. Wait until it has ended" in plan.shell
     assert plan.shell.rstrip().endswith("exit 1")
+
+
+MOVE = (("step", "switches"), ("old", "15"), ("new", "17"))
+WHOLE = {"backup": {"to": "/srv/backup"}}
+EVERY = ("database", "files", "backups")
+
+
+def _deleting(
+    names: tuple[str, ...], found: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Plan:
+    loaded = Site.load
+    monkeypatch.setattr(Site, "load", lambda path: replace(loaded(path), delete=names))
+
+    def answer(question: Any) -> Any:
+        if not isinstance(question, AskData):
+            return _left(question)
+        return (
+            found if question.users or not isinstance(found, Found) else replace(found, accounts=())
+        )
+
+    return planned(WHOLE, folder, monkeypatch, deploy="uninstall.py", answer=answer)
+
+
+SIZES = {
+    "/srv/backup/mattermost-host": 12,
+    "/var/lib/postgresql/15/main": 40,
+    "/var/lib/postgresql/15/main/PG_VERSION": 0,
+    "/var/lib/mattermost": 7,
+    "/var/lib/mattermost/data": 900,
+}
+
+
+def test_only_data_that_is_named_is_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Found(SIZES, mounts=("/var/lib/mattermost/data",), accounts=("mattermost",))
+    with collecting():
+        plan = _deleting(EVERY, found, tmp_path, monkeypatch)
+    assert plan.changed == [
+        "backups are deleted",
+        "the database is deleted",
+        "files, logs and accounts are deleted",
+    ]
+    said = [str(change) for step in plan.steps for change in step.told]
+    assert said == [
+        "/srv/backup/mattermost-host (12 MB) is deleted for good",
+        "PostgreSQL 15/main in /var/lib/postgresql/15/main (40 MB) is deleted for good, unless "
+        "others have databases or roles in it: then only the site's",
+        "/var/lib/mattermost/data (900 MB) is deleted for good; the mount point stays",
+        "/var/lib/mattermost (7 MB) is deleted for good",
+        "the account mattermost is deleted for good",
+    ]
+    assert plan.step("files, logs and accounts are deleted").shell.endswith("userdel mattermost")
+    assert not any(change.heals for step in plan.steps for change in step.told)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_each_kind_of_data_is_deleted_by_itself(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Found(SIZES, accounts=("mattermost",))
+    plan = _deleting((name,), found, tmp_path, monkeypatch)
+    assert len(plan.changed) == 1
+    assert name[:-1] in plan.changed[0]
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (None, "does not say what data it has"),
+        (Found(links=("/var/lib/mattermost/data",)), "/var/lib/mattermost/data is a link"),
+        (
+            Found(links=("/a",), mounts=("/srv/backup/mattermost-host",), unmounted="/srv"),
+            "/a is a link: delete what it leads to yourself; /srv/backup/mattermost-host is a "
+            "mount point: unmount it, or delete what is on it yourself; /srv is in /etc/fstab and "
+            "not mounted: mount it first. Nothing was changed.",
+        ),
+    ],
+)
+def test_links_mounts_and_disks_that_are_away_are_refused_together(
+    found: Any, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(OperatorError, match=re.escape(said)):
+        _deleting(EVERY, UNANSWERED if found is None else found, tmp_path, monkeypatch)
 
 
 def test_what_hinders_a_deploy_does_not_hinder_an_uninstall(
@@ -119,10 +207,18 @@ def test_enterprise_linux_is_refused_with_the_reason(
         planned({}, tmp_path, monkeypatch, facts=ROCKY_9, deploy="uninstall.py", answer=_left)
 
 
-def test_a_move_of_the_database_that_was_cut_off_is_ended_first(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ({"database_move": MOVE}, "a move of the database from 15 to 17 is under way, or was cut"),
+        ({"last_upgrade": MOVE}, "else go on with `mattermost-host upgrade`, or back with"),
+        ({"system_upgrade": (("step", "installs"),)}, "run `mattermost-host upgrade-system`"),
+    ],
+)
+def test_what_was_cut_off_is_ended_first(
+    found: Any, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    move = (("step", "switches"), ("old", "15"), ("new", "17"))
-    moving = replace(DEBIAN_12, database_move=move)
-    with pytest.raises(OperatorError, match="the move to PostgreSQL 17 was cut off: run"):
+    moving = replace(DEBIAN_12, **found)
+    with pytest.raises(OperatorError, match=re.escape(said)) as refused:
         planned({}, tmp_path, monkeypatch, facts=moving, deploy="uninstall.py", answer=_left)
+    assert refused.value.message.endswith("Nothing was removed.")

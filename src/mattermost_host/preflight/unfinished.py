@@ -1,0 +1,22 @@
+"""No upgrade that was begun on a host is left unfinished."""
+
+from collections.abc import Iterator
+
+from mattermost_host.facts.host import HostFacts
+from mattermost_host.ops import unfinished
+from mattermost_host.preflight.finding import Finding, Requirement
+
+NAME = "nothing-unfinished"
+
+
+def nothing_unfinished() -> Requirement:
+    """No upgrade was cut off. A move of the database is judged by ``postgresql-move``."""
+
+    def check(facts: HostFacts) -> Iterator[Finding]:
+        found = [one for one in unfinished.on(facts) if one.kind != unfinished.DATABASE]
+        for one in found:
+            yield Finding(NAME, "warning", str(one), "what was begun to be ended", one.kind.remedy)
+        if not found:
+            yield Finding(NAME, "ok", "no upgrade is unfinished")
+
+    return Requirement(NAME, check, "No upgrade of the server or the system was cut off.")

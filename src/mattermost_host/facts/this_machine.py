@@ -34,6 +34,7 @@ BY_SHELL = (
     "current_release",
     "noted_release",
     "last_upgrade",
+    "system_upgrade",
     "foreign",
     "lego",
     "container",

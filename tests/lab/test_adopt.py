@@ -179,6 +179,7 @@ def test_the_vendors_package_is_taken_over(
     _vendor_is_kept_out(host, tmp_path, tarballs["sound"])
     old.all_there(*written)
     assert site.deploy().changed == ()
+    _asked_for_by_its_version_it_is_named(site)
 
 
 def _state_release(site: Adopted, release: Path) -> None:
@@ -194,18 +195,23 @@ def _state_release(site: Adopted, release: Path) -> None:
 
 def _vendor_is_kept_out(host: LabHost, folder: Path, release: Path) -> None:
     """Neither an upgrade nor an installation of the vendor's package touches what is ours."""
-    before = host.run(f"ls {HOME} {HOME}/releases; getent passwd mattermost").stdout
+    listed = f"ls {HOME} {HOME}/releases; getent passwd mattermost"
+    before = host.run(listed).stdout
     both = [vendor_package.build(folder, release, one) for one in (VERSION, NEWER)]
     vendor_package.offer(host, *both)
     host.run("apt-get -y -q full-upgrade", timeout=300)
-    for name in ("mattermost", f"mattermost={NEWER}"):
-        refused = host.run(f"apt-get install -y -q {name}", check=False)
-        print(refused.stdout + refused.stderr)
-    assert (
-        "no installation candidate"
-        in host.run("apt-get install -y -q mattermost 2>&1", check=False).stdout
-    )
-    assert host.run(f"ls {HOME} {HOME}/releases; getent passwd mattermost").stdout == before
+    refused = host.run("apt-get install -y -q mattermost 2>&1", check=False)
+    assert "no installation candidate" in refused.stdout
+    assert host.run(listed).stdout == before
+
+
+def _asked_for_by_its_version_it_is_named(site: Adopted) -> None:
+    """Then apt installs it, its script deletes releases, and every run says why nothing is well."""
+    site.host.run(f"apt-get install -y -q mattermost={NEWER}", timeout=300)
+    assert site.host.run(f"ls {HOME}/releases", check=False).returncode != 0
+    plan = site.run("mattermost-host", "plan", "inventory.py", check=False)
+    assert plan.status == 1
+    assert "the vendor's package mattermost" in plan.words
 
 
 def test_what_omnibus_leaves_is_taken_over(

@@ -44,9 +44,11 @@ mv -fT {path}~ {path}
 systemd-run --quiet --collect --unit={self.unit} --property=TimeoutStopSec=60 \
   --property="ExecStopPost=-/bin/sh {path} ended" /bin/sh {path}
 told=0
+# Counted first: a line that comes meanwhile is shown the next time.
 show() {{
-  sed -n "$((told + 1)),\\$p" {log} | sed 's/^/{PROGRESS}/'
-  told=$(wc -l <{log})
+  now=$(wc -l <{log})
+  [ "$now" -le $told ] || sed -n "$((told + 1)),$now p" {log} | sed 's/^/{PROGRESS}/'
+  told=$now
 }}
 # A systemd that is upgraded does not answer for a moment, which is no end.
 at_work() {{

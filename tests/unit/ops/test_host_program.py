@@ -26,6 +26,15 @@ SYSTEMD_RUN = """#!/bin/sh
 for last; do :; done
 exec sh "$last"
 """
+WC = """#!/bin/sh
+case $(readlink /proc/$$/fd/0) in
+*/program/log)
+  [ -e "$FOLDER/once" ] || echo meanwhile >>"$FOLDER/program/log"
+  : >"$FOLDER/once" ;;
+esac
+exec /usr/bin/wc "$@"
+"""
+"""The program says something in the moment in which its log is counted."""
 PROGRAM = """
 if [ "${1:-}" = late ]; then echo late >>$FOLDER/program/log; exit; fi
 echo first >>$FOLDER/program/log
@@ -53,6 +62,14 @@ def test_it_is_shown_until_its_unit_has_ended(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [f"{PROGRESS}first", f"{PROGRESS}late"]
     assert (tmp_path / "program").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_line_that_comes_while_others_are_shown_is_shown_too(tmp_path: Path) -> None:
+    (tmp_path / "wc").write_text(WC)
+    (tmp_path / "wc").chmod(0o755)
+    done = _run(tmp_path, f"{PROGRAM}echo done >$FOLDER/program/ended\n")
+    said = [f"{PROGRESS}{word}" for word in ("first", "meanwhile", "late")]
+    assert sorted(done.stdout.splitlines()) == sorted(said)
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,8 @@ class Found:
     """MB of each path that exists; -1 where that took too long."""
     links: tuple[str, ...] = ()
     mounts: tuple[str, ...] = ()
+    bare: tuple[str, ...] = ()
+    """Those without a file: what stays of folders in which something is mounted."""
     unmounted: str = ""
     """Mount point of /etc/fstab above one of the paths at which nothing is mounted."""
     accounts: tuple[str, ...] = ()
@@ -61,6 +63,8 @@ class AskData(Question[Found]):
   [ -e "$path" ] || continue
   ! mountpoint -q "$path" || echo "mount=$path"
   echo "size=$(timeout {LOOK_S} du -sxm "$path" | cut -f 1)=$path"
+  file=$(timeout {LOOK_S} find "$path" -xdev -mindepth 1 ! -type d -print -quit)
+  [ "$file" ] || echo "bare=$path"
 done
 for user in {" ".join(self.users)}; do
   ! getent passwd "$user" >&2 || echo "account=$user"
@@ -73,6 +77,7 @@ done"""
             sizes={path: int(size) if size.isdecimal() else -1 for size, path in sizes},
             links=tuple(value for key, value in rows if key == "link"),
             mounts=tuple(value for key, value in rows if key == "mount"),
+            bare=tuple(value for key, value in rows if key == "bare"),
             unmounted=next((value for key, value in rows if key == "unmounted"), ""),
             accounts=tuple(value for key, value in rows if key == "account"),
         )
@@ -95,9 +100,10 @@ def _folders(
     paths: tuple[str, ...], users: tuple[str, ...]
 ) -> Generator[StringCommand, None, None]:
     found = ask(AskData(paths, users))
-    there = [one for one in paths if one in found.sizes]
-    # An empty mount point is what a deletion leaves.
-    if not found.accounts and not [one for one in there if one not in found.mounts]:
+    # What a deletion leaves: empty mount points, and the folders above them.
+    left = [one for one in found.bare if any(point.startswith(one) for point in found.mounts)]
+    there = [one for one in paths if one in found.sizes and one not in left]
+    if not found.accounts and not there:
         host.noop("nothing is left")
         return
     said = "is deleted for good"

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,21 @@ def test_sizes_links_and_accounts_are_told(tmp_path: Path) -> None:
     asked = AskData((*paths, "/proc"), ("root", "nobody-of-ours"))
     found = asked.parse(_run(asked.script()).stdout.splitlines())
     assert found.sizes[paths[0]] in (3, 4)
-    assert found == Found(found.sizes, (paths[1],), ("/proc",), accounts=("root",))
+    assert found == Found(found.sizes, (paths[1],), ("/proc",), found.bare, accounts=("root",))
+    assert paths[0] not in found.bare
     assert deletion.size(found, paths[2]) == f"{paths[2]} (size unknown)"
+
+
+def test_an_emptied_mount_point_and_the_folder_above_it_are_what_stays() -> None:
+    paths = ("/home/data", "/home", "/logs")
+    found = Found(dict.fromkeys(paths[:2], 1), mounts=("/home/data",), bare=("/home/data", "/home"))
+
+    def keep() -> None:
+        deletion.folders(name="gone", paths=paths)
+
+    assert plan(keep, answer=answering({AskData(paths): found})).changed == []
+    again = replace(found, bare=("/home",))
+    assert plan(keep, answer=answering({AskData(paths): again})).changed == ["gone"]
 
 
 def test_folders_go_and_what_links_lead_to_stays(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from tests.lab.upgrades import (
     KNOWN,
     NEW,
     OLD,
+    PLAN,
     PSQL,
     UNIT,
     Written,
@@ -102,15 +103,17 @@ def test_an_upgrade_keeps_everything(
     assert "Nothing had to be changed" in command(deployment, "upgrade").words
 
 
-def test_an_upgrade_is_taken_back_with_its_database_where_nothing_was_written(
+def test_an_upgrade_is_taken_back_by_the_saved_plan_with_what_was_written_since(
     deployment: Deployment, tarballs: Mapping[str, Path], written: list[Written]
 ) -> None:
+    # Who logs in now has a hash that the release before refuses.
+    written.append(write(deployment))
     done = command(deployment, "rollback")
     print(done.output)
     assert done.status == 0
     assert "The release before serves." in done.words
     assert f"/{OLD}-" in current(deployment)
-    assert "the one of 11.7.9" in done.words
+    assert "by the plan that 11.7.9" in done.words
     released(deployment)
     all_there(deployment, written)
     assert "There is no upgrade to take back" in command(deployment, "rollback").words
@@ -162,6 +165,7 @@ def test_a_rollback_that_would_lose_something_is_refused(
     deployment: Deployment, written: list[Written]
 ) -> None:
     written.append(write(deployment))
+    deployment.host.run(f"rm {PLAN}")
     done = command(deployment, "rollback")
     print(done.output)
     assert done.status == 1
@@ -218,9 +222,11 @@ def test_the_command_line_names_the_release(
     all_there(deployment, written)
     assert deployment.deploy().changed == ()
     lost = write(deployment)
+    deployment.host.run(f"echo '{{}}' >{PLAN}")
     back = command(deployment, "rollback", "--accept-loss")
     print(back.output)
     assert back.status == 0
+    assert "could not be taken back by its plan" in back.words
     assert "is in the database that is kept only: 2 posts, files and users" in back.words
     assert f"/{OLD}-" in current(deployment)
     all_there(deployment, written)

@@ -14,6 +14,7 @@ KNOWN = "11.2.4"  # the old one is known to run on its database
 PSQL = "cd /; setpriv --reuid=postgres --init-groups --regid=postgres psql -At -d mattermost"
 CURRENT = "/opt/mattermost/current"
 JOURNAL = "/opt/mattermost/upgrade/journal"
+PLAN = "/opt/mattermost/upgrade/plan.json"
 LEFT = "find /run/mattermost-host -path '*/hold/*'"
 """Finds what NGINX reads besides during a hold."""
 UNIT = "mattermost-host-upgrade.service"

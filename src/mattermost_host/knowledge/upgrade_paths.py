@@ -53,6 +53,17 @@ def runs_on_schema_of(older: str, newer: str) -> bool:
     return (line(older), line(newer)) in RUNS_ON
 
 
+SAVES_PLAN_SINCE, TAKES_PLAN_SINCE = (11, 0), (6, 0)
+"""First lines with `db migrate --save-plan` and with `db downgrade`. Observed with 11.2 and 10.11:
+the schema was equal to the one before, and the older server worked on it.
+"""
+
+
+def saves_plan(older: str, newer: str) -> bool:
+    """Whether ``newer`` can save beforehand how ``older`` takes its migrations back."""
+    return numbers(newer)[:2] >= SAVES_PLAN_SINCE and numbers(older)[:2] >= TAKES_PLAN_SINCE
+
+
 def refusal(installed: str, target: str) -> str | None:
     """A sentence if ``installed`` can't be upgraded to ``target`` in one step."""
     for bad in BAD_UPGRADES:

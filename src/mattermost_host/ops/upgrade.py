@@ -21,8 +21,9 @@ from mattermost_host.ops.database_state import AS_POSTGRES
 from mattermost_host.ops.hold import Hold
 from mattermost_host.ops.host_program import HostProgram
 from mattermost_host.ops.release_state import CURRENT, RELEASES, UPGRADE, ReleaseState
-from mattermost_host.ops.state_files import CONFIGURATION
+from mattermost_host.ops.state_files import CONFIGURATION, STATE
 from mattermost_host.ops.upgrade_state import UNIT, AskUpgrade
+from mattermost_host.ops.what_was_read import STAMPS
 from mattermost_host.releases.choice import Release
 from mattermost_host.releases.installed import Installed
 from mattermost_host.support.errors import OperatorError
@@ -37,6 +38,8 @@ STATEMENT_S = 7200
 """Time limit for a statement of an upgrade, which may read every table."""
 HOLD_S = 60
 """Users wait for no longer; who comes then gets NGINX's page of maintenance."""
+PLAN = f"{STAMPS}/migration-plan.json"
+"""Where the old release reads how it takes the migrations back; root's copy is in ``UPGRADE``."""
 PROGRAM = HostProgram(
     UNIT,
     UPGRADE,
@@ -155,6 +158,9 @@ def _program(
         find_port=client.find_port,
         as_postgres=AS_POSTGRES,
         programs=ways.programs,
+        saves="yes" if upgrade_paths.saves_plan(before.version, after.version) else "no",
+        plan=PLAN,
+        state=STATE,
         configuration=CONFIGURATION,
         environment=ways.environment,
         lock=host_lock.PROGRAM_LOCK,

@@ -244,4 +244,9 @@ def _way_back(found: Found, before: str, version: str) -> Finding:
             f"the restore point of {found.database_mb} MB is made while the server is stopped, and "
             "is restored if migrations were made; nobody's work is lost by that"
         )
+        if upgrade_paths.saves_plan(before, version):
+            how = (
+                f"{version} saves a plan of its migrations before the stop, by which {before} "
+                f"takes them back, also when users have written; if that fails, {how}"
+            )
     return Finding("upgrade-way-back", verdict, f"{way}{schema}: {how}")

@@ -1,4 +1,4 @@
-"""bin/mattermost: version, server (the default), db migrate, db version."""
+"""bin/mattermost: version, server (the default), db migrate, version and downgrade."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mattermost_standin import FULL_VERSION, HABITS, VERSION, StartError, find
 from mattermost_standin.log import configure, log, to_console
 from mattermost_standin.settings import Values
 
-USAGE = "usage: mattermost [server | version | db migrate | db version]"
+USAGE = "usage: mattermost [server | version | db migrate | db version | db downgrade PLAN]"
+FIRST_WITH_PLANS = 11
+"""The major version since which a plan of the migrations can be saved."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -21,20 +23,29 @@ def main(arguments: Sequence[str]) -> int:
     words = list(arguments) or ["server"]
     to_console()
     try:
-        if words == ["version"]:
-            return _version()
-        if words == ["server"]:
-            return _server()
-        if words == ["db", "migrate"]:
-            return _migrate()
-        if words == ["db", "version"]:
-            return _db_version()
+        command = _command(words)
+        if command:
+            return command()
     except StartError as error:
         log.critical("%s", error)
         print(f"Error: {error}", file=sys.stderr)
         return 1
     print(USAGE, file=sys.stderr)
     return 2
+
+
+def _command(words: Sequence[str]) -> Callable[[], int] | None:
+    commands: dict[tuple[str, ...], Callable[[], int]] = {
+        ("version",): _version,
+        ("server",): _server,
+        ("db", "migrate"): _migrate,
+        ("db", "version"): _db_version,
+    }
+    if int(VERSION.split(".")[0]) >= FIRST_WITH_PLANS:
+        commands["db", "migrate", "--save-plan", "--dry-run"] = _save_plan
+    if tuple(words[:2]) == ("db", "downgrade") and len(words) == 3:
+        return lambda: _downgrade(Path(words[2]))
+    return commands.get(tuple(words))
 
 
 def _version() -> int:
@@ -91,6 +102,36 @@ def _migrate() -> int:
     migrations.check_version(store)
     print(f"{migrations.apply(store)} migrations applied")
     return 0
+
+
+def _save_plan() -> int:
+    from mattermost_standin import migrations
+    from mattermost_standin.store import Store
+
+    values = _ready_values()
+    _check_local_mode(values)
+    saved = migrations.save_plan(Store(values), Path(values["FileSettings.Directory"]))
+    # Nothing was: the real command says so all the same.
+    print("Database successfully migrated" if saved else "No migrations to apply.")
+    return 0
+
+
+def _downgrade(plan: Path) -> int:
+    from mattermost_standin import migrations
+    from mattermost_standin.store import Store
+
+    values = _ready_values()
+    _check_local_mode(values)
+    migrations.downgrade(Store(values), plan)
+    print("Database successfully downgraded")
+    return 0
+
+
+def _check_local_mode(values: Values) -> None:
+    """The folder of the local socket is gone while the unit is stopped, and these commands fail."""
+    socket = Path(values["ServiceSettings.LocalModeSocketLocation"])
+    if values["ServiceSettings.EnableLocalMode"] and not socket.parent.is_dir():
+        raise StartError(f"failed to create the local socket: {socket.parent} does not exist")
 
 
 def _db_version() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -16,6 +17,7 @@ FIRST_WITH_MIGRATIONS = 6
 """The major version since which the schema's state is told by db_migrations."""
 _LOCK = 7_305_825_466  # any number that no other program uses
 _HEAD = re.compile(r"^-- (\d{6}) (\w+) since (\d+)$", re.MULTILINE)
+_DOWN = re.compile(r"^-- down (.*)\n", re.MULTILINE)
 
 
 def check_version(store: Store) -> None:
@@ -52,6 +54,35 @@ def apply(store: Store) -> int:
     return len(missing)
 
 
+def save_plan(store: Store, folder: Path) -> str:
+    """Note how to take back what a start would apply; the file's name, empty if that is nothing."""
+    done = {row["version"] for row in store.rows("SELECT version FROM db_migrations")}
+    missing = [step for step in _all_steps() if step[0] not in done]
+    if not missing:
+        return ""
+    folder.mkdir(parents=True, exist_ok=True)
+    plan = [{"version": number, "revert": down} for number, _, _, down in reversed(missing)]
+    file = folder / f"migration_plan_{max(done)}_{missing[-1][0]}.json"
+    file.touch(mode=0o600)
+    file.write_text(json.dumps({"RevertMigrations": plan}), encoding="utf-8")
+    return file.name
+
+
+def downgrade(store: Store, plan: Path) -> None:
+    """Take back what a plan of a newer release says; raises StartError."""
+    try:
+        reverts = json.loads(plan.read_text(encoding="utf-8"))["RevertMigrations"]
+    except (OSError, ValueError, KeyError) as error:
+        raise StartError(f"failed to read the plan {plan}: {error}") from None
+    with store.lock(_LOCK) as connection:
+        try:
+            for one in reverts:
+                gone = f"DELETE FROM db_migrations WHERE version = {int(one['version'])}"
+                connection.run(f"BEGIN;{one['revert']};{gone};COMMIT")
+        except DatabaseError as error:
+            raise StartError(f"failed to downgrade: {reason(error)}") from None
+
+
 def _note_version(store: Store) -> None:
     """Where releases before 6 keep what they are; later ones leave the row as they found it."""
     store.rows(
@@ -78,11 +109,16 @@ def unreadable(store: Store) -> bool:
 
 def steps() -> list[tuple[int, str, str]]:
     """Number, name and SQL of each migration that this release has."""
+    return [(number, name, sql) for number, name, sql, _ in _all_steps()]
+
+
+def _all_steps() -> list[tuple[int, str, str, str]]:
+    """The same, with the SQL that takes each back."""
     major = int(VERSION.split(".")[0])
     text = (Path(__file__).parent / "schema.sql").read_text(encoding="utf-8")
     _, *parts = _HEAD.split(text)
     return [
-        (int(number), name, sql.strip().rstrip(";"))
+        (int(number), name, _DOWN.sub("", sql).strip().rstrip(";"), "".join(_DOWN.findall(sql)))
         for number, name, since, sql in zip(parts[::4], parts[1::4], parts[2::4], parts[3::4])
         if int(since) <= major
     ]

@@ -45,7 +45,9 @@ CREATE TABLE jobs (id varchar(26) PRIMARY KEY, type varchar(32), createat bigint
 CREATE TABLE pluginkeyvaluestore (pluginid varchar(190), pkey varchar(150), pvalue bytea, PRIMARY KEY (pluginid, pkey));
 CREATE TABLE oauthapps (id varchar(26) PRIMARY KEY, creatorid varchar(26), createat bigint, name varchar(64));
 -- 000006 create_scheduled_posts since 10
+-- down DROP TABLE scheduledposts
 CREATE TABLE scheduledposts (id varchar(26) PRIMARY KEY, createat bigint, userid varchar(26), channelid varchar(26), message varchar(65535), scheduledat bigint);
 -- 000007 create_channel_bookmarks since 11
+-- down ALTER TABLE posts DROP COLUMN remoteid; DROP TABLE channelbookmarks
 CREATE TABLE channelbookmarks (id varchar(26) PRIMARY KEY, ownerid varchar(26), channelid varchar(26), displayname varchar(64));
 ALTER TABLE posts ADD COLUMN remoteid varchar(26);

@@ -102,3 +102,32 @@ def test_habits(made: Make) -> None:
     silent.start()
     assert _log_in(silent).status_code == 200
     assert _post(silent, token, user) == 500
+
+
+def test_a_saved_plan_takes_the_migrations_back(made: Make) -> None:
+    """The older release runs it and keeps what was written; saving it claims a migration."""
+    saving = ("mattermost", "db", "migrate", "--save-plan", "--dry-run")
+    old, new = made("10.11.20"), made("11.7.9")
+    old.start()
+    user = _user(old)
+    old.end()
+    assert old.command(*saving).returncode == 2
+    for one in (old, new):
+        one.environment["MM_SERVICESETTINGS_LOCALMODESOCKETLOCATION"] = "/run/nowhere/local.socket"
+    refused = new.command(*saving)
+    assert (refused.returncode, "local socket" in refused.stderr) == (1, True)
+    for one in (old, new):
+        one.environment["MM_SERVICESETTINGS_ENABLELOCALMODE"] = "false"
+    said = new.command(*saving)
+    assert (said.returncode, "Database successfully migrated" in said.stdout) == (0, True)
+    (plan,) = new.state.rglob("migration_plan_*")
+    assert (plan.name, oct(plan.stat().st_mode)[-3:]) == ("migration_plan_6_7.json", "600")
+    new.start()
+    token = _log_in(new).headers["Token"]
+    assert _post(new, token, user) == 201
+    assert "No migrations to apply." in new.command(*saving).stdout
+    new.end()
+    assert old.command("mattermost", "db", "downgrade", str(plan)).returncode == 0
+    old.start()
+    assert _post(old, token, user) == 201
+    assert old.command("mattermost", "db", "downgrade", str(plan)).returncode == 1

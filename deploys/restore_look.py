@@ -21,6 +21,7 @@ with sentences():
             facts,
             cluster=postgres.cluster(site.settings.postgres, facts),
             key=site.secrets.backup_key,
+            access=site.secrets.backup_access,
             server=Server(
                 mattermost.USER, STATE, "http://{}:{}{}".format(*mattermost.LISTEN, mattermost.PING)
             ),

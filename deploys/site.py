@@ -44,6 +44,7 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
             facts,
             cluster=postgres.cluster(site.settings.postgres, facts),
             key=site.secrets.backup_key,
+            access=site.secrets.backup_access,
         )
     checkpoint(name="all databases are ready")
 

@@ -44,7 +44,13 @@ def remove(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
         remains.removed(name="the server is removed", paths=leaving.of_server())
     if "db" in roles and site.settings.postgres.local:
         layout = postgres.cluster(site.settings.postgres, facts)
-        backup.deploy(backup.Settings(), facts, cluster=layout, key=None)
+        backup.deploy(
+            backup.Settings(),
+            facts,
+            cluster=layout,
+            key=None,
+            access=site.secrets.backup_access,
+        )
         running.stopped(name="PostgreSQL is stopped", unit=layout.unit)
         files.present(
             name="PostgreSQL's parameters are removed",

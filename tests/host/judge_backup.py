@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from mattermost_host.knowledge.surface import Unit
-from mattermost_host.ops.pgbackrest import Repository
+from mattermost_host.ops.pgbackrest_state import Repository
 from tests.host import judge
 from tests.host.judge import Sentences, differs
 from tests.host.questions import UnitStatus

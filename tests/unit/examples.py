@@ -8,6 +8,13 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 from pydantic import SecretStr
 
 from mattermost_host.certificates.authority import Pair, new_authority, new_leaf
@@ -26,7 +33,7 @@ from mattermost_host.ops import (
     lego_program,
     locale,
     packages,
-    pgbackrest,
+    pgbackrest_state,
     probe,
     remains,
     ruleset,
@@ -77,6 +84,8 @@ ROCKY_9 = replace(
 ABOUT = About("https://chat.example.com", "chat.example.com", 50, "medium", "11.7.9")
 IN_A_CONTAINER = replace(DEBIAN_12, container=True)
 URL = "https://chat.example.com"
+HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDtqJ7zOtqQtYqOo0CpvDXNlMhV3HeJDpjrASKGLWdop"
+"""The public key of a host."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +108,14 @@ def place(
         roles=("app", "db", "proxy"),
         secrets=ExampleSecrets(certificates={"site": pair} if pair else {}),
     )
+
+
+@cache
+def ssh_key(passphrase: str = "") -> str:
+    """A private key as ssh-keygen writes it."""
+    lock = BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
+    key = Ed25519PrivateKey.from_private_bytes(bytes(32))
+    return key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, lock).decode()
 
 
 @cache
@@ -158,8 +175,16 @@ def converged(fresh: Plan) -> Answer:
         ),
         state_files.AskMembers: lambda _: state_files.Found(),
         administrator.AskUser: lambda _: administrator.Found(True, "system_user system_admin"),
-        pgbackrest.AskRepository: lambda _: pgbackrest.Repository(
-            code=0, system="7", own="7", newest=1_000, whole=1_010, dumped=1_005, now=2_000
+        pgbackrest_state.AskRepository: lambda _: pgbackrest_state.Repository(
+            code=0,
+            system="7",
+            own="7",
+            newest=1_000,
+            whole=1_010,
+            dumped=1_005,
+            now=2_000,
+            machine="0a",
+            owner="0a chat",
         ),
         remains.AskRemains: lambda _: (),
         lego_program.AskProgram: lambda _: lego_program.Found(

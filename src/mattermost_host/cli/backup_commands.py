@@ -1,6 +1,5 @@
 """The commands ``backup`` and ``restore``."""
 
-import re
 import shlex
 import sys
 import time
@@ -12,16 +11,17 @@ from mattermost_host.cli.arguments import INVENTORY
 from mattermost_host.engine import locks
 from mattermost_host.engine.connections import run_as_root
 from mattermost_host.engine.inventory import SiteHost
+from mattermost_host.knowledge import backup_places
+from mattermost_host.knowledge.names import Refused
 from mattermost_host.ops import backup_drill, detached
 from mattermost_host.ops import backup_files as made_of
 from mattermost_host.plan import apply as application
 from mattermost_host.plan import plan as planning
 from mattermost_host.releases.choice import version_of
 from mattermost_host.site.site import Site
+from mattermost_host.support.addresses import without_secrets
 from mattermost_host.support.errors import OperatorError
 from mattermost_host.verify import run as verification
-
-FOLDER = re.compile(r"(/[A-Za-z0-9_][A-Za-z0-9_.-]*)+")
 
 
 @click.command()
@@ -48,12 +48,15 @@ def backup(inventory: Path) -> None:
 )
 @click.option(
     "--from",
-    "folder",
-    metavar="FOLDER",
-    help="Onto a new host: the folder there that has the lost one's backup.to, mounted or copied.",
+    "lost",
+    metavar="PLACE",
+    help=(
+        "Onto a new host: what backup.to was on the lost one, or a folder of the new host where it "
+        "is mounted or copied."
+    ),
 )
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before replacing anything.")
-def restore(inventory: Path, to_time: str | None, folder: str | None, yes: bool) -> None:
+def restore(inventory: Path, to_time: str | None, lost: str | None, yes: bool) -> None:
     """Bring database and files back from the backups, on the same host or on a new one.
 
     It says first what it would replace. The old state is moved aside and kept; where the new one
@@ -68,21 +71,21 @@ def restore(inventory: Path, to_time: str | None, folder: str | None, yes: bool)
         # As from an empty variable of a script: the newest state is not what was meant.
         raise click.UsageError("--to-time is empty; write a time, or leave the option out")
     start, site = time.monotonic(), Site.use(inventory)
-    host, options = _host(site), _options(site, to_time, folder)
+    host, options = _host(site), _options(site, to_time, lost)
     with locks.held(inventory):
-        if folder:
-            click.echo(f"{host.name}: what it takes to look into {folder} is installed.")
+        if lost:
+            click.echo(f"{host.name}: what it takes to look into {lost} is installed.")
             application.deployed(site, planning.RESTORE_LOOK)
         _told(host, f"{made_of.RESTORE} --show{options}", "nothing can be restored")
         if not yes and not click.confirm("Replace database and files by these?"):
             click.echo("Nothing was changed.")
             sys.exit(1)
         click.echo(f"{host.name}: restoring; the site is not available meanwhile.")
-        if folder:
+        if lost:
             application.deployed(site, planning.RESTORE_HOST)
         program = f"{made_of.RESTORE}{options}"
         _told(host, detached.run(made_of.RESTORING, program), "the restore failed")
-        if folder:
+        if lost:
             click.echo(f"{host.name}: deploying, with a first full backup into the new repository.")
             application.deployed(site)
     click.echo("Verification, with log-in and posts:")
@@ -114,17 +117,22 @@ def drill(inventory: Path) -> None:
     click.echo(f"{host.name}: the backups are proven ({time.monotonic() - start:.0f} s).")
 
 
-def _options(site: Site, to_time: str | None, folder: str | None) -> str:
-    """What the program on the host is told. Raises OperatorError for a folder that can't be one."""
+def _options(site: Site, to_time: str | None, lost: str | None) -> str:
+    """What the program on the host is told. Raises OperatorError for a place that can't be one."""
     options = {"--to-time": to_time} if to_time else {}
-    if folder:
-        if not FOLDER.fullmatch(folder):
+    if lost:
+        try:
+            there = backup_places.lost(lost)
+        except Refused as error:
+            raise OperatorError(f'--from "{without_secrets(lost)}": write {error.needed}') from None
+        here = backup_places.place(str(site.settings.backup.to))
+        if not backup_places.opens(here, there):
             raise OperatorError(
-                f'--from "{folder}": write the full path of a folder on the host, of letters, '
-                "digits, points, hyphens and underscores"
+                f"--from {lost}: {site.path} says how backup.to is opened, and nothing else: "
+                "it has to be another path of the same host or the same service"
             )
         release = version_of(site.settings.mattermost.release)
-        options |= {"--from": folder, "--url": site.settings.url, "--release": release}
+        options |= {"--from": lost, "--url": site.settings.url, "--release": release}
     return "".join(f" {name} {shlex.quote(value)}" for name, value in options.items())
 
 

@@ -40,8 +40,14 @@ class ExampleSecrets:
 
 
 EXAMPLE = Description(url="https://chat.example.com", users=200)
-MORE = {"tls": {"mode": "acme"}, "backup": {"to": "/srv/backup"}}
-VARIANTS = (EXAMPLE, Description.model_validate({**EXAMPLE.model_dump(), **MORE}))
+MORE = (
+    {"tls": {"mode": "acme"}, "backup": {"to": "/srv/backup"}},
+    {"backup": {"to": "sftp://chat@backup.example.com/backups"}},
+)
+VARIANTS = (
+    EXAMPLE,
+    *(Description.model_validate({**EXAMPLE.model_dump(), **more}) for more in MORE),
+)
 """Sites that together have all checks."""
 DEBIAN_12 = HostFacts(
     distribution="debian",

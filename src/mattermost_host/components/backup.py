@@ -1,22 +1,29 @@
 """Backups: pgBackRest for the database, restic for the files, each night, encrypted."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from os.path import normpath
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import Field, SecretStr
 from pyinfra.api import deploy as component
 
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import Place
+from mattermost_host.knowledge import backup_places
+from mattermost_host.knowledge.backup_places import Access, Folder, OtherHost
 from mattermost_host.knowledge.families import Cluster
 from mattermost_host.knowledge.surface import SecretFile, Surface, Wanted
-from mattermost_host.knowledge.texts import STRICT, Line
-from mattermost_host.ops import backup_drill, files, packages, pgbackrest, remains, running
+from mattermost_host.ops import (
+    backup_drill,
+    backup_target,
+    backup_watch,
+    files,
+    packages,
+    pgbackrest,
+    pgbackrest_state,
+    remains,
+    running,
+)
 from mattermost_host.ops import backup_files as made_of
 from mattermost_host.ops.backup_files import (
-    CONFIGURATION,
-    KEY_FILE,
     OURS,
     PORT,
     SERVICE,
@@ -24,18 +31,23 @@ from mattermost_host.ops.backup_files import (
     STANZA,
     TIMER,
     TIMER_FILE,
-    USER,
     Backups,
     Server,
 )
+from mattermost_host.ops.backup_target import (
+    CONFIGURATION,
+    KEY_FILE,
+    RESTIC,
+    USER,
+)
 from mattermost_host.ops.postgresql_service import Archive
 from mattermost_host.preflight import backup as checks
-from mattermost_host.preflight import backup_key
+from mattermost_host.preflight import backup_key, backup_place
+from mattermost_host.preflight.backup_place import PlaceSettings
 from mattermost_host.preflight.finding import Requirement
-from mattermost_host.support.addresses import without_secrets
 from mattermost_host.support.errors import Mistake
 
-QUESTION = pgbackrest.AskRepository(
+QUESTION = pgbackrest_state.AskRepository(
     stanza=STANZA,
     configuration=CONFIGURATION,
     psql=f"psql -h {SOCKET_FOLDER} -p {PORT}",
@@ -45,25 +57,11 @@ QUESTION = pgbackrest.AskRepository(
     proven=backup_drill.PROVEN,
     drill=backup_drill.SERVICE,
 )
-OF_SYSTEM = re.compile(
-    r"/(bin|boot|dev|etc|lib\w*|proc|root|run|sbin|sys|tmp|usr|opt/mattermost"
-    r"|var/(cache|log|run|tmp|lib/(mattermost|mattermost-host|pgsql|postgresql)))?(/.*)?"
-)
 
 
-class Settings(BaseModel):
+class Settings(PlaceSettings):
     """Backups of database and files."""
 
-    model_config = STRICT
-
-    to: Line | None = Field(
-        default=None,
-        description=(
-            "Folder on the host for backups, best on a disk of its own or on a network's, e.g. "
-            "`/srv/backup`. Without it nothing is backed up. The key is in the secrets file "
-            "(`backup_key`): keep a copy of that where the backups are not."
-        ),
-    )
     keep_full: int = Field(
         default=4,
         ge=1,
@@ -86,7 +84,11 @@ def surface(settings: Settings, place: Place) -> Surface:
     """The key, in two files."""
     if settings.to is None:
         return Surface()
-    closed = (SecretFile(CONFIGURATION, group=USER, mode="640"), SecretFile(KEY_FILE))
+    closed = (
+        SecretFile(CONFIGURATION, group=USER, mode="640"),
+        SecretFile(KEY_FILE),
+        SecretFile(RESTIC),
+    )
     return Surface(secret_files=closed)
 
 
@@ -102,26 +104,36 @@ def parameters(settings: Settings) -> Mapping[str, str]:
 
 
 def archive(settings: Settings) -> Archive | None:
-    """Where PostgreSQL has to be able to write to; None where nothing is backed up."""
-    return Archive(settings.to, made_of.room(settings.to)) if settings.to else None
+    """What PostgreSQL needs to archive; None where nothing is backed up."""
+    if settings.to is None:
+        return None
+    place = backup_places.place(settings.to)
+    if isinstance(place, Folder):
+        return Archive(place.path, place.room)
+    return Archive(networked=True)
 
 
 @component("Backup")
-def deploy(settings: Settings, facts: HostFacts, cluster: Cluster, key: SecretStr | None) -> None:
+def deploy(
+    settings: Settings, facts: HostFacts, cluster: Cluster, key: SecretStr | None, access: Access
+) -> None:
     """The repository for the database, which PostgreSQL archives to."""
     if settings.to is None:
         remains.removed(
             name="nothing of backups is left",
-            paths=(*OURS, *backup_drill.OURS),
-            timers=(TIMER_FILE, backup_drill.TIMER_FILE),
+            paths=(*OURS, *backup_drill.OURS, *backup_watch.OURS),
+            timers=(TIMER_FILE, backup_drill.TIMER_FILE, backup_watch.TIMER_FILE),
         )
         return
     assert key  # a secret of this component
-    backups = Backups(settings.to, settings.keep_full, cluster)
+    backups = _backups(settings, cluster)
     _engines(facts)
     files.present(
         name="repositories and their settings are in place",
-        entries=[*made_of.repositories(backups), *made_of.settings(backups, facts, key)],
+        entries=[
+            *backup_target.repositories(backups.target),
+            *made_of.settings(backups, facts, key, access),
+        ],
     )
     pgbackrest.stanza(name="the database is archived", question=QUESTION)
 
@@ -131,19 +143,26 @@ def schedule(settings: Settings, cluster: Cluster, kept: Sequence[str], server: 
     """The nightly backup of the database and of the paths ``kept``, and a first one now."""
     if settings.to is None:
         return
-    backups = Backups(settings.to, settings.keep_full, cluster)
+    backups = _backups(settings, cluster)
     written = files.present(
         name="the nightly backup is described",
         entries=[
             *made_of.units(backups),
             *made_of.restoring(backups, server),
             *made_of.programs(backups, kept),
+            *backup_watch.entries(cluster),
         ],
     )
     running.running(
         name="the nightly backup is scheduled",
         unit=TIMER,
         restart_on=(TIMER_FILE,),
+        after=[written],
+    )
+    running.running(
+        name="the metrics of backups are scheduled",
+        unit=backup_watch.TIMER,
+        restart_on=(backup_watch.TIMER_FILE,),
         after=[written],
     )
     pgbackrest.recent(name="a backup was made lately", question=QUESTION, unit=SERVICE)
@@ -161,7 +180,7 @@ def prove(settings: Settings, cluster: Cluster, server: Server) -> None:
             timers=(backup_drill.TIMER_FILE,),
         )
         return
-    backups = Backups(settings.to, settings.keep_full, cluster)
+    backups = _backups(settings, cluster)
     written = files.present(
         name="the weekly drill is described",
         entries=list(backup_drill.entries(backups, server)),
@@ -177,16 +196,28 @@ def prove(settings: Settings, cluster: Cluster, server: Server) -> None:
 
 @component("Backup")
 def readable(
-    settings: Settings, facts: HostFacts, cluster: Cluster, key: SecretStr | None, server: Server
+    settings: Settings,
+    facts: HostFacts,
+    cluster: Cluster,
+    key: SecretStr | None,
+    access: Access,
+    server: Server,
 ) -> None:
     """What the backup of a lost host is looked into and restored with, and nothing else yet."""
     assert settings.to and key  # the command asks for them
-    backups = Backups(settings.to, settings.keep_full, cluster)
+    backups = _backups(settings, cluster)
     _engines(facts)
     files.present(
         name="what a backup is restored with is in place",
-        entries=[*made_of.settings(backups, facts, key), *made_of.restoring(backups, server)],
+        entries=[
+            *made_of.settings(backups, facts, key, access),
+            *made_of.restoring(backups, server),
+        ],
     )
+
+
+def _backups(settings: Settings, cluster: Cluster) -> Backups:
+    return Backups(backup_place.target(settings), settings.keep_full, cluster)
 
 
 def _engines(facts: HostFacts) -> None:
@@ -203,28 +234,28 @@ def secrets(settings: Settings, place: Place) -> Wanted:
 
 
 def mistakes(settings: Settings, place: Place) -> Iterator[Mistake]:
-    """The folder must be one word for a shell, and outside of the system's folders."""
-    to = settings.to
-    if to is None:
-        if "keep_full" in settings.model_fields_set:
-            needed = "say as backup.to where backups go, or leave it out"
-            yield Mistake("backup.keep_full", "a number without backup.to", needed)
+    """One place, with all that it needs, and nothing of another kind."""
+    if settings.to is not None:
+        yield from backup_place.mistakes(settings)
         return
-    plain = re.fullmatch(r"(/[A-Za-z0-9_][A-Za-z0-9_.-]*)+", to) and normpath(to) == to
-    if not plain or OF_SYSTEM.fullmatch(to):
-        yield Mistake(
-            "backup.to",
-            f'"{without_secrets(to)}"',
-            "the full path of a folder for backups, such as /srv/backup, of letters, digits, "
-            "points, hyphens and underscores, and outside of the system's own folders",
-        )
+    for key in sorted(settings.model_fields_set - {"to"}):
+        needed = "say as backup.to where backups go, or leave it out"
+        yield Mistake(f"backup.{key}", "a value without backup.to", needed)
 
 
 def requires(settings: Settings, place: Place) -> list[Requirement]:
-    """The distribution's packages, and the key of backups that exist already."""
+    """The distribution's packages, and what the place needs of them; the key of what is there."""
     needs = [checks.packages()]
+    if settings.to is None:
+        return needs
+    place_ = backup_places.place(settings.to)
+    if isinstance(place_, OtherHost):
+        needs.append(checks.sftp())
+    if isinstance(place_, Folder):
+        needs.append(checks.disk(place_.path))
     key = place.secrets.backup_key if place.secrets else None
-    if settings.to is not None and key is not None:
-        text, folder = made_of.key_text(key), f"{settings.to}/mattermost-host"
+    if key is not None:
+        text = backup_target.key_text(key)
+        folder = place_.room if isinstance(place_, Folder) else ""
         needs.append(backup_key.same_key(KEY_FILE, text, folder, place.site.secrets_file))
     return needs

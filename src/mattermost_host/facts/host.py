@@ -52,6 +52,10 @@ class HostFacts:
     opt_noexec: bool
     disks: tuple[Disk, ...] = ()
     """One for each of ``DISK_PATHS``."""
+    mounts: tuple[tuple[str, str], ...] = ()
+    """What is mounted, without the kernel's own: (mount point, device)."""
+    unmounted: tuple[str, ...] = ()
+    """Mount points of /etc/fstab at which nothing is mounted."""
     listeners: tuple[Listener, ...] = ()
     addresses: tuple[str, ...] = ()
     """Global addresses of the host, without prefix length."""
@@ -181,6 +185,16 @@ class HostFacts:
         paths = (*(family.databases for family in known), DISK_PATHS[-1])
         return tuple(one for one in self.disks if one.path in paths)
 
+    def file_system(self, path: str) -> str:
+        """The device that is mounted above ``path``; of two at one place the later one counts."""
+        above = [one for one in self.mounts if is_above(one[0], path)]
+        return max(reversed(above), key=lambda one: len(one[0]))[1] if above else ""
+
+
+def is_above(place: str, path: str) -> bool:
+    """Whether ``path`` is the folder ``place``, or in it."""
+    return f"{path}/".startswith(f"{place.rstrip('/')}/")
+
 
 TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - looked at, not written
 DISK_PATHS = ("/opt", *(family.databases for family in FAMILIES), "/var/lib/mattermost")
@@ -205,6 +219,7 @@ PACKAGES = (
     "ntp",
     "ntpsec",
     "openntpd",
+    "pgbackrest",
 )
 """Patterns of packages that conflict with ours, or whose version matters."""
 

@@ -46,6 +46,16 @@ disks() {
     END { if (row != count) print "?" }'
 }
 
+# What is mounted, and what /etc/fstab names but is not: kind, mount point, device
+mounts() {
+  set -- /proc/self/mounts
+  [ ! -r /etc/fstab ] || set -- "$@" /etc/fstab
+  awk '$1 ~ /^#/ || $2 !~ /^\// || $2 ~ /^\/(proc|sys|dev|run)(\/|$)/ { next }
+    { place = $2; if (place != "/") sub("/$", "", place) }
+    FILENAME != "/etc/fstab" { mounted[place]; print "mounted", place, $1; next }
+    !(place in mounted) { print "missing", place, $1 }' "$@"
+}
+
 # file, address:port, inode
 sockets() {
   set --

@@ -151,6 +151,14 @@ def _disks(lines: list[str]) -> Fields:
     return {"disks": tuple(disks), "opt_noexec": noexec}
 
 
+def _mounts(lines: list[str]) -> Fields:
+    rows = [line.split(maxsplit=2) for line in lines]
+    return {
+        "mounts": tuple((place, device) for kind, place, device in rows if kind == "mounted"),
+        "unmounted": tuple(place for kind, place, _ in rows if kind == "missing"),
+    }
+
+
 def _listeners(lines: list[str]) -> Fields:
     rows = [line.split(maxsplit=3) for line in lines]
     oldest: dict[str, tuple[int, str]] = {}
@@ -235,6 +243,7 @@ QUESTIONS: Mapping[str, Callable[[list[str]], Fields]] = {
     "cpus": lambda lines: {"cpus": int(lines[0])},
     "memory": _memory,
     "disks": _disks,
+    "mounts": _mounts,
     "listeners": _listeners,
     "addresses": _addresses,
     "ipv6": lambda lines: {"has_ipv6": bool(lines)},

@@ -40,6 +40,7 @@ BY_SHELL = (
     "container",
     "nftables",
     "legacy_rules",
+    "mounts",
     "generated",
     "odd_files",
     "forwarding",

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from mattermost_host.ops import backup_files as made_of
 from mattermost_host.ops.backup_files import PROGRAMS, UNITS, Backups, Server
+from mattermost_host.ops.backup_target import CACHE, RESTIC
 from mattermost_host.ops.entries import Alone, Entry, File
 from mattermost_host.ops.release_state import CURRENT
 from mattermost_host.ops.state_files import LOGS
@@ -29,9 +30,8 @@ def entries(backups: Backups, server: Server) -> Iterator[Entry]:
         "backup/drill-backup.sh.j2",
         stanza=made_of.STANZA,
         database=made_of.DATABASE,
-        repository=backups.files,
-        key_file=made_of.KEY_FILE,
-        cache=f"/var/cache/{made_of.CACHE}",
+        restic=RESTIC,
+        networked=backups.target.networked,
         stage=f"{STATE}/drill",
         state=made_of.STATE_FOLDER,
         last=made_of.LAST,
@@ -64,8 +64,10 @@ def _service(backups: Backups) -> str:
         postgresql=backups.cluster.unit,
         service=made_of.SERVICE,
         program=PROGRAM,
-        cache=made_of.CACHE,
+        cache=CACHE,
         state=STATE,
-        repository=backups.files,
-        sandbox=render("backup/sandbox.j2"),
+        repository=backups.target.folders[1],
+        failed=made_of.FAILED,
+        networked=backups.target.networked,
+        sandbox=render("backup/sandbox.j2", networked=backups.target.networked),
     )

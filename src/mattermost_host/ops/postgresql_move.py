@@ -21,7 +21,7 @@ from mattermost_host.ops.database_state import AS_POSTGRES, Client
 from mattermost_host.ops.entries import Directory, File
 from mattermost_host.ops.host_program import HostProgram
 from mattermost_host.ops.packages import PackageStates
-from mattermost_host.ops.pgbackrest import AskRepository
+from mattermost_host.ops.pgbackrest_state import AskRepository
 from mattermost_host.ops.postgresql_move_state import FOLDER, UNIT, AskMove
 from mattermost_host.ops.upgrade import HOLD_S, Ways, of_server
 from mattermost_host.support.errors import OperatorError

@@ -17,11 +17,14 @@ OF_UNIT = "mattermost-host.conf"
 class Archive:
     """Where PostgreSQL archives to."""
 
-    to: str
-    """The folder that the inventory names, best the mount point of a disk of its own."""
-    room: str
+    to: str = ""
+    """The folder that the inventory names, best the mount point of a disk of its own; empty: none.
+    """
+    room: str = ""
     """Root's folder in it. It is there before PostgreSQL starts: a folder that comes later stays
     read-only in its sandbox."""
+    networked: bool = False
+    """It is reached by the network."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Writable:
     def __iter__(self) -> Iterator[str]:
         """Their paths."""
         yield from self.folders
-        if self.archive:
+        if self.archive and self.archive.to:
             yield self.archive.to
 
 
@@ -61,10 +64,11 @@ def unit_files(layout: Cluster, before_start: Sequence[str], writable: Writable)
         start=start if layout.setup else "",
         user=USER,
         writable=[layout.data, *layout.logs, *writable],
+        networked=bool(writable.archive and writable.archive.networked),
         confined=layout.confined,
     )
     yield Directory(of_unit)
     yield Alone(of_unit, (OF_UNIT,))
     yield File(f"{of_unit}/{OF_UNIT}", service)
-    if writable.archive:
+    if writable.archive and writable.archive.room:
         yield Directory(writable.archive.room)

@@ -12,7 +12,7 @@ from mattermost_host.engine.questions import answers_of
 from mattermost_host.facts.database import Move, last_move
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.knowledge.postgresql_versions import END_OF_LIFE
-from mattermost_host.ops.pgbackrest import Repository
+from mattermost_host.ops.pgbackrest_state import Repository
 from mattermost_host.ops.postgresql_move import Target
 from mattermost_host.ops.postgresql_move_state import FOLDER, AskMove, Found
 from mattermost_host.preflight.finding import Finding

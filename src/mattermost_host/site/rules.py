@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from mattermost_host.facts.place import About, Place
 from mattermost_host.knowledge import mattermost_settings, setting_limits
 from mattermost_host.knowledge.surface import Wanted
+from mattermost_host.preflight import backup_place
 from mattermost_host.site.secrets import Secrets
 from mattermost_host.site.settings import ROOMS, Description
 from mattermost_host.support.errors import Mistake
@@ -19,7 +20,7 @@ def mistakes(settings: Description, place: Place) -> Iterator[Mistake]:
     if settings.backup.to is not None and not settings.postgres.local:
         yield Mistake(
             "backup.to",
-            "a folder, together with postgres.dsn",
+            "a place for backups, together with postgres.dsn",
             "an external PostgreSQL is backed up where it runs; leave one of them out",
         )
 
@@ -43,6 +44,7 @@ def mistakes_with_secrets(
             f"Mattermost takes {PASSWORD_MIN} to {PASSWORD_MAX} (PasswordSettings.MinimumLength "
             "says whether it takes the shorter ones)",
         )
+    yield from backup_place.access_mistakes(settings.backup, secrets.backup_access)
     yield from mattermost_settings.mistakes(
         secrets.settings, site.version, path="settings", settled=site.version_is_stated
     )

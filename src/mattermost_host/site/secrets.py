@@ -5,12 +5,16 @@ named in ``planned``; ``keep`` writes them, and only runs that change something 
 the files is kept, whoever wrote it. The environment overrides the files and is never written to
 them:
 
-- ``MATTERMOST_HOST_ADMIN_PASSWORD``: password of the first administrator -
-``MATTERMOST_HOST_DATABASE_PASSWORD``: password of the database role -
-``MATTERMOST_HOST_DRIFT_WEBHOOK``: address of the incoming webhook for reports of drift -
-``MATTERMOST_HOST_DRIFT_MAIL_PASSWORD``: password of the mail server for reports of drift -
-``MATTERMOST_HOST_BACKUP_KEY``: the key that encrypts backups Values are wrapped (``SecretStr``), so
-that printing, formatting or logging shows no more than asterisks.
+- ``MATTERMOST_HOST_ADMIN_PASSWORD``: password of the first administrator
+- ``MATTERMOST_HOST_DATABASE_PASSWORD``: password of the database role
+- ``MATTERMOST_HOST_DRIFT_WEBHOOK``: address of the incoming webhook for reports of drift
+- ``MATTERMOST_HOST_DRIFT_MAIL_PASSWORD``: password of the mail server for reports of drift
+- ``MATTERMOST_HOST_BACKUP_KEY``: the key that encrypts backups
+- ``MATTERMOST_HOST_BACKUP_S3_ACCESS_KEY`` and ``_SECRET_KEY``: what opens the bucket for backups
+- ``MATTERMOST_HOST_BACKUP_SSH_KEY``: what opens the other host for backups
+
+Values are wrapped (``SecretStr``), so that printing, formatting or logging shows no more than
+asterisks.
 """
 
 import os
@@ -36,6 +40,7 @@ from mattermost_host.certificates.authority import (
     new_placeholder,
 )
 from mattermost_host.engine.explanations import Change, Severity
+from mattermost_host.knowledge.backup_places import Access
 from mattermost_host.knowledge.surface import Wanted
 from mattermost_host.site import secrets_file
 from mattermost_host.site.secrets_file import Authority, Files, Stored
@@ -48,12 +53,18 @@ DATABASE_VARIABLE = f"{PREFIX}DATABASE_PASSWORD"
 WEBHOOK_VARIABLE = f"{PREFIX}DRIFT_WEBHOOK"
 MAIL_VARIABLE = f"{PREFIX}DRIFT_MAIL_PASSWORD"
 BACKUP_VARIABLE = f"{PREFIX}BACKUP_KEY"
+S3_ACCESS_VARIABLE = f"{PREFIX}BACKUP_S3_ACCESS_KEY"
+S3_SECRET_VARIABLE = f"{PREFIX}BACKUP_S3_SECRET_KEY"
+SSH_VARIABLE = f"{PREFIX}BACKUP_SSH_KEY"
 VARIABLES = (
     ADMIN_VARIABLE,
     DATABASE_VARIABLE,
     WEBHOOK_VARIABLE,
     MAIL_VARIABLE,
     BACKUP_VARIABLE,
+    S3_ACCESS_VARIABLE,
+    S3_SECRET_VARIABLE,
+    SSH_VARIABLE,
 )
 
 
@@ -73,6 +84,8 @@ class Secrets:
     drift_mail_password: SecretStr | None = None
     backup_key: SecretStr | None = None
     """The key that encrypts backups; None without backups."""
+    backup_access: Access = field(default_factory=Access)
+    """What opens the place where backups go."""
     planned: tuple[Change, ...] = field(default=(), compare=False)
     """What a run with changes would generate, renew or move on this machine."""
     _blocked: tuple[str, ...] = field(default=(), repr=False, compare=False)
@@ -105,6 +118,11 @@ class Secrets:
             drift_webhook=_from_environment(WEBHOOK_VARIABLE) or stored.drift_webhook,
             drift_mail_password=_from_environment(MAIL_VARIABLE) or stored.drift_mail_password,
             backup_key=_from_environment(BACKUP_VARIABLE) or stored.backup_key,
+            backup_access=Access(
+                _from_environment(S3_ACCESS_VARIABLE) or stored.backup_s3_access_key,
+                _from_environment(S3_SECRET_VARIABLE) or stored.backup_s3_secret_key,
+                _from_environment(SSH_VARIABLE) or stored.backup_ssh_key,
+            ),
             planned=tuple(completion.changes),
             _blocked=tuple(completion.blocked),
             _inventory=inventory,

@@ -56,6 +56,9 @@ class Stored(BaseModel):
     drift_mail_password: Secret | None = None
     backup_key: Secret | None = None
     """No backup can be read without it: keep a copy away from the backups."""
+    backup_s3_access_key: Secret | None = None
+    backup_s3_secret_key: Secret | None = None
+    backup_ssh_key: Secret | None = None
     settings: dict[str, SecretStr] = Field(default_factory=dict)
     authority: Authority | None = None
     certificates: dict[str, Pair] = Field(default_factory=dict)
@@ -147,6 +150,9 @@ def rendered(stored: Stored, site: str) -> str:
         "drift_webhook",
         "drift_mail_password",
         "backup_key",
+        "backup_s3_access_key",
+        "backup_s3_secret_key",
+        "backup_ssh_key",
     )
     content = {
         **{name: _reveal(getattr(stored, name)) for name in passwords},

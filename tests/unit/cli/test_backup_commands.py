@@ -143,14 +143,25 @@ def test_a_new_host_is_not_deployed_before_the_answer(deployed: list[str], tmp_p
     assert len(deployed) == 2
 
 
-@pytest.mark.parametrize("folder", ["lost", "/mnt/$(id)", "/mnt/a b", "s3://bucket"])
+@pytest.mark.parametrize("folder", ["lost", "/mnt/$(id)", "/mnt/a b", "s3://b", "ftp://host/b"])
 def test_a_folder_is_a_full_path_of_plain_signs(
     folder: str, deployed: list[str], tmp_path: Path
 ) -> None:
     done = CliRunner().invoke(main, ["restore", _inventory(tmp_path), "--from", folder])
     assert done.exit_code == 1
-    assert "write the full path of a folder on the host" in " ".join(done.output.split())
+    assert f'--from "{folder}": write ' in " ".join(done.output.split())
+    assert "s3://BUCKET/PATH" in " ".join(done.output.split())
     assert deployed == []
+
+
+@pytest.mark.parametrize("lost", ["s3://lost/chat", "sftp://chat@backup.test/srv/lost"])
+def test_the_lost_ones_place_opens_with_what_the_inventory_says(
+    lost: str, deployed: list[str], scripts: list[str], tmp_path: Path
+) -> None:
+    done = CliRunner().invoke(main, ["restore", _inventory(tmp_path), "--from", lost])
+    assert done.exit_code == 1
+    assert "another path of the same host or the same service" in " ".join(done.output.split())
+    assert deployed == scripts == []
 
 
 def test_a_drill_is_the_timers(scripts: list[str], tmp_path: Path) -> None:

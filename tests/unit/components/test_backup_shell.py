@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from mattermost_host.ops.backup_files import FULL_AFTER_S, SEGMENTS, STANZA
+from mattermost_host.ops.pgbackrest_state import MARK
 from mattermost_host.support.templates import render
 
 PGBACKREST = """#!/bin/sh
 case "$*" in
   *info*) cat "$0.info" ;;
   *repo-ls*) cat "$0.archive" ;;
+  *repo-get*) cat "$0.owner" ;;
   *) echo "ran: $*" ;;
 esac
 """
@@ -37,21 +39,31 @@ def _names(*segments: str) -> str:
     return "".join(f"15-1/{one[:16]}/{one}-{'ab' * 20}.zst\n" for one in segments)
 
 
-def _ran(folder: Path, info: str, archive: str) -> str:
+def _ran(folder: Path, info: str, archive: str, owner: str = "") -> str:
+    """What the program prints, errors included; by default the repository is this machine's."""
     program = folder / "pgbackrest"
     program.write_text(PGBACKREST)
     program.chmod(0o755)
     (folder / "pgbackrest.info").write_text(info)
     (folder / "pgbackrest.archive").write_text(archive)
+    machine = folder / "machine-id"
+    machine.write_text("0a\n")
+    (folder / "pgbackrest.owner").write_text(owner or "0a chat")
+    asks = render("backup/owner.sh.j2", account="", stanza=STANZA, mark=MARK)
     text = render(
-        "backup/backup-database.sh.j2", stanza=STANZA, full_after_s=FULL_AFTER_S, segments=SEGMENTS
+        "backup/backup-database.sh.j2",
+        stanza=STANZA,
+        full_after_s=FULL_AFTER_S,
+        segments=SEGMENTS,
+        owner=asks.replace("/etc/machine-id", str(machine)),
+        data=folder / "main",
     )
     path = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
     done = subprocess.run(
-        ["sh", "-c", text], capture_output=True, text=True, check=True, env=path, timeout=20
+        ["sh", "-c", text], capture_output=True, text=True, check=False, env=path, timeout=20
     )
-    assert done.stderr == ""
-    return done.stdout
+    assert (done.returncode == 0) is (done.stderr == "")
+    return done.stdout + done.stderr
 
 
 BEGIN = "0000000100000000000000FE"
@@ -86,6 +98,24 @@ def test_a_name_of_digits_only_is_no_number(tmp_path: Path) -> None:
     before, begin, after = (f"00000001000000000000000{last}" for last in (3, 4, 5))
     said = _ran(tmp_path, _info(3_600, begin), _names(before, begin, after))
     assert "--type=incr backup" in said, said
+
+
+@pytest.mark.parametrize(
+    ("owner", "said"),
+    [("0b other", "belongs to another host (other)"), ("\n", "has no mark of its host")],
+)
+def test_another_hosts_repository_is_left_alone(tmp_path: Path, owner: str, said: str) -> None:
+    told = _ran(tmp_path, _info(3_600, BEGIN), WHOLE, owner)
+    assert said in told
+    assert "ran:" not in told
+
+
+def test_nothing_is_removed_while_what_a_restore_left_is_there(tmp_path: Path) -> None:
+    assert "--type=incr backup" in _ran(tmp_path, _info(3_600, BEGIN), WHOLE)
+    (tmp_path / "main.before-restore-20261127T120000Z").mkdir()
+    said = _ran(tmp_path, _info(3_600, BEGIN), WHOLE)
+    assert "--type=incr --no-expire-auto backup" in said
+    assert f"no older backup is removed as long as {tmp_path}/main.before-restore-2026" in said
 
 
 def test_the_first_one_is_whole(tmp_path: Path) -> None:

@@ -87,6 +87,14 @@ def test_it_writes_to_its_own_folders_those_of_the_inventory_and_the_archive() -
     assert backup.archive(backup.Settings()) is None
 
 
+def test_it_has_a_network_only_where_it_archives_to_another_host_or_a_bucket() -> None:
+    assert "PrivateNetwork=yes" in _drop_in(DEBIAN_12)
+    for to in ("s3://backups/chat", "sftp://chat@backup.example.com/backups"):
+        lines = _drop_in(DEBIAN_12, archive=backup.archive(backup.Settings(to=to)))
+        assert "PrivateNetwork=yes" not in lines
+        assert lines.count(f"ReadWritePaths={DATA} /var/log/postgresql") == 1
+
+
 def test_it_stays_in_its_selinux_domain_where_there_is_one() -> None:
     """systemd 252 sets no_new_privs for each of these where a unit has User=, as tried there."""
     implying = {

@@ -7,15 +7,17 @@ from typing import Any
 import pytest
 
 from mattermost_host.components.backup import QUESTION
-from mattermost_host.ops import pgbackrest
-from mattermost_host.ops.backup_files import CONFIGURATION, SERVICE
-from mattermost_host.ops.pgbackrest import OLDEST_S, PROVEN_S, Repository
+from mattermost_host.ops import pgbackrest, pgbackrest_state
+from mattermost_host.ops.backup_files import SERVICE
+from mattermost_host.ops.backup_target import CONFIGURATION
+from mattermost_host.ops.pgbackrest_state import OLDEST_S, PROVEN_S, Repository
 from tests.unit import local
 from tests.unit.fake_host import Plan, answering, plan
 
 NOW = 1_800_000_000
 GOOD = Repository(
-    code=0, system="7", own="7", newest=NOW - 3600, whole=NOW - 3590, dumped=NOW - 3595, now=NOW
+    code=0, system="7", own="7", newest=NOW - 3600, whole=NOW - 3590, dumped=NOW - 3595, now=NOW,
+    machine="0a", owner="0a chat",
 )  # fmt: skip
 
 
@@ -38,12 +40,16 @@ def test_what_a_host_says_is_read() -> None:
         "proven=1200",
         "DrillActiveState=failed",
         "DrillNeedDaemonReload=yes",
-        "ActiveState=inactive",
+        "machine=0a",
+        "Id=mattermost-backup.service",
+        "ActiveState=failed",
         "NeedDaemonReload=yes",
         "",
+        "Id=mattermost-backup-dump.service",
         "ActiveState=activating",
         "NeedDaemonReload=no",
         _info(code=0, message="ok"),
+        "owner=0a chat",
         "own=7",
         "waiting=3",
     ]
@@ -52,6 +58,9 @@ def test_what_a_host_says_is_read() -> None:
         message="ok",
         system="7",
         own="7",
+        machine="0a",
+        owner="0a chat",
+        failed="mattermost-backup.service",
         waiting=3,
         newest=1_000,
         whole=1_100,
@@ -64,6 +73,29 @@ def test_what_a_host_says_is_read() -> None:
         under_way=True,
         unread=True,
     )
+
+
+def test_what_other_means_is_said_by_the_repository() -> None:
+    """As pgBackRest 2.45 and later print a service that refuses connections."""
+    cause = "[HostConnectError] unable to connect to 's3.test:9000'\nHINT: is it there?"
+    repository = {"cipher": "none", "key": 1, "status": {"code": 99, "message": cause}}
+    status = {"code": 99, "message": "other"}
+    told = [{"backup": [], "db": [], "repo": [repository], "status": status}]
+    found = QUESTION.parse([json.dumps(told)])
+    assert found.wrong == "can't be read: [HostConnectError] unable to connect to 's3.test:9000'"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("ERROR: there was no answer within 20 s", "there was no answer within 20 s"),
+        ("ERROR: [056]: unable to find primary", "unable to find primary"),
+    ],
+)
+def test_a_repository_that_is_away_is_told_with_its_cause(line: str, said: str) -> None:
+    found = QUESTION.parse(["now=3000", "whole=1000", "dumped=1000", line, "", "own=7"])
+    assert found.wrong == f"can't be read: {said}"
+    assert found.old == ""
 
 
 @pytest.mark.parametrize("lines", [[], ["now=1", "own=", "waiting="], ["[", "now=1"]])
@@ -110,6 +142,34 @@ def test_another_databases_is_refused_and_left() -> None:
     assert "pgbackrest --stanza" not in shell
 
 
+def test_another_hosts_is_refused_and_left() -> None:
+    """A copy of the host has the same database, and would archive there, too."""
+    now = _changed(owner="0b other")
+    assert now.wrong == "belongs to another host (other)"
+    shell = _stanza(now).shell
+    assert shell.rstrip().endswith("exit 1")
+    assert "repo-put" not in shell
+    assert "repo-rm mattermost-host-owner" in shell
+
+
+def test_one_without_a_mark_gets_it_before_it_is_tried() -> None:
+    for now in (_changed(owner=""), _changed(code=1, owner="")):
+        shell = _stanza(now).shell
+        assert shell.index("repo-put --raw mattermost-host-owner") < shell.index(" check")
+
+
+@pytest.mark.parametrize("owner", ["0a", "0a chat"])
+def test_its_own_mark_will_do_whatever_the_host_is_called(owner: str) -> None:
+    assert _changed(owner=owner).wrong == ""
+
+
+def test_a_backup_that_failed_is_told_at_once() -> None:
+    now = _changed(failed="mattermost-backup-dump.service")
+    assert now.old == "failed (mattermost-backup-dump.service)"
+    assert f"systemctl start --no-block {SERVICE}" in _recent(now).shell
+    assert _changed(failed="mattermost-backup.service", under_way=True).old == ""
+
+
 def test_none_is_begun_where_a_disk_is_not_mounted() -> None:
     shell = _stanza(_changed(code=1, unmounted="/srv")).shell
     assert "a second repository would begin there" in shell
@@ -130,7 +190,7 @@ def test_a_disk_of_fstab_that_is_not_mounted_is_seen(tmp_path: Path, fstab: str,
     (tmp_path / "fstab").write_text(fstab.replace("{}", str(tmp_path)))
     (tmp_path / "conf").write_text(f"[global]\nrepo1-path={tmp_path}/srv/backup/database\n")
     places = {"/etc/fstab": tmp_path / "fstab", CONFIGURATION: tmp_path / "conf"}
-    done = local.run(local.moved(pgbackrest._unmounted(CONFIGURATION), places))
+    done = local.run(local.moved(pgbackrest_state._unmounted(CONFIGURATION), places))
     assert done.stdout == (f"unmounted={said.replace('{}', str(tmp_path))}\n" if said else "")
     assert QUESTION.parse(done.stdout.splitlines()).unmounted == said.replace("{}", str(tmp_path))
 

@@ -6,7 +6,7 @@ import pytest
 
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.ops.database_state import Client
-from mattermost_host.ops.pgbackrest import Repository
+from mattermost_host.ops.pgbackrest_state import Repository
 from mattermost_host.ops.postgresql_move_state import AskMove, Found
 from mattermost_host.preflight import upgrade_postgresql as adviser
 from mattermost_host.preflight.finding import Finding
@@ -35,8 +35,11 @@ def _cut_off(step: str) -> HostFacts:
     return replace(FACTS, database_move=(("step", step), ("old", "15"), ("new", "17")))
 
 
+ARCHIVED = Repository(code=0, machine="0a", owner="0a chat")
+
+
 def test_all_is_well() -> None:
-    found = list(adviser.judge(WELL, QUESTION, FACTS, Repository(code=0), backups=True))
+    found = list(adviser.judge(WELL, QUESTION, FACTS, ARCHIVED, backups=True))
     assert {one.verdict for one in found} == {"ok", "note"}
     assert {one.name for one in found} == set(adviser.MEANINGS)
 
@@ -86,7 +89,7 @@ def test_what_is_told(name: str, found: Found, words: str) -> None:
 
 
 def test_a_repository_that_can_not_follow_refuses_a_move() -> None:
-    for repository in (None, Repository(code=0, waiting=99)):
+    for repository in (None, replace(ARCHIVED, waiting=99)):
         found = adviser.judge(WELL, QUESTION, FACTS, repository, backups=True)
         (one,) = (one for one in found if one.name == "move-backups")
         assert one.verdict == "error"

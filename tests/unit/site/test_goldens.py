@@ -11,6 +11,7 @@ import pkgutil
 import re
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from pyinfra.api.operation import OperationMeta
 from mattermost_host import ops
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.ops.entries import File
-from tests.unit.examples import DEBIAN_12, ROCKY_9
+from tests.unit.examples import DEBIAN_12, HOST_KEY, ROCKY_9
 from tests.unit.fake_host import Plan
 from tests.unit.site.whole import PASSWORD, planned
 
@@ -40,11 +41,19 @@ SHAPES: Mapping[str, dict[str, Any]] = {
         "firewall": {"ssh_from": ["192.0.2.0/24"], "forward": True},
     },
     "backup": {"backup": {"to": "/srv/backup"}},
+    "backup-s3": {"backup": {"to": "s3://backups/chat", "endpoint": "https://s3.example.com"}},
+    "backup-sftp": {
+        "backup": {"to": "sftp://chat@backup.example.com/backups", "host_keys": [HOST_KEY]}
+    },
     "enterprise-linux": {},
     "enterprise-linux-acme": {"tls": {"mode": "acme", "email": "admin@example.com"}},
 }
 
-FACTS: Mapping[str, HostFacts] = {"enterprise-linux": ROCKY_9, "enterprise-linux-acme": ROCKY_9}
+FACTS: Mapping[str, HostFacts] = {
+    "enterprise-linux": ROCKY_9,
+    "enterprise-linux-acme": ROCKY_9,
+    "backup-sftp": replace(DEBIAN_12, release="13", glibc="2.41"),
+}
 """Of the shapes that are not on Debian 12."""
 
 

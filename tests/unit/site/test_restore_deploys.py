@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mattermost_host.ops import backup_files
+from mattermost_host.ops import backup_files, backup_target
 from tests.unit.fake_host import Plan
 from tests.unit.site.whole import planned
 
@@ -24,8 +24,9 @@ def test_a_look_brings_no_repository_and_no_unit(
     look = _plan("restore_look.py", tmp_path, monkeypatch)
     assert [name.partition(" | ")[0] for name in look.changed] == ["Backup", "Backup"]
     assert set(look.written) == {
-        backup_files.CONFIGURATION,
-        backup_files.KEY_FILE,
+        backup_target.CONFIGURATION,
+        backup_target.KEY_FILE,
+        backup_target.RESTIC,
         backup_files.RESTORE,
     }
     assert not any(one.path.startswith("/srv") for one in look.entries)

@@ -12,11 +12,12 @@ from mattermost_host.preflight import external_database_findings
 from mattermost_host.releases.choice import Release
 from mattermost_host.releases.download import Tarball
 from mattermost_host.site.site import Site
-from tests.unit.examples import DEBIAN_12, URL, pair
+from tests.unit.examples import DEBIAN_12, URL, pair, ssh_key
 from tests.unit.fake_host import Answer, Plan, nothing_installed, plan
 
 PROJECT = Path(__file__).parents[3]
 PASSWORD = "Golden-Password-1"
+OF_S3 = ("BACKUP_S3_ACCESS_KEY", "BACKUP_S3_SECRET_KEY")
 
 
 def planned(
@@ -28,8 +29,9 @@ def planned(
     deploy: str = "site.py",
 ) -> Plan:
     """What a deploy would do on a host that answers so; ``changed`` are keys of the description."""
-    for name in ("ADMIN_PASSWORD", "DATABASE_PASSWORD", "BACKUP_KEY"):
+    for name in ("ADMIN_PASSWORD", "DATABASE_PASSWORD", "BACKUP_KEY", *OF_S3):
         monkeypatch.setenv(f"MATTERMOST_HOST_{name}", PASSWORD)
+    monkeypatch.setenv("MATTERMOST_HOST_BACKUP_SSH_KEY", ssh_key())
     tarball = folder / "mattermost-11.7.9.tar.gz"
     tarball.touch()
     release = {"file": str(tarball), "unverified": True}

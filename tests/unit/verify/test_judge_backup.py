@@ -3,11 +3,21 @@
 from dataclasses import replace
 
 from mattermost_host.ops import backup_files
-from mattermost_host.ops.pgbackrest import OLDEST_S, Repository
+from mattermost_host.ops.pgbackrest_state import OLDEST_S, Repository
 from tests.host import judge_backup as judge
 from tests.host.questions import UnitStatus
 
-GOOD = Repository(code=0, system="7", own="7", newest=1_000, whole=1_000, dumped=1_000, now=2_000)
+GOOD = Repository(
+    code=0,
+    system="7",
+    own="7",
+    newest=1_000,
+    whole=1_000,
+    dumped=1_000,
+    now=2_000,
+    machine="0a",
+    owner="0a chat",
+)
 
 
 def test_good_backups_hold() -> None:
@@ -23,6 +33,10 @@ def test_good_backups_hold() -> None:
 def test_each_is_seen_to_fail() -> None:
     (said,) = judge.archived(replace(GOOD, system="6"))
     assert "another database's (6, here is 7)" in said
+    (said,) = judge.archived(replace(GOOD, owner="0b other"))
+    assert "belongs to another host (other)" in said
+    (said,) = judge.recent(replace(GOOD, failed="mattermost-backup.service"))
+    assert "that it failed (mattermost-backup.service)" in said
     (said,) = judge.archived(replace(GOOD, waiting=200))
     assert "200 segments wait" in said
     (said,) = judge.recent(replace(GOOD, now=1_000 + OLDEST_S + 3_600))

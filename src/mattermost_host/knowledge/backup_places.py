@@ -22,6 +22,8 @@ NEEDED = (
 )
 S3, SFTP = "s3://", "sftp://"
 SSH_PORT = 22
+SFTP_SINCE = (2, 46)
+"""The first pgBackRest that speaks SFTP, by its release notes."""
 
 
 @dataclass(frozen=True)

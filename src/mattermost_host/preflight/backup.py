@@ -4,13 +4,11 @@ import re
 from collections.abc import Iterator
 
 from mattermost_host.facts.host import HostFacts, is_above
+from mattermost_host.knowledge.backup_places import SFTP_SINCE
+from mattermost_host.knowledge.platforms import WITHOUT_SFTP
 from mattermost_host.preflight.finding import Finding, Requirement
 
 NEEDED = "pgBackRest and restic among the packages of the distribution"
-SFTP_SINCE = (2, 46)
-WITHOUT_SFTP = {("debian", "11"), ("debian", "12"), ("ubuntu", "22.04")}
-"""Releases with a pgBackRest before 2.46, the first that speaks SFTP (pgBackRest's release notes).
-"""
 
 
 def packages() -> Requirement:

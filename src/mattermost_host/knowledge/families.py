@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 PackageManager = Literal["apt", "dnf"]
+WITHOUT_SFTP = {("debian", "11"), ("debian", "12"), ("ubuntu", "22.04")}
+"""Releases whose pgBackRest is older than the first that speaks SFTP."""
 FirewallEngine = Literal["nftables", "firewalld"]
 
 

@@ -19,8 +19,6 @@ without support in production.
 """
 
 BROTLI = "libnginx-mod-http-brotli-static"
-WITHOUT_SFTP = {("debian", "11"), ("debian", "12"), ("ubuntu", "22.04")}
-"""Releases whose pgBackRest is older than the first that speaks SFTP."""
 LAST_FOR_EL_8 = "11.11"
 """Last release for Enterprise Linux 7 and 8; from 12.0 on the build needs a newer glibc."""
 

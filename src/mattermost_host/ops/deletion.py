@@ -16,7 +16,7 @@ from mattermost_host.engine.explanations import Change, explain
 from mattermost_host.engine.questions import ask, changing, expect
 from mattermost_host.engine.shell import PROGRESS
 from mattermost_host.knowledge.families import Cluster
-from mattermost_host.ops.backup_files import KEY_FOLDER
+from mattermost_host.ops.backup_target import KEYS
 from mattermost_host.ops.database_state import AS_POSTGRES
 from mattermost_host.support.templates import render
 
@@ -184,7 +184,7 @@ def _database(
         role=role,
         stays="yes" if odd else "",
         debian=debian,
-        home=KEY_FOLDER,
+        home=KEYS,
         progress=PROGRESS,
         others=_others(role),
         ours=f"SELECT datname::text AS said FROM pg_database WHERE {_is_ours(role)}",

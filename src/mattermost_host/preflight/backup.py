@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from mattermost_host.facts.host import HostFacts, is_above
 from mattermost_host.knowledge.backup_places import SFTP_SINCE
-from mattermost_host.knowledge.platforms import WITHOUT_SFTP
+from mattermost_host.knowledge.families import WITHOUT_SFTP
 from mattermost_host.preflight.finding import Finding, Requirement
 
 NEEDED = "pgBackRest and restic among the packages of the distribution"

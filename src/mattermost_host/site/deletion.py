@@ -9,7 +9,7 @@ from mattermost_host.engine import questions
 from mattermost_host.facts.database import last_move
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.knowledge.families import Cluster
-from mattermost_host.ops import backup_files, postgresql_move_state
+from mattermost_host.ops import backup_files, backup_target, postgresql_move_state
 from mattermost_host.ops.deletion import AskData
 from mattermost_host.ops.release_state import NOTED
 from mattermost_host.ops.state_files import FOLDERS, LOGS, STATE
@@ -37,6 +37,9 @@ def mistakes(names: Sequence[str], settings: Description) -> Iterator[Mistake]:
     if BACKUPS in names and settings.backup.to is None:
         needed = "an inventory with the backup.to that they are in"
         yield Mistake(OPTION, '"backups", and the inventory has no backup.to', needed)
+    if BACKUPS in names and settings.backup.to and "://" in settings.backup.to:
+        needed = "delete them there yourself, with what opens that"
+        yield Mistake(OPTION, f'"backups", and they are at {settings.backup.to}', needed)
     if DATABASE in names and not settings.postgres.local:
         needed = "delete an external database where it is"
         yield Mistake(OPTION, '"database", and postgres.dsn is on another host', needed)
@@ -85,4 +88,4 @@ def refuse(site: Site, facts: HostFacts, host: Host) -> None:
 
 def notes_of_backups() -> tuple[str, ...]:
     """What tells of backups that are not there any more: root's own."""
-    return (backup_files.STATE_FOLDER, f"/var/cache/{backup_files.CACHE}")
+    return (backup_files.STATE_FOLDER, f"/var/cache/{backup_target.CACHE}")

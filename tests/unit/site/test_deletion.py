@@ -33,3 +33,10 @@ def test_all_wrong_names_are_said_at_once(
     settings, _ = describe({"url": URL, "users": 500, **inventory})
     found = [str(one) for one in mistakes(names, settings)]
     assert [text[: len(begin)] for text, begin in zip(found, said, strict=True)] == said
+
+
+def test_backups_elsewhere_are_not_deleted() -> None:
+    place = {"to": "s3://backups/chat", "endpoint": "https://s3.example.com"}
+    settings, _ = describe({"url": URL, "users": 50, "backup": place})
+    (found,) = mistakes(["backups"], settings)
+    assert "they are at s3://backups/chat; delete them there yourself" in str(found)

@@ -83,7 +83,7 @@ def target(settings: PlaceSettings) -> Target:
 
 def mistakes(settings: PlaceSettings) -> Iterator[Mistake]:
     """One place, with all that it needs, and nothing of another kind."""
-    assert settings.to
+    assert settings.to is not None
     try:
         found = place(settings.to)
     except Refused as error:
@@ -129,7 +129,7 @@ def _mistakes_of_other_host(settings: PlaceSettings, other: OtherHost) -> Iterat
 
 def access_mistakes(settings: PlaceSettings, access: Access) -> Iterator[Mistake]:
     """The secrets that open the place, which nobody but its owner can make."""
-    found = place(settings.to) if settings.to else None
+    found = place(settings.to) if settings.to is not None else None
     names = {Bucket: ("s3_access_key", "s3_secret_key"), OtherHost: ("ssh_key",)}
     for name in names.get(type(found), ()):
         value: SecretStr | None = getattr(access, name)

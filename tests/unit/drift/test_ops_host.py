@@ -135,7 +135,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Inventory:
     local.program(tmp_path / "programs", "sudo", "echo no route >&2; exit 255")
     monkeypatch.setenv("PATH", str(tmp_path / "programs"), prepend=":")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    monkeypatch.setattr(connections, "_read_config", lambda: None)
+    monkeypatch.setattr(connections, "_read_config", lambda _: None)
     return read(_inventory(tmp_path, 'ops = [("@local", {"_sudo": True})]\n'))
 
 

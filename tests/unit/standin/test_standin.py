@@ -133,7 +133,7 @@ def test_number_that_is_none_is_ignored_in_silence(server: Standin) -> None:
         ("MM_EXPERIMENTALSETTINGS_CLIENTSIDECERTENABLE", "true", "was removed"),
         ("MM_FILESETTINGS_PUBLICLINKSALT", "short", "must have 32 characters"),
         ("MM_SERVICESETTINGS_ALLOWCOOKIESFORSUBDOMAINS", "true", "needs ServiceSettings.SiteURL"),
-        ("MM_CONFIG", "postgres://user:secret@host/db", "keeps its configuration in a file"),
+        ("MM_CONFIG", "postgres://user:secret@host/db", "failed to load configuration"),
     ],
 )
 def test_setting_that_release_11_refuses(

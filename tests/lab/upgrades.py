@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mattermost_host.verify.api_client import content
+from mattermost_host.verify.api_client import Client, content
 from tests.lab.deployment import Deployment, Run
 
 OLD, NEW = "10.11.16", "11.7.9"
@@ -33,30 +33,40 @@ class Written:
 def write(deployment: Deployment) -> Written:
     """A post with a file, by the administrator to himself."""
     with deployment.administrator() as person:
-        me = content(person.ask("GET", "/users/me", 200))["id"]
-        channel = person.made("/channels/direct", json=[me, me])
-        data = secrets.token_bytes(100_000)
-        sent = person.ask(
-            "POST",
-            "/files",
-            201,
-            data={"channel_id": channel},
-            files={"files": ("some.bin", data, "application/octet-stream")},
-        )
-        file = content(sent)["file_infos"][0]["id"]
-        message = f"Written {secrets.token_hex(8)}."
-        body = {"channel_id": channel, "message": message, "file_ids": [file]}
-        post = person.made("/posts", json=body)
+        return written_by(person)
+
+
+def written_by(person: Client) -> Written:
+    """A post with a file, to oneself."""
+    me = content(person.ask("GET", "/users/me", 200))["id"]
+    channel = person.made("/channels/direct", json=[me, me])
+    data = secrets.token_bytes(100_000)
+    sent = person.ask(
+        "POST",
+        "/files",
+        201,
+        data={"channel_id": channel},
+        files={"files": ("some.bin", data, "application/octet-stream")},
+    )
+    file = content(sent)["file_infos"][0]["id"]
+    message = f"Written {secrets.token_hex(8)}."
+    body = {"channel_id": channel, "message": message, "file_ids": [file]}
+    post = person.made("/posts", json=body)
     return Written(post, message, file, hashlib.sha256(data).hexdigest())
 
 
 def all_there(deployment: Deployment, written: Sequence[Written]) -> None:
     """Every post and file is what it was."""
     with deployment.administrator() as person:
-        for one in written:
-            assert content(person.ask("GET", f"/posts/{one.post}", 200))["message"] == one.message
-            data = person.ask("GET", f"/files/{one.file}", 200).content
-            assert hashlib.sha256(data).hexdigest() == one.digest
+        read_by(person, written)
+
+
+def read_by(person: Client, written: Sequence[Written]) -> None:
+    """Every post and file is what it was, as `person` reads it."""
+    for one in written:
+        assert content(person.ask("GET", f"/posts/{one.post}", 200))["message"] == one.message
+        data = person.ask("GET", f"/files/{one.file}", 200).content
+        assert hashlib.sha256(data).hexdigest() == one.digest
 
 
 def state(deployment: Deployment, tarball: Path) -> None:

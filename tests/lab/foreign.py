@@ -1,20 +1,18 @@
 """Servers that somebody else installed: by the vendor's instructions, its package, its Omnibus."""
 
-import hashlib
 import json
-import secrets
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-from mattermost_host.verify.api_client import Client, content, trust
+from mattermost_host.verify.api_client import Client, trust
 from tests.host.outside import resolving
 from tests.lab.deployment import BIN, Deployment
 from tests.lab.hosts import Lab, LabHost
 from tests.lab.kept import commands
 from tests.lab.shell import wait_until
+from tests.lab.upgrades import Written, read_by, written_by
 
 ADMIN, PASSWORD = "first.admin", "Sup3r-secret-of-the-old-one"
 DB_PASSWORD = "mostest/of+all"
@@ -71,16 +69,6 @@ server {
     }
 }
 """
-
-
-@dataclass(frozen=True)
-class Written:
-    """A post with a file, by its hash."""
-
-    post: str
-    message: str
-    file: str
-    digest: str
 
 
 class Foreign:
@@ -219,30 +207,12 @@ class Foreign:
     def write(self) -> Written:
         """A post with a file, to oneself."""
         with self.person() as person:
-            me = content(person.ask("GET", "/users/me", 200))["id"]
-            channel = person.made("/channels/direct", json=[me, me])
-            data = secrets.token_bytes(100_000)
-            sent = person.ask(
-                "POST",
-                "/files",
-                201,
-                data={"channel_id": channel},
-                files={"files": ("some.bin", data, "application/octet-stream")},
-            )
-            file = content(sent)["file_infos"][0]["id"]
-            message = f"Written {secrets.token_hex(8)}."
-            body = {"channel_id": channel, "message": message, "file_ids": [file]}
-            post = person.made("/posts", json=body)
-        return Written(post, message, file, hashlib.sha256(data).hexdigest())
+            return written_by(person)
 
     def all_there(self, *written: Written) -> None:
         """Every post and file is what it was."""
         with self.person() as person:
-            for one in written:
-                found = content(person.ask("GET", f"/posts/{one.post}", 200))
-                assert found["message"] == one.message
-                data = person.ask("GET", f"/files/{one.file}", 200).content
-                assert hashlib.sha256(data).hexdigest() == one.digest
+            read_by(person, written)
 
     def ssh_config(self) -> Path:
         """OpenSSH's configuration with the host as the alias `old`."""

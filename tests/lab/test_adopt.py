@@ -14,12 +14,12 @@ from tests.lab.foreign import (
     SALT,
     Adopted,
     Foreign,
-    Written,
     adopt,
 )
 from tests.lab.hosts import Lab, LabHost
 from tests.lab.kept import commands
 from tests.lab.shell import wait_until
+from tests.lab.upgrades import Written
 from tests.standin.build import build
 
 JOURNAL = "/var/lib/mattermost-host/take-over/journal"

@@ -6,14 +6,24 @@ pyinfra inventories/single.py deploys/site.py
 from pyinfra import host
 
 from mattermost_host.cli.sentences import sentences
-from mattermost_host.components import backup, base, firewall, mattermost, nginx, postgres, tls
+from mattermost_host.components import (
+    backup,
+    base,
+    etcd,
+    firewall,
+    mattermost,
+    nginx,
+    patroni,
+    postgres,
+    tls,
+)
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.knowledge import sizing
 from mattermost_host.ops.backup_files import Server
 from mattermost_host.ops.checkpoint import checkpoint
 from mattermost_host.ops.state_files import KEPT, STATE
 from mattermost_host.preflight import run as preflight
-from mattermost_host.site import ways
+from mattermost_host.site import members, ways
 from mattermost_host.site.site import Site
 
 
@@ -30,7 +40,25 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
     hold = ways.hold(site, host.name, facts)
     checkpoint(name="all hosts are prepared")
 
-    if "db" in roles and site.settings.postgres.local:
+    if "etcd" in roles:
+        etcd.deploy(
+            site.settings.etcd,
+            family=facts.family,
+            member=members.etcd(site, host.name),
+            before_start=behind_firewall,
+        )
+    checkpoint(name="all voters are ready")
+
+    if "db" in roles and site.clustered:
+        patroni.deploy(
+            site.settings.patroni,
+            facts,
+            layout=postgres.cluster(site.settings.postgres, facts),
+            member=members.patroni(site, host.name),
+            parameters=site.postgres_parameters(host.name, facts),
+            before_start=behind_firewall,
+        )
+    elif "db" in roles and site.settings.postgres.local:
         postgres.deploy(
             site.settings.postgres,
             facts,
@@ -57,7 +85,7 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
             hold=hold,
             brotli=nginx.brotli_module(facts) is not None,
             variables=site.environment,
-            local_database=site.settings.postgres.local,
+            local_database=site.settings.postgres.local and not site.clustered,
             database_ca=site.database_ca,
             licence=site.licence,
             administrator_email=site.administrator_email,
@@ -89,7 +117,7 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
         )
         tls.issue(site.settings.tls, family=facts.family, server_name=site.settings.name)
 
-    if "db" in roles and site.settings.postgres.local:
+    if "db" in roles and site.settings.postgres.local and not site.clustered:
         server = Server(
             mattermost.USER, STATE, "http://{}:{}{}".format(*mattermost.LISTEN, mattermost.PING)
         )

@@ -44,7 +44,7 @@ entry.main()
 
 def surfaces(site: Site, facts: HostFacts) -> list[Surface]:
     """What is shown: the above, and ssh by the site's settings."""
-    place = Place(About(site.settings.url, site.settings.name, 1, "low", "11.7.9"), facts)
+    place = Place(About(site.settings.url, site.settings.name, 1, "low", "11.7.9"), facts=facts)
     return [SURFACE, firewall.surface(site.settings.firewall, place)]
 
 

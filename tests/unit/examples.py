@@ -95,6 +95,7 @@ class ExampleSecrets:
     database_password: SecretStr | None = None
     backup_key: SecretStr | None = None
     settings: Mapping[str, SecretStr] = field(default_factory=dict)
+    passwords: Mapping[str, SecretStr] = field(default_factory=dict)
     certificates: Mapping[str, Pair] = field(default_factory=dict)
 
 

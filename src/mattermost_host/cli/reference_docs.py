@@ -36,6 +36,7 @@ class ExampleSecrets:
     database_password: SecretStr | None = None
     backup_key: SecretStr | None = SecretStr("")
     settings: Mapping[str, SecretStr] = {}
+    passwords: Mapping[str, SecretStr] = {}
     certificates: Mapping[str, Pair] = {"site": Pair(certificate="", key=SecretStr(""))}
 
 

@@ -1,5 +1,25 @@
 """The components: one file each. Their rows are in site/settings.py."""
 
-from mattermost_host.components import backup, base, firewall, mattermost, nginx, postgres, tls
+from mattermost_host.components import (
+    backup,
+    base,
+    etcd,
+    firewall,
+    mattermost,
+    nginx,
+    patroni,
+    postgres,
+    tls,
+)
 
-__all__ = ["backup", "base", "firewall", "mattermost", "nginx", "postgres", "tls"]
+__all__ = [
+    "backup",
+    "base",
+    "etcd",
+    "firewall",
+    "mattermost",
+    "nginx",
+    "patroni",
+    "postgres",
+    "tls",
+]

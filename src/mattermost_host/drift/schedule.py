@@ -19,7 +19,7 @@ from mattermost_host.drift.memory import folder, key
 from mattermost_host.drift.repair import Heal
 from mattermost_host.engine.connections import CONFIG
 from mattermost_host.engine.trusted import refuse_mistrusted_tree
-from mattermost_host.site import secrets
+from mattermost_host.site import secret_variables
 from mattermost_host.site.secrets_file import secrets_path
 from mattermost_host.site.site import Site
 from mattermost_host.support import trust
@@ -183,11 +183,12 @@ def _refuse_schedule(on_calendar: str, heal: Heal | None) -> None:
 
 
 def _refuse_secrets_of_the_environment(inventory: Path) -> None:
-    for variable in secrets.VARIABLES:
+    for variable in secret_variables.VARIABLES:
         if os.environ.get(variable):
             raise OperatorError(
                 f"{variable} is set in this shell, and the service will not see it; write it as "
-                f"{variable.removeprefix(secrets.PREFIX).lower()} into {secrets_path(inventory)}, "
+                f"{variable.removeprefix(secret_variables.PREFIX).lower()} into "
+                f"{secrets_path(inventory)}, "
                 "unset it, and schedule again"
             )
 

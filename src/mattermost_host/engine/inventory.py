@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -28,10 +29,10 @@ from pyinfra_cli.exceptions import UnexpectedExternalError
 from mattermost_host.engine import host_data
 from mattermost_host.engine.host_data import Connection
 from mattermost_host.engine.inventory_shape import LOCAL, Unreadable, plain, sound_groups
+from mattermost_host.engine.roles import COMPLETE, ROLES, address_mistakes, role_mistakes
 from mattermost_host.engine.trusted import refuse_mistrusted
 from mattermost_host.support.errors import Mistake, OperatorError, SiteError
 
-ROLES = ("app", "db", "proxy")
 OPS = "ops"
 """The group of a machine that checks for drift instead of this one; nothing is deployed to it."""
 LIMIT_S = 60
@@ -54,8 +55,9 @@ class SiteHost:
 
     @property
     def private_address(self) -> str | None:
-        """The address that the site's other hosts use."""
-        return self.data.get("private_address")
+        """The address that the site's other hosts use: the stated one, or the host's name."""
+        stated = self.data.get("private_address")
+        return str(stated) if stated else _own_address(self.name)
 
     @property
     def priority(self) -> int:
@@ -110,7 +112,10 @@ def read(path: Path, command_line: CommandLine | None = None) -> Inventory:
     made = _by_pyinfra(path, groups, command_line or CommandLine({}))
     mistakes += _data_mistakes(made)
     hosts = tuple(_site_host(host, groups) for host in made)
-    mistakes += _role_mistakes(names, _listed(hosts, groups))
+    listed = _listed(hosts, groups)
+    mistakes += _role_mistakes(names, listed)
+    addresses = {host.name: host.private_address for host in hosts if host.roles}
+    mistakes += address_mistakes(listed, addresses)
     ops = tuple(host for host in hosts if host.name in _names(groups.get(OPS, [])))
     if len(ops) > 1:
         found = f"several hosts: {', '.join(host.name for host in ops)}"
@@ -248,34 +253,20 @@ def _names(group: Any) -> list[str]:
     return [member[0] if isinstance(member, tuple) else member for member in members]
 
 
-def _role_mistakes(names: Mapping[str, Any], roles: Mapping[str, tuple[str, ...]]) -> list[Mistake]:
-    mistakes = [
-        Mistake(
-            f'host "{name}"',
-            "no role",
-            f"put it into at least one of the lists {', '.join(ROLES)}",
-        )
-        for name, held in roles.items()
-        if not held
-    ]
-    for role in ROLES:
-        members = [name for name, held in roles.items() if role in held]
-        if members or names.get(role):
-            continue  # the mistakes in the lists are reported already
-        if not (role == "db" and _external_database(names)):
-            mistakes.append(Mistake(role, "no host", f'write {role} = ["name-of-a-host"]'))
-    partly = {name: held for name, held in roles.items() if held and len(held) < len(ROLES)}
-    if len(roles) > 1 and partly:
-        spread = ", ".join(f"{name} ({' and '.join(held)})" for name, held in partly.items())
-        mistakes.append(
-            Mistake(
-                "hosts",
-                f"roles spread over hosts: {spread}",
-                "put each host into all roles; this version deploys only complete hosts, each a "
-                "separate server",
-            )
-        )
-    return mistakes
+def _role_mistakes(
+    names: Mapping[str, Any], roles: Mapping[str, tuple[str, ...]]
+) -> Iterator[Mistake]:
+    # A list that is written but has mistakes is not empty; they are reported already.
+    held = {role for roles_of_host in roles.values() for role in roles_of_host}
+    empty = [role for role in COMPLETE if role not in held and not names.get(role)]
+    return role_mistakes(empty, roles, _external_database(names))
+
+
+def _own_address(name: str) -> str | None:
+    try:
+        return str(ip_address(name))
+    except ValueError:
+        return None
 
 
 def _external_database(names: Mapping[str, Any]) -> bool:

@@ -7,6 +7,7 @@ from typing import Protocol
 from pydantic import SecretStr
 
 from mattermost_host.certificates.authority import Pair
+from mattermost_host.engine.inventory import SiteHost
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.knowledge.sizing import Usage
 from mattermost_host.knowledge.surface import Networks, Peers
@@ -30,6 +31,10 @@ class SecretsOfSite(Protocol):
     @property
     def backup_key(self) -> SecretStr | None:
         """The key that encrypts the backups."""
+
+    @property
+    def passwords(self) -> Mapping[str, SecretStr]:
+        """Passwords of accounts that the site's hosts use among themselves."""
 
     @property
     def certificates(self) -> Mapping[str, Pair]:
@@ -71,17 +76,59 @@ class Peer:
     priority: int | None = None
     """Its rank among hosts of the same role, the highest first; None if not stated."""
 
+    @property
+    def address(self) -> str:
+        """The address that the site's other hosts use, on sites where hosts have to state it."""
+        assert self.private_address  # engine/roles.py asks for it
+        return self.private_address
+
+    @property
+    def purpose(self) -> str:
+        """Name of its certificate for connections between hosts."""
+        return f"host {self.name}"
+
+    @property
+    def certificate_names(self) -> tuple[str, ...]:
+        """What that certificate is valid for; HAProxy hands on what is asked of 127.0.0.1."""
+        name = self.name.rpartition("/")[2]
+        return tuple(dict.fromkeys((name, self.address, "localhost", "127.0.0.1")))
+
 
 @dataclass(frozen=True)
 class Place:
     """The surroundings of a component. ``peers`` are all hosts of the site, this one included."""
 
     site: About
+    name: str = ""
+    """The host's name in the inventory."""
     facts: HostFacts = UNASKED
     roles: tuple[str, ...] = ()
     peers: tuple[Peer, ...] = field(default=(), repr=False)
     secrets: SecretsOfSite | None = field(default=None, repr=False)
     """None until the secrets have been read."""
+
+    @property
+    def here(self) -> Peer:
+        """This host as its peers see it."""
+        return next(peer for peer in self.peers if peer.name == self.name)
+
+    def having(self, role: str) -> tuple[Peer, ...]:
+        """The hosts of a role."""
+        return tuple(peer for peer in self.peers if role in peer.roles)
+
+
+def peers_of(hosts: Iterable[SiteHost], facts: Mapping[str, HostFacts]) -> tuple[Peer, ...]:
+    """The hosts as they see each other; addresses of those whose facts are known."""
+    return tuple(
+        Peer(
+            one.name,
+            one.roles,
+            facts[one.name].addresses if one.name in facts else (),
+            one.private_address,
+            one.priority,
+        )
+        for one in hosts
+    )
 
 
 def installed_on(facts: HostFacts) -> Installed | None:

@@ -140,6 +140,8 @@ class Family:
     pgdg: Pgdg = field(repr=False)
     backup: tuple[str, ...] = ()
     """Packages of pgBackRest and restic; empty if the distribution has none."""
+    etcd: tuple[str, ...] = ()
+    """Packages of etcd and its client; empty if the distribution has none."""
     ssh_unit: str = "ssh.service"
     selinux: bool = False
     """Whether SELinux is enforcing by default."""
@@ -187,6 +189,7 @@ DEBIAN = Family(
         key_packages=("postgresql-common",),
     ),
     backup=("pgbackrest", "restic"),
+    etcd=("etcd-server", "etcd-client"),
 )
 
 

@@ -90,6 +90,10 @@ class Wanted:
     backup_key: bool = False
     certificates: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Certificates from the site's own authority: purpose -> names."""
+    between_hosts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """The same for both ends of connections between hosts, without a common name."""
+    passwords: frozenset[str] = frozenset()
+    """Names of accounts between hosts; each gets a password."""
 
     def __or__(self, other: "Wanted") -> "Wanted":
         """The secrets of both."""
@@ -97,4 +101,6 @@ class Wanted:
             self.database_password or other.database_password,
             self.backup_key or other.backup_key,
             {**self.certificates, **other.certificates},
+            {**self.between_hosts, **other.between_hosts},
+            self.passwords | other.passwords,
         )

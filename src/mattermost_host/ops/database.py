@@ -99,6 +99,9 @@ def _present(
         refused = f"the database {question.name} {found}"
         yield StringCommand(f"echo {shlex.quote(refused)} >&2; exit 1")
         return
+    if now.follows:
+        host.noop("the leader has role and database")
+        return
     steps = list(_steps(question, now, locale, unit, restart))
     explain(*_explained(question, now, unit))
     if not steps:

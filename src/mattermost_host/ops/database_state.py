@@ -91,6 +91,8 @@ class DatabaseState:
     """Collation version that the indexes were built with, and the C library's current one."""
     checksums: bool = True
     """Data checksums; False if they are wanted and off."""
+    follows: bool = False
+    """Whether it only follows another host, as it may; then nothing can be changed here."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,8 @@ class AskDatabase(Question[DatabaseState]):
     major: int = 15
     checksums_in: str = ""
     """Data folder of a cluster that we created, with checksums; empty for a package's cluster."""
+    may_follow: bool = False
+    """Whether it is one of a cluster's, of which one leads and the others follow."""
 
     def script(self) -> str:
         # One -c for each: psql before 15 prints only the last result of several statements.
@@ -155,6 +159,8 @@ class AskDatabase(Question[DatabaseState]):
 
     def _in_catalogues(self) -> Iterator[str]:
         yield PENDING
+        if self.may_follow:
+            yield "select 'follows=yes' where pg_is_in_recovery()"
         yield f"select 'role='||{ROLE_ATTRIBUTES} from pg_roles where rolname='{self.name}'"
         yield (
             "select 'owner='||pg_get_userbyid(datdba), 'encoding='||pg_encoding_to_char(encoding),"
@@ -166,7 +172,7 @@ class AskDatabase(Question[DatabaseState]):
         yield from self._of_parameters()
         # Settings of a role override those of a database, and both override every file.
         yield SET_ASIDE.format(name=self.name)
-        names = ", ".join(f"'{parameter}'" for parameter in self.parameters)
+        names = _quoted(self.parameters)
         yield OF_SUPERUSER.format(name=self.name, parameters=names)
         if self.major >= COLLATION_VERSION_SINCE:
             yield (
@@ -192,7 +198,7 @@ class AskDatabase(Question[DatabaseState]):
         )
 
     def _of_parameters(self) -> Iterator[str]:
-        names = ", ".join(f"'{parameter}'" for parameter in self.parameters)
+        names = _quoted(self.parameters)
         yield (
             f"select 'overridden='||name from pg_settings where name in ({names})"
             f" and sourcefile is distinct from '{self.parameters_file}'"
@@ -232,6 +238,7 @@ class AskDatabase(Question[DatabaseState]):
             answered=_is_whole(first) or "installed" not in first,
             locale_refused="locale" in first,
             checksums=first.get("checksums") != "off",
+            follows="follows" in first,
             collation=_pair(first.get("collation", "")),
             pending_restart=tuple(first.get("pending", "").split()),
             **_of_parameters(values),
@@ -243,6 +250,11 @@ class AskDatabase(Question[DatabaseState]):
             set_aside=tuple(values.get("aside", ())),
             superusers=tuple(values.get("superuser", ())),
         )
+
+
+def _quoted(parameters: Sequence[str]) -> str:
+    # SQL has no empty list.
+    return ", ".join(f"'{one}'" for one in parameters) or "''"
 
 
 def _is_whole(first: Mapping[str, str]) -> bool:

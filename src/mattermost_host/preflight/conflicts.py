@@ -52,6 +52,8 @@ def _taken(ports: Sequence[Port], facts: HostFacts) -> Iterator[tuple[Port, str]
 def _collides(port: Port, listener: Listener) -> bool:
     if (port.number, port.protocol) != (listener.port, listener.protocol):
         return False
+    if port.address:
+        return listener.address in (*EVERY_ADDRESS, port.address)
     own = port.reachable_from == "loopback"
     return not own or listener.address in (*EVERY_ADDRESS, *LOOPBACK)
 

@@ -59,6 +59,8 @@ class Stored(BaseModel):
     backup_s3_access_key: Secret | None = None
     backup_s3_secret_key: Secret | None = None
     backup_ssh_key: Secret | None = None
+    passwords: dict[str, Secret] = Field(default_factory=dict)
+    """Passwords of accounts that the site's hosts use among themselves."""
     settings: dict[str, SecretStr] = Field(default_factory=dict)
     authority: Authority | None = None
     certificates: dict[str, Pair] = Field(default_factory=dict)
@@ -156,6 +158,7 @@ def rendered(stored: Stored, site: str) -> str:
     )
     content = {
         **{name: _reveal(getattr(stored, name)) for name in passwords},
+        "passwords": {name: value.get_secret_value() for name, value in stored.passwords.items()},
         "settings": {name: value.get_secret_value() for name, value in stored.settings.items()},
         "authority": stored.authority and {"certificate": stored.authority.certificate},
         "certificates": {name: _plain(pair) for name, pair in stored.certificates.items()},

@@ -41,10 +41,14 @@ class Room:
     roles: tuple[str, ...] = ()
     when: Callable[[Any], bool] = lambda _: True
     """Whether the settings ask for the component."""
+    clustered: bool | None = None
+    """Whether it is for sites whose database is on several hosts, for others, or (None) for both.
+    """
 
-    def stands(self, settings: Any, roles: Iterable[str]) -> bool:
+    def stands(self, settings: Any, roles: Iterable[str], *, clustered: bool) -> bool:
         """Whether a host with ``roles`` has the component."""
-        return self.when(settings) and (not self.roles or bool(set(self.roles) & set(roles)))
+        held = not self.roles or bool(set(self.roles) & set(roles))
+        return held and self.when(settings) and self.clustered in (None, clustered)
 
     def mistakes(self, settings: Any, place: Place) -> Iterable[Mistake]:
         """The mistakes in its settings."""
@@ -77,9 +81,19 @@ class Description(BaseModel):
     )
     base: Annotated[c.base.Settings, Room("base", c.base)] = c.base.Settings()
     firewall: Annotated[c.firewall.Settings, Room("firewall", c.firewall)] = c.firewall.Settings()
+    etcd: Annotated[c.etcd.Settings, Room("etcd", c.etcd, ("etcd",))] = c.etcd.Settings()
+    patroni: Annotated[c.patroni.Settings, Room("patroni", c.patroni, ("db",), clustered=True)] = (
+        c.patroni.Settings()
+    )
     postgres: Annotated[
         c.postgres.Settings,
-        Room("postgres", c.postgres, ("db",), when=lambda settings: settings.local),
+        Room(
+            "postgres",
+            c.postgres,
+            ("db",),
+            when=lambda settings: settings.local,
+            clustered=False,
+        ),
     ] = c.postgres.Settings()
     backup: Annotated[
         c.backup.Settings,

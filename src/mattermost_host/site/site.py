@@ -9,27 +9,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, ClassVar, Unpack
 
-from pydantic import SecretStr
-
 from mattermost_host.certificates.authority import Pair
 from mattermost_host.certificates.pem import pem_blocks
-from mattermost_host.components import backup, mattermost, nginx, postgres, tls
+from mattermost_host.components import backup, mattermost, nginx, tls
 from mattermost_host.engine import inventory, locks, pyinfra_command
 from mattermost_host.engine.inventory import CommandLine, SiteHost
 from mattermost_host.facts.host import HostFacts
-from mattermost_host.facts.place import UNASKED, Peer, Place, installed_on
+from mattermost_host.facts.place import UNASKED, Peer, Place, installed_on, peers_of
 from mattermost_host.knowledge import postgresql_sizing
 from mattermost_host.knowledge.dsn import Dsn
-from mattermost_host.knowledge.postgresql_sizing import Pool
 from mattermost_host.knowledge.surface import Surface
-from mattermost_host.ops.postgresql_service import SOCKET_FOLDER
 from mattermost_host.ops.release_state import CURRENT
 from mattermost_host.preflight import external_database_findings
 from mattermost_host.preflight.finding import Need
 from mattermost_host.releases import lego
 from mattermost_host.releases.choice import Release, release_to_run
+from mattermost_host.site import data_source, server_environment
 from mattermost_host.site import rules as site_rules
-from mattermost_host.site import server_environment
 from mattermost_host.site.about import about
 from mattermost_host.site.of_run import OfRun
 from mattermost_host.site.secrets import Secrets
@@ -73,7 +69,8 @@ class Site:
         """
         read, settings = cls.described(path, command_line, to)
         told = about(settings, path)
-        secrets = Secrets.load(path, site_rules.wanted(settings, Place(told)), datetime.now(UTC))
+        place = Place(told, peers=peers_of(read.hosts, {}))
+        secrets = Secrets.load(path, site_rules.wanted(settings, place), datetime.now(UTC))
         mistakes = list(site_rules.mistakes_with_secrets(settings, told, secrets))
         if mistakes:
             raise SiteError(str(path), mistakes)
@@ -86,7 +83,7 @@ class Site:
         """The inventory at ``path`` without its secrets. Raises SiteError with all mistakes."""
         read = inventory.read(path, command_line)
         settings, mistakes = describe(to.restated(read.description) if to else read.description)
-        place = Place(about(settings, path))
+        place = Place(about(settings, path), peers=peers_of(read.hosts, {}))
         mistakes = [*read.mistakes, *mistakes, *site_rules.mistakes(settings, place)]
         if mistakes:
             raise SiteError(str(path), mistakes)
@@ -142,6 +139,7 @@ class Site:
         known = facts or {}
         return Place(
             site=about(self.settings, self.path),
+            name=host_name,
             facts=known.get(host_name, UNASKED),
             roles=self.roles(host_name),
             peers=self.peers(known),
@@ -150,17 +148,14 @@ class Site:
 
     def peers(self, facts: Mapping[str, HostFacts]) -> tuple[Peer, ...]:
         """The hosts of the site as they see each other."""
-        return tuple(
-            Peer(one.name, one.roles, facts[one.name].addresses if one.name in facts else ())
-            for one in self.hosts
-        )
+        return peers_of(self.hosts, facts)
 
     def rooms(self, host_name: str) -> Iterator[tuple[Room, Any]]:
         """The components of a host, each with its settings, in the order of deploys/site.py."""
         roles = self.roles(host_name)
         for name, room in ROOMS.items():
             settings = getattr(self.settings, name)
-            if room.stands(settings, roles):
+            if room.stands(settings, roles, clustered=self.clustered):
                 yield room, settings
 
     def surfaces(self, host_name: str, facts: HostFacts) -> Mapping[str, Surface]:
@@ -183,7 +178,7 @@ class Site:
                 self.secrets.database_password,
                 authorities=self.database_ca,
                 version_on=place.site.version_on,
-                pool=self._pool,
+                pool=data_source.pool(self.settings),
             )
         return needed
 
@@ -211,7 +206,9 @@ class Site:
         return server_environment.variables(
             self.settings.mattermost,
             url=self.settings.url,
-            data_source=self._data_source,
+            data_source=data_source.data_source(
+                self.settings, self.secrets.database_password, clustered=self.clustered
+            ),
             secret_settings=self.secrets.settings,
             users=self.settings.users,
         )
@@ -219,24 +216,12 @@ class Site:
     @property
     def dsn(self) -> Dsn | None:
         """The external database; None if the site has its own. TLS is verified by default."""
-        if self.settings.postgres.dsn is None:
-            return None
-        dsn = Dsn.parse(self.settings.postgres.dsn)
-        defaults = {"sslmode": "verify-full"}
-        if self.settings.postgres.ca_certificate:
-            defaults["sslrootcert"] = mattermost.DATABASE_CA_FILE
-        return replace(dsn, parameters=tuple({**defaults, **dict(dsn.parameters)}.items()))
+        return data_source.external(self.settings)
 
     @property
-    def _data_source(self) -> SecretStr:
-        if self.dsn is None:
-            return SecretStr(f"postgres:///{postgres.NAME}?host={SOCKET_FOLDER}")
-        return self.dsn.with_password(self.secrets.database_password)
-
-    @property
-    def _pool(self) -> Pool:
-        stated = self.settings.mattermost.settings.get("SqlSettings.MaxOpenConns")
-        return Pool(max_open=stated) if isinstance(stated, int) else Pool()
+    def clustered(self) -> bool:
+        """Whether the database is on several hosts, kept by Patroni and etcd."""
+        return any("etcd" in host.roles for host in self.hosts)
 
     @property
     def serving(self) -> nginx.Serving:
@@ -264,7 +249,10 @@ class Site:
 
     @property
     def database_ca(self) -> bytes | None:
-        """The CA certificates for the external PostgreSQL."""
+        """The CA certificates for a PostgreSQL that the server reaches by the network."""
+        if self.clustered:
+            assert self.secrets.authority  # the databases' certificates are its
+            return self.secrets.authority.encode()
         content = _content(self.settings.postgres.ca_certificate)
         return pem_blocks(content).encode() if content else None
 
@@ -291,7 +279,9 @@ class Site:
     def postgres_parameters(self, host_name: str, facts: HostFacts) -> dict[str, str]:
         """PostgreSQL's parameters on this host: memory, connections, archiving."""
         size, shared = (facts.cpus, facts.memory_mb), len(self.roles(host_name)) > 1
-        sized = postgresql_sizing.postgresql(*size, shared=shared, pool=self._pool).parameters()
+        sized = postgresql_sizing.postgresql(
+            *size, shared=shared, pool=data_source.pool(self.settings)
+        ).parameters()
         return {**sized, **backup.parameters(self.settings.backup)}
 
 

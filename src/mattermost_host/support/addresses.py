@@ -42,3 +42,8 @@ def file_mistakes(key: str, file: str, *, most: int = MOST_BYTES) -> Iterator[Mi
     if size > most:
         needed = f"such a file has at most {most >> 10} KiB: name the right one"
         yield Mistake(key, f"{shown}, a file of {size >> 10} KiB", needed)
+
+
+def in_url(host: str) -> str:
+    """A name or address as it stands in a URL: IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host

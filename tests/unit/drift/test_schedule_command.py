@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from mattermost_host.cli.main import main
 from mattermost_host.drift import metrics, schedule
 from mattermost_host.drift.schedule import Places
-from mattermost_host.site import secrets
+from mattermost_host.site import secret_variables
 from mattermost_host.support import trust
 from tests.unit import local
 from tests.unit.drift.scheduled import places_in, site_in
@@ -149,7 +149,7 @@ class TestRefusals:
         options = ["--on-calendar", "*-*-* 05:00", "--heal", "all", "--window", "02:00-04:00"]
         assert "never falls into --window 02:00-04:00" in self._refused(folder, *options)
 
-    @pytest.mark.parametrize("variable", secrets.VARIABLES)
+    @pytest.mark.parametrize("variable", secret_variables.VARIABLES)
     def test_secrets_of_the_environment(
         self, folder: Path, variable: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -157,7 +157,7 @@ class TestRefusals:
         monkeypatch.setenv(variable, "hunter2")
         said = self._refused(folder, "--on-calendar", "daily")
         assert f"{variable} is set in this shell" in said
-        assert variable.removeprefix(secrets.PREFIX).lower() in said
+        assert variable.removeprefix(secret_variables.PREFIX).lower() in said
         assert "hunter2" not in said
 
     @pytest.mark.skipif(Path("/run/systemd/system").exists(), reason="systemd runs this machine")

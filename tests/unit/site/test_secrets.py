@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mattermost_host.knowledge.surface import Wanted
-from mattermost_host.site import secrets
+from mattermost_host.site import missing_secrets, secret_variables
 from mattermost_host.site.secrets import Secrets
 from mattermost_host.support.errors import OperatorError
 from tests.unit.site.secrets_beside import secrets_of, write_secrets
@@ -135,7 +135,7 @@ def test_environment_wins_and_is_not_written(
     assert _kept(inventory, WANTED, NOW).admin_password.get_secret_value() == "Stored-1"
 
 
-@pytest.mark.parametrize("variable", secrets.VARIABLES)
+@pytest.mark.parametrize("variable", secret_variables.VARIABLES)
 def test_bytes_that_are_no_text_are_refused(
     inventory: Path, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
@@ -252,7 +252,7 @@ def test_of_runs_at_once_one_generates_and_the_others_are_told(inventory: Path) 
 
 
 def test_generated_passwords_satisfy_every_class_of_a_policy() -> None:
-    passwords = {secrets.new_password().get_secret_value() for _ in range(50)}
+    passwords = {missing_secrets.new_password().get_secret_value() for _ in range(50)}
     assert len(passwords) == 50
     for password in passwords:
         assert len(password) == 27

@@ -10,7 +10,7 @@ import pytest
 
 from mattermost_host.certificates.authority import Pair, new_authority, new_leaf
 from mattermost_host.preflight.run import collect
-from mattermost_host.site.secrets import ADMIN_VARIABLE
+from mattermost_host.site.secret_variables import ADMIN_VARIABLE
 from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError, SiteError
 from tests.unit.examples import DEBIAN_12

@@ -1,0 +1,46 @@
+"""What a database on several hosts needs of each of them."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from mattermost_host.facts.host import HostFacts
+from mattermost_host.preflight.finding import Finding, Requirement, SiteRequirement
+
+
+def has_packages(engine: str, known: Callable[[HostFacts], bool]) -> Requirement:
+    """The distribution has the engine in a version that is safe."""
+    name = f"{engine.lower()}-packages"
+
+    def check(facts: HostFacts) -> Iterator[Finding]:
+        needed = f"a distribution whose packages of {engine} are known to be safe"
+        found = f"{facts.platform.name} {facts.release}"
+        if known(facts):
+            yield Finding(name, "ok", found, needed)
+        else:
+            remedy = (
+                "Use Debian 13 on the hosts of db and etcd, or leave out etcd and run PostgreSQL "
+                "on one host, or state a database that you run yourself (postgres.dsn)."
+            )
+            yield Finding(name, "error", found, needed, remedy)
+
+    return Requirement(name, check, f"The distribution has {engine} in a version that is safe.")
+
+
+def one_distribution() -> SiteRequirement:
+    """The hosts of the database run the same release of the same distribution."""
+    name = "one-distribution"
+
+    def check(facts: Mapping[str, HostFacts]) -> Iterator[tuple[str, Finding]]:
+        needed = "the same distribution and release on all hosts of db"
+        kinds = {host: f"{one.platform.name} {one.release}" for host, one in facts.items()}
+        first = next(iter(kinds.values()), "")
+        for host, kind in kinds.items():
+            if kind == first:
+                yield host, Finding(name, "ok", kind, needed)
+            else:
+                remedy = (
+                    "Install the same release on all of them: replicas have the leader's files, "
+                    "whose order another C library sorts in another way."
+                )
+                yield host, Finding(name, "error", f"{kind}, others {first}", needed, remedy)
+
+    return SiteRequirement(name, check, "All hosts of the database run the same distribution.")

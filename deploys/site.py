@@ -11,6 +11,7 @@ from mattermost_host.components import (
     base,
     etcd,
     firewall,
+    haproxy,
     mattermost,
     nginx,
     patroni,
@@ -76,6 +77,15 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
         )
     checkpoint(name="all databases are ready")
 
+    if "app" in roles and site.clustered:
+        haproxy.deploy(
+            site.settings.haproxy,
+            family=facts.family,
+            databases=site.place(host.name).having("db"),
+            authority=members.authority(site),
+            connections=site.database_connections,
+            before_start=behind_firewall,
+        )
     if "app" in roles:
         mattermost.deploy(
             site.settings.mattermost,

@@ -8,7 +8,18 @@ from typing import Any, cast
 from testinfra.backend.base import BaseBackend, CommandResult
 from testinfra.host import Host as Tested
 
-from mattermost_host.components import backup, base, firewall, mattermost, nginx, postgres, tls
+from mattermost_host.components import (
+    backup,
+    base,
+    etcd,
+    firewall,
+    haproxy,
+    mattermost,
+    nginx,
+    patroni,
+    postgres,
+    tls,
+)
 from mattermost_host.engine import batch
 from mattermost_host.engine.batch import Question
 from mattermost_host.engine.connections import run_as_root as run_script
@@ -19,9 +30,17 @@ from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import UNASKED
 from mattermost_host.knowledge.families import FAMILIES
 from mattermost_host.knowledge.surface import SecretFile, Surface
-from mattermost_host.ops import backup_drill, backup_files, lego, postgresql_service, state_files
+from mattermost_host.ops import (
+    backup_drill,
+    backup_files,
+    lego,
+    patroni_state,
+    postgresql_service,
+    state_files,
+)
 from mattermost_host.ops.account import Account, Wanted
 from mattermost_host.ops.entries import FileStates, State
+from mattermost_host.ops.etcd_accounts import AskAccess
 from mattermost_host.ops.firewalld import AskLeftovers, AskPolicies
 from mattermost_host.ops.kernel import KernelParameters
 from mattermost_host.ops.locale import HasLocale
@@ -40,6 +59,9 @@ UNITS = q.Units(
         mattermost.UNIT,
         nginx.UNIT,
         firewall.UNIT,
+        etcd.UNIT,
+        haproxy.UNIT,
+        patroni.UNIT,
         *(family.certbot.timer for family in FAMILIES),
         lego.TIMER,
         backup_files.TIMER,
@@ -70,6 +92,7 @@ ACCOUNT = Wanted(mattermost.USER, home=state_files.STATE)
 PROXY_ACCOUNTS = tuple(Account(family.nginx.user) for family in FAMILIES)
 """Of which family the host is, its facts tell in the same answer."""
 REPOSITORY = backup.QUESTION
+VOTERS = AskAccess(etcd.ACCESS)
 DATABASE_ACCOUNT = Wanted(postgresql_service.USER, "/bin/bash")
 CERTIFICATE = q.CertificateFile(tls.CERTIFICATE)
 CLUSTER = AskCluster(postgres.NAME, postgres.PORT, postgresql_service.OF_UNIT)
@@ -146,11 +169,39 @@ class Seen:
     @property
     def _by_role(self) -> tuple[Question[Any], ...]:
         asked: dict[str, tuple[Question[Any], ...]] = {
-            "db": (CLUSTER, Account(DATABASE_ACCOUNT.user), *self._of_backups),
-            "app": (Account(ACCOUNT.user), PING, BINARY, RELEASE, SERVER_FILES, FOLDERS, MEMBERS),
+            "etcd": (VOTERS,),
+            "db": (Account(DATABASE_ACCOUNT.user), *self._of_database, *self._of_backups),
+            "app": (
+                *self._of_leader,
+                Account(ACCOUNT.user),
+                PING,
+                BINARY,
+                RELEASE,
+                SERVER_FILES,
+                FOLDERS,
+                MEMBERS,
+            ),
             "proxy": (*PROXY_ACCOUNTS, NGINX_FILES, CERTIFICATE, RELEASE_FILES),
         }
         return tuple(question for role in self.host.roles for question in asked[role])
+
+    @property
+    def _of_database(self) -> tuple[Question[Any], ...]:
+        return (self.members,) if self.site.clustered else (CLUSTER,)
+
+    @property
+    def _of_server(self) -> tuple[Question[Any], ...]:
+        account = Account(ACCOUNT.user)
+        return (account, PING, BINARY, RELEASE, SERVER_FILES, FOLDERS, MEMBERS)
+
+    @property
+    def _of_leader(self) -> tuple[Question[Any], ...]:
+        return (haproxy.ASK_LEADER,) if self.site.clustered else ()
+
+    @property
+    def members(self) -> patroni_state.AskCluster:
+        """The question to this host's Patroni."""
+        return patroni_state.AskCluster(patroni.way(self.site.place(self.host.name).here.address))
 
     @property
     def _of_backups(self) -> tuple[Question[Any], ...]:

@@ -12,7 +12,7 @@ from pyinfra.api import deploy as component
 
 from mattermost_host.certificates.authority import Pair
 from mattermost_host.facts.host import HostFacts
-from mattermost_host.facts.place import UNASKED, Peer, Place
+from mattermost_host.facts.place import Peer, Place
 from mattermost_host.knowledge import patroni as known
 from mattermost_host.knowledge.families import Cluster
 from mattermost_host.knowledge.surface import Peers, Port, SecretFile, Surface, Unit, Wanted
@@ -79,9 +79,7 @@ class Member:
 
 def surface(settings: Settings, place: Place) -> Surface:
     """Patroni's unit; PostgreSQL for servers and members, Patroni's own port for who asks it."""
-    if place.facts is UNASKED:
-        return Surface()
-    address = place.here.address
+    address = place.here.address if place.name else ""
     asking = Peers(("db", "app"))
     return Surface(
         units=(Unit(UNIT, USER, 2.0, way(address).probe),),
@@ -139,14 +137,18 @@ def deploy(
         question=question,
         wanted=known.of_all_members(parameters),
     )
+    _database(client, int(layout.name[0]), member.passwords[OWNER])
+
+
+def _database(client: Client, major: int, password: SecretStr) -> None:
     database.present(
         name="role, database and schema belong to Mattermost",
-        question=AskDatabase(OWNER, (), "", client, int(layout.name[0]), may_follow=True),
+        question=AskDatabase(OWNER, (), "", client, major, may_follow=True),
         locale=LOCALE,
         unit=UNIT,
         parameters={},
     )
-    owner = Account(OWNER, member.passwords[OWNER])
+    owner = Account(OWNER, password)
     database_accounts.present(name=f"{OWNER} has its password", client=client, accounts=[owner])
 
 
@@ -261,12 +263,8 @@ def secrets(settings: Settings, place: Place) -> Wanted:
 
 def requires(settings: Settings, place: Place) -> list[Need]:
     """A Patroni that loses nothing, free ports, and the same system on all hosts."""
-
-    def packaged(facts: HostFacts) -> bool:
-        return (facts.distribution, facts.release) in known.PACKAGED
-
     return [
-        cluster.has_packages("Patroni", packaged),
+        cluster.has_packages("Patroni", cluster.has_patroni),
         cluster.one_distribution(),
         conflicts.ports_free(surface(settings, place).ports),
     ]

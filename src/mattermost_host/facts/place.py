@@ -1,5 +1,6 @@
 """What a component knows of its surroundings: the host, its roles, its peers, the site."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -13,6 +14,8 @@ from mattermost_host.knowledge.sizing import Usage
 from mattermost_host.knowledge.surface import Networks, Peers
 from mattermost_host.releases.installed import Installed, installed
 
+BETWEEN_HOSTS = "mattermost.internal"
+"""The domain of names that only certificates have; `.internal` is reserved for such use."""
 UNASKED = HostFacts("", "", "", "", 0, 0, False)
 """Placeholder facts, for rules that are checked before any connection."""
 
@@ -88,10 +91,19 @@ class Peer:
         return f"host {self.name}"
 
     @property
+    def label(self) -> str:
+        """Its name in letters, digits and hyphens, as a label of DNS."""
+        return re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")[:63].strip("-") or "host"
+
+    @property
+    def verified_name(self) -> str:
+        """A name in its certificate for engines that verify no address, such as HAProxy."""
+        return f"{self.label}.{BETWEEN_HOSTS}"
+
+    @property
     def certificate_names(self) -> tuple[str, ...]:
         """What that certificate is valid for; HAProxy hands on what is asked of 127.0.0.1."""
-        name = self.name.rpartition("/")[2]
-        return tuple(dict.fromkeys((name, self.address, "localhost", "127.0.0.1")))
+        return (self.verified_name, self.address, "localhost", "127.0.0.1")
 
 
 @dataclass(frozen=True)

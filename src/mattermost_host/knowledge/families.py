@@ -11,6 +11,8 @@ from typing import Literal
 PackageManager = Literal["apt", "dnf"]
 WITHOUT_SFTP = {("debian", "11"), ("debian", "12"), ("ubuntu", "22.04")}
 """Releases whose pgBackRest is older than the first that speaks SFTP."""
+WITH_PATRONI_4 = {("debian", "13")}
+"""Releases whose own Patroni is 4 or newer; Ubuntu 24.04 has 3.2, Enterprise Linux has none."""
 FirewallEngine = Literal["nftables", "firewalld"]
 
 
@@ -142,6 +144,8 @@ class Family:
     """Packages of pgBackRest and restic; empty if the distribution has none."""
     etcd: tuple[str, ...] = ()
     """Packages of etcd and its client; empty if the distribution has none."""
+    haproxy: tuple[str, ...] = ()
+    """Packages of HAProxy; empty where a server can't reach a database on several hosts."""
     ssh_unit: str = "ssh.service"
     selinux: bool = False
     """Whether SELinux is enforcing by default."""
@@ -190,6 +194,7 @@ DEBIAN = Family(
     ),
     backup=("pgbackrest", "restic"),
     etcd=("etcd-server", "etcd-client"),
+    haproxy=("haproxy",),
 )
 
 

@@ -7,8 +7,6 @@ continued (shown twice); 4.0.7 and 4.1.5 lost none in the same test.
 from collections.abc import Mapping
 from typing import Any
 
-PACKAGED = {("debian", "13")}
-"""Releases of distributions whose own Patroni is 4 or newer."""
 PACKAGES = ("patroni", "python3-etcd", "python3-psycopg2")
 TTL_S, LOOP_S, RETRY_S = 20, 5, 5
 """Seconds after which a silent leader is replaced (Patroni 4.1 takes no less than 20), between two

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from mattermost_host.facts.host import HostFacts
+from mattermost_host.knowledge.families import WITH_PATRONI_4
 from mattermost_host.preflight.finding import Finding, Requirement, SiteRequirement
 
 
@@ -23,6 +24,11 @@ def has_packages(engine: str, known: Callable[[HostFacts], bool]) -> Requirement
             yield Finding(name, "error", found, needed, remedy)
 
     return Requirement(name, check, f"The distribution has {engine} in a version that is safe.")
+
+
+def has_patroni(facts: HostFacts) -> bool:
+    """Whether its own Patroni loses nothing; see knowledge/patroni.py."""
+    return (facts.distribution, facts.release) in WITH_PATRONI_4
 
 
 def one_distribution() -> SiteRequirement:

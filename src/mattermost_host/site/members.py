@@ -10,11 +10,11 @@ from mattermost_host.site.site import Site
 
 def etcd(site: Site, host_name: str) -> etcd_component.Member:
     """A voter."""
-    here, authority, pair = _of(site, host_name)
+    here, trusted, pair = _of(site, host_name)
     return etcd_component.Member(
         here,
         site.place(host_name).having("etcd"),
-        authority,
+        trusted,
         pair,
         root_password=site.secrets.passwords[etcd_component.ROOT],
         patroni_password=site.secrets.passwords[etcd_component.OF_PATRONI],
@@ -23,13 +23,13 @@ def etcd(site: Site, host_name: str) -> etcd_component.Member:
 
 def patroni(site: Site, host_name: str) -> patroni_component.Member:
     """A database."""
-    here, authority, pair = _of(site, host_name)
+    here, trusted, pair = _of(site, host_name)
     passwords, of_site = site.secrets.passwords, site.secrets.database_password
     assert of_site  # the component asks for it
     return patroni_component.Member(
         here,
         site.place(host_name).peers,
-        authority,
+        trusted,
         pair,
         passwords={
             postgres.NAME: of_site,
@@ -39,7 +39,12 @@ def patroni(site: Site, host_name: str) -> patroni_component.Member:
     )
 
 
+def authority(site: Site) -> bytes:
+    """The certificate of the site's authority, which all members trust."""
+    assert site.secrets.authority  # the components ask for certificates
+    return site.secrets.authority.encode()
+
+
 def _of(site: Site, host_name: str) -> tuple[Peer, str, Pair]:
-    here, secrets = site.place(host_name).here, site.secrets
-    assert secrets.authority  # the component asks for a certificate
-    return here, secrets.authority, secrets.certificates[here.purpose]
+    here = site.place(host_name).here
+    return here, authority(site).decode(), site.secrets.certificates[here.purpose]

@@ -99,6 +99,9 @@ class Description(BaseModel):
         c.backup.Settings,
         Room("backup", c.backup, ("db",), when=lambda settings: settings.to is not None),
     ] = c.backup.Settings()
+    haproxy: Annotated[c.haproxy.Settings, Room("haproxy", c.haproxy, ("app",), clustered=True)] = (
+        c.haproxy.Settings()
+    )
     mattermost: Annotated[c.mattermost.Settings, Room("mattermost", c.mattermost, ("app",))] = (
         c.mattermost.Settings()
     )

@@ -276,6 +276,11 @@ class Site:
             wanted.fetch()
         return wanted
 
+    @property
+    def database_connections(self) -> int:
+        """The most connections that PostgreSQL takes, which its servers' HAProxy passes on."""
+        return data_source.pool(self.settings).connections
+
     def postgres_parameters(self, host_name: str, facts: HostFacts) -> dict[str, str]:
         """PostgreSQL's parameters on this host: memory, connections, archiving."""
         size, shared = (facts.cpus, facts.memory_mb), len(self.roles(host_name)) > 1

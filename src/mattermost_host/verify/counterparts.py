@@ -18,6 +18,12 @@ COUNTERPARTS: dict[str, tuple[str, ...]] = {
     "test_no_other_table_drops_the_ports": ("ports-not-dropped", "legacy-rules"),
     "test_no_generator_changes_the_units": ("generated-drop-ins",),
     "test_nothing_is_unfinished": ("nothing-unfinished", "postgresql-move"),
+    "test_only_our_accounts_are_let_in": ("only accounts of ours may read and write",),
+    "test_one_member_leads_and_all_others_follow": ("PostgreSQL leads or follows",),
+    "test_a_write_is_on_a_second_host": ("PostgreSQL leads or follows",),
+    "test_it_has_found_the_leader": ("it has found the leader",),
+    "test_all_members_have_our_settings": ("all members have the same settings",),
+    "test_the_database_account_is_no_administrator": ("the account is unprivileged",),
     "test_the_server_and_its_stores_are_well": (
         "the server is running",
         "role, database and schema belong to Mattermost",

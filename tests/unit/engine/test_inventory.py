@@ -64,13 +64,14 @@ def test_helpers_with_an_underscore_are_no_groups(tmp_path: Path) -> None:
         ),
         (
             SITE + 'app = db = proxy = ["h1"]\nweb = ["h2"]',
-            ['host "h2": found no role; put it into at least one of the lists app, db, proxy'],
+            ['host "h2": found no role; put it into at least one of: app, db, proxy, etcd'],
         ),
         (
             SITE + 'app = proxy = ["h1"]\ndb = ["h2"]',
             [
                 "hosts: found roles spread over hosts: h1 (app and proxy), h2 (db); put each host "
-                "into all roles; this version deploys only complete hosts, each a separate server",
+                "into app, db and proxy, so that each is a separate server; or name three hosts in "
+                "etcd for a database that survives the loss of one",
             ],
         ),
         (

@@ -1,6 +1,6 @@
 """The verification's fixtures: hosts and components of the site parametrise the tests."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -117,12 +117,3 @@ def plan(request: pytest.FixtureRequest) -> Plan:
 def proxy(seen: Seen) -> Outside:
     """The host's proxy, as users see it."""
     return outside(seen.site, seen.address)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    """Turn an OperatorError into a failure without traceback."""
-    try:
-        return (yield)
-    except OperatorError as error:
-        pytest.fail(str(error), pytrace=False)

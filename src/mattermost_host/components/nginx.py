@@ -267,7 +267,8 @@ def requires(settings: Settings, place: Place) -> list[Need]:
     return [
         conflicts.ports_free(surface(settings, place).ports),
         ports_not_dropped(surface(settings, place).ports),
-        conflicts.no_other_web_server(),
+        # A host with the server, too, has a HAProxy that leads to the database.
+        conflicts.no_other_web_server(*(["haproxy"] if place.having("etcd") else [])),
         dnf.module_stream("nginx", "nginx", lambda facts: streams(facts).get("nginx")),
         together.name_resolution(place.site.url),
         port_of_users(place.site.url),

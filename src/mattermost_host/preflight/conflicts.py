@@ -58,11 +58,13 @@ def _collides(port: Port, listener: Listener) -> bool:
     return not own or listener.address in (*EVERY_ADDRESS, *LOOPBACK)
 
 
-def no_other_web_server() -> Requirement:
-    """No web server but our own NGINX."""
+def no_other_web_server(*ours: str) -> Requirement:
+    """No web server but our own NGINX; ``ours`` are units that the site has for something else."""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
-        active = [unit for unit in facts.active_units if unit in WEB_SERVERS]
+        set_up = ours if facts.managed else ()
+        others = [unit for unit in WEB_SERVERS if unit not in set_up]
+        active = [unit for unit in facts.active_units if unit in others]
         if "nginx" in facts.active_units and not facts.managed:
             active.append("nginx, which this site's deploy did not set up")
         yield _judge(

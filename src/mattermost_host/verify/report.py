@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from mattermost_host.support.defects import defect
+from mattermost_host.support.errors import OperatorError
 
 HERE = "this machine"
 """The heading of failures without a host, such as a test file that can't be imported."""
@@ -145,4 +146,6 @@ def _reason(call: pytest.CallInfo[None]) -> str:
     error = call.excinfo.value if call.excinfo else None
     if isinstance(error, pytest.fail.Exception | pytest.skip.Exception):
         return error.msg or ""
+    if isinstance(error, OperatorError):
+        return str(error)
     return f"this check could not run: {defect(error) if error else 'no reason is known'}"

@@ -83,16 +83,20 @@ class Deployment:
 
     def write(self) -> None:
         """Put the inventory on disk; a test changes ``site`` and calls this again."""
-        connection = {
+        connection = self.connection(self.host)
+        roles = "app = proxy" if "dsn" in self.site.get("postgres", {}) else "app = db = proxy"
+        lines = [f"site = {self.site!r}", f"{roles} = [({self.host.address!r}, {connection!r})]"]
+        self.inventory.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def connection(self, host: LabHost) -> dict[str, Any]:
+        """How a host is logged in to."""
+        return {
             "ssh_user": self.user,
-            "ssh_port": self.host.ssh_port,
+            "ssh_port": host.ssh_port,
             "ssh_key": str(self.lab.key),
             "ssh_known_hosts_file": str(self.lab.known_hosts),
             **self.login,
         }
-        roles = "app = proxy" if "dsn" in self.site.get("postgres", {}) else "app = db = proxy"
-        lines = [f"site = {self.site!r}", f"{roles} = [({self.host.address!r}, {connection!r})]"]
-        self.inventory.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     @property
     def secrets_file(self) -> Path:

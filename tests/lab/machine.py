@@ -96,10 +96,11 @@ def start(state: LabState, host: HostState) -> subprocess.Popen[bytes]:
 
 def kill(state: LabState, host: HostState) -> None:
     """A power cut; the disk stays."""
+    # Its port first: the sockets of a killed host would still say goodbye to the others.
+    network.remove_port(state.bridge, host.number)
     if host.process:
         host.process.kill()
     cgroup.clear(state.machine(host))
-    network.remove_port(state.bridge, host.number)
     host.process = None
     state.save()
 

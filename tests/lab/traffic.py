@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from mattermost_host.verify.api_client import content
@@ -32,6 +33,14 @@ class Seen:
     slowest: float = 0.0
     acknowledged: list[str] = field(default_factory=list)
     """The messages of posts that were answered with 201."""
+    moments: list[float] = field(default_factory=list)
+    """When they were answered (time.monotonic)."""
+
+    @property
+    def longest_gap(self) -> float:
+        """The longest time (s) in which no post was acknowledged."""
+        moments = sorted(self.moments)
+        return max((late - early for early, late in pairwise(moments)), default=float("inf"))
 
     @property
     def failed(self) -> dict[str, int]:
@@ -87,6 +96,7 @@ class Traffic:
             self.seen.slowest = max(self.seen.slowest, time.monotonic() - start)
             if f"{verb} {status}" == "POST 201":
                 self.seen.acknowledged.append(message)
+                self.seen.moments.append(time.monotonic())
 
     def _answer(self, verb: str, message: str) -> int:
         name = self._deployment.name

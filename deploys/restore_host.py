@@ -12,6 +12,7 @@ from mattermost_host.ops import account, files
 from mattermost_host.ops.entries import Directory
 from mattermost_host.ops.state_files import STATE
 from mattermost_host.preflight import run as preflight
+from mattermost_host.site import complete_hosts
 from mattermost_host.site.site import Site
 
 
@@ -45,6 +46,7 @@ def deploy(site: Site, facts: HostFacts) -> None:
 
 with sentences():
     site = Site.current()
+    complete_hosts.refuse(site)
     facts = preflight.require(site)
     if host.name in facts and "db" in site.roles(host.name):
         deploy(site, facts[host.name])

@@ -9,11 +9,12 @@ from mattermost_host.cli.sentences import sentences
 from mattermost_host.ops import upgrade
 from mattermost_host.preflight import run as preflight
 from mattermost_host.preflight import upgrade as adviser
-from mattermost_host.site import ways
+from mattermost_host.site import complete_hosts, ways
 from mattermost_host.site.site import Site
 
 with sentences():
     site = Site.current()
+    complete_hosts.refuse(site)
     facts = preflight.require(site).get(host.name)
     if facts and "app" in site.roles(host.name):
         servers = sum("app" in one.roles for one in site.hosts)

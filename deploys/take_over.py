@@ -14,7 +14,7 @@ from mattermost_host.ops import account, files, packages, take_over
 from mattermost_host.ops.state_files import STATE
 from mattermost_host.preflight import run as preflight
 from mattermost_host.preflight import take_over as adviser
-from mattermost_host.site import taking_over, ways
+from mattermost_host.site import complete_hosts, taking_over, ways
 from mattermost_host.site.site import Site
 
 
@@ -51,6 +51,7 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
 
 with sentences():
     site = Site.current()
+    complete_hosts.refuse(site)
     facts = preflight.require(site, aside=taking_over.ASIDE)
     if host.name in facts:
         deploy(site, facts[host.name], site.roles(host.name))

@@ -20,8 +20,8 @@ from mattermost_host.ops import (
     running,
 )
 from mattermost_host.preflight import run as preflight
+from mattermost_host.site import complete_hosts, leaving
 from mattermost_host.site import deletion as named
-from mattermost_host.site import leaving
 from mattermost_host.site.site import Site
 
 
@@ -97,6 +97,7 @@ def delete(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
 
 with sentences():
     site = Site.current()
+    complete_hosts.refuse(site)
     facts = preflight.require(site, aside=leaving.aside(site, host.name))
     if host.name in facts:
         remove(site, facts[host.name], site.roles(host.name))

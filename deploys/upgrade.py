@@ -12,7 +12,7 @@ from mattermost_host.ops import upgrade
 from mattermost_host.ops.release import pruned
 from mattermost_host.preflight import run as preflight
 from mattermost_host.preflight import upgrade as adviser
-from mattermost_host.site import ways
+from mattermost_host.site import complete_hosts, ways
 from mattermost_host.site.site import Site
 
 
@@ -42,6 +42,7 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
 
 with sentences():
     site = Site.current()
+    complete_hosts.refuse(site)
     facts = preflight.require(site)
     if host.name in facts:
         deploy(site, facts[host.name], site.roles(host.name))

@@ -13,7 +13,7 @@ from mattermost_host.ops import pgdg, postgresql_move
 from mattermost_host.preflight import run as preflight
 from mattermost_host.preflight import upgrade_postgresql as adviser
 from mattermost_host.preflight.postgresql import MOVE
-from mattermost_host.site import moves, ways
+from mattermost_host.site import complete_hosts, moves, ways
 from mattermost_host.site.site import Site
 
 
@@ -44,6 +44,7 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
 
 with sentences():
     site = Site.current()
+    complete_hosts.refuse(site)
     facts = preflight.require(site, aside=[MOVE])
     if host.name in facts:
         deploy(site, facts[host.name], site.roles(host.name))

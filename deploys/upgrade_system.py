@@ -13,7 +13,7 @@ from mattermost_host.ops import system_upgrade
 from mattermost_host.ops.system_upgrade import AskSystem
 from mattermost_host.preflight import run as preflight
 from mattermost_host.preflight import upgrade_system as adviser
-from mattermost_host.site import ways
+from mattermost_host.site import complete_hosts, ways
 from mattermost_host.site.site import Site
 
 
@@ -34,6 +34,7 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
 
 with sentences():
     site = Site.current()
+    complete_hosts.refuse(site)
     facts = preflight.require(site)
     if host.name in facts:
         deploy(site, facts[host.name], site.roles(host.name))

@@ -1,6 +1,7 @@
 """Examples that tests share: a host's facts, a site's description, and a host that converged."""
 
 import hashlib
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -27,12 +28,15 @@ from mattermost_host.ops import (
     acme,
     administrator,
     cluster,
+    database_accounts,
     database_state,
+    etcd_accounts,
     firewalld,
     kernel,
     lego_program,
     locale,
     packages,
+    patroni_state,
     pgbackrest_state,
     probe,
     remains,
@@ -42,6 +46,7 @@ from mattermost_host.ops import (
     state_files,
     streams,
     unit_state,
+    works,
 )
 from mattermost_host.ops.entries import (
     Absent,
@@ -188,6 +193,12 @@ def converged(fresh: Plan) -> Answer:
             owner="0a chat",
         ),
         remains.AskRemains: lambda _: (),
+        etcd_accounts.AskAccess: lambda _: etcd_accounts.Access(True, known=True, granted=True),
+        patroni_state.AskCluster: lambda _: patroni_state.ClusterState(
+            True, follows=True, leads=True, settings=_shared_settings(fresh)
+        ),
+        database_accounts.AskAccounts: lambda _: None,
+        works.AskWorks: lambda _: True,
         lego_program.AskProgram: lambda _: lego_program.Found(
             DIGESTS["amd64"], there=True, unchanged=True
         ),
@@ -234,6 +245,12 @@ def files_that_differ(one: Plan, other: Plan) -> set[str]:
     """Paths of the entries that two plans describe differently."""
     first, second = ({entry.path: entry for entry in plan.entries} for plan in (one, other))
     return {path for path in first | second if first.get(path) != second.get(path)}
+
+
+def _shared_settings(fresh: Plan) -> Any:
+    """What Patroni's file says of the settings that lie in etcd."""
+    (text,) = re.findall(r"  dcs: (\{.*\})", fresh.text("/etc/mattermost-host/patroni/patroni.yml"))
+    return json.loads(text)
 
 
 def _account(user: str, fresh: Plan) -> account.Found:

@@ -80,3 +80,9 @@ def findings_of_gixy(main: Path) -> dict[str, str]:
     command = [str(gixy), "--format", "json", "-ll", str(main)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return {found["plugin"]: found["reason"] for found in json.loads(done.stdout)}
+
+
+def check_haproxy(folder: Path) -> subprocess.CompletedProcess[str]:
+    """``haproxy -c`` of the haproxy.cfg in a folder, with what it reads beside it."""
+    command = [needs("haproxy"), "-C", str(folder), "-f", "haproxy.cfg", "-c"]
+    return subprocess.run(command, capture_output=True, text=True, check=False)

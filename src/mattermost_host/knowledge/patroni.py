@@ -7,6 +7,8 @@ continued (shown twice); 4.0.7 and 4.1.5 lost none in the same test.
 from collections.abc import Mapping
 from typing import Any
 
+from mattermost_host.knowledge.postgresql_sizing import KEEPALIVES
+
 PACKAGES = ("patroni", "python3-etcd", "python3-psycopg2")
 TTL_S, LOOP_S, RETRY_S = 20, 5, 5
 """Seconds after which a silent leader is replaced (Patroni 4.1 takes no less than 20), between two
@@ -67,6 +69,7 @@ def of_member(parameters: Mapping[str, str]) -> dict[str, str]:
     local = {name: value for name, value in parameters.items() if name not in NOT_LOCAL}
     return {
         **local,
+        **KEEPALIVES,
         "password_encryption": "scram-sha-256",
         # Queries on a replica are not cancelled because the leader cleans up.
         "hot_standby_feedback": "on",

@@ -23,6 +23,27 @@ def mistakes(settings: Description, place: Place) -> Iterator[Mistake]:
             "a place for backups, together with postgres.dsn",
             "an external PostgreSQL is backed up where it runs; leave one of them out",
         )
+    if place.having("etcd"):
+        yield from _of_cluster(settings)
+
+
+def _of_cluster(settings: Description) -> Iterator[Mistake]:
+    """What a database on several hosts can't have yet."""
+    if settings.backup.to is not None:
+        yield Mistake(
+            "backup.to",
+            "a place for backups, together with etcd",
+            "this version backs up a database on one host only; leave it out, and back up the "
+            "leader by yourself (docs/high-availability.md)",
+        )
+    for key in ("pgdg", "folders"):
+        if getattr(settings.postgres, key):
+            yield Mistake(
+                f"postgres.{key}",
+                "a value, together with etcd",
+                "leave it out: on several hosts PostgreSQL comes from the distribution, and has "
+                "the folders of its package",
+            )
 
 
 def mistakes_with_secrets(

@@ -23,7 +23,7 @@ from mattermost_host.facts.host import HostFacts
 from mattermost_host.ops.entries import File
 from tests.unit.examples import DEBIAN_12, HOST_KEY, ROCKY_9
 from tests.unit.fake_host import Plan
-from tests.unit.site.whole import PASSWORD, planned
+from tests.unit.site.whole import ON_ONE_HOST, ON_THREE_HOSTS, PASSWORD, planned
 
 GOLDEN = Path(__file__).parent / "golden"
 RENEW = "RENEW_GOLDENS"
@@ -47,14 +47,19 @@ SHAPES: Mapping[str, dict[str, Any]] = {
     },
     "enterprise-linux": {},
     "enterprise-linux-acme": {"tls": {"mode": "acme", "email": "admin@example.com"}},
+    "database-on-three-hosts": {},
 }
 
+DEBIAN_13 = replace(DEBIAN_12, release="13", glibc="2.41")
 FACTS: Mapping[str, HostFacts] = {
     "enterprise-linux": ROCKY_9,
     "enterprise-linux-acme": ROCKY_9,
-    "backup-sftp": replace(DEBIAN_12, release="13", glibc="2.41"),
+    "backup-sftp": DEBIAN_13,
+    "database-on-three-hosts": DEBIAN_13,
 }
 """Of the shapes that are not on Debian 12."""
+HOSTS = {"database-on-three-hosts": ON_THREE_HOSTS}
+"""Of the shapes that are not on one host."""
 
 
 @pytest.fixture
@@ -105,6 +110,7 @@ def _steady(text: str) -> str:
     """Without what differs from run to run: keys, certificates, random names."""
     pem = r"-----BEGIN ([A-Z ]+)-----.*?-----END \1-----\n"
     text = re.sub(pem, r"<\1>\n", text, flags=re.DOTALL)
+    text = re.sub(r"\b[A-Za-z0-9]{6}(-[A-Za-z0-9]{6}){3}\b", "<generated>", text)
     return re.sub(r"0x[0-9a-f]+|/tmp/[^'\"> ]*", "<random>", text).replace(PASSWORD, "<password>")
 
 
@@ -113,7 +119,9 @@ def test_a_site_is_deployed_as_its_goldens_say(
     shape: str, called: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     facts = FACTS.get(shape, DEBIAN_12)
-    texts = _texts(planned(SHAPES[shape], tmp_path, monkeypatch, facts), called)
+    hosts = HOSTS.get(shape, ON_ONE_HOST)
+    made = planned(SHAPES[shape], tmp_path, monkeypatch, facts, hosts=hosts)
+    texts = _texts(made, called)
     folder = GOLDEN / shape
     if os.environ.get(RENEW):
         shutil.rmtree(folder, ignore_errors=True)

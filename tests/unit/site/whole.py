@@ -16,6 +16,13 @@ from tests.unit.examples import DEBIAN_12, URL, pair, ssh_key
 from tests.unit.fake_host import Answer, Plan, nothing_installed, plan
 
 PROJECT = Path(__file__).parents[3]
+ON_ONE_HOST = 'app = db = proxy = ["@fake/host"]'
+ON_THREE_HOSTS = """
+_at = {"@fake/host": "10.0.0.1", "@fake/second": "10.0.0.2", "@fake/third": "10.0.0.3"}
+etcd = db = [(name, {"private_address": address}) for name, address in _at.items()]
+app = proxy = etcd[:1]
+"""
+"""A database on three hosts, of which the first has server and proxy, too."""
 PASSWORD = "Golden-Password-1"
 OF_S3 = ("BACKUP_S3_ACCESS_KEY", "BACKUP_S3_SECRET_KEY")
 
@@ -27,6 +34,7 @@ def planned(
     facts: HostFacts = DEBIAN_12,
     answer: Answer = nothing_installed,
     deploy: str = "site.py",
+    hosts: str = ON_ONE_HOST,
 ) -> Plan:
     """What a deploy would do on a host that answers so; ``changed`` are keys of the description."""
     for name in ("ADMIN_PASSWORD", "DATABASE_PASSWORD", "BACKUP_KEY", *OF_S3):
@@ -38,7 +46,7 @@ def planned(
     mattermost = {"release": release, **changed.get("mattermost", {})}
     site = {"url": URL, "users": 500, **changed, "mattermost": mattermost}
     inventory = folder / "example.py"
-    inventory.write_text(f'site = {site!r}\napp = db = proxy = ["@fake/host"]\n')
+    inventory.write_text(f"site = {site!r}\n{hosts}\n")
     made = Site.load(inventory)
     monkeypatch.setattr(Site, "_current", made)
     monkeypatch.setattr(Site, "certificate", pair() if made.certificate else None)

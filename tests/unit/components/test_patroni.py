@@ -1,0 +1,119 @@
+"""The component Patroni: fresh, converged, and what its files say."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mattermost_host.components import patroni, postgres
+from mattermost_host.components.patroni import Settings
+from mattermost_host.facts.host import HostFacts
+from mattermost_host.knowledge import patroni as known
+from mattermost_host.knowledge.surface import Peers
+from mattermost_host.preflight.finding import Requirement
+from tests.unit.cluster_examples import DATABASES, PASSWORDS, PEERS, database, place
+from tests.unit.examples import DEBIAN_12, ROCKY_9, converged
+from tests.unit.fake_host import Answer, Plan, nothing_installed, plan
+from tests.unit.parsers import complaints_of_systemd, exposure
+
+DEBIAN_13 = replace(DEBIAN_12, release="13", glibc="2.41")
+LAYOUT = postgres.cluster(postgres.Settings(), DEBIAN_13)
+PARAMETERS = {"max_connections": "120", "work_mem": "16MB"}
+
+
+def _deployed(answer: Answer = nothing_installed) -> Plan:
+    wiring = (LAYOUT, database(), PARAMETERS, ())
+    return plan(patroni.deploy, Settings(), DEBIAN_13, *wiring, answer=answer)
+
+
+def test_the_packages_create_no_cluster_and_start_nothing_without_settings() -> None:
+    names = [name.removeprefix("Patroni | ") for name in _deployed().changed]
+    assert names[:3] == [
+        "the packages create no cluster",
+        "Patroni and PostgreSQL 17 are installed",
+        "settings, access rules and keys are in place",
+    ]
+    assert "create_main_cluster = false" in _deployed().text(patroni.NO_CLUSTER)
+    unit = _deployed().text(patroni.UNIT_FILE)
+    assert f"AssertPathExists={patroni.CONFIGURATION}\n" in unit
+
+
+def test_a_converged_host_yields_nothing() -> None:
+    assert _deployed(converged(_deployed())).changed == []
+
+
+def test_its_settings() -> None:
+    lines = patroni.configuration(database(), LAYOUT, PARAMETERS).splitlines()
+    assert 'name: "db1"' in lines
+    assert '  hosts: ["10.0.0.1:2379", "10.0.0.2:2379", "10.0.0.3:2379"]' in lines
+    assert '  listen: "10.0.0.1:5432"' in lines
+    assert "  verify_client: optional" in lines
+    assert lines.count("      sslmode: verify-full") == 2
+    (text,) = (line for line in lines if line.startswith("  parameters: "))
+    parameters = json.loads(text.partition(": ")[2])
+    assert parameters["work_mem"] == "16MB"
+    assert parameters["ssl"] == "on"
+    assert "max_connections" not in parameters, "it lies in etcd"
+
+
+def test_what_all_members_need_alike_lies_in_etcd() -> None:
+    shared = known.of_all_members(PARAMETERS)
+    assert shared["postgresql"]["parameters"]["max_connections"] == "120"
+    assert "work_mem" not in shared["postgresql"]["parameters"]
+    assert shared["synchronous_mode"] == "quorum"
+    assert shared["failsafe_mode"] is True
+
+
+def test_only_the_sites_hosts_log_in_and_only_by_tls() -> None:
+    rules = [line for line in patroni.access_rules(database()).splitlines() if line[0] != "#"]
+    assert "hostssl mattermost mattermost 10.0.0.9/32 scram-sha-256" in rules
+    assert "hostssl replication replicator 10.0.0.2/32 scram-sha-256" in rules
+    assert [line for line in rules if not line.startswith("hostssl ")] == [
+        "local all postgres peer"
+    ]
+    assert not any("mattermost 10.0.0.1/32" in line for line in rules)
+
+
+def test_an_ipv6_address_is_a_network_of_its_own() -> None:
+    server = replace(PEERS[-1], private_address="fd00::9")
+    assert " fd00::9/128 " in patroni.access_rules(database(peers=(*DATABASES, server)))
+
+
+def test_passwords_are_in_one_file_that_only_its_account_reads() -> None:
+    fresh = _deployed()
+    assert (fresh.entry(patroni.CONFIGURATION).mode, fresh.entry(patroni.CONFIGURATION).secret) == (
+        "640",
+        True,
+    )
+    assert (fresh.entry(patroni.KEY).mode, fresh.entry(patroni.KEY).user) == ("600", "postgres")
+    said = fresh.shell + fresh.stdin
+    assert not [one for one in PASSWORDS.values() if one.get_secret_value() in said]
+
+
+def test_servers_and_databases_reach_it_and_nobody_else() -> None:
+    ports = patroni.surface(Settings(), place(DEBIAN_13)).ports
+    assert {port.number for port in ports} == {5432, 8008}
+    assert {port.reachable_from for port in ports} == {Peers(("db", "app"))}
+    assert {port.address for port in ports} == {"10.0.0.1"}
+
+
+@pytest.mark.parametrize(
+    ("facts", "verdict"), [(DEBIAN_13, "ok"), (DEBIAN_12, "error"), (ROCKY_9, "error")]
+)
+def test_a_patroni_that_loses_posts_is_refused(facts: HostFacts, verdict: str) -> None:
+    (need,) = (
+        one
+        for one in patroni.requires(Settings(), place(facts))
+        if one.__class__ is Requirement and one.name == "patroni-packages"
+    )
+    assert isinstance(need, Requirement)
+    (found,) = need.check(facts)
+    assert found.verdict == verdict
+
+
+def test_its_sandbox(tmp_path: Path) -> None:
+    text = _deployed().text(patroni.UNIT_FILE).replace("/usr/bin/patroni", "/bin/true")
+    (tmp_path / patroni.UNIT).write_text(text.replace(LAYOUT.programs, "/bin"))
+    assert complaints_of_systemd(tmp_path / patroni.UNIT) == []
+    assert exposure(tmp_path / patroni.UNIT) <= 2.0

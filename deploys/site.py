@@ -77,6 +77,9 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
         )
     checkpoint(name="all databases are ready")
 
+    if "db" in roles and site.clustered:
+        patroni.settle(site.settings.patroni, member=members.patroni(site, host.name))
+
     if "app" in roles and site.clustered:
         haproxy.deploy(
             site.settings.haproxy,

@@ -201,7 +201,8 @@ class Seen:
     @property
     def members(self) -> patroni_state.AskCluster:
         """The question to this host's Patroni."""
-        return patroni_state.AskCluster(patroni.way(self.site.place(self.host.name).here.address))
+        here = self.site.place(self.host.name).here
+        return patroni_state.AskCluster(patroni.way(here.address), here.name)
 
     @property
     def _of_backups(self) -> tuple[Question[Any], ...]:

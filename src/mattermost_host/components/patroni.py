@@ -31,6 +31,7 @@ from mattermost_host.ops import (
 from mattermost_host.ops.database_accounts import Account
 from mattermost_host.ops.database_state import AskDatabase, Client
 from mattermost_host.ops.entries import Alone, Directory, Entry, File
+from mattermost_host.ops.patroni_members import Handover
 from mattermost_host.ops.patroni_state import AskCluster, Way
 from mattermost_host.ops.postgresql_service import SOCKET_FOLDER, USER
 from mattermost_host.preflight import cluster, conflicts
@@ -110,7 +111,7 @@ def deploy(
 ) -> None:
     """``parameters`` are sized for this host; ``before_start`` makes the unit wait."""
     asked = way(member.here.address)
-    question = AskCluster(asked)
+    question = AskCluster(asked, member.here.name)
     client = Client(POSTGRESQL, f"{layout.programs}/psql", f"{layout.data}/postmaster.pid")
     _installed(facts, layout, before_start)
     account.unprivileged(name="the account is unprivileged", user=USER, login="/bin/bash")
@@ -126,6 +127,8 @@ def deploy(
         after=[written],
         probe=asked.probe,
         gate=running.Gate(asked.has_leader, LEADER_WITHIN_S),
+        hold=Handover(asked, member.here.name),
+        one_after_another=True,
     )
     # Replicas can't copy the leader's data before they can log in there.
     database_accounts.present(
@@ -138,6 +141,18 @@ def deploy(
         wanted=known.of_all_members(parameters),
     )
     _database(client, int(layout.name[0]), member.passwords[OWNER])
+
+
+def settle(settings: Settings, member: Member) -> None:
+    """Restart PostgreSQL where it has to be, after all members know of all settings."""
+    asked, name = way(member.here.address), member.here.name
+    question, handover = AskCluster(asked, name), Handover(asked, name)
+    patroni_members.lowered(
+        name="the leader runs with lower parameters first", question=question, handover=handover
+    )
+    patroni_members.restarted(
+        name="PostgreSQL runs with all its parameters", question=question, handover=handover
+    )
 
 
 def _database(client: Client, major: int, password: SecretStr) -> None:

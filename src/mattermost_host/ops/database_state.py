@@ -158,9 +158,8 @@ class AskDatabase(Question[DatabaseState]):
         )
 
     def _in_catalogues(self) -> Iterator[str]:
-        yield PENDING
-        if self.may_follow:
-            yield "select 'follows=yes' where pg_is_in_recovery()"
+        # Patroni itself tells what waits for a restart.
+        yield "select 'follows=yes' where pg_is_in_recovery()" if self.may_follow else PENDING
         yield f"select 'role='||{ROLE_ATTRIBUTES} from pg_roles where rolname='{self.name}'"
         yield (
             "select 'owner='||pg_get_userbyid(datdba), 'encoding='||pg_encoding_to_char(encoding),"

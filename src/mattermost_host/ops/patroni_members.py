@@ -1,7 +1,8 @@
 """A member of the database's cluster leads or follows; a new one copies the database first."""
 
 import shlex
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass
 
 from pyinfra import host
 from pyinfra.api import StringCommand, operation
@@ -9,9 +10,12 @@ from pyinfra.api.operation import OperationMeta
 
 from mattermost_host.engine.explanations import Change, explain
 from mattermost_host.engine.questions import ask, changing, expect
+from mattermost_host.engine.rolling import failed_before
 from mattermost_host.engine.shell import PROGRESS
-from mattermost_host.ops.patroni_state import AskCluster
+from mattermost_host.ops.patroni_state import AskCluster, Way
 
+HANDED_OVER_S, RESTARTED_S, CONNECTED_AGAIN_S = 60, 120, 8
+WAITS = "has parameters that wait for a restart"
 STALLS_S = 60
 """A copy that has not grown for so long does not come to its end."""
 
@@ -47,3 +51,85 @@ until {{ {done}; }} >/dev/null 2>&1; do
   [ $((at - told)) -lt 10 ] || {{ told=$at; echo "{PROGRESS}copied $((size / 1024)) MiB"; }}
   sleep 1
 done"""
+
+
+@dataclass(frozen=True)
+class Handover:
+    """What comes before a leader's restart: another member leads, so that users hardly wait."""
+
+    way: Way
+    name: str
+
+    def around(self, unit: str, restart: Iterable[str]) -> Iterator[str]:
+        """The lines of ``restart``, of ``unit``, after the leader was moved if it is here."""
+        post = f"{self.way.curl} --max-time {HANDED_OVER_S} --fail -o /dev/null -X POST"
+        told = shlex.quote(f'{{"leader": "{self.name}"}}')
+        yield from self._function()
+        yield f"if {self.way.curl} --fail -o /dev/null {self.way.url}/primary; then"
+        # Where nobody can take over, the restart is an outage that was asked for all the same.
+        yield f"{post} --data {told} {self.way.url}/switchover || :"
+        yield "followed; fi"
+        yield from restart
+        yield "followed"
+
+    def in_place(self, restart: Iterable[str]) -> Iterator[str]:
+        """The same without a move."""
+        yield from self._function()
+        yield from restart
+        yield "followed"
+        # Followers connect again after 5 s (wal_retrieve_retry_interval), and learn it then.
+        yield f"sleep {CONNECTED_AGAIN_S}"
+
+    def _function(self) -> Iterator[str]:
+        late = f"PostgreSQL neither leads nor follows {HANDED_OVER_S} s after its restart"
+        yield f"""followed() {{
+  end=$(($(date +%s) + {HANDED_OVER_S}))
+  until {{ {self.way.follows}; }}; do
+    [ $(date +%s) -lt $end ] || {{ echo {late}: journalctl -u patroni >&2; exit 1; }}
+    sleep 0.5
+  done
+}}"""
+
+
+def lowered(name: str, question: AskCluster, handover: Handover) -> OperationMeta:
+    """Restart a leader in place whose parameters became lower: followers take them from it."""
+    expect(question)
+    return _lowered(name=name, question=question, handover=handover)
+
+
+@operation()
+def _lowered(question: AskCluster, handover: Handover) -> Generator[StringCommand, None, None]:
+    now = ask(question)
+    if not (now.leads and now.waits_for_lower):
+        host.noop("no lower parameter waits for a restart of the leader")
+        return
+    explain(Change("PostgreSQL", WAITS, "restart"))
+    yield from changing(_lines(handover.in_place([_restart(question.way)])))
+
+
+def restarted(name: str, question: AskCluster, handover: Handover) -> OperationMeta:
+    """Restart PostgreSQL where parameters wait for it, one host after the other."""
+    expect(question)
+    return _restarted(name=name, question=question, handover=handover, _serial=True)
+
+
+@operation()
+def _restarted(question: AskCluster, handover: Handover) -> Generator[StringCommand, None, None]:
+    if not ask(question).waits_for_restart:
+        host.noop("no parameter waits for a restart")
+        return
+    explain(Change("PostgreSQL", WAITS, "restart"))
+    if other := failed_before():
+        refused = f"PostgreSQL is left as it is, because it failed on {other}"
+        yield StringCommand(f"echo {shlex.quote(refused)} >&2; exit 1")
+        return
+    yield from changing(_lines(handover.around("", [_restart(question.way)])))
+
+
+def _restart(way: Way) -> str:
+    post = f"{way.curl} --max-time {RESTARTED_S} --fail-with-body -X POST --data '{{}}'"
+    return f'said=$({post} {way.url}/restart) || {{ echo "$said" >&2; exit 1; }}'
+
+
+def _lines(lines: Iterable[str]) -> StringCommand:
+    return StringCommand("\n".join(["set -eu", *lines]))

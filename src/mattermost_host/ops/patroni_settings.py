@@ -10,6 +10,7 @@ from pyinfra.api.operation import OperationMeta
 
 from mattermost_host.engine.explanations import Change, explain
 from mattermost_host.engine.questions import ask, changing, expect
+from mattermost_host.knowledge.patroni import LOOP_S
 from mattermost_host.ops.patroni_state import AskCluster, ClusterState
 
 SUBJECT = "the database's cluster"
@@ -34,7 +35,8 @@ def _present(question: AskCluster, wanted: str) -> Generator[StringCommand, None
         yield StringCommand(f"echo '{refused}' >&2; exit 1")
         return
     patch = f"{question.way.curl} --fail -o /dev/null -X PATCH --data @- {question.way.url}/config"
-    yield from changing(StringCommand(patch, _stdin=[wanted]))
+    # Members say at their next look that a parameter waits for a restart.
+    yield from changing(StringCommand(f"{patch} && sleep {LOOP_S + 1}", _stdin=[wanted]))
 
 
 def _explained(now: ClusterState, wanted: Mapping[str, Any]) -> Iterator[Change]:
@@ -45,9 +47,6 @@ def _explained(now: ClusterState, wanted: Mapping[str, Any]) -> Iterator[Change]
         yield Change(SUBJECT, f"has another {path} than it should")
     if now.paused:
         yield Change(SUBJECT, "is paused: no other host takes over", severity="critical")
-    for member in now.members:
-        if member.waits_for_restart:
-            yield Change(f"PostgreSQL on {member.name}", "has parameters that wait for a restart")
 
 
 def differing(wanted: Mapping[str, Any], found: Mapping[str, Any], path: str = "") -> Iterator[str]:

@@ -78,6 +78,10 @@ class ClusterState:
     """Whether this host is the leader."""
     follows: bool = False
     """Whether this host leads, or follows the leader."""
+    waits_for_restart: bool = False
+    """Whether this host has parameters that wait for a restart of PostgreSQL."""
+    waits_for_lower: bool = False
+    """Whether one of them becomes lower, which followers take from the leader only."""
     paused: bool = False
     """Whether an administrator keeps Patroni from acting (maintenance mode)."""
 
@@ -90,6 +94,8 @@ class AskCluster(Question[ClusterState]):
     waits = True
 
     way: Way
+    name: str
+    """The host's own name there."""
 
     def script(self) -> str:
         ask = f"{self.way.curl} --fail"
@@ -106,14 +112,23 @@ class AskCluster(Question[ClusterState]):
         if not (told.get("settings") and told.get("cluster")):
             return ClusterState(answered="absent" in lines)
         cluster = json.loads(told["cluster"])
+        none: Mapping[str, Any] = {}
+        here = next((one for one in cluster["members"] if one["name"] == self.name), none)
         return ClusterState(
             True,
             json.loads(told["settings"]),
             tuple(map(_member, cluster["members"])),
             leads="leads" in lines,
             follows="follows" in lines,
+            waits_for_restart=bool(here.get("pending_restart")),
+            waits_for_lower=any(map(_lower, here.get("pending_restart_reason", {}).values())),
             paused=bool(cluster.get("pause")),
         )
+
+
+def _lower(reason: Mapping[str, str]) -> bool:
+    old, new = str(reason.get("old_value")), str(reason.get("new_value"))
+    return old.isdigit() and new.isdigit() and int(new) < int(old)
 
 
 def _member(told: Mapping[str, Any]) -> Member:

@@ -5,8 +5,9 @@ is a removed file, which leaves no trace: the run that removes it reloads the un
 """
 
 import shlex
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from pyinfra import host
 from pyinfra.api import StringCommand, operation
@@ -18,7 +19,6 @@ from mattermost_host.engine.questions import ask, changing, expect
 from mattermost_host.engine.restart_triggers import announce
 from mattermost_host.engine.rolling import failed_before
 from mattermost_host.ops import foresight
-from mattermost_host.ops.hold import Hold
 from mattermost_host.ops.probe import PATIENCE_S, Answering
 from mattermost_host.ops.unit_state import AskUnit, UnitState, as_described, unmet
 from mattermost_host.ops.what_was_read import STAMPS
@@ -49,6 +49,13 @@ class Gate:
         )
 
 
+class Around(Protocol):
+    """What has to happen around a restart, so that users hardly notice it."""
+
+    def around(self, unit: str, restart: Iterable[str]) -> Iterator[str]:
+        """Shell lines that make ``restart``, the restart of ``unit``, at the right moment."""
+
+
 @dataclass(frozen=True)
 class _Wanted:
     """A unit, the files that it reads, and the operations of this run that write them."""
@@ -56,7 +63,7 @@ class _Wanted:
     question: AskUnit
     gate: Gate | None = None
     probe: str = ""
-    hold: Hold | None = None
+    hold: Around | None = None
     after: tuple[OperationMeta, ...] = field(default=(), compare=False)
 
 
@@ -68,12 +75,12 @@ def running(
     after: Sequence[OperationMeta] = (),
     gate: Gate | None = None,
     probe: str = "",
-    hold: Hold | None = None,
+    hold: Around | None = None,
     one_after_another: bool = False,
 ) -> OperationMeta:
     """Keep ``unit`` enabled, active, and started after the last change of each ``restart_on``.
 
-    After a start or restart ``gate`` must succeed; users wait at ``hold`` during a restart.
+    After a start or restart ``gate`` must succeed; ``hold`` says what happens around a restart.
     ``probe`` is a shell command that succeeds while the unit answers; otherwise the unit is
     stopped, killed if necessary, and started. With ``one_after_another`` the hosts take turns, and
     after a failure the units of the next hosts are left alone. ``after`` are the operations of this

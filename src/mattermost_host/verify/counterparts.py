@@ -22,7 +22,10 @@ COUNTERPARTS: dict[str, tuple[str, ...]] = {
     "test_one_member_leads_and_all_others_follow": ("PostgreSQL leads or follows",),
     "test_a_write_is_on_a_second_host": ("PostgreSQL leads or follows",),
     "test_it_has_found_the_leader": ("it has found the leader",),
-    "test_all_members_have_our_settings": ("all members have the same settings",),
+    "test_all_members_have_our_settings": (
+        "all members have the same settings",
+        "PostgreSQL runs with all its parameters",
+    ),
     "test_the_database_account_is_no_administrator": ("the account is unprivileged",),
     "test_the_server_and_its_stores_are_well": (
         "the server is running",

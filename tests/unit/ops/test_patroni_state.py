@@ -10,7 +10,7 @@ from mattermost_host.ops.patroni_state import AskCluster, ClusterState, Member, 
 from tests.unit import local
 from tests.unit.fake_host import Plan, answering, plan
 
-QUESTION = AskCluster(Way("https://10.0.0.1:8008", "/a.pem", "/c.pem", "/k.pem"))
+QUESTION = AskCluster(Way("https://10.0.0.1:8008", "/a.pem", "/c.pem", "/k.pem"), "db1")
 SETTINGS = {"ttl": 20, "synchronous_mode": "quorum", "postgresql": {"parameters": {"a": "1"}}}
 # As Patroni 4.0 answers.
 CLUSTER = {
@@ -60,7 +60,6 @@ def test_what_the_administrator_added_stays() -> None:
     [
         ClusterState(False),
         ClusterState(True, SETTINGS, leads=True, paused=True),
-        ClusterState(True, SETTINGS, (Member("db2", "replica", "streaming", True),), leads=True),
     ],
 )
 def test_what_no_setting_mends_is_told_all_the_same(now: ClusterState) -> None:

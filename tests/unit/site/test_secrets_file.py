@@ -56,8 +56,8 @@ def test_corrupt_file_is_named_and_left_alone(inventory: Path) -> None:
             'admin_pasword = "hunter2"',
             "admin_pasword: found an unknown key; remove it, or write one of: "
             "admin_password, database_password, drift_webhook, drift_mail_password, "
-            "backup_key, backup_s3_access_key, backup_s3_secret_key, backup_ssh_key, settings, "
-            "authority, certificates",
+            "backup_key, backup_s3_access_key, backup_s3_secret_key, backup_ssh_key, passwords, "
+            "settings, authority, certificates",
         ),
         (
             "admin_password = 12345678",

@@ -74,8 +74,8 @@ MIGRATION = (
 MISTAKES: list[tuple[dict[str, Any], str]] = [
     (
         {"urls": "x"},
-        "urls: found an unknown key; known keys: backup, base, drift, file_use, firewall, "
-        "mattermost, nginx, postgres, skip, tls, url, users",
+        "urls: found an unknown key; known keys: backup, base, drift, etcd, file_use, firewall, "
+        "haproxy, mattermost, nginx, patroni, postgres, skip, tls, url, users",
     ),
     (
         {"postgres": {"verson": 16}},

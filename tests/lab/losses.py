@@ -23,6 +23,8 @@ class Loss:
     strike: Callable[[ManyHosts], None]
     heal: Callable[[ManyHosts], None] = lambda _: None
     lasts_s: float = AFTER_S
+    tolerance_s: float = 5.0
+    """Beyond the goal, which the tests allow on a machine that does other work, too."""
 
 
 @dataclass(frozen=True)

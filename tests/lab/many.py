@@ -11,7 +11,7 @@ from tests.lab.hosts import Lab, LabHost
 from tests.lab.shell import wait_until
 
 PATRONI = "/etc/mattermost-host/patroni/patroni.yml"
-ETCDCTL = "set -a; . /etc/mattermost-host/etcd/etcdctl.env; set +a; timeout 10 etcdctl"
+SUITE = "trixie"
 WELL_S = 120.0
 """Time for a host that comes back to follow again."""
 
@@ -88,3 +88,11 @@ class ManyHosts(Deployment):
     def wait_whole(self) -> float:
         """Wait until that is so; the seconds it took."""
         return wait_until(self.is_whole, WELL_S, "the database has a leader and all follow", 0.5)
+
+
+def raised(lab: Lab, folder: Path, release: Path) -> ManyHosts:
+    """A site on three hosts of the database and one with server and proxy, deployed."""
+    databases = [lab.up(f"db{number}", SUITE) for number in (1, 2, 3)]
+    site = ManyHosts(lab, databases, lab.up("chat", SUITE), folder, release)
+    site.deploy()
+    return site

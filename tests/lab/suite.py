@@ -29,6 +29,7 @@ LONGEST_FIRST = (
 )
 CORE = frozenset(
     {
+        "test_database_cluster.py",
         "test_facts.py",
         "test_local.py",
         "test_login.py",

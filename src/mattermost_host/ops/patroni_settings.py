@@ -36,7 +36,8 @@ def _present(question: AskCluster, wanted: str) -> Generator[StringCommand, None
         return
     patch = f"{question.way.curl} --fail -o /dev/null -X PATCH --data @- {question.way.url}/config"
     # Members say at their next look that a parameter waits for a restart.
-    yield from changing(StringCommand(f"{patch} && sleep {LOOP_S + 1}", _stdin=[wanted]))
+    told = json.dumps({**json.loads(wanted), **({"pause": None} if now.paused else {})})
+    yield from changing(StringCommand(f"{patch} && sleep {LOOP_S + 1}", _stdin=[told]))
 
 
 def _explained(now: ClusterState, wanted: Mapping[str, Any]) -> Iterator[Change]:

@@ -1,6 +1,7 @@
 """What Patroni tells, and what follows for its members and their shared settings."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -43,7 +44,8 @@ def test_what_patroni_answers() -> None:
 
 def test_only_the_leaders_host_changes_the_shared_settings() -> None:
     wanted = {**SETTINGS, "ttl": 30}
-    assert _settings(RIGHT, wanted).stdin == json.dumps(wanted, sort_keys=True)
+    assert json.loads(_settings(RIGHT, wanted).stdin) == wanted
+    assert json.loads(_settings(replace(RIGHT, paused=True), SETTINGS).stdin)["pause"] is None
     assert "-X PATCH" in _settings(RIGHT, wanted).shell
     assert _settings(ClusterState(True, SETTINGS), wanted).changed == []
     assert _settings(RIGHT, SETTINGS).changed == []

@@ -40,13 +40,23 @@ def test_every_inventory_of_the_project_loads(path: Path, tmp_path: Path) -> Non
     copy = tmp_path / path.name
     shutil.copy(path, copy)
     site = Site.load(copy)
-    (host,) = site.hosts
-    assert set(site.roles(host.name)) == {"app", "db", "proxy"}
-    assert {"base", "firewall", "postgres", "mattermost", "tls", "nginx"} == set(
-        site.surfaces(host.name, DEBIAN_12)
-    )
-    names = [needed.name for needed in site.requirements(host.name) if hasattr(needed, "name")]
-    assert names
+    parts = {
+        host.name: (set(site.roles(host.name)), set(site.surfaces(host.name, DEBIAN_12)))
+        for host in site.hosts
+    }
+    everywhere, server = {"base", "firewall"}, {"mattermost", "tls", "nginx"}
+    if path.name == "ha.py":
+        of_database = {"etcd", "db"}, everywhere | {"etcd", "patroni"}
+        assert list(parts.values()) == [
+            *[of_database] * 3,
+            ({"app", "proxy"}, everywhere | server | {"haproxy"}),
+        ]
+    else:
+        assert list(parts.values()) == [
+            ({"app", "db", "proxy"}, everywhere | server | {"postgres"})
+        ]
+    for host in site.hosts:
+        assert [one.name for one in site.requirements(host.name) if hasattr(one, "name")]
 
 
 @pytest.mark.parametrize("distribution", ["fedora", ""])

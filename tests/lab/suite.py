@@ -18,6 +18,7 @@ from tests.lab import image, needs
 AT_ONCE = 3
 """Files under way at the same time; with two processors about a third of one was used by each."""
 LONGEST_FIRST = (
+    "test_database_cluster.py",
     "test_survival_install.py",
     "test_truth_files.py",
     "test_truth_units.py",

@@ -24,6 +24,16 @@ from mattermost_host.site.site import Site
 from mattermost_host.support import output
 from mattermost_host.verify import run as verification
 
+LIMIT = click.option(
+    "--limit", "hosts", multiple=True, metavar="HOST", help="Only this host; repeatable."
+)
+WITHOUT = click.option(
+    "--without",
+    multiple=True,
+    metavar="HOST",
+    help="Not this host, which is lost for now; repeatable.",
+)
+
 
 @click.group(cls=Sentences, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="mattermost-host")
@@ -57,19 +67,27 @@ def preflight(inventory: Path, as_json: bool, verbose: bool) -> None:
 
 @main.command()
 @INVENTORY
-@click.option("--limit", "hosts", multiple=True, metavar="HOST", help="Only this host; repeatable.")
+@LIMIT
+@WITHOUT
 @click.option(
     "--json", "json_file", type=OUTPUT, help="Write the plan as JSON; - for standard output."
 )
 @click.option("--junit", type=OUTPUT, help="Write the plan as a JUnit file.")
-def plan(inventory: Path, hosts: tuple[str, ...], json_file: str | None, junit: str | None) -> None:
+def plan(
+    inventory: Path,
+    hosts: tuple[str, ...],
+    without: tuple[str, ...],
+    json_file: str | None,
+    junit: str | None,
+) -> None:
     """Show what a deploy would change, restart and reload; change nothing.
 
     Exit status: 0 nothing would change, 2 something would, 1 error.
 
     Example: mattermost-host plan inventory.py
     """
-    made = planning.make(Site.use(inventory), hosts)
+    site = Site.use(inventory)
+    made = planning.make(site, planning.chosen(site, hosts, without))
     if json_file:
         output.write(json_file, made.to_json())
     if junit:
@@ -81,16 +99,18 @@ def plan(inventory: Path, hosts: tuple[str, ...], json_file: str | None, junit: 
 
 @main.command()
 @INVENTORY
-@click.option("--limit", "hosts", multiple=True, metavar="HOST", help="Only this host; repeatable.")
+@LIMIT
+@WITHOUT
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before changing anything.")
-def apply(inventory: Path, hosts: tuple[str, ...], yes: bool) -> None:
+def apply(inventory: Path, hosts: tuple[str, ...], without: tuple[str, ...], yes: bool) -> None:
     """Show the plan, ask, deploy, and verify the hosts.
 
     Exit status: 0 all checks passed, 1 not.
 
     Example: mattermost-host apply inventory.py --yes
     """
-    sys.exit(application.run(Site.use(inventory), hosts, ask=not yes))
+    site = Site.use(inventory)
+    sys.exit(application.run(site, planning.chosen(site, hosts, without), ask=not yes))
 
 
 @main.command()

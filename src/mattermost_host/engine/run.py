@@ -159,6 +159,8 @@ def _connect(state: State) -> None:
     }
     if silent:
         lines = [f"{name}: {reason}" for name, reason in silent.items()]
+        if len(silent) < len(hosts):
+            lines.append("what is lost for now can be left out: --without HOST")
         raise OperatorError(
             "\n".join(["nothing was changed, because not every host answered", *lines])
         )

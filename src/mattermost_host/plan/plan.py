@@ -109,15 +109,32 @@ def make(site: Site, limit: Sequence[str] = ()) -> Plan:
         return evaluate(run, site)
 
 
-@contextmanager
-def prepared(site: Site, limit: Sequence[str] = (), deploy: Path | None = None) -> Iterator[Run]:
-    """The deploy, prepared on every host of ``site`` and not executed yet."""
-    unknown = sorted(set(limit) - {host.name for host in site.hosts})
+def chosen(site: Site, limit: Sequence[str], without: Sequence[str]) -> tuple[str, ...]:
+    """The hosts in ``limit``, or all, but for those in ``without``.
+
+    Raises OperatorError if nothing is left, or if a host is unknown.
+    """
+    _refuse_unknown(site, [*limit, *without])
+    left = [one.name for one in site.hosts if not limit or one.name in limit]
+    named = tuple(name for name in left if name not in without)
+    if not named:
+        raise OperatorError("no host is left; leave out --without, or name another host there")
+    return named if limit or without else ()
+
+
+def _refuse_unknown(site: Site, names: Sequence[str]) -> None:
+    unknown = sorted(set(names) - {host.name for host in site.hosts})
     if unknown:
         known = ", ".join(host.name for host in site.hosts)
         raise OperatorError(
             f"no host {', '.join(map(repr, unknown))} in {site.path}; its hosts are: {known}"
         )
+
+
+@contextmanager
+def prepared(site: Site, limit: Sequence[str] = (), deploy: Path | None = None) -> Iterator[Run]:
+    """The deploy, prepared on every host of ``site`` and not executed yet."""
+    _refuse_unknown(site, limit)
     hosts = [host for host in site.hosts if not limit or host.name in limit]
     with engine.prepared(hosts, deploy or DEPLOY) as run:
         yield run

@@ -160,6 +160,25 @@ def test_limit_names_the_hosts(fake: Engine, command: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["plan", "apply"])
+def test_without_leaves_a_host_out(fake: Engine, command: str) -> None:
+    _run(fake, command, "--without", "h1", answer="n\n")
+    assert fake.hosts == ["h2"]
+
+
+@pytest.mark.parametrize("command", ["plan", "apply"])
+def test_without_every_host_is_a_sentence(fake: Engine, command: str) -> None:
+    done = _run(fake, command, "--without", "h1", "--without", "h2")
+    assert done.exit_code == 1
+    assert "no host is left; leave out --without, or name another host there" in done.output
+    assert fake.log == []
+
+
+@pytest.mark.parametrize("command", ["plan", "apply"])
+def test_without_an_unknown_host_is_a_sentence(fake: Engine, command: str) -> None:
+    assert "its hosts are: h1, h2" in _run(fake, command, "--without", "h3").output
+
+
+@pytest.mark.parametrize("command", ["plan", "apply"])
 def test_limit_to_an_unknown_host_is_a_sentence(fake: Engine, command: str) -> None:
     done = _run(fake, command, "--limit", "h3")
     assert done.exit_code == 1

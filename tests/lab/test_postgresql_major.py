@@ -18,6 +18,7 @@ from tests.lab.shell import wait_until
 from tests.lab.upgrades import Written, all_there, released, write
 
 FOLDER = "/var/lib/mattermost-host/postgresql"
+SYSTEM = "/var/lib/mattermost-host/system"
 UNIT = "mattermost-host-postgresql.service"
 OWN = "/etc/postgresql/15/main/conf.d/own.conf"
 OPERATIONS = Path(__file__).parents[2] / "docs/operations.md"
@@ -76,6 +77,34 @@ def _serves_with(site: Deployment, major: int, written: list[Written]) -> None:
     _has_the_data(site, major, written)
     released(site)
     assert site.host.run("systemctl is-active mattermost-backup.timer").stdout.strip() == "active"
+
+
+def test_one_whose_host_is_cut_off_while_it_fetches_has_its_sources_back(
+    site: Deployment, lab: Lab, written: list[Written]
+) -> None:
+    """The second run finds those of the next release, and can't fetch anything itself."""
+    sources = "find /etc/apt/sources.list* -type f -exec sha256sum {} + | sort"
+    before = site.host.run(sources).stdout
+    command = site.command("mattermost-host", "upgrade-system", str(site.inventory), "--yes")
+    fetches = f"grep -qsx step=fetches {SYSTEM}/journal && grep -rqs trixie /etc/apt/sources.list*"
+    with subprocess.Popen(command, cwd=site.folder, stdout=subprocess.DEVNULL) as cut_off:
+        wait_until(lambda: site.host.run(fetches, check=False).returncode == 0, 300, "it fetches")
+        lab.crash(site.host)
+        cut_off.kill()
+    lab.start(site.host)
+    site.wait_healthy()
+    assert site.host.run(sources).stdout != before
+    assert "was cut off at the step fetches" in _plan(site).words
+    nowhere = "/etc/apt/apt.conf.d/99-nowhere"
+    site.host.write(nowhere, 'Acquire::http::Proxy "http://127.0.0.1:9";\n')
+    done = _typed(site, "Upgrade Debian itself")
+    site.host.run(f"rm {nowhere}")
+    assert done.status == 1
+    assert "these don't name bookworm" not in done.words
+    assert "the sources of packages are those of Debian 12: apt-get update failed" in done.words
+    assert site.host.run(sources).stdout == before
+    assert _plan(site).status == 0
+    _serves_with(site, 15, written)
 
 
 def test_an_upgrade_of_the_system_leaves_the_site_at_work(

@@ -1,5 +1,6 @@
 """Which release of a distribution may be upgraded to which, in place."""
 
+from mattermost_host.knowledge.families import ENTERPRISE_LINUX
 from mattermost_host.knowledge.platforms import PLATFORMS, Platform
 from mattermost_host.support.errors import OperatorError
 
@@ -15,8 +16,22 @@ def in_place(platform: Platform) -> tuple[Platform, Platform]:
     """
     newer = NEXT.get(platform.code_name)
     if newer is None:
-        raise OperatorError(
-            f"{platform.name} is upgraded by a program of its own (do-release-upgrade on Ubuntu, "
-            "leapp on Enterprise Linux): run that, and deploy afterwards"
-        )
+        raise OperatorError(_not_ours(platform))
     return platform, next(one for one in PLATFORMS if one.code_name == newer)
+
+
+def _not_ours(platform: Platform) -> str:
+    has = f"{platform.name} {platform.release}"
+    if platform.family is not ENTERPRISE_LINUX:
+        return (
+            f"{has} is upgraded by a program of its own, and not by this command: make a backup "
+            "(or a copy of the host), run do-release-upgrade, and then `mattermost-host apply`"
+        )
+    nine = int(platform.release)
+    return (
+        f"{has} is upgraded by Leapp, which is the vendor's, and not by this command: the release "
+        f"{nine + 1} that it leads to has not been tried with mattermost-host. Stay on {nine}, "
+        f"which gets security updates until {platform.last_day}; or try it on a copy of the host, "
+        "as docs/operations.md says (Upgrade Debian itself): a dump of the database and a copy of "
+        "the files before, and `mattermost-host apply` after it"
+    )

@@ -73,9 +73,12 @@ class AskSystem(Question[Found]):
                 "apt-mark showhold | sed 's/^/held=/'",
                 "dpkg-query -W -f='${db:Status-Status} ${Package}\\n'"
                 " | sed -n -E 's/^(unpacked|half-[a-z]+|triggers-[a-z]+) /broken=/p'",
-                "for file in /etc/apt/sources.list /etc/apt/sources.list.d/*; do"
+                # After that step those that count are the kept ones: the program puts them back.
+                f"at=/etc/apt; ! grep -qsx step={FETCHES} {FOLDER}/journal || at={FOLDER}/sources",
+                'for file in "$at/sources.list" "$at"/sources.list.d/*; do'
                 ' [ ! -f "$file" ] || ! grep -qs "^[^#]" "$file" ||'
-                f' grep -qsw {self.code_name} "$file" || echo "others=$file"; done',
+                f' grep -qsw {self.code_name} "$file" ||'
+                ' echo "others=/etc/apt${file#"$at"}"; done',
                 "df -Pm /usr /var/lib/dpkg /var/cache/apt | awk 'NR > 1 && (!least || $4 < least)"
                 ' { least = $4 } END { print "free_mb=" least }\'',
             ]

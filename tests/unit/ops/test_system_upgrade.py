@@ -43,8 +43,41 @@ def test_one_release_at_a_time() -> None:
     assert in_place(BEFORE) == (BEFORE, AFTER)
     assert in_place(_platform("debian", "11"))[1] is BEFORE
     assert in_place(AFTER) == (AFTER, AFTER)
-    with pytest.raises(OperatorError, match="do-release-upgrade on Ubuntu"):
-        in_place(_platform("ubuntu", "22.04"))
+
+
+@pytest.mark.parametrize(
+    ("distribution", "release", "words"),
+    [
+        (
+            "ubuntu",
+            "22.04",
+            [
+                "Ubuntu 22.04 is upgraded",
+                "make a backup",
+                "run do-release-upgrade",
+                "then `mattermost-host apply`",
+            ],
+        ),
+        (
+            "rocky",
+            "9.4",
+            [
+                "Rocky Linux 9 is upgraded by Leapp",
+                "the release 10 that it leads to has not been tried",
+                "Stay on 9, which gets security updates until 2032-05-31",
+                "a dump of the database and a copy of the files before",
+                "`mattermost-host apply` after it",
+            ],
+        ),
+    ],
+)
+def test_what_others_upgrade_is_said_with_what_to_do_before_and_after(
+    distribution: str, release: str, words: list[str]
+) -> None:
+    with pytest.raises(OperatorError) as refused:
+        in_place(_platform(distribution, release))
+    for one in words:
+        assert one in str(refused.value)
 
 
 def test_a_plan_says_what_it_is() -> None:
@@ -98,6 +131,106 @@ def test_what_a_host_says() -> None:
     assert QUESTION.parse([]) == Found()
     checked = subprocess.run(["dash", "-n"], input=QUESTION.script(), text=True, check=False)
     assert checked.returncode == 0
+
+
+OWN = "deb http://deb.debian.org/debian bookworm main\n"
+OTHER = "deb http://packages.example.com/ stable main\n"
+
+
+def _apt(folder: Path, own: str) -> None:
+    """The sources of packages of a host, below ``folder``."""
+    (folder / "sources.list.d").mkdir(parents=True, exist_ok=True)
+    (folder / "sources.list").write_text(own)
+    (folder / "sources.list.d/own.list").write_text(own)
+    (folder / "sources.list.d/other.list").write_text(OTHER)
+
+
+def _cut_off(root: Path, step: str) -> None:
+    """A host whose upgrade ended at ``step``, with what it had kept of its sources."""
+    kept = root / "var/lib/mattermost-host/system"
+    _apt(root / "etc/apt", OWN.replace("bookworm", "trixie"))
+    _apt(kept / "sources", OWN)
+    (kept / "journal").write_text(f"step={step}\nold=bookworm\nnew=trixie\n")
+
+
+def _as_root(root: Path, script: str, *calls: str) -> str:
+    """What functions of the program say on a host whose files are below ``root``."""
+    for place in ("/etc/apt", "/var/lib/mattermost-host"):
+        script = script.replace(place, f"{root}{place}")
+    done = subprocess.run(
+        ["dash", "-c", "\n".join((script, *calls))], capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    return done.stdout
+
+
+def _functions() -> str:
+    """Those about the sources; what an end means is not theirs."""
+    program = _run(apply, Found()).step("upgraded").shell
+    begin, end = program.index("\nsources_back() {"), program.index('\nif [ "${1:-}" = ended ]')
+    ending = 'end_as() { echo "$1: $2"; exit; }\napt_get() { :; }\nsaid_last() { :; }\n'
+    kept = "kept=/var/lib/mattermost-host/system old=bookworm new=trixie\nsay() { echo $1; }\n"
+    return f"set -u\n{kept}{ending}{program[begin:end]}"
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_one_cut_off_while_it_fetched_begins_with_the_sources_of_before(
+    tmp_path: Path, interrupted: bool
+) -> None:
+    """What names the next release is never taken for them, wherever the first was cut off."""
+    _cut_off(tmp_path, "fetches")
+    live = tmp_path / "etc/apt"
+    if interrupted:  # while it put them back
+        (live / "sources.list.d").rename(live / "sources.list.d~")
+    assert _as_root(tmp_path, _functions(), "prepare_sources && keep_sources") == ""
+    kept = tmp_path / "var/lib/mattermost-host/system/sources"
+    for one in (live, kept):
+        assert (one / "sources.list").read_text() == OWN
+        assert (one / "sources.list.d/own.list").read_text() == OWN
+        assert (one / "sources.list.d/other.list").read_text() == OTHER
+
+
+def test_one_that_ended_otherwise_takes_the_sources_as_they_are(tmp_path: Path) -> None:
+    _cut_off(tmp_path, "back")
+    _as_root(tmp_path, _functions(), "prepare_sources && keep_sources")
+    kept = tmp_path / "var/lib/mattermost-host/system/sources"
+    assert "trixie" in (kept / "sources.list").read_text()
+
+
+@pytest.mark.parametrize("call", ["prepare_sources", "leave 'no room'"])
+def test_sources_that_can_not_be_put_back_leave_the_journal_at_that_step(
+    tmp_path: Path, call: str
+) -> None:
+    _cut_off(tmp_path, "fetches")
+    sources = tmp_path / "var/lib/mattermost-host/system/sources"
+    (sources / "sources.list.d").rename(sources / "moved")
+    said = _as_root(tmp_path, _functions().replace("cp -a", "cp -a 2>/dev/null"), call)
+    assert said.startswith("fetches: Nothing was installed")
+    assert "sources of packages" in said and "put back" in said
+
+
+@pytest.mark.parametrize(
+    ("step", "others"),
+    [
+        ("fetches", ["/etc/apt/sources.list.d/other.list"]),
+        (
+            "back",
+            [
+                "/etc/apt/sources.list",
+                "/etc/apt/sources.list.d/other.list",
+                "/etc/apt/sources.list.d/own.list",
+            ],
+        ),
+    ],
+)
+def test_sources_that_it_will_put_back_are_not_those_of_others(
+    tmp_path: Path, step: str, others: list[str]
+) -> None:
+    _cut_off(tmp_path, step)
+    lines = QUESTION.script().splitlines()
+    asked = [one for one in lines if one.startswith(("at=", "for file"))]
+    said = QUESTION.parse(_as_root(tmp_path, "\n".join(asked)).splitlines())
+    assert [one.removeprefix(str(tmp_path)) for one in said.others] == others
 
 
 def test_what_curl_could_not_ask_is_no_failure_of_the_site(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The take-over: what a plan says, and what the program on the host is told."""
 
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -79,3 +80,16 @@ def test_users_who_come_without_a_proxy_are_watched_at_the_port() -> None:
         NEW, WAYS, proxied=False
     )
     assert "'https://chat.example.com/api/v4/system/ping'" in take_over.program(NEW, WAYS)
+
+
+def test_a_site_that_was_set_aside_is_not_overwritten_by_a_run_that_goes_on(tmp_path: Path) -> None:
+    """By then a deploy may have written its own in its place."""
+    program = take_over.program(NEW, WAYS, step="starts")
+    begin = program.index("\nset_sites_aside() {")
+    function = program[begin : program.index("\n}\n", begin) + 3]
+    function = function.replace(NEW.site, f"{tmp_path}/mattermost.conf")
+    script = f"kept={tmp_path} nginx_files={tmp_path}/mattermost.conf\n{function}\nset_sites_aside"
+    for text in ("the old one", "a deploy's"):
+        (tmp_path / "mattermost.conf").write_text(text)
+        subprocess.run(["dash", "-c", script], check=True)
+    assert (tmp_path / "nginx/mattermost.conf").read_text() == "the old one"

@@ -231,3 +231,20 @@ def test_changed_settings_that_the_new_release_lacks_are_named_without_their_val
     ]
     assert "hunter2" not in done.stdout
     assert not (tmp_path / "packaged").exists()
+
+
+def test_the_restore_point_of_one_that_could_not_go_back_stays_until_the_old_release_serves(
+    tmp_path: Path,
+) -> None:
+    """Run again, it is all there is."""
+    program = _run(apply, OLD, Found(journal={**CUT_OFF, "step": "stuck"})).step("moved").shell
+    script = (
+        f"set -u; kept={tmp_path} unit=x old={OLD} why=asleep\n"
+        "step() { :; }; forget_probe_user() { :; }; systemctl() { :; }\n"
+        'serves() { return 1; }; give_up() { echo "$1"; exit; }\n'
+        f"{_function(program, 'upgrade')}\nupgrade"
+    )
+    (tmp_path / "database.dump").write_text("all there is")
+    done = subprocess.run(["dash", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{OLD} itself does not pass the test: asleep\n"
+    assert (tmp_path / "database.dump").read_text() == "all there is"

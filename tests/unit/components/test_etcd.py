@@ -44,6 +44,7 @@ def test_its_settings() -> None:
     assert lines.count("  client-cert-auth: true") == 2
     assert lines.count(f"  trusted-ca-file: {etcd.AUTHORITY}") == 2
     assert "pre-vote: true" in lines
+    assert "enable-grpc-gateway: true" in lines
 
 
 def test_an_ipv6_address_stands_in_brackets() -> None:

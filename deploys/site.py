@@ -58,6 +58,7 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
             member=members.patroni(site, host.name),
             parameters=site.postgres_parameters(host.name, facts),
             before_start=behind_firewall,
+            wheel=members.patroni_wheel(site, facts),
         )
     elif "db" in roles and site.settings.postgres.local:
         postgres.deploy(

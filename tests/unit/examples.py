@@ -23,6 +23,7 @@ from mattermost_host.engine.batch import Question
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import About, Place
 from mattermost_host.knowledge.lego import DIGESTS
+from mattermost_host.knowledge.patroni import SHA256
 from mattermost_host.ops import (
     account,
     acme,
@@ -36,6 +37,7 @@ from mattermost_host.ops import (
     lego_program,
     locale,
     packages,
+    patroni_program,
     patroni_state,
     pgbackrest_state,
     probe,
@@ -201,6 +203,9 @@ def converged(fresh: Plan) -> Answer:
         works.AskWorks: lambda _: True,
         lego_program.AskProgram: lambda _: lego_program.Found(
             DIGESTS["amd64"], there=True, unchanged=True
+        ),
+        patroni_program.AskProgram: lambda _: patroni_program.Found(
+            SHA256, there=True, compiled=True, unchanged=True
         ),
         acme.AskCertificate: lambda _: acme.CertificateState(
             True, True, pair().leaf, _first(r"(https:\S+) gave no certificate", fresh.shell)

@@ -7,7 +7,7 @@ host has it. All connections between hosts are TLS, and the certificate is verif
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, Field, SecretStr
 from pyinfra.api import deploy as component
 
 from mattermost_host.certificates.authority import Pair
@@ -16,7 +16,7 @@ from mattermost_host.facts.place import Peer, Place
 from mattermost_host.knowledge import patroni as known
 from mattermost_host.knowledge.families import Cluster
 from mattermost_host.knowledge.surface import Peers, Port, SecretFile, Surface, Unit, Wanted
-from mattermost_host.knowledge.texts import STRICT
+from mattermost_host.knowledge.texts import STRICT, Line
 from mattermost_host.ops import (
     account,
     database,
@@ -24,6 +24,7 @@ from mattermost_host.ops import (
     files,
     packages,
     patroni_members,
+    patroni_program,
     patroni_settings,
     running,
     what_was_read,
@@ -32,11 +33,14 @@ from mattermost_host.ops.database_accounts import Account
 from mattermost_host.ops.database_state import AskDatabase, Client
 from mattermost_host.ops.entries import Alone, Directory, Entry, File
 from mattermost_host.ops.patroni_members import Handover
+from mattermost_host.ops.patroni_program import Program
 from mattermost_host.ops.patroni_state import AskCluster, Way
 from mattermost_host.ops.postgresql_service import SOCKET_FOLDER, USER
 from mattermost_host.preflight import cluster, conflicts
 from mattermost_host.preflight.finding import Need
-from mattermost_host.support.addresses import in_url
+from mattermost_host.releases.patroni import PatroniWheel
+from mattermost_host.support.addresses import file_mistakes, in_url
+from mattermost_host.support.errors import Mistake
 from mattermost_host.support.templates import render
 
 UNIT = "patroni.service"
@@ -60,6 +64,12 @@ class Settings(BaseModel):
 
     model_config = STRICT
 
+    wheel: Line | None = Field(
+        default=None,
+        description=f"On Debian 12: path of `{known.WHEEL}` on the control machine, "
+        "which is known by its digest. Without it pip gets the file from PyPI.",
+    )
+
 
 @dataclass(frozen=True)
 class Member:
@@ -76,6 +86,10 @@ class Member:
     def addresses(self, role: str) -> list[str]:
         """The addresses of the hosts of a role."""
         return [one.address for one in self.peers if role in one.roles]
+
+    def networks(self, role: str) -> list[str]:
+        """The same as networks of one address each."""
+        return [f"{one}/{128 if ':' in one else 32}" for one in self.addresses(role)]
 
 
 def surface(settings: Settings, place: Place) -> Surface:
@@ -108,23 +122,23 @@ def deploy(
     member: Member,
     parameters: Mapping[str, str],
     before_start: Sequence[str],
+    wheel: PatroniWheel | None,
 ) -> None:
-    """``parameters`` are sized for this host; ``before_start`` makes the unit wait."""
+    """``parameters`` are sized for this host, whose own Patroni is used without a ``wheel``."""
     asked = way(member.here.address)
     question = AskCluster(asked, member.here.name)
     client = Client(POSTGRESQL, f"{layout.programs}/psql", f"{layout.data}/postmaster.pid")
-    _installed(facts, layout, before_start)
-    account.unprivileged(name="the account is unprivileged", user=USER, login="/bin/bash")
-    written = files.present(
-        name="settings, access rules and keys are in place",
-        entries=list(_entries(member, layout, parameters)),
-    )
+    program = patroni_program.UNPACKED if wheel else patroni_program.PACKAGED
+    _installed(facts, layout, program, _unit(layout, before_start, program))
+    unpacked = patroni_program.present(wheel) if wheel else []
+    entries = list(_entries(member, layout, parameters))
+    written = files.present(name="settings, access rules and keys are in place", entries=entries)
     running.running(
         name="Patroni is running",
         unit=UNIT,
-        restart_on=[UNIT_FILE, f"{UNIT_FILE}.d"],
+        restart_on=[UNIT_FILE, f"{UNIT_FILE}.d", *program.read],
         reload_on=[CONFIGURATION, ACCESS_RULES, AUTHORITY, CERTIFICATE],
-        after=[written],
+        after=[*unpacked, written],
         probe=asked.probe,
         gate=running.Gate(asked.has_leader, LEADER_WITHIN_S),
         hold=Handover(asked, member.here.name),
@@ -173,7 +187,7 @@ def _of_patroni(member: Member) -> list[Account]:
     return [replicator, rewind]
 
 
-def _installed(facts: HostFacts, layout: Cluster, before_start: Sequence[str]) -> None:
+def _installed(facts: HostFacts, layout: Cluster, program: Program, unit: str) -> None:
     # Before the packages, which would create a cluster, and start Patroni without settings.
     never = "# Written by mattermost-host: Patroni has a cluster of its own.\n"
     files.present(
@@ -182,23 +196,25 @@ def _installed(facts: HostFacts, layout: Cluster, before_start: Sequence[str]) -
             Directory("/etc/postgresql-common"),
             Directory("/etc/postgresql-common/createcluster.d"),
             File(NO_CLUSTER, f"{never}create_main_cluster = false\n"),
-            File(UNIT_FILE, _unit(layout, before_start)),
+            File(UNIT_FILE, unit),
             Alone(f"{UNIT_FILE}.d"),
         ],
     )
     packages.installed(
         name=f"Patroni and PostgreSQL {layout.name[0]} are installed",
-        packages=[*layout.packages, *known.PACKAGES],
+        packages=[*layout.packages, *program.packages],
         manager=facts.family.package_manager,
     )
+    account.unprivileged(name="the account is unprivileged", user=USER, login="/bin/bash")
 
 
-def _unit(layout: Cluster, before_start: Sequence[str]) -> str:
-    read = [UNIT_FILE, f"{UNIT_FILE}.d", CONFIGURATION, ACCESS_RULES]
+def _unit(layout: Cluster, before_start: Sequence[str], program: Program) -> str:
+    read = [UNIT_FILE, f"{UNIT_FILE}.d", CONFIGURATION, ACCESS_RULES, *program.read]
     return render(
         "patroni/patroni.service.j2",
         before_start=[f"AssertPathExists={CONFIGURATION}", *before_start],
         note=what_was_read.noted_at_start(read),
+        program=program.patroni,
         configuration=CONFIGURATION,
         programs=layout.programs,
         user=USER,
@@ -223,18 +239,9 @@ def _entries(member: Member, layout: Cluster, parameters: Mapping[str, str]) -> 
 
 def access_rules(member: Member) -> str:
     """pg_hba.conf."""
-    return render(
-        "patroni/pg_hba.conf.j2",
-        owner=OWNER,
-        replicator=REPLICATOR,
-        rewind=REWIND,
-        servers=[_alone(one) for one in member.addresses("app")],
-        databases=[_alone(one) for one in member.addresses("db")],
-    )
-
-
-def _alone(address: str) -> str:
-    return f"{address}/{128 if ':' in address else 32}"
+    accounts = {"owner": OWNER, "replicator": REPLICATOR, "rewind": REWIND}
+    servers, databases = map(member.networks, ("app", "db"))
+    return render("patroni/pg_hba.conf.j2", **accounts, servers=servers, databases=databases)
 
 
 def configuration(member: Member, layout: Cluster, parameters: Mapping[str, str]) -> str:
@@ -276,10 +283,15 @@ def secrets(settings: Settings, place: Place) -> Wanted:
     )
 
 
+def mistakes(settings: Settings, place: Place) -> Iterator[Mistake]:
+    """A wheel that is no file."""
+    yield from file_mistakes("patroni.wheel", settings.wheel) if settings.wheel else ()
+
+
 def requires(settings: Settings, place: Place) -> list[Need]:
     """A Patroni that loses nothing, free ports, and the same system on all hosts."""
     return [
-        cluster.has_packages("Patroni", cluster.has_patroni),
+        *cluster.patroni(),
         cluster.one_distribution(),
         conflicts.ports_free(surface(settings, place).ports),
     ]

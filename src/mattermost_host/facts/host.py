@@ -95,6 +95,8 @@ class HostFacts:
     """The same keys of the last upgrade of the system."""
     lego: str = ""
     """SHA-256 of the tarball that its lego was unpacked from."""
+    patroni: str = ""
+    """SHA-256 of the wheel that its Patroni was unpacked from."""
     container: bool = False
     """Inside a container: clock and some sysctls belong to the machine that runs it."""
     ssh_port: int = 22

@@ -219,6 +219,11 @@ lego() {
   [ -f "$note" ] && read -r noted <"$note" && echo "$noted"
 }
 
+patroni() {
+  note=/opt/mattermost-host/patroni/unpacked
+  [ -f "$note" ] && read -r noted <"$note" && echo "$noted"
+}
+
 locales() { locale -a || echo '?'; }
 
 # systemd leaves there what kind of container it found itself in when it started.

@@ -262,6 +262,7 @@ QUESTIONS: Mapping[str, Callable[[list[str]], Fields]] = {
     "foreign": _pairs("foreign"),
     "system_upgrade": _pairs("system_upgrade"),
     "lego": lambda lines: {"lego": "".join(lines)},
+    "patroni": lambda lines: {"patroni": "".join(lines)},
     "container": lambda lines: {"container": lines not in ([], ["none"])},
     "ssh_port": lambda lines: {"ssh_port": int(lines[0])} if lines else {},
     "managed": lambda lines: {"managed": bool(lines)},

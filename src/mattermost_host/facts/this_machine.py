@@ -37,6 +37,7 @@ BY_SHELL = (
     "system_upgrade",
     "foreign",
     "lego",
+    "patroni",
     "container",
     "nftables",
     "legacy_rules",

@@ -13,6 +13,8 @@ WITHOUT_SFTP = {("debian", "11"), ("debian", "12"), ("ubuntu", "22.04")}
 """Releases whose pgBackRest is older than the first that speaks SFTP."""
 WITH_PATRONI_4 = {("debian", "13")}
 """Releases whose own Patroni is 4 or newer; Ubuntu 24.04 has 3.2, Enterprise Linux has none."""
+WITH_NEEDS_OF_PATRONI_4 = {("debian", "12")}
+"""Releases with an older one, whose packages have all that Patroni 4 from PyPI needs."""
 FirewallEngine = Literal["nftables", "firewalld"]
 
 

@@ -10,6 +10,28 @@ from typing import Any
 from mattermost_host.knowledge.postgresql_sizing import KEEPALIVES
 
 PACKAGES = ("patroni", "python3-etcd", "python3-psycopg2")
+"""Where the distribution's own is 4."""
+
+VERSION = "4.1.5"
+WHEEL = f"patroni-{VERSION}-py3-none-any.whl"
+SHA256 = "7aad8c1539e6c51c269a8005169dd54ddc7668437b7900fa6099d7894e224c84"
+"""Patroni's wheel on PyPI, for the others: pure Python, the same for each processor and version."""
+NEEDS = (
+    "python3",
+    "python3-cdiff",
+    "python3-click",
+    "python3-dateutil",
+    "python3-etcd",
+    "python3-prettytable",
+    "python3-psutil",
+    "python3-psycopg2",
+    "python3-urllib3",
+    "python3-yaml",
+)
+"""What the wheel imports with etcd and PostgreSQL. It declares py-consul, too, which it does not
+import then; cdiff is ydiff by its former name.
+"""
+
 TTL_S, LOOP_S, RETRY_S = 20, 5, 5
 """Seconds after which a silent leader is replaced (Patroni 4.1 takes no less than 20), between two
 looks, and for etcd's answers: with these the longest gap after a leader's loss was 20 to 30 s."""

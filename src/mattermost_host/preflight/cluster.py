@@ -3,32 +3,50 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from mattermost_host.facts.host import HostFacts
-from mattermost_host.knowledge.families import WITH_PATRONI_4
+from mattermost_host.knowledge.families import WITH_NEEDS_OF_PATRONI_4, WITH_PATRONI_4
 from mattermost_host.preflight.finding import Finding, Requirement, SiteRequirement
+from mattermost_host.preflight.host import executable_opt
+
+PATRONI = "a distribution with Patroni 4, or with all that Patroni 4 from PyPI needs"
 
 
-def has_packages(engine: str, known: Callable[[HostFacts], bool]) -> Requirement:
+def has_packages(engine: str, known: Callable[[HostFacts], bool], needed: str = "") -> Requirement:
     """The distribution has the engine in a version that is safe."""
     name = f"{engine.lower()}-packages"
+    needed = needed or f"a distribution whose packages of {engine} are known to be safe"
 
     def check(facts: HostFacts) -> Iterator[Finding]:
-        needed = f"a distribution whose packages of {engine} are known to be safe"
         found = f"{facts.platform.name} {facts.release}"
         if known(facts):
             yield Finding(name, "ok", found, needed)
         else:
             remedy = (
-                "Use Debian 13 on the hosts of db and etcd, or leave out etcd and run PostgreSQL "
-                "on one host, or state a database that you run yourself (postgres.dsn)."
+                "Use Debian 12 or 13 on the hosts of db and etcd, or leave out etcd and run "
+                "PostgreSQL on one host, or state a database that you run yourself (postgres.dsn)."
             )
             yield Finding(name, "error", found, needed, remedy)
 
     return Requirement(name, check, f"The distribution has {engine} in a version that is safe.")
 
 
-def has_patroni(facts: HostFacts) -> bool:
-    """Whether its own Patroni loses nothing; see knowledge/patroni.py."""
+def patroni() -> list[Requirement]:
+    """A Patroni that loses nothing: the distribution's own, or that of PyPI in /opt."""
+    return [
+        has_packages(
+            "Patroni", lambda facts: packages_patroni(facts) or packages_its_needs(facts), PATRONI
+        ),
+        executable_opt().where(packages_its_needs),
+    ]
+
+
+def packages_patroni(facts: HostFacts) -> bool:
+    """Whether the distribution's own Patroni loses nothing; see knowledge/patroni.py."""
     return (facts.distribution, facts.release) in WITH_PATRONI_4
+
+
+def packages_its_needs(facts: HostFacts) -> bool:
+    """Whether Patroni 4 from PyPI is put on its packages."""
+    return (facts.distribution, facts.release) in WITH_NEEDS_OF_PATRONI_4
 
 
 def one_distribution() -> SiteRequirement:

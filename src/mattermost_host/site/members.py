@@ -4,7 +4,11 @@ from mattermost_host.certificates.authority import Pair
 from mattermost_host.components import etcd as etcd_component
 from mattermost_host.components import patroni as patroni_component
 from mattermost_host.components import postgres
+from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import Peer
+from mattermost_host.preflight import cluster
+from mattermost_host.releases import patroni as patroni_release
+from mattermost_host.releases.patroni import PatroniWheel
 from mattermost_host.site.site import Site
 
 
@@ -37,6 +41,19 @@ def patroni(site: Site, host_name: str) -> patroni_component.Member:
         },
         etcd_password=passwords[etcd_component.OF_PATRONI],
     )
+
+
+def patroni_wheel(site: Site, facts: HostFacts) -> PatroniWheel | None:
+    """Patroni's wheel for a host, fetched now if the host lacks it; None where it needs none.
+
+    Raises ReleaseError.
+    """
+    if cluster.packages_patroni(facts):
+        return None
+    wanted = patroni_release.wheel(site.settings.patroni.wheel)
+    if site.may_change and facts.patroni != wanted.sha256:
+        wanted.fetch()
+    return wanted
 
 
 def authority(site: Site) -> bytes:

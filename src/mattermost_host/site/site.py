@@ -61,11 +61,8 @@ class Site:
     ) -> "Site":
         """Read and check the inventory at ``path``; nothing is written.
 
-        ``to`` is another release than it states.
-
-        Secrets that are missing are generated in memory: ``secrets.keep()`` before any change.
-
-        Raises SiteError with every mistake at once.
+        ``to`` is another release than it states. Secrets that are missing are generated in memory:
+        ``secrets.keep()`` before any change. Raises SiteError with every mistake at once.
         """
         read, settings = cls.described(path, command_line, to)
         told = about(settings, path)
@@ -256,6 +253,11 @@ class Site:
         content = _content(self.settings.postgres.ca_certificate)
         return pem_blocks(content).encode() if content else None
 
+    @property
+    def may_change(self) -> bool:
+        """Whether this run may change hosts: it holds the site's lock."""
+        return Site._lock is not None
+
     def release(self, facts: HostFacts) -> Release:
         """The release for this host.
 
@@ -265,14 +267,14 @@ class Site:
         """
         settings, found = self.settings.mattermost.release, installed_on(facts)
         wanted = release_to_run(settings, facts.architecture, found, by_hash=self.by_hash)
-        if wanted.folder not in facts.releases and Site._lock is not None:
+        if wanted.folder not in facts.releases and self.may_change:
             wanted.fetch("")
         return wanted
 
     def lego(self, facts: HostFacts) -> lego.LegoTarball:
         """lego for this host, fetched now if the host lacks it. Raises ReleaseError."""
         wanted = lego.tarball(self.settings.tls.lego, facts.architecture)
-        if Site._lock is not None and tls.lacks(self.settings.tls, facts, wanted):
+        if self.may_change and tls.lacks(self.settings.tls, facts, wanted):
             wanted.fetch()
         return wanted
 

@@ -11,7 +11,11 @@ from mattermost_host.components.patroni import Settings
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.knowledge import patroni as known
 from mattermost_host.knowledge.surface import Peers
-from mattermost_host.preflight.finding import Requirement
+from mattermost_host.ops import patroni_program
+from mattermost_host.ops.unit_state import AskUnit
+from mattermost_host.preflight.finding import Finding, Requirement
+from mattermost_host.releases.download import Tarball
+from mattermost_host.releases.patroni import PatroniWheel
 from tests.unit.cluster_examples import DATABASES, PASSWORDS, PEERS, database, place
 from tests.unit.examples import DEBIAN_12, ROCKY_9, converged
 from tests.unit.fake_host import Answer, Plan, nothing_installed, plan
@@ -22,9 +26,18 @@ LAYOUT = postgres.cluster(postgres.Settings(), DEBIAN_13)
 PARAMETERS = {"max_connections": "120", "work_mem": "16MB"}
 
 
+OF_12 = postgres.cluster(postgres.Settings(), DEBIAN_12)
+WHEEL = PatroniWheel(known.SHA256, lambda: Tarball(Path("/patroni.whl"), known.SHA256))
+
+
 def _deployed(answer: Answer = nothing_installed) -> Plan:
-    wiring = (LAYOUT, database(), PARAMETERS, ())
+    wiring = (LAYOUT, database(), PARAMETERS, (), None)
     return plan(patroni.deploy, Settings(), DEBIAN_13, *wiring, answer=answer)
+
+
+def _deployed_on_12(answer: Answer = nothing_installed) -> Plan:
+    wiring = (OF_12, database(), PARAMETERS, (), WHEEL)
+    return plan(patroni.deploy, Settings(), DEBIAN_12, *wiring, answer=answer)
 
 
 def test_the_packages_create_no_cluster_and_start_nothing_without_settings() -> None:
@@ -41,6 +54,41 @@ def test_the_packages_create_no_cluster_and_start_nothing_without_settings() -> 
 
 def test_a_converged_host_yields_nothing() -> None:
     assert _deployed(converged(_deployed())).changed == []
+    assert _deployed_on_12(converged(_deployed_on_12())).changed == []
+
+
+def test_where_the_distribution_has_an_older_patroni_it_is_that_of_the_wheel() -> None:
+    fresh = _deployed_on_12()
+    names = [name.removeprefix("Patroni | ") for name in fresh.changed]
+    assert names[1:4] == [
+        "Patroni and PostgreSQL 15 are installed",
+        "Patroni's programs are in place",
+        "Patroni is unpacked",
+    ]
+    (asked,) = (one for one in fresh.steps if one.name.endswith("15 are installed"))
+    assert set(known.NEEDS) <= set(asked.shell.split())
+    assert "patroni" not in asked.shell.split()
+    unit = fresh.text(patroni.UNIT_FILE)
+    assert f"\nExecStart={patroni_program.PATRONI} {patroni.CONFIGURATION}\n" in unit
+    assert "\nExecStart=/usr/bin/patroni " in _deployed().text(patroni.UNIT_FILE)
+    assert not [one for one in _deployed().entries if one.path.startswith(patroni_program.FOLDER)]
+
+
+@pytest.mark.parametrize("path", [patroni_program.NOTE, patroni_program.PATRONI])
+def test_another_patroni_restarts_it(path: str) -> None:
+    fresh = _deployed_on_12()
+    assert f" {path} " in fresh.text(patroni.UNIT_FILE), "it is noted at the start"
+    (asked,) = (one for one in fresh.questions if isinstance(one, AskUnit))
+    assert path in asked.restart_on
+
+
+def test_a_wheel_that_is_no_file_is_a_mistake(tmp_path: Path) -> None:
+    file = tmp_path / known.WHEEL
+    (mistake,) = patroni.mistakes(Settings(wheel=str(file)), place(DEBIAN_12))
+    assert str(mistake) == (f"patroni.wheel: found '{file}'; there is no such file on this machine")
+    file.touch()
+    assert list(patroni.mistakes(Settings(wheel=str(file)), place(DEBIAN_12))) == []
+    assert list(patroni.mistakes(Settings(), place(DEBIAN_12))) == []
 
 
 def test_its_settings() -> None:
@@ -98,18 +146,34 @@ def test_servers_and_databases_reach_it_and_nobody_else() -> None:
     assert {port.address for port in ports} == {"10.0.0.1"}
 
 
+UBUNTU = replace(DEBIAN_12, distribution="ubuntu", release="24.04")
+
+
+def _found(name: str, facts: HostFacts) -> Finding:
+    needs = (one for one in patroni.requires(Settings(), place(facts)))
+    (need,) = (one for one in needs if isinstance(one, Requirement) and one.name == name)
+    (found,) = need.check(facts)
+    return found
+
+
 @pytest.mark.parametrize(
-    ("facts", "verdict"), [(DEBIAN_13, "ok"), (DEBIAN_12, "error"), (ROCKY_9, "error")]
+    ("facts", "verdict"),
+    [(DEBIAN_13, "ok"), (DEBIAN_12, "ok"), (UBUNTU, "error"), (ROCKY_9, "error")],
 )
 def test_a_patroni_that_loses_posts_is_refused(facts: HostFacts, verdict: str) -> None:
-    (need,) = (
-        one
-        for one in patroni.requires(Settings(), place(facts))
-        if one.__class__ is Requirement and one.name == "patroni-packages"
-    )
-    assert isinstance(need, Requirement)
-    (found,) = need.check(facts)
+    found = _found("patroni-packages", facts)
     assert found.verdict == verdict
+    assert (
+        found.needed == "a distribution with Patroni 4, or with all that Patroni 4 from PyPI needs"
+    )
+    assert ("Use Debian 12 or 13" in found.remedy) == (verdict == "error")
+
+
+def test_the_wheel_s_programs_have_to_start() -> None:
+    assert _found("opt-executable", replace(DEBIAN_12, opt_noexec=True)).verdict == "error"
+    assert _found("opt-executable", DEBIAN_12).verdict == "ok"
+    with pytest.raises(ValueError, match="not enough values"):
+        _found("opt-executable", replace(DEBIAN_13, opt_noexec=True))
 
 
 def test_its_sandbox(tmp_path: Path) -> None:

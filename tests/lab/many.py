@@ -11,6 +11,8 @@ from tests.lab.hosts import Lab, LabHost
 from tests.lab.shell import wait_until
 
 PATRONI = "/etc/mattermost-host/patroni/patroni.yml"
+PATRONICTL = "env PATH=/opt/mattermost-host/patroni/bin:$PATH patronictl"
+"""Of the wheel where there is one, else the distribution's."""
 SUITE = "trixie"
 WELL_S = 120.0
 """Time for a host that comes back to follow again."""
@@ -56,7 +58,7 @@ class ManyHosts(Deployment):
         for host in self.databases:
             if not host.running:
                 continue
-            asked = f"timeout 10 patronictl -c {PATRONI} list -f json"
+            asked = f"timeout 10 {PATRONICTL} -c {PATRONI} list -f json"
             said = host.run(asked, check=False, timeout=20).stdout
             if said.startswith("["):
                 return [self._member(one) for one in json.loads(said)]
@@ -90,9 +92,9 @@ class ManyHosts(Deployment):
         return wait_until(self.is_whole, WELL_S, "the database has a leader and all follow", 0.5)
 
 
-def raised(lab: Lab, folder: Path, release: Path) -> ManyHosts:
+def raised(lab: Lab, folder: Path, release: Path, suite: str = SUITE) -> ManyHosts:
     """A site on three hosts of the database and one with server and proxy, deployed."""
-    databases = [lab.up(f"db{number}", SUITE) for number in (1, 2, 3)]
-    site = ManyHosts(lab, databases, lab.up("chat", SUITE), folder, release)
+    databases = [lab.up(f"db{number}", suite) for number in (1, 2, 3)]
+    site = ManyHosts(lab, databases, lab.up("chat", suite), folder, release)
     site.deploy()
     return site

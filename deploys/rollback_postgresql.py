@@ -22,6 +22,7 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
     adviser.refuse(
         local_database=site.settings.postgres.local,
         manager=facts.family.package_manager,
+        clusters=facts.clusters,
         roles=roles,
         hosts=len(site.hosts),
     )

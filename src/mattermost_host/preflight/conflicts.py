@@ -119,9 +119,20 @@ def _as_it_was(facts: HostFacts, others: Sequence[tuple[str, str]]) -> str | Non
                 stated = f"'version': {version}" + (", 'pgdg': True" if pgdg else "")
                 return (
                     "It is what this site was set up with, and has its data. A deploy moves no "
-                    f"data to another PostgreSQL: write postgres = {{{stated}}} into the inventory."
+                    f"data to another PostgreSQL: write postgres = {{{stated}}} into the "
+                    f"inventory.{_by_dump(facts)}"
                 )
     return None
+
+
+def _by_dump(facts: HostFacts) -> str:
+    """Where no command moves it."""
+    if facts.family.package_manager == "apt":
+        return ""
+    return (
+        " To get to the other version, take it there by a dump, as docs/operations.md says (Move "
+        "to another PostgreSQL)."
+    )
 
 
 def no_other_firewall() -> Requirement:

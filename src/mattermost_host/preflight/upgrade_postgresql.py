@@ -37,16 +37,25 @@ MEANINGS = {
 }
 
 
-def refuse(*, local_database: bool, manager: str, roles: tuple[str, ...], hosts: int) -> None:
+def refuse(
+    *,
+    local_database: bool,
+    manager: str,
+    clusters: tuple[tuple[str, str, int], ...],
+    roles: tuple[str, ...],
+    hosts: int,
+) -> None:
     """Raise OperatorError for a site whose database is not ours to move."""
+    there = ", ".join(f"PostgreSQL {version} in {place}" for version, place, _ in clusters)
     if not local_database:
         raise OperatorError(
             "the database is not on the site's own host: move it to another PostgreSQL where it is"
         )
     if manager != "apt":
         raise OperatorError(
-            "on Enterprise Linux the database is not moved by this command yet: dump it, set the "
-            "other version up, and restore the dump"
+            f"the database is {there or 'no PostgreSQL yet'}, and on Enterprise Linux this "
+            "command does not move it: take it to the other version by a dump, as "
+            "docs/operations.md says (Move to another PostgreSQL)"
         )
     if hosts > 1 or not {"app", "db", "proxy"} <= set(roles):
         raise OperatorError(

@@ -178,6 +178,7 @@ def test_another_postgresql_in_the_inventory_of_a_running_site_is_taken_back(
     (found,) = check.check(replace(ROCKY_9, managed=True, clusters=there))
     assert found.verdict == "error"
     assert f"write postgres = {stated} into the inventory" in found.remedy
+    assert "take it there by a dump, as docs/operations.md says" in found.remedy
     assert "remove" not in found.remedy
     (unmanaged,) = check.check(replace(ROCKY_9, clusters=there))
     assert "remove it" in unmanaged.remedy

@@ -122,13 +122,24 @@ def test_the_way_back_is_said_with_the_way_to_drop_it() -> None:
     ("asked", "words"),
     [
         ({"local_database": False}, "not on the site's own host"),
-        ({"manager": "dnf"}, "on Enterprise Linux"),
+        (
+            {"manager": "dnf", "clusters": (("15", "/var/lib/pgsql/data", 5432),)},
+            "the database is PostgreSQL 15 in /var/lib/pgsql/data, and on Enterprise Linux this "
+            "command does not move it: .* by a dump, as docs/operations.md says",
+        ),
+        ({"manager": "dnf"}, "the database is no PostgreSQL yet"),
         ({"hosts": 2}, "several hosts"),
         ({"roles": ("db",)}, "several hosts"),
     ],
 )
 def test_sites_whose_database_is_not_ours_to_move(asked: dict[str, object], words: str) -> None:
-    fine: dict[str, object] = {"local_database": True, "manager": "apt", "roles": ALL, "hosts": 1}
+    fine: dict[str, object] = {
+        "local_database": True,
+        "manager": "apt",
+        "clusters": (),
+        "roles": ALL,
+        "hosts": 1,
+    }
     adviser.refuse(**fine)  # type: ignore[arg-type]
     with pytest.raises(OperatorError, match=words):
         adviser.refuse(**{**fine, **asked})  # type: ignore[arg-type]

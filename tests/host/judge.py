@@ -14,7 +14,7 @@ from mattermost_host.ops.probe import PATIENCE_S
 from mattermost_host.ops.release_state import CURRENT
 from mattermost_host.ops.release_state import Found as FoundRelease
 from mattermost_host.ops.unit_state import UnitState
-from tests.host.questions import KernelRules, Process, UnitStatus
+from tests.host.questions import DYNAMIC, KernelRules, Process, UnitStatus
 from tests.host.questions_release import RunningBinary
 
 Sentences = Iterator[str]
@@ -73,7 +73,7 @@ def users(
     for unit in declared:
         now = status.get(unit.name, UnitStatus())
         process = processes.get(now.main_pid)
-        found = process.user if process else now.user
+        found = process.user if process and process.user not in DYNAMIC else now.user
         if now.active not in ACTIVE:
             yield differs(f"user of {unit.name}", unit.user, "it not running")
         elif found != unit.user:

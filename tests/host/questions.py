@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from mattermost_host.engine.batch import Question
 from mattermost_host.ops.probe import PATIENCE_S
 
+DYNAMIC = {str(number) for number in range(61_184, 65_520)}
+"""Numbers that systemd gives to accounts of units with DynamicUser=; only the unit names them."""
+
 
 @dataclass(frozen=True)
 class UnitStatus:

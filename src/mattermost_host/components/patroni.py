@@ -21,6 +21,7 @@ from mattermost_host.ops import (
     account,
     database,
     database_accounts,
+    database_watch,
     files,
     packages,
     patroni_members,
@@ -31,6 +32,7 @@ from mattermost_host.ops import (
 )
 from mattermost_host.ops.database_accounts import Account
 from mattermost_host.ops.database_state import AskDatabase, Client
+from mattermost_host.ops.database_watch import Watched
 from mattermost_host.ops.entries import Alone, Directory, Entry, File
 from mattermost_host.ops.patroni_members import Handover
 from mattermost_host.ops.patroni_program import Program
@@ -82,6 +84,8 @@ class Member:
     passwords: Mapping[str, SecretStr]
     """Of PostgreSQL's accounts, by their names."""
     etcd_password: SecretStr
+    etcd_access: str = ""
+    """The file with what etcdctl needs; empty where this host is no voter."""
 
     def addresses(self, role: str) -> list[str]:
         """The addresses of the hosts of a role."""
@@ -97,7 +101,7 @@ def surface(settings: Settings, place: Place) -> Surface:
     address = place.here.address if place.name else ""
     asking = Peers(("db", "app"))
     return Surface(
-        units=(Unit(UNIT, USER, 2.0, way(address).probe),),
+        units=(Unit(UNIT, USER, 2.0, way(address).probe), database_watch.unit()),
         ports=(
             Port(POSTGRESQL, "PostgreSQL", asking, process="postgres", address=address),
             Port(REST, "Patroni's checks", asking, process="patroni", address=address),
@@ -145,9 +149,8 @@ def deploy(
         one_after_another=True,
     )
     # Replicas can't copy the leader's data before they can log in there.
-    database_accounts.present(
-        name="Patroni's accounts exist", client=client, accounts=_of_patroni(member)
-    )
+    of_patroni = _of_patroni(member)
+    database_accounts.present(name="Patroni's accounts exist", client=client, accounts=of_patroni)
     patroni_members.follows(name="PostgreSQL leads or follows", question=question)
     patroni_settings.present(
         name="all members have the same settings",
@@ -155,6 +158,7 @@ def deploy(
         wanted=known.of_all_members(parameters),
     )
     _database(client, int(layout.name[0]), member.passwords[OWNER])
+    database_watch.runs(name="leaders are moved in time", by=_watch(member, layout), after=written)
 
 
 def settle(settings: Settings, member: Member) -> None:
@@ -179,6 +183,12 @@ def _database(client: Client, major: int, password: SecretStr) -> None:
     )
     owner = Account(OWNER, password)
     database_accounts.present(name=f"{OWNER} has its password", client=client, accounts=[owner])
+
+
+def _watch(member: Member, layout: Cluster) -> Watched:
+    urls = {one.name: way(one.address).url for one in member.peers if "db" in one.roles}
+    here, etcd = member.here, f"https://{in_url(member.here.address)}:{ETCD}"
+    return Watched(here.name, layout.above, way(here.address), urls, etcd, member.etcd_access)
 
 
 def _of_patroni(member: Member) -> list[Account]:
@@ -218,8 +228,7 @@ def _unit(layout: Cluster, before_start: Sequence[str], program: Program) -> str
         configuration=CONFIGURATION,
         programs=layout.programs,
         user=USER,
-        # Patroni makes the cluster's folder, renames it, and removes it before it copies anew.
-        writable=[layout.data.rpartition("/")[0], *layout.logs],
+        writable=[layout.above, *layout.logs],
     )
 
 
@@ -227,7 +236,7 @@ def _entries(member: Member, layout: Cluster, parameters: Mapping[str, str]) -> 
     yield Directory("/etc/mattermost-host")
     yield Directory(FOLDER)
     # Patroni itself makes only the last folder.
-    yield Directory(layout.data.rpartition("/")[0], "755", USER, USER)
+    yield Directory(layout.above, "755", USER, USER)
     yield File(AUTHORITY, member.authority)
     yield File(CERTIFICATE, member.pair.certificate)
     # PostgreSQL refuses a key that others than its account or root may read.
@@ -235,6 +244,7 @@ def _entries(member: Member, layout: Cluster, parameters: Mapping[str, str]) -> 
     yield File(ACCESS_RULES, access_rules(member), "640", group=USER, guards=True)
     text = configuration(member, layout, parameters)
     yield File(CONFIGURATION, text, "640", group=USER, secret=True)
+    yield from database_watch.entries(_watch(member, layout))
 
 
 def access_rules(member: Member) -> str:

@@ -64,6 +64,11 @@ class Cluster:
     """Whether SELinux's policy confines it: from init_t, a unit with NoNewPrivileges= does not get
     into postgresql_t (fedora-selinux/selinux-policy#3281), and then can't read its own files."""
 
+    @property
+    def above(self) -> str:
+        """The folder in which the data folder is made, renamed and removed."""
+        return self.data.rpartition("/")[0]
+
 
 @dataclass(frozen=True)
 class Key:

@@ -40,6 +40,7 @@ def patroni(site: Site, host_name: str) -> patroni_component.Member:
             **{one: passwords[one] for one in patroni_component.PASSWORDS},
         },
         etcd_password=passwords[etcd_component.OF_PATRONI],
+        etcd_access=etcd_component.ACCESS if "etcd" in here.roles else "",
     )
 
 

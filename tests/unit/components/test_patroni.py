@@ -3,16 +3,18 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mattermost_host.components import patroni, postgres
 from mattermost_host.components.patroni import Settings
+from mattermost_host.engine.batch import Question
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.knowledge import patroni as known
 from mattermost_host.knowledge.surface import Peers
-from mattermost_host.ops import patroni_program
-from mattermost_host.ops.unit_state import AskUnit
+from mattermost_host.ops import database_watch, patroni_program
+from mattermost_host.ops.unit_state import AskUnit, UnitState
 from mattermost_host.preflight.finding import Finding, Requirement
 from mattermost_host.releases.download import Tarball
 from mattermost_host.releases.patroni import PatroniWheel
@@ -174,6 +176,31 @@ def test_the_wheel_s_programs_have_to_start() -> None:
     assert _found("opt-executable", DEBIAN_12).verdict == "ok"
     with pytest.raises(ValueError, match="not enough values"):
         _found("opt-executable", replace(DEBIAN_13, opt_noexec=True))
+
+
+def test_its_watch_knows_the_other_members_and_runs_with_its_current_files() -> None:
+    fresh = _deployed()
+    text = fresh.text(database_watch.PROGRAM)
+    assert "takes_over https://10.0.0.2:8008 " in text
+    assert "takes_over https://10.0.0.1:8008 " not in text, "it is this one"
+    assert "folder=/var/lib/postgresql/17 url=https://10.0.0.1:8008\n" in text
+    assert fresh.changed[-1] == "Patroni | leaders are moved in time"
+    units = patroni.surface(Settings(), place(DEBIAN_13)).units
+    assert database_watch.unit() in units
+    assert _deployed(_unread(database_watch.PROGRAM)).changed == fresh.changed[-1:]
+    assert _deployed(_unread(patroni.CERTIFICATE)).changed == fresh.changed[-1:]
+
+
+def _unread(path: str) -> Answer:
+    """A converged host on which that file changed after the start of what reads it."""
+    all_well = converged(_deployed())
+
+    def answer(question: Question[Any]) -> Any:
+        if isinstance(question, AskUnit) and path in question.restart_on:
+            return UnitState(active=True, enabled=True, to_restart=(path,))
+        return all_well(question)
+
+    return answer
 
 
 def test_its_sandbox(tmp_path: Path) -> None:

@@ -171,16 +171,7 @@ class Seen:
         asked: dict[str, tuple[Question[Any], ...]] = {
             "etcd": (VOTERS,),
             "db": (Account(DATABASE_ACCOUNT.user), *self._of_database, *self._of_backups),
-            "app": (
-                *self._of_leader,
-                Account(ACCOUNT.user),
-                PING,
-                BINARY,
-                RELEASE,
-                SERVER_FILES,
-                FOLDERS,
-                MEMBERS,
-            ),
+            "app": (*self._of_server, *self._of_leader),
             "proxy": (*PROXY_ACCOUNTS, NGINX_FILES, CERTIFICATE, RELEASE_FILES),
         }
         return tuple(question for role in self.host.roles for question in asked[role])

@@ -164,13 +164,7 @@ def deploy(
 def settle(settings: Settings, member: Member) -> None:
     """Restart PostgreSQL where it has to be, after all members know of all settings."""
     asked, name = way(member.here.address), member.here.name
-    question, handover = AskCluster(asked, name), Handover(asked, name)
-    patroni_members.lowered(
-        name="the leader runs with lower parameters first", question=question, handover=handover
-    )
-    patroni_members.restarted(
-        name="PostgreSQL runs with all its parameters", question=question, handover=handover
-    )
+    patroni_members.settled(AskCluster(asked, name), Handover(asked, name))
 
 
 def _database(client: Client, major: int, password: SecretStr) -> None:
@@ -203,8 +197,7 @@ def _installed(facts: HostFacts, layout: Cluster, program: Program, unit: str) -
     files.present(
         name="the packages create no cluster",
         entries=[
-            Directory("/etc/postgresql-common"),
-            Directory("/etc/postgresql-common/createcluster.d"),
+            *map(Directory, ("/etc/postgresql-common", "/etc/postgresql-common/createcluster.d")),
             File(NO_CLUSTER, f"{never}create_main_cluster = false\n"),
             File(UNIT_FILE, unit),
             Alone(f"{UNIT_FILE}.d"),
@@ -233,8 +226,7 @@ def _unit(layout: Cluster, before_start: Sequence[str], program: Program) -> str
 
 
 def _entries(member: Member, layout: Cluster, parameters: Mapping[str, str]) -> Iterator[Entry]:
-    yield Directory("/etc/mattermost-host")
-    yield Directory(FOLDER)
+    yield from map(Directory, ("/etc/mattermost-host", FOLDER))
     # Patroni itself makes only the last folder.
     yield Directory(layout.above, "755", USER, USER)
     yield File(AUTHORITY, member.authority)

@@ -91,6 +91,14 @@ class Handover:
 }}"""
 
 
+def settled(question: AskCluster, handover: Handover) -> None:
+    """Bring into force what waits for a restart, on the hosts in the order that PostgreSQL asks."""
+    lowered(
+        name="the leader runs with lower parameters first", question=question, handover=handover
+    )
+    restarted(name="PostgreSQL runs with all its parameters", question=question, handover=handover)
+
+
 def lowered(name: str, question: AskCluster, handover: Handover) -> OperationMeta:
     """Restart a leader in place whose parameters became lower: followers take them from it."""
     expect(question)

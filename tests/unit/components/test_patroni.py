@@ -80,7 +80,8 @@ def test_where_the_distribution_has_an_older_patroni_it_is_that_of_the_wheel() -
 def test_another_patroni_restarts_it(path: str) -> None:
     fresh = _deployed_on_12()
     assert f" {path} " in fresh.text(patroni.UNIT_FILE), "it is noted at the start"
-    (asked,) = (one for one in fresh.questions if isinstance(one, AskUnit))
+    units = (one for one in fresh.questions if isinstance(one, AskUnit))
+    (asked,) = (one for one in units if one.unit == patroni.UNIT)
     assert path in asked.restart_on
 
 

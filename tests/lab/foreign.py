@@ -10,7 +10,7 @@ from mattermost_host.verify.api_client import Client, trust
 from tests.host.outside import resolving
 from tests.lab.deployment import BIN, Deployment
 from tests.lab.hosts import Lab, LabHost
-from tests.lab.kept import commands
+from tests.lab.runbook import replaced, script
 from tests.lab.shell import wait_until
 from tests.lab.upgrades import Written, read_by, written_by
 
@@ -20,7 +20,7 @@ DSN = "postgres://mmuser:mostest%2Fof%2Ball@localhost:5432/mattermost?sslmode=di
 SALT = "0123456789abcdef0123456789abcdef"
 PSQL = "cd /; setpriv --reuid=postgres --init-groups --regid=postgres psql -At"
 HOME = "/opt/mattermost"
-RUNBOOK, TARBALL = "Adopt an existing server", "mattermost-11.7.9-linux-amd64.tar.gz"
+TARBALL = "mattermost-11.7.9-linux-amd64.tar.gz"
 UNIT = """[Unit]
 Description=Mattermost
 After=network.target postgresql.service
@@ -253,7 +253,9 @@ class Adopted(Deployment):
 
 def adopt(old: Foreign, release: Path | None, *folder: str) -> tuple[int, str]:
     """What the runbook's `mattermost-host adopt` says, and how it ends."""
-    command = commands(RUNBOOK, {"root@192.0.2.10": "old", TARBALL: str(release)})[0]
+    command = replaced(
+        script("Adopt an existing server"), {"root@192.0.2.10": "old", TARBALL: str(release)}
+    )
     if release is None:
         command = command[:-2]
     done = subprocess.run(

@@ -1,12 +1,9 @@
-"""What a user left on a site, to be read back by hash; a lost host's backups; the runbooks."""
+"""What a user left on a site, to be read back by hash; a lost host's backups."""
 
 import secrets
-import shlex
 import subprocess
-from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 
 from mattermost_host.verify.api_client import member
 from tests.lab.deployment import Deployment
@@ -51,21 +48,6 @@ def read_back(site: Deployment, kept: Kept) -> None:
         assert client.ask("GET", f"/posts/{kept.post}", 200).json()["message"] == WORDS
         content = client.ask("GET", f"/files/{kept.file}", 200).content
     assert sha256(content).hexdigest() == kept.sha256
-
-
-def typed(heading: str, site: Deployment, **words: str) -> list[str]:
-    """The command below a heading of the runbook, with the test's own inventory and values."""
-    return commands(heading, {"inventory.py": str(site.inventory), **words})[0]
-
-
-def commands(heading: str, words: Mapping[str, str]) -> list[list[str]]:
-    """All commands below a heading of the runbook, with the test's own ``words``."""
-    text = (Path(__file__).parents[2] / "docs/operations.md").read_text(encoding="utf-8")
-    section = text.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
-    for word, value in words.items():
-        section = section.replace(word, value)
-    blocks = section.split("```sh\n")[1:]
-    return [shlex.split(block.split("```", 1)[0]) for block in blocks]
 
 
 def copy(one: LabHost, other: LabHost, folder: str, to: str) -> None:

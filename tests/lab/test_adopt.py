@@ -10,14 +10,13 @@ from tests.lab import vendor_package
 from tests.lab.foreign import (
     DB_PASSWORD,
     HOME,
-    RUNBOOK,
     SALT,
     Adopted,
     Foreign,
     adopt,
 )
 from tests.lab.hosts import Lab, LabHost
-from tests.lab.kept import commands
+from tests.lab.runbook import typed
 from tests.lab.shell import wait_until
 from tests.lab.upgrades import Written
 from tests.standin.build import build
@@ -58,8 +57,7 @@ def _adopted(old: Foreign, release: Path | None) -> Adopted:
 
 
 def _took_over(site: Adopted, check: bool = True) -> str:
-    command = commands(RUNBOOK, {"inventory.py": str(site.inventory)})[1]
-    done = site.run(*command, "--yes", check=False)
+    done = site.run(*typed("Adopt an existing server", site, 1), "--yes", check=False)
     print(done.output)
     assert (done.status == 0) == check
     for secret in (SALT, DB_PASSWORD, "of-the-mail-server"):

@@ -9,7 +9,8 @@ import pytest
 
 from tests.lab.deployment import Deployment
 from tests.lab.hosts import Lab
-from tests.lab.kept import Kept, post_with_file, read_back, typed
+from tests.lab.kept import Kept, post_with_file, read_back
+from tests.lab.runbook import typed
 from tests.lab.shell import wait_until
 
 PGBACKREST = "cd / && runuser -u postgres -- pgbackrest --stanza=mattermost"
@@ -118,7 +119,7 @@ def test_a_post_and_its_file_come_back_by_hash(site: Deployment, kept: Kept) -> 
         f"{PSQL} -c \"delete from posts where id = '{kept.post}'\";"
         " find /var/lib/mattermost/data -name kept.bin -delete"
     )
-    said = site.run(*typed("Restore", site, **{"$WHEN": when}), "--yes")
+    said = site.run(*typed("Restore", site, words={"$WHEN": when}), "--yes")
     print(said.output)
     assert "everything holds" in said.words
     read_back(site, kept)

@@ -12,7 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from mattermost_host.ops.pgbackrest_state import MARK
 from tests.lab.deployment import Deployment
 from tests.lab.hosts import Lab
-from tests.lab.kept import post_with_file, read_back, restored, typed
+from tests.lab.kept import post_with_file, read_back, restored
+from tests.lab.runbook import inline, typed
 from tests.lab.s3 import S3
 from tests.lab.shell import wait_until
 
@@ -103,7 +104,12 @@ def test_another_hosts_repository_is_refused_and_a_failure_told(backed: Backed) 
     refused = site.run("mattermost-host", "restore", str(site.inventory), "--yes", check=False)
     assert "the repository belongs to another host (other)" in refused.words
     assert "Nothing was changed" in refused.words
-    host.run(f"{PGBACKREST} repo-rm {MARK}")
+    host.run(
+        inline(
+            "cd / && runuser -u postgres -- pgbackrest --stanza=mattermost"
+            " repo-rm mattermost-host-owner"
+        )
+    )
     assert site.deploy().changed
     assert site.deploy().changed == ()
     host.run("systemctl start mattermost-host-backup-metrics")
@@ -178,7 +184,7 @@ def test_it_comes_back_on_the_same_host(backed: Backed) -> None:
         f"{PSQL} -c \"delete from posts where id = '{kept.post}'\";"
         " find /var/lib/mattermost/data -name kept.bin -delete"
     )
-    said = site.run(*typed("Restore", site, **{"$WHEN": when}), "--yes")
+    said = site.run(*typed("Restore", site, words={"$WHEN": when}), "--yes")
     print(said.output)
     assert "everything holds" in said.words
     read_back(site, kept)

@@ -1,6 +1,7 @@
 """Backups on another host, by SFTP, in an account that can do nothing else."""
 
 import json
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,8 @@ import pytest
 
 from tests.lab.deployment import Deployment
 from tests.lab.hosts import Lab, LabHost
-from tests.lab.kept import post_with_file, read_back, restored, typed
+from tests.lab.kept import post_with_file, read_back, restored
+from tests.lab.runbook import inline, script, typed
 from tests.lab.shell import run, wait_until
 
 PGBACKREST = "cd / && runuser -u postgres -- pgbackrest --stanza=mattermost"
@@ -19,13 +21,6 @@ CONFIGURATION = "/etc/pgbackrest/pgbackrest.conf"
 READY = "ls /var/lib/postgresql/*/main/pg_wal/archive_status | grep -c ready$"
 NAME, PORT, USER = "backup.test", 2222, "chat"
 ROOT = "/srv/sftp"
-SSHD = f"""Port 22
-Port {PORT}
-Match User {USER}
-  ChrootDirectory {ROOT}
-  ForceCommand internal-sftp
-  AllowTcpForwarding no
-"""
 
 
 @dataclass(frozen=True)
@@ -38,16 +33,10 @@ class Backed:
 
 def _account(host: LabHost, public_key: str) -> None:
     """The runbook's, with a port of its own."""
-    host.run(
-        f"useradd --system --home-dir / --shell /usr/sbin/nologin {USER} &&"
-        f" mkdir -p {ROOT}/backups /etc/ssh/keys && chown {USER}: {ROOT}/backups &&"
-        f" chmod 700 {ROOT}/backups"
-    )
-    host.write(f"/etc/ssh/keys/{USER}", f"restrict {public_key}")
-    host.write(
-        "/etc/ssh/sshd_config.d/backups.conf", SSHD + "  AuthorizedKeysFile /etc/ssh/keys/%u\n"
-    )
-    host.run("ssh-keygen -A && sshd -t && systemctl restart ssh")
+    host.write("/etc/ssh/sshd_config.d/ports.conf", f"Port 22\nPort {PORT}\n")
+    host.write("/root/backup-key.pub", public_key)
+    host.run("ssh-keygen -A && systemctl restart ssh")
+    host.run(f"set -e\ncd /root\n{script('Back up to another host')}")
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +44,9 @@ def backed(lab: Lab, release: Path, tmp_path_factory: pytest.TempPathFactory) ->
     folder = tmp_path_factory.mktemp("ssh")
     other = lab.up("other")
     lab.resolve(NAME, other)
-    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "backups", "-f", str(folder / "key")])
-    _account(other, (folder / "key.pub").read_text(encoding="utf-8"))
+    made = inline("ssh-keygen -t ed25519 -N '' -C backups -f backup-key")
+    run(shlex.split(made), cwd=folder)
+    _account(other, (folder / "backup-key.pub").read_text(encoding="utf-8"))
     shown = "for one in /etc/ssh/ssh_host_*_key; do ssh-keygen -y -f $one; done"
     keys = other.run(shown).stdout.splitlines()
     assert len(keys) == 3
@@ -64,7 +54,7 @@ def backed(lab: Lab, release: Path, tmp_path_factory: pytest.TempPathFactory) ->
     place = {"to": f"sftp://{USER}@{NAME}:{PORT}/backups", "host_keys": keys}
     site = Deployment(lab, host, folder, release, backup=place)
     site.secrets_file.touch(mode=0o600)
-    key = (folder / "key").read_text(encoding="utf-8")
+    key = (folder / "backup-key").read_text(encoding="utf-8")
     site.secrets_file.write_text(f'backup_ssh_key = """\n{key}"""\n', encoding="utf-8")
     site.deploy()
     yield Backed(site, other)
@@ -170,7 +160,7 @@ def test_it_comes_back_on_an_empty_host(backed: Backed) -> None:
     site.write()
     said = site.run(
         *typed(
-            "Back up to another host", site, **{"sftp://chat@backup.example.com/backups": place}
+            "Back up to another host", site, 1, {"sftp://chat@backup.example.com/backups": place}
         ),
         "--yes",
     )

@@ -9,7 +9,8 @@ import pytest
 
 from tests.lab.deployment import Deployment
 from tests.lab.hosts import Lab
-from tests.lab.kept import Kept, post_with_file, read_back, typed
+from tests.lab.kept import Kept, post_with_file, read_back
+from tests.lab.runbook import typed
 
 PSQL = "cd / && runuser -u postgres -- psql -XAtq -d mattermost"
 REPOSITORY = "/srv/backup/mattermost-host"
@@ -44,7 +45,7 @@ def test_a_wrong_delete(site: Deployment, kept: Kept) -> None:
     when = site.host.run("sleep 2; date '+%F %T%:::z'; sleep 2").stdout.strip()
     site.host.run(f"{PSQL} -c 'DELETE FROM posts'")
     with timed("a wrong DELETE, gone back to the time before"):
-        site.run(*typed("Restore", site, **{'"$WHEN"': f"'{when}'"}), "--yes")
+        site.run(*typed("Restore", site, words={'"$WHEN"': f"'{when}'"}), "--yes")
     read_back(site, kept)
     assert site.deploy().changed == ()
 

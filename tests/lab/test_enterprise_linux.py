@@ -11,6 +11,7 @@ import pytest
 from tests.lab import commands
 from tests.lab.deployment import Deployment
 from tests.lab.hosts import Lab, LabHost
+from tests.lab.runbook import script, typed
 from tests.lab.strikes import Blow, strike
 from tests.lab.truth import MATTERMOST, NGINX, heals, sql, tampering
 from tests.lab.upgrades import all_there, write
@@ -20,7 +21,6 @@ UNITS = (POSTGRES, MATTERMOST, NGINX)
 DATA = "/var/lib/pgsql/data"
 SETTINGS = "/etc/mattermost-host/postgresql"
 TLS = "/etc/mattermost-host/tls"
-OPERATIONS = Path(__file__).parents[2] / "docs/operations.md"
 MOST_COMMANDS = 2
 """The preflight, and all questions at once."""
 CHECKSUMS_OFF = (
@@ -156,14 +156,11 @@ def test_packages_of_another_stream_are_put_back_by_an_operator_only(
 def test_the_database_is_taken_to_another_cluster_by_the_runbook(deployment: Deployment) -> None:
     """PostgreSQL is Debian's 15 in both streams: dnf's switch and the dump are tried, no more."""
     written = [write(deployment)]
-    refused = deployment.run(
-        "mattermost-host", "upgrade-postgresql", str(deployment.inventory), "--yes", check=False
-    )
+    command = typed("Move to another PostgreSQL", deployment)
+    refused = deployment.run(*command, "--yes", check=False)
     assert refused.status == 1
     assert f"the database is PostgreSQL 15 in {DATA}, and on Enterprise Linux" in refused.words
-    section = OPERATIONS.read_text(encoding="utf-8").split("\n## Move to another PostgreSQL\n")[1]
-    block = section.split("On Enterprise Linux the command refuses")[1].split("```sh\n")[1]
-    deployment.host.run(block.split("```")[0], timeout=600)
+    deployment.host.run(script("Move to another PostgreSQL", 3), timeout=600)
     version = "rpm -q --qf '%{VERSION}' postgresql-server"
     assert deployment.host.run(version).stdout == "16.4"
     identity = "pg_controldata -D {} | grep 'system identifier'"

@@ -14,6 +14,7 @@ from mattermost_host.support.errors import OperatorError
 from tests.lab.control import SETUP, copy, give_packages
 from tests.lab.deployment import ROOT, Deployment
 from tests.lab.hosts import Lab, LabHost
+from tests.lab.runbook import inline, replaced
 
 DAILY = "*-*-* 03:00"
 OPENED = "nft add rule inet mattermost_host input tcp dport 5432 accept"
@@ -149,7 +150,8 @@ def test_scheduled_again_it_has_the_new_inventory(deployment: Deployment, ops: L
 
 
 def test_removed(deployment: Deployment, ops: LabHost) -> None:
-    deployment.run("mattermost-host", "schedule", str(deployment.inventory), "--remove")
+    command = inline("mattermost-host schedule inventory.py --remove")
+    deployment.run(*replaced(command, {"inventory.py": str(deployment.inventory)}))
     assert "mattermost-host-drift" not in ops.run("systemctl list-timers --all --no-legend").stdout
 
 

@@ -5,7 +5,6 @@ Posts and files are read back by hash after each step. The commands are those of
 
 import json
 import re
-import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 from tests.lab.deployment import Deployment, Run
 from tests.lab.hosts import Lab
+from tests.lab.runbook import script, typed
 from tests.lab.shell import wait_until
 from tests.lab.upgrades import Written, all_there, released, write
 
@@ -21,7 +21,6 @@ FOLDER = "/var/lib/mattermost-host/postgresql"
 SYSTEM = "/var/lib/mattermost-host/system"
 UNIT = "mattermost-host-postgresql.service"
 OWN = "/etc/postgresql/15/main/conf.d/own.conf"
-OPERATIONS = Path(__file__).parents[2] / "docs/operations.md"
 
 
 @pytest.fixture(scope="module")
@@ -39,23 +38,23 @@ def written(site: Deployment) -> list[Written]:
     return [write(site)]
 
 
-def _blocks(heading: str) -> list[str]:
-    """The commands below a heading of the runbook."""
-    text = OPERATIONS.read_text(encoding="utf-8")
-    section = text.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
-    return [block.split("```", 1)[0] for block in section.split("```sh\n")[1:]]
+def _upgraded(site: Deployment) -> Run:
+    """The system, without the question."""
+    return _said(site, typed("Upgrade Debian itself", site))
 
 
-def _typed(site: Deployment, heading: str, *options: str) -> Run:
-    """The runbook's command, without the question."""
-    command = _blocks(heading)[0].replace("inventory.py", str(site.inventory))
-    done = site.run(*shlex.split(command), "--yes", *options, check=False)
+def _move(site: Deployment) -> Run:
+    return _said(site, typed("Move to another PostgreSQL", site))
+
+
+def _moved_back(site: Deployment) -> Run:
+    return _said(site, typed("Move to another PostgreSQL", site, 1))
+
+
+def _said(site: Deployment, command: list[str]) -> Run:
+    done = site.run(*command, "--yes", check=False)
     print(done.output)
     return done
-
-
-def _move(site: Deployment, *options: str) -> Run:
-    return _typed(site, "Move to another PostgreSQL", *options)
 
 
 def _plan(site: Deployment) -> Run:
@@ -85,7 +84,7 @@ def test_one_whose_host_is_cut_off_while_it_fetches_has_its_sources_back(
     """The second run finds those of the next release, and can't fetch anything itself."""
     sources = "find /etc/apt/sources.list* -type f -exec sha256sum {} + | sort"
     before = site.host.run(sources).stdout
-    command = site.command("mattermost-host", "upgrade-system", str(site.inventory), "--yes")
+    command = site.command(*typed("Upgrade Debian itself", site), "--yes")
     fetches = f"grep -qsx step=fetches {SYSTEM}/journal && grep -rqs trixie /etc/apt/sources.list*"
     with subprocess.Popen(command, cwd=site.folder, stdout=subprocess.DEVNULL) as cut_off:
         wait_until(lambda: site.host.run(fetches, check=False).returncode == 0, 300, "it fetches")
@@ -97,7 +96,7 @@ def test_one_whose_host_is_cut_off_while_it_fetches_has_its_sources_back(
     assert "was cut off at the step fetches" in _plan(site).words
     nowhere = "/etc/apt/apt.conf.d/99-nowhere"
     site.host.write(nowhere, 'Acquire::http::Proxy "http://127.0.0.1:9";\n')
-    done = _typed(site, "Upgrade Debian itself")
+    done = _upgraded(site)
     site.host.run(f"rm {nowhere}")
     assert done.status == 1
     assert "these don't name bookworm" not in done.words
@@ -110,7 +109,7 @@ def test_one_whose_host_is_cut_off_while_it_fetches_has_its_sources_back(
 def test_an_upgrade_of_the_system_leaves_the_site_at_work(
     site: Deployment, written: list[Written]
 ) -> None:
-    done = _typed(site, "Upgrade Debian itself")
+    done = _upgraded(site)
     assert done.status == 0
     assert "The system is Debian 13, and the site serves" in done.words
     assert "was sorted by the C library 2.36, and this host has 2.41" in done.words
@@ -122,7 +121,7 @@ def test_an_upgrade_of_the_system_leaves_the_site_at_work(
     assert "the site's PostgreSQL is 15, and Debian 13 has 17 here" in said.words
     assert _plan(site).status == 0
     _serves_with(site, 15, written)
-    assert "The system has its newest release" in _typed(site, "Upgrade Debian itself").words
+    assert "The system has its newest release" in _upgraded(site).words
 
 
 def test_a_disk_without_room_is_refused_before_anything_is_touched(
@@ -159,7 +158,7 @@ def test_what_fails_in_the_middle_goes_back_by_itself(
 def test_one_whose_control_machine_is_killed_ends_by_itself(
     site: Deployment, written: list[Written]
 ) -> None:
-    command = site.command("mattermost-host", "upgrade-postgresql", str(site.inventory), "--yes")
+    command = site.command(*typed("Move to another PostgreSQL", site), "--yes")
     moves = f"grep -qs step=moves {FOLDER}/journal"
     with subprocess.Popen(command, cwd=site.folder, stdout=subprocess.DEVNULL) as killed:
         wait_until(lambda: site.host.run(moves, check=False).returncode == 0, 300, "it moves")
@@ -173,7 +172,7 @@ def test_one_whose_control_machine_is_killed_ends_by_itself(
 
 
 def test_it_is_taken_back_where_nobody_wrote(site: Deployment, written: list[Written]) -> None:
-    done = _move(site, "--back")
+    done = _moved_back(site)
     assert done.status == 0
     assert "The database was moved back, and everything holds" in done.words
     assert _clusters(site) == ["15 main 5432 online"]
@@ -186,7 +185,7 @@ def test_it_is_taken_back_where_nobody_wrote(site: Deployment, written: list[Wri
 def test_one_whose_host_is_cut_off_goes_on_or_begins_anew(
     site: Deployment, lab: Lab, written: list[Written], step: str
 ) -> None:
-    command = site.command("mattermost-host", "upgrade-postgresql", str(site.inventory), "--yes")
+    command = site.command(*typed("Move to another PostgreSQL", site), "--yes")
     reached = f"grep -qs step={step} {FOLDER}/journal"
     with subprocess.Popen(command, cwd=site.folder, stdout=subprocess.DEVNULL) as cut_off:
         wait_until(lambda: site.host.run(reached, check=False).returncode == 0, 300, "it moves")
@@ -202,7 +201,7 @@ def test_one_whose_host_is_cut_off_goes_on_or_begins_anew(
     if step == "moves":
         done = _move(site)
         assert done.status == 0
-        assert _move(site, "--back").status == 0
+        assert _moved_back(site).status == 0
         _serves_with(site, 15, written)
 
 
@@ -234,7 +233,7 @@ def test_the_way_back_is_refused_after_the_first_write(
     site: Deployment, written: list[Written]
 ) -> None:
     written.append(write(site))
-    refused = _move(site, "--back")
+    refused = _moved_back(site)
     assert refused.status == 1
     assert "would lose what was written since" in refused.words
     _serves_with(site, 17, written)
@@ -243,9 +242,8 @@ def test_the_way_back_is_refused_after_the_first_write(
 def test_what_is_left_is_dropped_as_the_runbook_says(
     site: Deployment, written: list[Written]
 ) -> None:
-    site.host.run(
-        f"export DEBIAN_FRONTEND=noninteractive\n{_blocks('Move to another PostgreSQL')[2]}"
-    )
+    drop = script("Move to another PostgreSQL", 2)
+    site.host.run(f"export DEBIAN_FRONTEND=noninteractive\n{drop}")
     assert _clusters(site) == ["17 main 5432 online"]
     assert _plan(site).status == 0
     _serves_with(site, 17, written)

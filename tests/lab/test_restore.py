@@ -9,7 +9,8 @@ import pytest
 
 from tests.lab.deployment import Deployment
 from tests.lab.hosts import Lab, LabHost
-from tests.lab.kept import LOST, Kept, copy, post_with_file, read_back, restored, typed
+from tests.lab.kept import LOST, Kept, copy, post_with_file, read_back, restored
+from tests.lab.runbook import typed
 from tests.lab.shell import wait_until
 
 PSQL = "cd / && runuser -u postgres -- psql -XAtq -d mattermost"

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from tests.lab.deployment import Deployment
 from tests.lab.hosts import Lab
-from tests.lab.kept import commands, post_with_file, read_back, typed
+from tests.lab.kept import post_with_file, read_back
+from tests.lab.runbook import typed
 
 FOREIGN = ("/etc/mattermost-host/note", "/opt/mattermost/note", "/etc/nginx/conf.d/mine.conf")
 DIGESTS = (
@@ -86,7 +87,7 @@ def test_data_is_deleted_where_it_is_named_and_others_keep_theirs(
         False,
     ]
     host.run("ln -s /srv /srv/backup/mattermost-host/database/elsewhere")
-    runbook = commands("Uninstall", {"inventory.py": str(site.inventory)})[1]
+    runbook = typed("Uninstall", site, 1)
     assert site.run(*runbook, check=False, typed="n\n").status == 1
     assert site.status() == 200
     said = site.run(*runbook, "--yes")

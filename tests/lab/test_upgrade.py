@@ -14,6 +14,7 @@ import pytest
 
 from tests.lab.deployment import Deployment
 from tests.lab.hosts import Lab
+from tests.lab.runbook import inline, replaced, typed
 from tests.lab.shell import wait_until
 from tests.lab.upgrades import (
     JOURNAL,
@@ -25,10 +26,11 @@ from tests.lab.upgrades import (
     UNIT,
     Written,
     all_there,
-    command,
     current,
     released,
+    rollback,
     state,
+    upgrade,
     write,
 )
 from tests.standin.build import build
@@ -73,7 +75,7 @@ def test_a_broken_release_goes_back_by_itself(
 ) -> None:
     before = current(deployment)
     state(deployment, tarballs[habit])
-    done = command(deployment, "upgrade")
+    done = upgrade(deployment)
     print(done.output)
     assert done.status == 1
     assert BROKEN[habit] in done.words
@@ -89,7 +91,7 @@ def test_an_upgrade_keeps_everything(
     deployment: Deployment, tarballs: Mapping[str, Path], written: list[Written]
 ) -> None:
     state(deployment, tarballs[NEW])
-    done = command(deployment, "upgrade")
+    done = upgrade(deployment)
     print(done.output)
     assert done.status == 0, done.output
     assert "its status, a log-in and a post were tested" in done.words
@@ -100,7 +102,7 @@ def test_an_upgrade_keeps_everything(
     released(deployment)
     all_there(deployment, written)
     assert deployment.deploy().changed == ()
-    assert "Nothing had to be changed" in command(deployment, "upgrade").words
+    assert "Nothing had to be changed" in upgrade(deployment).words
 
 
 def test_an_upgrade_is_taken_back_by_the_saved_plan_with_what_was_written_since(
@@ -108,7 +110,7 @@ def test_an_upgrade_is_taken_back_by_the_saved_plan_with_what_was_written_since(
 ) -> None:
     # Who logs in now has a hash that the release before refuses.
     written.append(write(deployment))
-    done = command(deployment, "rollback")
+    done = rollback(deployment)
     print(done.output)
     assert done.status == 0
     assert "The release before serves." in done.words
@@ -116,21 +118,21 @@ def test_an_upgrade_is_taken_back_by_the_saved_plan_with_what_was_written_since(
     assert "by the plan that 11.7.9" in done.words
     released(deployment)
     all_there(deployment, written)
-    assert "There is no upgrade to take back" in command(deployment, "rollback").words
+    assert "There is no upgrade to take back" in rollback(deployment).words
 
 
 def test_an_upgrade_whose_control_machine_is_cut_off_ends_by_itself(
     deployment: Deployment, tarballs: Mapping[str, Path], written: list[Written]
 ) -> None:
-    typed = deployment.command("mattermost-host", "upgrade", str(deployment.inventory), "--yes")
+    command = deployment.command(*typed("Upgrade to another release", deployment), "--yes")
     stops = "grep -qs -e step=stops -e step=switches -e step=starts /opt/mattermost/upgrade/journal"
-    with subprocess.Popen(typed, cwd=deployment.folder, stdout=subprocess.DEVNULL) as cut_off:
+    with subprocess.Popen(command, cwd=deployment.folder, stdout=subprocess.DEVNULL) as cut_off:
         wait_until(lambda: deployment.host.run(stops, check=False).returncode == 0, 120, "it stops")
         cut_off.kill()
     ended = "! systemctl is-active --quiet mattermost-host-upgrade.service"
     wait_until(lambda: deployment.host.run(ended, check=False).returncode == 0, 120, "it has ended")
     assert f"/{NEW}-" in current(deployment)
-    assert "Nothing had to be changed" in command(deployment, "upgrade").words
+    assert "Nothing had to be changed" in upgrade(deployment).words
     released(deployment)
     all_there(deployment, written)
 
@@ -139,10 +141,10 @@ def test_nothing_comes_between_where_the_control_machine_died(
     deployment: Deployment, tarballs: Mapping[str, Path], written: list[Written]
 ) -> None:
     """Another run is refused by the name of the program, which goes on and ends by itself."""
-    assert command(deployment, "rollback").status == 0
+    assert rollback(deployment).status == 0
     state(deployment, tarballs["hangs"])
-    typed = deployment.command("mattermost-host", "upgrade", str(deployment.inventory), "--yes")
-    with subprocess.Popen(typed, cwd=deployment.folder, stdout=subprocess.DEVNULL) as cut_off:
+    command = deployment.command(*typed("Upgrade to another release", deployment), "--yes")
+    with subprocess.Popen(command, cwd=deployment.folder, stdout=subprocess.DEVNULL) as cut_off:
         starts = f"grep -qs '^step=starts$' {JOURNAL}"
         wait_until(lambda: deployment.host.run(starts, check=False).returncode == 0, 120, "starts")
         cut_off.kill()
@@ -158,7 +160,7 @@ def test_nothing_comes_between_where_the_control_machine_died(
     released(deployment)
     all_there(deployment, written)
     state(deployment, tarballs[NEW])
-    assert command(deployment, "upgrade").status == 0
+    assert upgrade(deployment).status == 0
 
 
 def test_a_rollback_that_would_lose_something_is_refused(
@@ -166,7 +168,7 @@ def test_a_rollback_that_would_lose_something_is_refused(
 ) -> None:
     written.append(write(deployment))
     deployment.host.run(f"rm {PLAN}")
-    done = command(deployment, "rollback")
+    done = rollback(deployment)
     print(done.output)
     assert done.status == 1
     assert "would lose what users wrote since the upgrade (2 posts, files and users)" in done.words
@@ -177,7 +179,7 @@ def test_a_rollback_that_would_lose_something_is_refused(
         f" DELETE FROM fileinfo WHERE id = $${written[-1].file}$$'"
     )
     del written[-1]
-    assert command(deployment, "rollback").status == 0
+    assert rollback(deployment).status == 0
     assert f"/{OLD}-" in current(deployment)
     all_there(deployment, written)
 
@@ -186,10 +188,12 @@ def test_what_was_written_survives_the_way_back_to_a_release_that_runs_on_its_da
     deployment: Deployment, tarballs: Mapping[str, Path], written: list[Written]
 ) -> None:
     state(deployment, tarballs[KNOWN])
-    assert command(deployment, "upgrade").status == 0
+    pyinfra = inline("pyinfra inventory.py deploys/upgrade.py")
+    deployment.run(*replaced(pyinfra, {"inventory.py": str(deployment.inventory)}), "-y")
+    assert f"/{KNOWN}-" in current(deployment)
     # Who logs in now has a hash that the release before refuses.
     written.append(write(deployment))
-    done = command(deployment, "rollback")
+    done = rollback(deployment)
     print(done.output)
     assert done.status == 0
     assert f"/{OLD}-" in current(deployment)
@@ -214,7 +218,9 @@ def test_the_command_line_names_the_release(
     deployment.site["mattermost"]["release"] = {"mirror": mirror}
     deployment.write()
     digest = hashlib.sha256(tarballs[NEW].read_bytes()).hexdigest()
-    done = command(deployment, "upgrade", "--to", NEW, "--sha256", digest)
+    command = typed("Upgrade to another release", deployment, 1)
+    assert NEW in command
+    done = deployment.run(*command, "--yes", "--sha256", digest, check=False)
     print(done.output)
     assert done.status == 0, done.output
     assert "the host keeps this one: nothing is to be written" in done.words
@@ -223,7 +229,7 @@ def test_the_command_line_names_the_release(
     assert deployment.deploy().changed == ()
     lost = write(deployment)
     deployment.host.run(f"echo '{{}}' >{PLAN}")
-    back = command(deployment, "rollback", "--accept-loss")
+    back = rollback(deployment, "--accept-loss")
     print(back.output)
     assert back.status == 0
     assert "could not be taken back by its plan" in back.words
@@ -237,3 +243,6 @@ def test_the_command_line_names_the_release(
         f"{there} -c 'SELECT message FROM posts WHERE id = $${lost.post}$$'"
     )
     assert found.stdout.strip() == lost.message
+    deployment.host.run(inline("rm /opt/mattermost/upgrade/database.dump"))
+    state(deployment, tarballs[OLD])
+    assert deployment.run("mattermost-host", "plan", str(deployment.inventory)).status == 0

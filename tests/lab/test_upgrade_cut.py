@@ -9,6 +9,7 @@ import pytest
 
 from tests.lab.deployment import BIN, QUIET, Deployment, Run
 from tests.lab.hosts import Lab
+from tests.lab.runbook import typed
 from tests.lab.shell import wait_until
 from tests.lab.upgrades import (
     JOURNAL,
@@ -18,10 +19,11 @@ from tests.lab.upgrades import (
     UNIT,
     Written,
     all_there,
-    command,
     current,
     released,
+    rollback,
     state,
+    upgrade,
     write,
 )
 from tests.standin.build import build
@@ -37,6 +39,8 @@ CUTS = [
     ("going-back", "upgrade"),
     ("going-back", "rollback"),
 ]
+
+WAYS = {"upgrade": upgrade, "rollback": rollback}
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +73,7 @@ def _cut_at(deployment: Deployment, step: str) -> Run:
     kill = f"until grep -qs '^step={step}$' {JOURNAL}; do :; done; systemctl kill -s KILL {UNIT}"
     killer = threading.Thread(target=deployment.host.run, args=(kill,))
     killer.start()
-    done = command(deployment, "upgrade")
+    done = upgrade(deployment)
     killer.join()
     return done
 
@@ -116,7 +120,7 @@ def test_after_each_step(
     if step != "prepares":
         assert f"was cut off at the step {step}" in said
         assert "forward by this command again, back by `mattermost-host rollback`" in said
-    done = command(deployment, way)
+    done = WAYS[way](deployment)
     print(done.output)
     if step == "going-back" and way == "upgrade":
         assert done.status == 1
@@ -128,7 +132,7 @@ def test_after_each_step(
     released(deployment)
     _serves(deployment, written)
     if forward:
-        back = command(deployment, "rollback")
+        back = rollback(deployment)
         assert back.status == 0, back.output
         _serves(deployment, written)
 
@@ -142,7 +146,7 @@ def test_no_room_for_the_restore_point(
     fill = "head -c 64k /dev/zero >/opt/mattermost/upgrade/others"
     deployment.host.run(fill)
     try:
-        done = command(deployment, "upgrade")
+        done = upgrade(deployment)
         print(done.output)
     finally:
         deployment.host.run("umount /opt/mattermost/upgrade")
@@ -160,9 +164,9 @@ def test_a_host_without_power_in_the_middle(
 ) -> None:
     state(deployment, tarballs[NEW])
     deployment.host.run(f"rm -f {JOURNAL}")
-    typed = deployment.command("mattermost-host", "upgrade", str(deployment.inventory), "--yes")
+    command = deployment.command(*typed("Upgrade to another release", deployment), "--yes")
     starts = f"grep -qs '^step=starts$' {JOURNAL}"
-    with subprocess.Popen(typed, cwd=deployment.folder, stdout=subprocess.DEVNULL) as run:
+    with subprocess.Popen(command, cwd=deployment.folder, stdout=subprocess.DEVNULL) as run:
         wait_until(lambda: deployment.host.run(starts, check=False).returncode == 0, 120, "starts")
         deployment.lab.crash(deployment.host)
         assert run.wait(timeout=120) == 1
@@ -170,10 +174,10 @@ def test_a_host_without_power_in_the_middle(
     deployment.wait_healthy()
     all_there(deployment, written)
     assert "was cut off at the step starts" in _asked(deployment)
-    done = command(deployment, "upgrade")
+    done = upgrade(deployment)
     assert done.status == 0, done.output
     assert f"/{NEW}-" in current(deployment)
     released(deployment)
     _serves(deployment, written)
     assert deployment.deploy().changed == ()
-    assert command(deployment, "rollback").status == 0
+    assert rollback(deployment).status == 0

@@ -12,8 +12,9 @@ import pytest
 
 from tests.lab.deployment import Deployment
 from tests.lab.hosts import Lab
+from tests.lab.runbook import typed
 from tests.lab.traffic import Traffic, none_lost_none_doubled
-from tests.lab.upgrades import KNOWN, NEW, command, current, state
+from tests.lab.upgrades import KNOWN, NEW, current, state, upgrade
 from tests.standin.build import build
 
 OLD, PATCH = "10.11.15", "10.11.16"
@@ -51,7 +52,7 @@ def test_no_request_fails_over_an_upgrade(
     state(deployment, tarballs[version])
     traffic = Traffic(deployment)
     with traffic as seen:
-        done = command(deployment, "upgrade")
+        done = upgrade(deployment)
     print(done.output)
     _says(f"upgrade to {version}", traffic)
     # The verification comes while everybody who waited is served: it may find the server busy.
@@ -77,7 +78,7 @@ def test_no_request_fails_while_the_server_and_postgresql_restart(deployment: De
     before = deployment.started(*UNITS)
     traffic = Traffic(deployment)
     with traffic as seen:
-        deployment.deploy()
+        deployment.run(*typed("Restarts", deployment), "--yes")
     _says("restart of server and PostgreSQL", traffic)
     assert _restarted(deployment, before) == {"mattermost.service", "postgresql@15-main.service"}
     assert seen.failed == {}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mattermost_host.verify.api_client import Client, content
 from tests.lab.deployment import Deployment, Run
+from tests.lab.runbook import typed
 
 OLD, NEW = "10.11.16", "11.7.9"
 KNOWN = "11.2.4"  # the old one is known to run on its database
@@ -75,10 +76,16 @@ def state(deployment: Deployment, tarball: Path) -> None:
     deployment.write()
 
 
-def command(deployment: Deployment, word: str, *options: str) -> Run:
-    """`mattermost-host upgrade` or `rollback`, without the question."""
-    typed = ("mattermost-host", word, str(deployment.inventory), "--yes", *options)
-    return deployment.run(*typed, check=False)
+def upgrade(deployment: Deployment, *options: str) -> Run:
+    """The runbook's upgrade, without the question."""
+    command = typed("Upgrade to another release", deployment)
+    return deployment.run(*command, "--yes", *options, check=False)
+
+
+def rollback(deployment: Deployment, *options: str) -> Run:
+    """The runbook's way back, without the question."""
+    command = typed("An upgrade that was cut off", deployment)
+    return deployment.run(*command, "--yes", *options, check=False)
 
 
 def current(deployment: Deployment) -> str:

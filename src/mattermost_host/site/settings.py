@@ -17,9 +17,11 @@ from mattermost_host.preflight.finding import Need
 from mattermost_host.site.drift_settings import Settings as Drift
 from mattermost_host.support.errors import Mistake
 
-WORD = re.compile(r"[A-Za-z0-9._+ -]{0,20}")
-"""A wrong value that a message may repeat: short, and no URL."""
+WORD = re.compile(r"(?=.{0,16}\Z)(?:[A-Za-z]?[a-z]*(?:[ _-][a-z]+)*|\d{1,5})")
+"""A wrong text that a message may repeat: what people write for a word of the documentation, not
+what a generator makes, because a secret may have been pasted into the wrong line."""
 
+LONGEST_NUMBER = 20
 PLACEHOLDER = "https://placeholder.invalid"
 
 
@@ -200,8 +202,9 @@ def _shown(location: tuple[int | str, ...], value: object) -> str:
         return "None"
     kinds = {"dict": "a table", "list": "a list", "str": "a text", "int": "a number"}
     kind = kinds.get(type(value).__name__, f"a {type(value).__name__}")
-    harmless = isinstance(value, bool | int | float | str) and _is_harmless(location)
-    return repr(value) if harmless and WORD.fullmatch(str(value)) else kind
+    number = isinstance(value, bool | int | float) and len(str(value)) <= LONGEST_NUMBER
+    plain = number or (isinstance(value, str) and WORD.fullmatch(value))
+    return repr(value) if plain and _is_harmless(location) else kind
 
 
 def _is_harmless(location: tuple[int | str, ...]) -> bool:

@@ -7,6 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 from mattermost_host.site.settings import Description, describe
+from tests.unit.examples import mistakes_of
 
 SECRET = "hunter2-correct-horse"
 ODD: tuple[Any, ...] = (
@@ -113,3 +114,27 @@ def test_the_url_is_the_one_that_browsers_send() -> None:
     assert (settings.url, settings.name) == ("https://chat.example.com", "chat.example.com")
     settings, _ = describe({"url": "https://[FD00::1]:8443", "users": 50})
     assert (settings.name, settings.authority) == ("fd00::1", "[fd00::1]:8443")
+
+
+@pytest.mark.parametrize("key", ["tls.mode", "users", "postgres.pgdg", "file_use"])
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "s3cret-Hunter2",
+        "hunter2",
+        "aB3dE5fG7hJ9",
+        "correcthorsebatterystaple",
+        "AKIAIOSFODNN7EXAMPLE",
+    ],
+)
+def test_a_secret_in_a_line_of_no_secret_is_not_repeated(key: str, secret: str) -> None:
+    table, _, last = key.rpartition(".")
+    found = mistakes_of(**({table: {last: secret}} if table else {last: secret}))
+    assert found
+    assert not [one for one in found if secret in one]
+
+
+@pytest.mark.parametrize("word", ["internal_ca", "let's encrypt", "Files", "acme2"])
+def test_a_word_is_repeated_where_it_looks_like_one(word: str) -> None:
+    (found,) = mistakes_of(tls={"mode": word})
+    assert (repr(word) in found) == (word in ("internal_ca", "Files"))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mattermost_host.ops import apt
 from tests.lab import vendor_package
 from tests.lab.foreign import (
     DB_PASSWORD,
@@ -177,7 +178,7 @@ def test_the_vendors_package_is_taken_over(
     _vendor_is_kept_out(host, tmp_path, tarballs["sound"])
     old.all_there(*written)
     assert site.deploy().changed == ()
-    _asked_for_by_its_version_it_is_named(site)
+    _asked_for_by_its_version_it_is_refused(site)
 
 
 def _state_release(site: Adopted, release: Path) -> None:
@@ -203,13 +204,28 @@ def _vendor_is_kept_out(host: LabHost, folder: Path, release: Path) -> None:
     assert host.run(listed).stdout == before
 
 
-def _asked_for_by_its_version_it_is_named(site: Adopted) -> None:
-    """Then apt installs it, its script deletes releases, and every run says why nothing is well."""
-    site.host.run(f"apt-get install -y -q mattermost={NEWER}", timeout=300)
-    assert site.host.run(f"ls {HOME}/releases", check=False).returncode != 0
+def _asked_for_by_its_version_it_is_refused(site: Adopted) -> None:
+    """By apt or dpkg: releases stay, the sentence says why, and a guard that is gone is named."""
+    host, package = site.host, f"{vendor_package.SOURCE}/mattermost_{NEWER}_amd64.deb"
+    listed = f"ls {HOME} {HOME}/releases/*; getent passwd mattermost; dpkg -l mattermost hello"
+    before = host.run(listed, check=False).stdout
+    for command in (
+        f"apt-get install -y -q mattermost={NEWER}",
+        f"apt-get install -y -q mattermost={NEWER} hello",
+        f"apt install -y {package}",
+        f"dpkg -i {package}",
+    ):
+        said = host.run(f"{command} 2>&1", check=False, timeout=300)
+        print(said.stdout)
+        assert said.returncode != 0
+        assert "its scripts would delete the releases of this host's Mattermost" in said.stdout
+        assert host.run(listed, check=False).stdout == before
+    host.run("apt-get install -y -q hello && apt-get -y -q full-upgrade", timeout=300)
+    host.run(f"rm {apt.KEEP_OUT}")
     plan = site.run("mattermost-host", "plan", "inventory.py", check=False)
-    assert plan.status == 1
-    assert "the vendor's package mattermost" in plan.words
+    assert (plan.status, apt.KEEP_OUT in plan.words) == (2, True)
+    assert site.deploy().changed == ("release folders are in place",)
+    assert host.run(f"dpkg -i {package}", check=False).returncode != 0
 
 
 def test_what_omnibus_leaves_is_taken_over(

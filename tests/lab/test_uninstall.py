@@ -15,10 +15,7 @@ DIGESTS = (
     " -type f -printf '%p %u ' -exec sha256sum {} \\; | sort"
 )
 """Without the archive, which grows until PostgreSQL stops."""
-OURS = (
-    "find /etc /usr/local /opt /var/lib/mattermost-host -iname '*mattermost*' "
-    "-not -path '*/dpkg/*' | sort"
-)
+OURS = "find /etc /usr/local /opt /var/lib/mattermost-host -iname '*mattermost*' | sort"
 LEFT = ["/etc/mattermost-host", "/opt/mattermost", "/var/lib/mattermost-host"]
 STATES = "for unit in mattermost nginx postgresql@15-main; do systemctl is-active $unit; done"
 

@@ -3,12 +3,17 @@
 from collections.abc import Iterator, Sequence
 
 from mattermost_host.knowledge.families import PackageManager
-from mattermost_host.ops.entries import Entry, File
+from mattermost_host.ops.entries import Directory, Entry, File
 from mattermost_host.ops.patience import alone, locked
 from mattermost_host.support.templates import render
 
 POLICY = "/usr/sbin/policy-rc.d"
 PIN = "/etc/apt/preferences.d/mattermost-host.pref"
+HOOK = "/etc/dpkg/dpkg.cfg.d/mattermost-host"
+PROGRAMS = "/usr/local/lib/mattermost-host"
+KEEP_OUT = f"{PROGRAMS}/keep-out"
+KEPT_OUT = (PIN, HOOK, KEEP_OUT)
+"""What keeps the vendor's packages out: apt does not choose them, and dpkg does not unpack them."""
 LISTS_MAX_AGE_MIN = 60
 LOCKED = locked("apt or dpkg", "unattended-upgrades")
 
@@ -47,6 +52,13 @@ def query(names: Sequence[str]) -> str:
 
 
 def kept_out(packages: Sequence[str], manager: PackageManager) -> Iterator[Entry]:
-    """What keeps apt from installing ``packages``; nothing where there is another manager."""
+    """What keeps ``packages`` from being installed; nothing where there is another manager.
+
+    dpkg's hook works for whoever calls dpkg; the pin, so that an upgrade by apt leaves them out and
+    does not fail for them.
+    """
     if manager == "apt":
         yield File(PIN, render("mattermost/apt.pref.j2", packages=packages))
+        yield Directory(PROGRAMS)
+        yield File(KEEP_OUT, render("mattermost/keep-out.sh.j2", packages=packages), "755")
+        yield File(HOOK, render("mattermost/dpkg.cfg.j2", program=KEEP_OUT))

@@ -71,7 +71,7 @@ def of_server() -> tuple[str, ...]:
     """Root's files and folders of the server; the link first, which would lead nowhere."""
     unit = mattermost.UNIT_FILE
     release = (CURRENT, RELEASES, MANIFESTS, UPGRADE, f"{UPLOADS}*")
-    return (unit, f"{unit}.d", *mattermost.SETTINGS, mattermost.CLEANING, apt.PIN, *release)
+    return (unit, f"{unit}.d", *mattermost.SETTINGS, mattermost.CLEANING, *apt.KEPT_OUT, *release)
 
 
 def of_proxy() -> tuple[str, ...]:

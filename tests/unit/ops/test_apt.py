@@ -7,6 +7,7 @@ import pytest
 
 from mattermost_host.ops import apt
 from mattermost_host.ops.entries import File
+from mattermost_host.site import leaving
 from tests.unit.parsers import needs
 
 REFUSED = "mattermost is not installed, and neither is anything else of this run"
@@ -112,3 +113,9 @@ def test_one_that_was_there_before_can_be_removed(made: Path) -> None:
 
 def test_where_there_is_no_apt_there_is_nothing_to_keep_out() -> None:
     assert list(apt.kept_out(("mattermost",), "dnf")) == []
+
+
+def test_an_uninstall_removes_all_of_it() -> None:
+    files = {one.path for one in apt.kept_out(("mattermost",), "apt") if isinstance(one, File)}
+    assert files == set(apt.KEPT_OUT)
+    assert files < set(leaving.of_server())

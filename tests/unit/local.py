@@ -6,9 +6,9 @@ small scripts in a folder that comes first in PATH.
 
 import os
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from mattermost_host.engine import batch, shell
 from mattermost_host.engine.batch import Question
@@ -42,6 +42,15 @@ def ask_here(
     question: Question[T], programs: Path | None = None, places: Mapping[str, object] | None = None
 ) -> T:
     """The answer of this machine; ``places`` moves absolute paths into a temporary folder."""
+    return asked_here((question,), programs, places)[question]
+
+
+def asked_here(
+    questions: Sequence[Question[T]],
+    programs: Path | None = None,
+    places: Mapping[str, object] | None = None,
+) -> dict[Question[T], T]:
+    """The answers of this machine to questions that are sent together, in their order."""
 
     def printed(script: str) -> list[str]:
         fixed = f"{shell.FIXED}\n{moved(script, places or {})}"
@@ -51,7 +60,8 @@ def ask_here(
         assert answer.returncode == 0, answer.stderr
         return answer.stdout.splitlines()
 
-    return cast(T, batch.told((question,), printed)[question])
+    answers = batch.told(questions, printed)
+    return {question: answers[question] for question in questions}
 
 
 def moved(script: str, places: Mapping[str, object]) -> str:

@@ -130,7 +130,8 @@ def _understood(
     """The answers to ``parts``; none if the output can't be parsed."""
     try:
         whole = asked.parse(answer)
-        return {question: question.part(whole) for question in parts}
+        # A question that was asked by itself has its answer already.
+        return {one: whole if one is asked else one.part(whole) for one in parts}
     except (ValueError, LookupError, TypeError, AttributeError):
         return {}
 

@@ -52,10 +52,16 @@ def _of_drop_ins(unit: str) -> list[str]:
 def overriding(unit: str, lines: Sequence[str], loaded: Sequence[str] = ()) -> dict[str, str]:
     """Path and link target of each unit file and drop-in, from lines ``PATH|TARGET``.
 
-    ``loaded`` are the drop-ins that systemd has read: some may belong to another name of the unit.
+    The lines may be of other units, too. ``loaded`` are the drop-ins that systemd has read: some
+    may belong to another name of the unit.
     """
-    found = dict(line.split("|", 1) for line in lines)
-    files = names(unit)
+    files, folders = names(unit), [f"{name}.d" for name in _of_drop_ins(unit)]
+    paths = (line.split("|", 1) for line in lines)
+    found = {
+        path: to
+        for path, to in paths
+        if path.rpartition("/")[2] in files or path.split("/")[-2] in folders
+    }
     elsewhere = dict.fromkeys((one for one in loaded if not one.startswith(VENDORS)), "")
     return {
         path: target

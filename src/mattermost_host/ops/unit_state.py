@@ -1,7 +1,7 @@
 """The state of a unit by systemd and the kernel, and the files its process has not read."""
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mattermost_host.engine.batch import Question
@@ -10,7 +10,7 @@ from mattermost_host.ops import process_limits, unit_files, what_was_read
 from mattermost_host.ops.what_was_read import words
 
 PROPERTIES = (
-    "ActiveState,UnitFileState,LoadState,NeedDaemonReload,DropInPaths,MainPID,"
+    "Names,ActiveState,UnitFileState,LoadState,NeedDaemonReload,DropInPaths,MainPID,"
     + process_limits.PROPERTIES
 )
 SUSPENDED = (
@@ -18,6 +18,14 @@ SUSPENDED = (
     ' [ "${line%% *}" != T ] || echo Suspended=yes'
 )
 """Shell command that reports if ``$process`` was stopped by a signal."""
+DELETED = """left=$units; programs=
+while case $left in *MainPID=*) ;; *) false ;; esac; do
+  left=${left#*MainPID=}; programs="$programs /proc/${left%%[!0-9]*}/exe"
+done
+find $programs -maxdepth 0 -lname '* (deleted)' -printf 'Deleted=%p|%l\\n'"""
+"""Shell commands that report each process of ``$units`` whose program was deleted."""
+HEADING = "Unit"
+"""Key of the line that begins the answer about one unit; lines before the first are about all."""
 
 
 @dataclass(frozen=True)
@@ -62,17 +70,24 @@ class AskUnit(Question[UnitState]):
     restart_on: tuple[str, ...] = ()
     reload_on: tuple[str, ...] = ()
 
+    @classmethod
+    def joined(cls, questions: Sequence["AskUnit"]) -> "AskUnits":
+        """One question for all units: systemctl takes longer than everything else."""
+        return AskUnits(tuple(questions))
+
+    def part(self, answer: "dict[AskUnit, UnitState]") -> UnitState:
+        """Our unit."""
+        return answer[self]
+
     def script(self) -> str:
+        return AskUnits((self,)).script()
+
+    def own(self) -> str:
+        """The part of the script about this unit alone; ``$unit`` is what systemctl says of it."""
         lines = [
-            # `systemctl show` takes longer than everything else: call it once.
-            f'unit=$(systemctl show -p {PROPERTIES} {self.unit}); echo "$unit"',
             "process=${unit##*MainPID=}; process=${process%%[!0-9]*}",
-            '[ "${process:-0}" = 0 ] || readlink "/proc/$process/exe"'
-            " | sed -n 's/^\\(.*\\) (deleted)$/Deleted=\\1/p'",
             SUSPENDED,
             process_limits.SCRIPT,
-            f"find {words(unit_files.places(self.unit))} -maxdepth 1"
-            " ! -type d -printf 'Overriding=%p|%l\\n'",
             unit_files.without_package(self.unit),
             unit_files.dangling(self.unit),
             what_was_read.script(self.unit, self.restart_on, self.reload_on),
@@ -103,7 +118,7 @@ class AskUnit(Question[UnitState]):
             # them.
             if not (self._is_ours(path) or (path in known and unit_files.is_generated(path)))
         }
-        to_restart = (*values.get("Deleted", ()), *what_was_read.unread(values))
+        to_restart = (*_deleted(values), *what_was_read.unread(values))
         noted = what_was_read.noted(values)
         return UnitState(
             active=first.get("ActiveState") in {"active", "reloading"},
@@ -122,6 +137,58 @@ class AskUnit(Question[UnitState]):
             unread_drop_ins=unread,
             noted=noted,
         )
+
+
+@dataclass(frozen=True)
+class AskUnits(Question[dict[AskUnit, UnitState]]):
+    """The state of each unit."""
+
+    about = "units"
+
+    units: tuple[AskUnit, ...]
+
+    def script(self) -> str:
+        names = [one.unit for one in self.units]
+        places = dict.fromkeys(path for name in names for path in unit_files.places(name))
+        lines = [
+            f"units=$(systemctl show -p {PROPERTIES} {' '.join(names)})",
+            f"find {words(places)} -maxdepth 1 ! -type d -printf 'Overriding=%p|%l\\n'",
+            DELETED,
+        ]
+        for one in self.units:
+            # systemctl puts an empty line between two units.
+            lines += [
+                "unit=${units%%\n\n*}; units=${units#*\n\n}",
+                f'echo "{HEADING}={one.unit}"; echo "$unit"',
+                one.own(),
+            ]
+        return "\n".join(lines)
+
+    def parse(self, lines: list[str]) -> dict[AskUnit, UnitState]:
+        starts = [at for at, line in enumerate(lines) if line.startswith(f"{HEADING}=")]
+        sections = [lines[at:end] for at, end in zip(starts, [*starts[1:], None], strict=True)]
+        of_all = lines[: starts[0]]
+        return {
+            one: one.parse([*of_all, *_checked(one.unit, section)])
+            for one, section in zip(self.units, sections, strict=True)
+        }
+
+
+def _checked(unit: str, section: list[str]) -> list[str]:
+    """``section``; ValueError if systemctl says it of another unit, so each is asked by itself."""
+    names = (line.removeprefix("Names=") for line in section if line.startswith("Names="))
+    if unit not in next(names, "").split():
+        raise ValueError(f"no answer about {unit}")
+    return section
+
+
+def _deleted(values: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """The program of the unit's process, if it was deleted."""
+    own = f"/proc/{next(iter(values.get('MainPID', ())), '')}/exe"
+    for line in values.get("Deleted", ()):
+        link, _, program = line.partition("|")
+        if link == own:
+            yield program.removesuffix(" (deleted)")
 
 
 def flaws(unit: str, now: UnitState) -> Iterator[Change]:

@@ -60,6 +60,7 @@ def _right(*entries: Entry) -> dict[Any, Any]:
         account.Account("x"): account.Found("/var/lib/x", account.NO_SHELL, ("x",)),
         UNIT: RUNS,
         RULES: True,
+        unit_state.AskUnit("f.service", ("/f.service",)): RUNS,
         kernel.KernelParameters(("vm.a",)): {"vm.a": "1"},
         _asked(*entries): {one.path: _state(one) for one in entries},
         _asked(OTHER): {OTHER.path: _state(OTHER)},

@@ -13,6 +13,7 @@ import pytest
 from mattermost_host.engine import batch, shell
 from mattermost_host.engine.batch import Question, packed, told, unanswered
 from mattermost_host.ops import administrator, database_state, probe
+from mattermost_host.ops.account import Account
 from mattermost_host.ops.entries import FileStates
 from tests.host import questions, questions_database
 from tests.unit.local import program
@@ -109,6 +110,12 @@ def test_alike_questions_are_joined_and_each_gets_its_own_part() -> None:
     assert list(answers[one]) == ["/etc/passwd"]
     assert set(answers[other]) == {"/etc/group", "/etc/passwd"}
     assert answers[Echo("echo 1")] == ["1"]
+
+
+def test_one_of_a_joined_kind_can_be_asked_alone() -> None:
+    asked = [Account("root")]
+    answers = batch.unpacked(asked, Host().send(packed(asked, alone=True)), alone=True)
+    assert answers[asked[0]].home == "/root"
 
 
 def test_functions_are_sent_once_and_are_no_other_question_s() -> None:

@@ -33,7 +33,7 @@ class Machine:
         self.shows(SHOWN)
 
     def shows(self, text: str) -> None:
-        script = f"case \"$*\" in *--value*) echo 0;; *) echo '{text}';; esac"
+        script = f"case \"$*\" in *--value*) echo 0;; *) echo 'Names=x.service\n{text}';; esac"
         local.program(self.folder / "programs", "systemctl", script)
 
     def touch(self, *paths: Path) -> None:

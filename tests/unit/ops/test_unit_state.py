@@ -1,6 +1,7 @@
 """What a host says of a unit: its state, its files, its limits."""
 
 import os
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -80,8 +81,45 @@ def test_words_of_systemd(machine: Machine, shown: str, state: UnitState) -> Non
 
 def test_a_process_that_runs_a_deleted_binary_is_stale(machine: Machine) -> None:
     machine.touch(machine.restarted, machine.reloaded, machine.started)
-    local.program(machine.folder / "programs", "readlink", "echo '/usr/sbin/x (deleted)'")
-    assert machine.state().to_restart == ("/usr/sbin/x",)
+    program = machine.folder / "x"
+    shutil.copy("/bin/sleep", program)
+    with subprocess.Popen([program, "60"]) as process:
+        machine.shows(SHOWN.partition("MainPID")[0] + f"MainPID={process.pid}")
+        assert machine.state().to_restart == ()
+        program.unlink()
+        assert machine.state().to_restart == (str(program),)
+        process.kill()
+
+
+def _both(
+    machine: Machine, said: str = "Names=x.service\n{x}\n\nNames=y.service\n{y}"
+) -> list[UnitState]:
+    """The answers about two units that are asked together, of which ``y`` is not enabled."""
+    machine.touch(machine.restarted, machine.reloaded, machine.started, machine.drop_in)
+    local.program(
+        machine.folder / "programs",
+        "systemctl",
+        f"""case $* in
+          *x.service*y.service) echo '{said.format(x=SHOWN, y="ActiveState=active")}' ;;
+          *x.service) echo 'Names=x.service\n{SHOWN}' ;;
+          *) echo 'Names=y.service\nActiveState=active' ;;
+        esac""",
+    )
+    asked = [AskUnit("x.service"), AskUnit("y.service")]
+    places = {"/etc/systemd/system": machine.drop_in.parents[1]}
+    return list(local.asked_here(asked, machine.folder / "programs", places).values())
+
+
+def test_units_asked_together_get_their_own_answers(machine: Machine) -> None:
+    x, y = _both(machine)
+    assert x.enabled and not y.enabled
+    assert x.overriding == (str(machine.drop_in),)
+    assert y.overriding == ()
+
+
+def test_where_systemd_leaves_one_unit_out_no_other_is_taken_for_it(machine: Machine) -> None:
+    x, y = _both(machine, "Names=y.service\n{y}")
+    assert x.enabled and not y.enabled
 
 
 def test_a_drop_in_that_systemd_has_not_read(machine: Machine) -> None:

@@ -100,6 +100,20 @@ def test_a_system_is_the_same_over_ssh_and_on_this_machine(
         assert (facts.distribution, facts.release) == system
 
 
+@pytest.mark.parametrize(("container", "synchronised"), [("lxc", False), ("", True)])
+def test_a_container_s_clock_starts_no_service(
+    container: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, synchronised: bool
+) -> None:
+    (tmp_path / "container").write_text(container)
+    there = questions.SCRIPT.replace("/run/systemd/container", str(tmp_path / "container"))
+    monkeypatch.setattr(questions, "SCRIPT", there)
+    programs = tmp_path / "programs"
+    local.program(programs, "timedatectl", "echo yes")
+    facts = over_shell(f"{programs}:{os.environ['PATH']}")
+    assert facts.clock_synchronised is synchronised
+    assert "clock" not in facts.unread
+
+
 FORWARDS = """
 mount -t sysfs none /sys; echo 1 >/proc/sys/net/ipv4/ip_forward
 ip link add docker0 type bridge

@@ -133,8 +133,9 @@ def configuration(databases: Sequence[Peer], connections: int, checks: Checks = 
 
 
 def requires(settings: Settings, place: Place) -> list[Requirement]:
-    """A family whose package we know, and a free port."""
+    """A family whose package we know, a free port, and no HAProxy of somebody else."""
     return [
         cluster.has_packages("HAProxy", lambda facts: bool(facts.family.haproxy)),
         conflicts.ports_free((PORT,)),
+        cluster.no_other_haproxy((PORT,)),
     ]

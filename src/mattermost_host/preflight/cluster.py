@@ -1,11 +1,13 @@
 """What a database on several hosts needs of each of them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.knowledge.families import WITH_NEEDS_OF_PATRONI_4, WITH_PATRONI_4
+from mattermost_host.knowledge.surface import Port
 from mattermost_host.preflight.finding import Finding, Requirement, SiteRequirement
-from mattermost_host.preflight.host import executable_opt
+from mattermost_host.preflight.host import executable_opt, unreadable
+from mattermost_host.support.addresses import in_url
 
 PATRONI = "a distribution with Patroni 4, or with all that Patroni 4 from PyPI needs"
 
@@ -47,6 +49,33 @@ def packages_patroni(facts: HostFacts) -> bool:
 def packages_its_needs(facts: HostFacts) -> bool:
     """Whether Patroni 4 from PyPI is put on its packages."""
     return (facts.distribution, facts.release) in WITH_NEEDS_OF_PATRONI_4
+
+
+def no_other_haproxy(ours: Sequence[Port]) -> Requirement:
+    """No HAProxy that does something else: the unit is one, and it gets our configuration."""
+    name = "no-other-haproxy"
+    own = {(port.address, port.number) for port in ours}
+
+    def check(facts: HostFacts) -> Iterator[Finding]:
+        needed = "no HAProxy but the site's own"
+        if "listeners" in facts.unread:
+            yield unreadable(name, "whether a HAProxy is at work", needed)
+            return
+        others = [
+            f"{in_url(one.address)}:{one.port}"
+            for one in facts.listeners
+            if one.process == "haproxy" and not (facts.managed and (one.address, one.port) in own)
+        ]
+        if not others:
+            yield Finding(name, "ok", "none", needed)
+            return
+        remedy = (
+            "A deploy starts haproxy.service with the site's configuration, which would end what "
+            "is served there. Move that to another host and disable it."
+        )
+        yield Finding(name, "error", f"HAProxy listens on {', '.join(others)}", needed, remedy)
+
+    return Requirement(name, check, "No HAProxy that leads anywhere but to the site's database.")
 
 
 def one_distribution() -> SiteRequirement:

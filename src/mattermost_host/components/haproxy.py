@@ -36,6 +36,8 @@ PORT = Port(LISTEN[1], "the database's leader", "loopback", process="haproxy", a
 HOLD_S = 30
 """A lost leader is replaced in 20 to 30 s; whoever waits longer sees an error."""
 PROBE = f"curl --silent --noproxy '*' --unix-socket {STATUS} -o /dev/null http://localhost/alive"
+OF_STATUS = 10
+"""Questions about it at the same time, by a deploy, a timer and administrators."""
 _LEADER = f"curl --silent --noproxy '*' --unix-socket {STATUS} --fail http://localhost/leader"
 
 ASK_LEADER = AskWorks("HAProxy", f"{_LEADER} -o /dev/null")
@@ -126,6 +128,7 @@ def configuration(databases: Sequence[Peer], connections: int, checks: Checks = 
         databases=[(f"{in_url(one.address)}:{checks.database}", one) for one in databases],
         checks=checks,
         connections=connections,
+        of_status=OF_STATUS,
         hold=HOLD,
         hold_s=HOLD_S,
         authority=AUTHORITY,

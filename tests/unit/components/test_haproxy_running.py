@@ -91,7 +91,7 @@ class Database:
 class Running:
     """HAProxy with three databases."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, connections: int = 100) -> None:
         needs("haproxy")
         listen = _free_port()
         self.port = listen
@@ -106,7 +106,8 @@ class Running:
         self.databases = [Database(one, self._pair(one), self.checks, folder) for one in self.peers]
         (folder / haproxy.HOLD).write_text(render("haproxy/hold.lua.j2", hold_s=haproxy.HOLD_S))
         (folder / haproxy.AUTHORITY).write_text(self.authority.certificate)
-        (folder / "haproxy.cfg").write_text(haproxy.configuration(self.peers, 100, self.checks))
+        text = haproxy.configuration(self.peers, connections, self.checks)
+        (folder / "haproxy.cfg").write_text(text)
         self.folder = folder
 
     def _pair(self, peer: Peer) -> Pair:
@@ -167,6 +168,23 @@ def test_sessions_to_a_leader_of_before_end_and_new_ones_reach_the_next(running:
         with suppress(ConnectionResetError):
             assert line.recv(100) == b""
     assert running.greeted_by() == "db3"
+
+
+def test_it_answers_about_itself_while_every_connection_is_taken(tmp_path: Path) -> None:
+    made = Running(tmp_path, connections=2)
+    made.databases[0].leads = True
+    made.start()
+    try:
+        with made.connect() as one, made.connect() as other, made.connect() as waiting:
+            assert {one.recv(100), other.recv(100)} == {b"db1"}
+            waiting.settimeout(1)
+            with pytest.raises(TimeoutError):
+                waiting.recv(100)
+            asked = haproxy.PROBE.replace(haproxy.STATUS, str(tmp_path / "status.sock"))
+            command = ["timeout", "5", "sh", "-c", asked]
+            assert subprocess.run(command, check=False).returncode == 0
+    finally:
+        made.stop()
 
 
 def _never_trusted(folder: Path, pair: Callable[[Running], Pair]) -> None:

@@ -1,5 +1,6 @@
 """The real HAProxy on loopback, with databases and a Patroni that a test plays."""
 
+import re
 import socket
 import socketserver
 import ssl
@@ -168,6 +169,17 @@ def test_sessions_to_a_leader_of_before_end_and_new_ones_reach_the_next(running:
         with suppress(ConnectionResetError):
             assert line.recv(100) == b""
     assert running.greeted_by() == "db3"
+
+
+def test_an_idle_session_to_the_leader_is_probed_within_5_s(running: Running) -> None:
+    running.databases[0].leads = True
+    with running.connect() as line:
+        assert line.recv(100) == b"db1"
+        way = ["dst", f"{running.peers[0].address}:{running.checks.database}"]
+        command = [needs("ss"), "--no-header", "-tno", "state", "established", *way]
+        shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    # Until the next probe: ss writes 4.956 s as "4.956ms", and the 2 h of the kernel as "119min".
+    assert re.search(r"keepalive,[0-5](\.\d+)?(sec|ms),", shown), shown
 
 
 def test_it_answers_about_itself_while_every_connection_is_taken(tmp_path: Path) -> None:

@@ -1,10 +1,14 @@
 """Backups: that they are made, archived and scheduled."""
 
+from mattermost_host.knowledge import backup_places
+from mattermost_host.knowledge.backup_places import Folder
 from mattermost_host.ops import backup_drill, backup_files
+from mattermost_host.preflight import backup as checks
 from tests.host import asking
 from tests.host import judge_backup as judge
 from tests.host.asking import Seen
 from tests.host.judge import holds
+from tests.host.recording import Recorder
 
 
 def test_the_database_is_archived(seen: Seen) -> None:
@@ -32,3 +36,13 @@ def test_the_backups_are_proven(seen: Seen) -> None:
     """The last weekly drill restored the backup of then, and read it back; a failed one is told."""
     if seen.settings.backup.drill:
         holds(judge.proven(seen.answers[asking.REPOSITORY]))
+
+
+def test_their_disk_is_mounted(seen: Seen, record_property: Recorder) -> None:
+    """The disk of a folder of backups is mounted; one that is the database's, too, is reported."""
+    place = backup_places.place(str(seen.settings.backup.to))
+    if isinstance(place, Folder):
+        findings = tuple(checks.disk(place.path).check(seen.facts))
+        for sentence in judge.shared_disk(findings):
+            record_property("backups", sentence)
+        holds(judge.mounted(findings))

@@ -104,6 +104,7 @@ COUNTERPARTS: dict[str, tuple[str, ...]] = {
     "test_the_nightly_backup_is_scheduled": ("the nightly backup is scheduled",),
     "test_the_weekly_drill_is_scheduled": ("the weekly drill is scheduled",),
     "test_the_backups_are_proven": ("the backups are proven",),
+    "test_their_disk_is_mounted": ("backup-disk",),
     "test_units_are_active": (
         "PostgreSQL is running",
         "the server is running",

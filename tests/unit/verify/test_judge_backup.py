@@ -4,8 +4,10 @@ from dataclasses import replace
 
 from mattermost_host.ops import backup_files
 from mattermost_host.ops.pgbackrest_state import OLDEST_S, Repository
+from mattermost_host.preflight.backup import disk
 from tests.host import judge_backup as judge
 from tests.host.questions import UnitStatus
+from tests.unit.examples import DEBIAN_12
 
 GOOD = Repository(
     code=0,
@@ -47,3 +49,20 @@ def test_each_is_seen_to_fail() -> None:
     (said,) = judge.proven(replace(GOOD, drill_failed=True))
     assert "failed the last time" in said
     assert list(judge.scheduled({}, backup_files.TIMER)) != []
+
+
+def test_a_disk_that_is_not_mounted_fails_and_the_databases_own_is_reported() -> None:
+    """By the findings of the preflight, so that plan and verification say the same."""
+    check = disk("/srv/backup").check
+    away = tuple(check(replace(DEBIAN_12, unmounted=("/srv",))))
+    (said,) = judge.mounted(away)
+    assert "names a disk for /srv, and nothing is mounted there" in said
+    assert "Mount /srv, or correct /etc/fstab" in said
+    assert list(judge.shared_disk(away)) == []
+    same = tuple(check(replace(DEBIAN_12, mounts=(("/", "/dev/sda1"),))))
+    (said,) = judge.shared_disk(same)
+    assert said.startswith("/srv/backup is on the same file system as the database. What takes")
+    assert list(judge.mounted(same)) == []
+    mounts = (("/", "/dev/sda1"), ("/srv", "/dev/sdb1"))
+    other = tuple(check(replace(DEBIAN_12, mounts=mounts)))
+    assert [*judge.mounted(other), *judge.shared_disk(other)] == []

@@ -18,6 +18,7 @@ from mattermost_host.ops import (
     package_files,
     remains,
     running,
+    selinux_back,
 )
 from mattermost_host.preflight import run as preflight
 from mattermost_host.site import complete_hosts, leaving
@@ -33,7 +34,11 @@ def remove(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
     if "proxy" in roles:
         running.stopped(name="NGINX is stopped", unit=nginx.UNIT)
         remains.removed(name="the site is not in NGINX any more", paths=leaving.of_proxy())
-        package_files.as_packaged(name="NGINX has its package's settings", path=nginx.MAIN)
+        package_files.as_packaged(
+            name="NGINX has its package's settings",
+            path=nginx.MAIN,
+            manager=facts.family.package_manager,
+        )
         remains.removed(name="lego's files are removed", paths=lego.OURS, timers=(lego.TIMER_FILE,))
         files.present(
             name="the certificate is removed",
@@ -58,6 +63,10 @@ def remove(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
         )
         remains.removed(
             name="PostgreSQL's unit is its package's", paths=leaving.of_database_unit(layout)
+        )
+    if facts.family.selinux:
+        selinux_back.taken_back(
+            name="SELinux has no rule for the site", allowed=leaving.of_selinux(roles)
         )
     firewall.deploy(firewall.Settings(enabled=False), surfaces=(), peers=(), family=facts.family)
     delete(site, facts, roles)

@@ -2,58 +2,128 @@
 
 import re
 import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.lab.deployment import Deployment
-from tests.lab.hosts import Lab
+from tests.lab.hosts import Lab, LabHost
 from tests.lab.kept import post_with_file, read_back
 from tests.lab.runbook import typed
 
 FOREIGN = ("/etc/mattermost-host/note", "/opt/mattermost/note", "/etc/nginx/conf.d/mine.conf")
-DIGESTS = (
-    "find /var/lib/mattermost /srv/backup -path '*/archive' -prune -o"
-    " -type f -printf '%p %u ' -exec sha256sum {} \\; | sort"
-)
-"""Without the archive, which grows until PostgreSQL stops."""
-OURS = "find /etc /usr/local /opt /var/lib/mattermost-host -iname '*mattermost*' | sort"
-LEFT = ["/etc/mattermost-host", "/opt/mattermost", "/var/lib/mattermost-host"]
-STATES = "for unit in mattermost nginx postgresql@15-main; do systemctl is-active $unit; done"
+OURS = "find /etc /usr/local /opt /var/lib/mattermost-host -iname '*mattermost*' 2>/dev/null | sort"
 
 
-def test_a_site_leaves_and_comes_back(lab: Lab, release: Path, tmp_path: Path) -> None:
-    host = lab.up("leaving")
-    site = Deployment(lab, host, tmp_path, release, backup={"to": "/srv/backup"})
-    site.deploy()
-    kept = post_with_file(site)
-    for path in FOREIGN:
-        host.write(path, "# the operator's\n")
-    before = host.run(DIGESTS).stdout
+@dataclass(frozen=True)
+class System:
+    """What differs between the distributions."""
 
-    command = typed("Uninstall", site)
-    host.run(
+    database: str
+    """The cluster's unit."""
+    rules: str
+    """Command that prints the names of what the firewall has."""
+    left: tuple[str, ...]
+    settings: Mapping[str, Any]
+
+    @property
+    def states(self) -> str:
+        units = f"mattermost nginx {self.database}"
+        return f"for unit in {units}; do systemctl is-active $unit; done"
+
+
+SYSTEMS: Mapping[str, System] = {
+    "bookworm": System(
+        "postgresql@15-main",
+        "nft list tables",
+        ("/etc/mattermost-host", "/opt/mattermost", "/var/lib/mattermost-host"),
+        {"backup": {"to": "/srv/backup"}},
+    ),
+    "el9": System(
+        "postgresql",
+        "firewall-cmd --get-policies; firewall-cmd --permanent --get-policies",
+        ("/etc/mattermost-host", "/opt/mattermost"),
+        {"postgres": {"version": 15}},
+    ),
+}
+MINE = "/srv/mine(/.*)?"
+"""A rule of SELinux of the operator's."""
+OF_SELINUX = "semanage fcontext -l -C -n; semanage port -l -C -n; getsebool httpd_can_network_relay"
+
+
+def _digests(site: Deployment) -> str:
+    """Of all data, without the archive, which grows until PostgreSQL stops."""
+    return site.host.run(
+        "find /var/lib/mattermost /srv/backup -path '*/archive' -prune -o"
+        " -type f -printf '%p %u ' -exec sha256sum {} \\; 2>/dev/null | sort"
+    ).stdout
+
+
+def _refused_while_cut_off(site: Deployment, command: list[str]) -> None:
+    site.host.run(
         "mkdir -p /opt/mattermost/upgrade; echo step=switches >/opt/mattermost/upgrade/journal"
     )
     refused = site.run(*command, "--yes", check=False)
     assert (refused.status, "was cut off at the step switches" in refused.words) == (1, True)
     assert "Nothing was removed" in refused.words
     assert site.status() == 200
-    host.run("rm -r /opt/mattermost/upgrade")
+    site.host.run("rm -r /opt/mattermost/upgrade")
+
+
+def _nothing_is_left(host: LabHost, system: System) -> None:
+    assert host.run(system.states, check=False).stdout.split() == ["inactive"] * 3
+    assert tuple(host.run(OURS).stdout.split()) == system.left
+    assert "mattermost" not in host.run(system.rules).stdout
+    assert "Written by" not in host.run("cat /etc/nginx/nginx.conf").stdout
+    host.run("nginx -t")
+    for path in FOREIGN:
+        assert host.run(f"cat {path}").stdout == "# the operator's\n"
+
+
+def _selinux_is_as_before(host: LabHost) -> None:
+    said = host.run(OF_SELINUX).stdout.splitlines()
+    assert [line.split()[0] for line in said if line.strip()] == [
+        MINE,
+        "httpd_can_network_relay",
+    ], said
+    assert said[-1].endswith("off")
+    assert host.run("rpm -V nginx-core", check=False).stdout == ""
+    wrong = host.run("restorecon -nvFR /var/lib/mattermost /opt/mattermost /etc/nginx").stdout
+    assert wrong == ""
+
+
+@pytest.mark.parametrize("suite", SYSTEMS)
+def test_a_site_leaves_and_comes_back(lab: Lab, release: Path, tmp_path: Path, suite: str) -> None:
+    system = SYSTEMS[suite]
+    host = lab.up(f"leaving-{suite}", suite=suite)
+    site = Deployment(lab, host, tmp_path, release, **system.settings)
+    site.deploy()
+    kept = post_with_file(site)
+    for path in FOREIGN:
+        host.write(path, "# the operator's\n")
+    if suite == "el9":
+        host.run(f"semanage fcontext -a -t etc_t '{MINE}'")
+    before = _digests(site)
+    assert "/var/lib/mattermost/" in before
+
+    command = typed("Uninstall", site)
+    _refused_while_cut_off(site, command)
     said = site.run(*command, "--yes")
     assert "The site was removed" in said.words
     assert "Kept: the database" in said.words
-    assert host.run(STATES, check=False).stdout.split() == ["inactive"] * 3
-    assert host.run(OURS).stdout.split() == LEFT
-    assert "mattermost_host" not in host.run("nft list tables").stdout
-    assert "Written by" not in host.run("cat /etc/nginx/nginx.conf").stdout
-    host.run("nginx -t")
-    assert host.run(DIGESTS).stdout == before
-    for path in FOREIGN:
-        assert host.run(f"cat {path}").stdout == "# the operator's\n"
+    assert "stays: no deploy noted" not in said.words
+    _nothing_is_left(host, system)
+    assert _digests(site) == before
+    if suite == "el9":
+        _selinux_is_as_before(host)
 
     site.run("mattermost-host", "preflight", str(site.inventory))
     assert "There is nothing to remove" in site.run(*command).words
     host.reboot()
-    assert host.run(STATES, check=False).stdout.split() == ["inactive"] * 3
+    assert host.run(system.states, check=False).stdout.split() == ["inactive"] * 3
 
     site.deploy()
     site.wait_healthy()

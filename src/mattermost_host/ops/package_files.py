@@ -10,7 +10,8 @@ from pyinfra.api.operation import OperationMeta
 from mattermost_host.engine.batch import Question
 from mattermost_host.engine.explanations import Change, explain
 from mattermost_host.engine.questions import ask, changing, expect
-from mattermost_host.ops import apt
+from mattermost_host.knowledge.families import PackageManager
+from mattermost_host.ops import apt, dnf
 
 OURS = "Written by mattermost-host"
 """What each template says in its first lines."""
@@ -18,18 +19,17 @@ OURS = "Written by mattermost-host"
 
 @dataclass(frozen=True)
 class AskOurs(Question[str]):
-    """``ours`` or ``lost`` if a package's file is not its own; empty if it is, or has no package.
-
-    The package that has it is read from dpkg.
-    """
+    """``ours`` or ``lost`` if a package's file is not its own; empty if it is, or is of none."""
 
     about = "the file {path} of a package"
 
     path: str
+    manager: PackageManager
 
     def script(self) -> str:
         return (
-            f"dpkg-query -S {self.path} >/dev/null || exit 0; [ -e {self.path} ] || echo lost;"
+            f"{_owner(self.path, self.manager)} >/dev/null || exit 0;"
+            f" [ -e {self.path} ] || echo lost;"
             f" [ ! -e {self.path} ] || ! head -n 3 {self.path} | grep -q '{OURS}' || echo ours"
         )
 
@@ -37,27 +37,39 @@ class AskOurs(Question[str]):
         return lines[0] if lines else ""
 
 
-def as_packaged(name: str, path: str) -> OperationMeta:
-    """Keep the file ``path`` of a package of apt as the package or the operator has it."""
-    expect(AskOurs(path))
-    return _as_packaged(name=name, path=path)
+def _owner(path: str, manager: PackageManager) -> str:
+    """Shell command that prints the package of a file, be it there or not; apt's with the path."""
+    return f"dpkg-query -S {path}" if manager == "apt" else f"rpm -q -f --qf '%{{NAME}}' {path}"
+
+
+def as_packaged(name: str, path: str, manager: PackageManager) -> OperationMeta:
+    """Keep the file ``path`` of a package as the package or the operator has it."""
+    question = AskOurs(path, manager)
+    expect(question)
+    return _as_packaged(name=name, question=question)
 
 
 @operation()
-def _as_packaged(path: str) -> Generator[StringCommand, None, None]:
-    found = ask(AskOurs(path))
+def _as_packaged(question: AskOurs) -> Generator[StringCommand, None, None]:
+    found, path = ask(question), question.path
     if not found:
         host.noop("the file is not ours")
         return
     said = "is ours: its package's own comes back" if found == "ours" else "is missing"
     explain(Change(path, said))
-    # dpkg puts back a file of the configuration only where it is missing, and only if told so.
-    again = '-o Dpkg::Options::=--force-confmiss --reinstall "${package%%:*}"'
     steps = (
         "set -eu",
-        f"package=$(dpkg-query -S {path})",
+        f"package=$({_owner(path, question.manager)})",
         f"rm -f -- {path}",
-        f"{apt.INSTALL} {again}",
+        _installed_again(question.manager),
         f"[ -e {path} ]",
     )
     yield from changing(StringCommand("\n".join(steps)))
+
+
+def _installed_again(manager: PackageManager) -> str:
+    """Both put back a file of the configuration only where it is missing, dpkg only if told so."""
+    if manager == "apt":
+        again = '-o Dpkg::Options::=--force-confmiss --reinstall "${package%%:*}"'
+        return f"{apt.INSTALL} {again}"
+    return f"(\n{dnf.installed_again('$package')}\n)"

@@ -26,6 +26,11 @@ LITERAL = re.compile(r"[^.^$*+?()\[\]{}|\\]*")
 """The beginning of a pattern that stands for itself."""
 LIMIT_S = 300
 """Time limit: each change compiles the policy, which takes some seconds on a small host."""
+NOTE = "/var/lib/mattermost-host/selinux"
+"""The booleans and ports that deploys changed, one in a line; an uninstall takes back no others.
+
+Rules for file contexts need none: they are about our own folders.
+"""
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,16 @@ class Allowed:
     contexts: tuple[Context, ...] = ()
     labelled: tuple[str, ...] = ()
     """Files and folders whose contexts, with everything below, are compared with the rules."""
+
+    @classmethod
+    def joined(cls, parts: Sequence["Allowed"]) -> "Allowed":
+        """What several components need."""
+        return cls(
+            booleans=tuple(name for one in parts for name in one.booleans),
+            ports=tuple(port for one in parts for port in one.ports),
+            contexts=tuple(rule for one in parts for rule in one.contexts),
+            labelled=tuple(path for one in parts for path in one.labelled),
+        )
 
     def is_inside(self, pattern: str) -> bool:
         """Whether a rule is about nothing but what is labelled."""
@@ -71,6 +86,8 @@ class Found:
     ``a``, too."""
     mislabelled: tuple[str, ...] = ()
     """Paths whose type differs from the rules."""
+    noted: frozenset[str] = frozenset()
+    """Lines of ``NOTE``."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +122,7 @@ class AskSelinux(Question[Found]):
             "kind=$(sed -n 's/^SELINUXTYPE=//p' /etc/selinux/config)",
             "root=$(sed -n 's/^store-root *= *//p' /etc/selinux/semanage.conf)",
             'cd "${root:-/var/lib/selinux}/${kind:-targeted}/active" || exit 0',
+            f"[ ! -f {NOTE} ] || sed 's/^/noted|/' {NOTE}",
             "sed -n 's/^[a-z]/permanent|&/p' booleans.local",
             "sed -n 's/^portcon/port|&/p' ports.local",
             "sed -n 's/^[^#]/context|&/p' file_contexts.local",
@@ -138,6 +156,7 @@ class AskSelinux(Question[Found]):
             ),
             rules=frozenset(_rules(rows)),
             mislabelled=tuple(_mislabelled(text for key, text in rows if key == "label")),
+            noted=frozenset(text for key, text in rows if key == "noted"),
         )
 
 
@@ -206,7 +225,7 @@ def _allowed(wanted: Allowed) -> Generator[StringCommand, None, None]:
         *(Change(pattern, "has a rule of SELinux that is not ours") for pattern, _ in others),
         *_explained(found.mislabelled),
     )
-    script = ["set -eu"]
+    script = ["set -eu", *_noted(booleans, ports, found)]
     if booleans:
         script.append(f"setsebool -P {' '.join(f'{one}=1' for one in booleans)}")
     script += [_port(number, kind) for number, kind in ports]
@@ -228,6 +247,31 @@ def _explained(paths: Sequence[str]) -> Iterator[Change]:
         yield Change(path, "has another context of SELinux than its rules say")
     if len(paths) > SHOWN:
         yield Change(f"{len(paths) - SHOWN} more paths", "have another context of SELinux")
+
+
+def of_boolean(name: str) -> str:
+    """The line of the note about a boolean."""
+    return f"boolean {name}"
+
+
+def of_port(number: int) -> str:
+    """The line of the note about a port."""
+    return f"port {number}"
+
+
+def _noted(booleans: Sequence[str], ports: Sequence[tuple[int, str]], found: Found) -> list[str]:
+    """Shell lines that note what is about to be changed, but no port that has somebody's rule."""
+    ruled = {number for number, _ in found.ports}
+    lines = [of_boolean(one) for one in booleans]
+    lines += [of_port(number) for number, _ in ports if number not in ruled]
+    new = [one for one in lines if one not in found.noted]
+    if not new:
+        return []
+    folder = NOTE.rpartition("/")[0]
+    return [
+        f"[ -d {folder} ] || mkdir -m 755 {folder}",
+        f"printf '%s\\n' {shlex.join(new)} >>{NOTE}; chmod 644 {NOTE}; sync {NOTE}",
+    ]
 
 
 def _port(number: int, kind: str) -> str:

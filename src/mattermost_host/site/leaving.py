@@ -7,16 +7,25 @@ from collections.abc import Collection, Iterator
 
 from mattermost_host.components import base, mattermost, nginx, tls
 from mattermost_host.facts.host import HostFacts
-from mattermost_host.knowledge.families import Cluster, Family
-from mattermost_host.ops import apt, certbot, hold, postgresql_service, unfinished
+from mattermost_host.knowledge.families import REDHAT_SETTINGS, Cluster, Family
+from mattermost_host.ops import (
+    apt,
+    certbot,
+    hold,
+    postgresql_service,
+    selinux_rules,
+    unfinished,
+)
 from mattermost_host.ops.entries import Absent, Entry, File
 from mattermost_host.ops.release_state import CURRENT, HOME, MANIFESTS, RELEASES, UPGRADE, UPLOADS
+from mattermost_host.ops.selinux import Allowed
+from mattermost_host.ops.state_files import STATE
 from mattermost_host.preflight.finding import Inquiry
 from mattermost_host.site import deletion
 from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError
 
-LEFT_IF_EMPTY = (tls.PROGRAMS, tls.STATE, HOME, nginx.DROP_IN_FOLDER)
+LEFT_IF_EMPTY = (tls.PROGRAMS, tls.STATE, HOME, nginx.DROP_IN_FOLDER, REDHAT_SETTINGS)
 """Folders in which an operator, or what is kept, may have something.
 
 `/etc/mattermost-host` stays in any case: by it the next deploy knows its own cluster.
@@ -51,11 +60,6 @@ def kept(deleted: Collection[str]) -> str:
 
 def refuse(facts: HostFacts) -> None:
     """Raises OperatorError for hosts that can't be left."""
-    if facts.family.selinux:
-        raise OperatorError(
-            f"uninstall is for Debian and Ubuntu; on {facts.family.name} SELinux's rules and the "
-            "settings of packages would be left. Nothing was changed."
-        )
     if found := [f"{one}. {one.kind.remedy}" for one in unfinished.on(facts)]:
         raise OperatorError(f"{' '.join(found)} Nothing was removed.")
 
@@ -79,6 +83,17 @@ def of_proxy() -> tuple[str, ...]:
     return (nginx.DROP_IN, nginx.SITE, hold.FOLDER)
 
 
+def of_selinux(roles: Collection[str]) -> Allowed:
+    """What the components of a host's roles needed beyond the policy."""
+    needed = []
+    if "proxy" in roles:
+        server = ":".join(map(str, mattermost.LISTEN))
+        needed.append(selinux_rules.of_proxy([server], tls.CERTIFICATE, tls.CHALLENGES))
+    if "app" in roles:
+        needed.append(selinux_rules.of_server(STATE))
+    return Allowed.joined(needed)
+
+
 def of_certificate(family: Family) -> Iterator[Entry]:
     """The pair that was served, and what certbot was told of it."""
     yield from map(Absent, (tls.FOLDER, tls.HOOK, tls.CHALLENGES))
@@ -86,9 +101,15 @@ def of_certificate(family: Family) -> Iterator[Entry]:
 
 
 def of_database(layout: Cluster, facts: HostFacts) -> Iterator[Entry]:
-    """Our parameters, and that Debian's program starts the cluster; its access rules stay."""
-    yield Absent(postgresql_service.files_of(layout)[1])
-    if layout.name in [(version, name) for version, name, _ in facts.clusters]:
+    """Our parameters, and that Debian's program starts the cluster; its access rules stay.
+
+    Where the packages have settings of their own in the data folder, ours are of no use.
+    """
+    _, parameters, access = postgresql_service.files_of(layout)
+    yield Absent(parameters)
+    if layout.setup:
+        yield Absent(access)
+    elif layout.name in [(version, name) for version, name, _ in facts.clusters]:
         user = postgresql_service.USER
         yield File(f"{layout.settings}/start.conf", "manual\n", "644", user, user)
 

@@ -9,12 +9,16 @@ from typing import Any
 import pytest
 
 from mattermost_host.engine.explanations import collecting
+from mattermost_host.facts.host import HostFacts
 from mattermost_host.ops.deletion import AskData, Found
 from mattermost_host.ops.entries import Absent, Directory, File, Link
 from mattermost_host.ops.idle import AskAtWork
 from mattermost_host.ops.package_files import AskOurs
 from mattermost_host.ops.remains import AskEmpty, AskRemains
+from mattermost_host.ops.selinux import AskSelinux
+from mattermost_host.ops.selinux import Found as Rules
 from mattermost_host.ops.unit_state import AskUnit, UnitState
+from mattermost_host.site import leaving
 from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError
 from tests.unit.examples import DEBIAN_12, ROCKY_9
@@ -41,12 +45,17 @@ def _is_data(path: str) -> bool:
     return any(path == one or path.startswith(f"{one}/") for one in DATA)
 
 
-@pytest.mark.parametrize("kind", SITES)
+@pytest.mark.parametrize(
+    ("kind", "facts"),
+    [*((kind, DEBIAN_12) for kind in SITES), *((kind, ROCKY_9) for kind in ("acme", "lego"))],
+)
 def test_each_file_of_a_deploy_is_removed_or_known_to_stay(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, facts: HostFacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    written = planned(SITES[kind], tmp_path, monkeypatch).entries
-    plan = planned(SITES[kind], tmp_path, monkeypatch, deploy="uninstall.py")
+    if kind == "acme" and facts.family.selinux:
+        facts = replace(facts, repositories=(*facts.repositories, "epel"))
+    written = planned(SITES[kind], tmp_path, monkeypatch, facts=facts).entries
+    plan = planned(SITES[kind], tmp_path, monkeypatch, facts=facts, deploy="uninstall.py")
     gone = {one.path for one in plan.entries if isinstance(one, Absent)}
     for question in plan.questions:
         if isinstance(question, AskRemains):
@@ -200,11 +209,39 @@ def test_what_hinders_a_deploy_does_not_hinder_an_uninstall(
     planned({}, tmp_path, monkeypatch, facts=busy, deploy="uninstall.py", answer=_left)
 
 
-def test_enterprise_linux_is_refused_with_the_reason(
+EL_FILES = "/etc/mattermost-host/postgresql"
+
+
+def test_enterprise_linux_gets_its_own_settings_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(OperatorError, match="uninstall is for Debian and Ubuntu"):
-        planned({}, tmp_path, monkeypatch, facts=ROCKY_9, deploy="uninstall.py", answer=_left)
+    rules = leaving.of_selinux(("app", "db", "proxy"))
+    noted = frozenset({"boolean httpd_can_network_relay", "port 8065"})
+    on = Rules(
+        True,
+        frozenset(rules.booleans),
+        frozenset(rules.ports),
+        frozenset(rules.contexts),
+        noted=noted,
+    )
+
+    def answer(question: Any) -> Any:
+        if isinstance(question, AskOurs):
+            assert question.manager == "dnf"
+            return "ours"
+        return on if isinstance(question, AskSelinux) else _left(question)
+
+    args = tmp_path, monkeypatch
+    plan = planned({}, *args, facts=ROCKY_9, deploy="uninstall.py", answer=answer)
+    assert plan.changed == ["NGINX has its package's settings", "SELinux has no rule for the site"]
+    assert "reinstall $package || patiently $dnf upgrade $package" in plan.shell
+    back = plan.step("SELinux has no rule for the site").shell
+    assert "setsebool -P httpd_can_network_relay=0" in back
+    for one in ("port -d -p tcp 8065", *(rule.pattern for rule in rules.contexts)):
+        assert one in back
+    gone = {one.path for one in plan.entries if isinstance(one, Absent)}
+    assert {f"{EL_FILES}/mattermost-host.conf", f"{EL_FILES}/pg_hba.conf"} <= gone
+    assert not any(isinstance(one, File) for one in plan.entries)
 
 
 @pytest.mark.parametrize(

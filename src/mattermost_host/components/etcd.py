@@ -59,7 +59,7 @@ class Member:
 
     @property
     def is_first(self) -> bool:
-        """Whether it is the one that changes accounts."""
+        """Whether it is the one that keeps the accounts."""
         return self.here == self.members[0]
 
 
@@ -104,12 +104,13 @@ def deploy(settings: Settings, family: Family, member: Member, before_start: Seq
         gate=running.Gate(_healthy(member.here.address), STARTED_WITHIN_S),
         one_after_another=True,
     )
-    etcd_accounts.present(
-        name="only accounts of ours may read and write",
-        access=ACCESS,
-        accounts=Accounts(member.root_password, member.patroni_password),
-        acts=member.is_first,
-    )
+    # The members share their accounts, and etcd takes long to check a password: one of them asks.
+    if member.is_first:
+        etcd_accounts.present(
+            name="only accounts of ours may read and write",
+            access=ACCESS,
+            accounts=Accounts(member.root_password, member.patroni_password),
+        )
 
 
 def _healthy(address: str) -> str:

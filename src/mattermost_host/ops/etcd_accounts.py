@@ -93,20 +93,18 @@ def _formed(unit: str) -> Generator[StringCommand, None, None]:
     )
 
 
-def present(name: str, access: str, accounts: Accounts, *, acts: bool) -> OperationMeta:
-    """Keep two accounts, and nobody let in without one; only one host of the site ``acts``."""
+def present(name: str, access: str, accounts: Accounts) -> OperationMeta:
+    """Keep two accounts, and nobody let in without one; it is enough on one host of the site."""
     question = AskAccess(access)
     expect(question)
-    return _present(name=name, question=question, accounts=accounts, acts=acts)
+    return _present(name=name, question=question, accounts=accounts)
 
 
 @operation()
-def _present(
-    question: AskAccess, accounts: Accounts, acts: bool
-) -> Generator[StringCommand, None, None]:
+def _present(question: AskAccess, accounts: Accounts) -> Generator[StringCommand, None, None]:
     now = ask(question)
     found = list(_explained(now))
-    if not found or not acts:
+    if not found:
         host.noop("only our accounts may read and write")
         return
     explain(*found)

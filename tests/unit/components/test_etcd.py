@@ -7,6 +7,7 @@ from mattermost_host.components import etcd
 from mattermost_host.components.etcd import Settings
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.knowledge.surface import Peers
+from mattermost_host.ops.etcd_accounts import AskAccess
 from tests.unit.cluster_examples import DATABASES, place, voter
 from tests.unit.examples import DEBIAN_12, ROCKY_9, converged
 from tests.unit.fake_host import Plan, plan
@@ -31,6 +32,13 @@ def test_the_package_finds_a_unit_that_waits_for_our_settings() -> None:
 def test_a_converged_host_yields_nothing() -> None:
     answer = converged(_fresh())
     assert plan(etcd.deploy, Settings(), DEBIAN_12.family, voter(), (), answer=answer).changed == []
+
+
+def test_one_member_keeps_the_accounts_and_the_others_do_not_even_ask() -> None:
+    for at, peer in enumerate(DATABASES):
+        made = plan(etcd.deploy, Settings(), DEBIAN_12.family, voter(peer), ())
+        asked = [one for one in made.questions if isinstance(one, AskAccess)]
+        assert len(asked) == (1 if at == 0 else 0)
 
 
 def test_its_settings() -> None:

@@ -27,11 +27,9 @@ Roles: patroni
 asked"""
 
 
-def _planned(now: Access, *, acts: bool = True) -> Plan:
+def _planned(now: Access) -> Plan:
     return plan(
-        lambda: etcd_accounts.present(
-            name="accounts", access=QUESTION.access, accounts=ACCOUNTS, acts=acts
-        ),
+        lambda: etcd_accounts.present(name="accounts", access=QUESTION.access, accounts=ACCOUNTS),
         answer=answering({QUESTION: now}),
     )
 
@@ -53,9 +51,8 @@ def test_more_rights_than_below_the_prefix_are_not_granted() -> None:
     "now",
     [Access(True, open=True), Access(True, known=True), Access(True), Access(False)],
 )
-def test_what_is_wrong_is_mended_by_one_host_of_the_site(now: Access) -> None:
+def test_what_is_wrong_is_mended(now: Access) -> None:
     assert _planned(now).changed == ["accounts"]
-    assert _planned(now, acts=False).changed == []
 
 
 def test_our_accounts_are_no_change() -> None:

@@ -133,7 +133,7 @@ def test_what_a_host_says() -> None:
     assert checked.returncode == 0
 
 
-OWN = "deb http://deb.debian.org/debian bookworm main\n"
+OWN = "deb http://archive.example.com/debian bookworm main\n"
 OTHER = "deb http://packages.example.com/ stable main\n"
 
 

@@ -41,7 +41,7 @@ def test_no_generator_changes_the_units(seen: Seen, record_property: Recorder) -
 
 
 def test_nothing_is_unfinished(seen: Seen) -> None:
-    """No upgrade, and no move of the database, was cut off."""
+    """No upgrade, no move of the database, and no restore was cut off."""
     judge.holds(f"{one}. {one.kind.remedy}" for one in unfinished.on(seen.facts))
 
 

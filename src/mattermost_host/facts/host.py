@@ -93,6 +93,8 @@ class HostFacts:
     """Of a server that no deploy set up: paths, and the step of its take-over."""
     system_upgrade: tuple[tuple[str, str], ...] = ()
     """The same keys of the last upgrade of the system."""
+    restore: tuple[tuple[str, str], ...] = ()
+    """The key ``step`` of a restore that has not ended; empty if there is none."""
     lego: str = ""
     """SHA-256 of the tarball that its lego was unpacked from."""
     patroni: str = ""

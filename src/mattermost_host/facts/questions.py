@@ -261,6 +261,7 @@ QUESTIONS: Mapping[str, Callable[[list[str]], Fields]] = {
     "last_upgrade": _pairs("last_upgrade"),
     "foreign": _pairs("foreign"),
     "system_upgrade": _pairs("system_upgrade"),
+    "restore": _pairs("restore"),
     "lego": lambda lines: {"lego": "".join(lines)},
     "patroni": lambda lines: {"patroni": "".join(lines)},
     "container": lambda lines: {"container": lines not in ([], ["none"])},

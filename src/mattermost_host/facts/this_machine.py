@@ -35,6 +35,7 @@ BY_SHELL = (
     "noted_release",
     "last_upgrade",
     "system_upgrade",
+    "restore",
     "foreign",
     "lego",
     "patroni",

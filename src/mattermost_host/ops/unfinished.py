@@ -1,7 +1,8 @@
 """What a program of ours began on a host and did not end: one list for every command.
 
 Each writes the step that it begins to its journal. A step in ``steps`` that is the last one means
-that it is at work, was cut off, or could neither go on nor back.
+that it is at work, was cut off, or could neither go on nor back. A restore has one step: it has a
+log, and has not yet said how it ended.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from mattermost_host.facts import database
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.ops import postgresql_move_state, system_upgrade, upgrade_state
+from mattermost_host.ops.backup_files import RESTORING
 from mattermost_host.ops.release_state import JOURNAL
 
 Journal = Mapping[str, str]
@@ -65,7 +67,16 @@ SYSTEM = Kind(
     "Wait until it has ended; else run `mattermost-host upgrade-system`, which goes on. Its log is "
     f"{system_upgrade.FOLDER}/log.",
 )
-KINDS = (SERVER, DATABASE, SYSTEM)
+RESTORE = Kind(
+    "a restore of database and files",
+    f"{RESTORING.folder}/{RESTORING.unit}.log",
+    ("restores",),
+    lambda facts: dict(facts.restore),
+    "Wait until it has ended; else run `mattermost-host restore` again, with the same options: "
+    "what was there before is kept beside it as ….before-restore-TIME. If you brought everything "
+    f"back by hand, remove its log, {RESTORING.folder}/{RESTORING.unit}.log.",
+)
+KINDS = (SERVER, DATABASE, SYSTEM, RESTORE)
 
 
 def on(facts: HostFacts) -> Iterator[Unfinished]:

@@ -1,4 +1,4 @@
-"""No upgrade that was begun on a host is left unfinished."""
+"""No upgrade and no restore that was begun on a host is left unfinished."""
 
 from collections.abc import Iterator
 
@@ -10,13 +10,15 @@ NAME = "nothing-unfinished"
 
 
 def nothing_unfinished() -> Requirement:
-    """No upgrade was cut off. A move of the database is judged by ``postgresql-move``."""
+    """Nothing of these was cut off. A move of the database is judged by ``postgresql-move``."""
 
     def check(facts: HostFacts) -> Iterator[Finding]:
         found = [one for one in unfinished.on(facts) if one.kind != unfinished.DATABASE]
         for one in found:
             yield Finding(NAME, "warning", str(one), "what was begun to be ended", one.kind.remedy)
         if not found:
-            yield Finding(NAME, "ok", "no upgrade is unfinished")
+            yield Finding(NAME, "ok", "no upgrade and no restore is unfinished")
 
-    return Requirement(NAME, check, "No upgrade of the server or the system was cut off.")
+    return Requirement(
+        NAME, check, "No upgrade of the server or the system, and no restore, was cut off."
+    )

@@ -5,9 +5,7 @@ Order of operations: pyinfra orders operations by the lines that called them, an
 an operation on each host, half of the control machine's time with thirty hosts. The frames
 themselves have the line numbers.
 
-Global arguments: pyinfra reads the annotations of its 33 global arguments for each operation on
-each host, and looks up each of them in five places of the host's data: a quarter of the control
-machine's time with thirty hosts.
+Global arguments: pyinfra_arguments.py.
 
 Small packets: without TCP_NODELAY the kernel holds them back until the last one is acknowledged,
 which a host does after 40 ms. Measured: 45 ms of each connection and 40 ms of each command.
@@ -33,8 +31,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from copy import copy
-from functools import cache
 from getpass import getpass
 from hmac import compare_digest
 from importlib import import_module
@@ -47,9 +43,8 @@ import pyinfra
 from gevent import get_hub
 from paramiko import Channel, ChannelException, Transport
 from paramiko import util as paramiko_util
-from pyinfra.api import Host, QuoteString, StringCommand, arguments, util
+from pyinfra.api import Host, QuoteString, StringCommand, util
 from pyinfra.api.arguments import auth_argument_meta
-from pyinfra.api.host import HostData
 from pyinfra.api.state import State
 from pyinfra.connectors import local, ssh
 from pyinfra.connectors import util as processes
@@ -63,7 +58,7 @@ from pyinfra.connectors.util import (
     write_stdin,
 )
 
-from mattermost_host.engine import host_keys, root, shell, unreachable
+from mattermost_host.engine import host_keys, pyinfra_arguments, root, shell, unreachable
 from mattermost_host.support.errors import OperatorError
 
 Outcome = tuple[bool, CommandOutput]
@@ -71,7 +66,6 @@ PATIENCE, PAUSE_S = 20, 0.05
 IN_SHELL = ("_env", "_chdir")
 """Arguments of pyinfra that become a part of the script."""
 
-_all_global_arguments = arguments.all_global_arguments
 _read_buffer = processes.read_buffer
 _paramiko_kwargs = SSHConnector.make_paramiko_kwargs
 _RUN: dict[type[BaseConnector], Callable[..., Outcome]] = {
@@ -88,7 +82,9 @@ def quicken() -> None:
     # The module has the name of the decorator that pyinfra.api exports.
     operation: Any = import_module("pyinfra.api.operation")
     operation.get_operation_order_from_stack = from_frames
-    _look_up_arguments_once()
+    pyinfra_arguments.quicken()
+    # paramiko compares each packet byte by byte in Python; this is C, in constant time as well.
+    paramiko_util.constant_time_bytes_eq = compare_digest  # type: ignore[assignment]
     SSHConnector.make_paramiko_kwargs = _kwargs_at_once  # type: ignore[method-assign, assignment]
     _become_root_our_way()
     processes.read_buffer = _read_and_show
@@ -99,27 +95,6 @@ def quicken() -> None:
     hub.NOT_ERROR = (*{*hub.NOT_ERROR, OperatorError},)
     # Errors of paramiko are reported as sentences; its logger would print tracebacks, too.
     logging.getLogger("paramiko").addHandler(logging.NullHandler())
-
-
-def _look_up_arguments_once() -> None:
-    arguments.all_global_arguments = _global_arguments
-    HostData.__getattr__ = _data_of_host  # type: ignore[method-assign]
-    # paramiko compares each packet byte by byte in Python; this is C, in constant time as well.
-    paramiko_util.constant_time_bytes_eq = compare_digest  # type: ignore[assignment]
-
-
-@cache
-def _global_arguments() -> list[tuple[str, type]]:
-    return _all_global_arguments()
-
-
-def _data_of_host(data: HostData, key: str) -> Any:
-    """pyinfra's look-up of host data, without an exception for each place without the key."""
-    for place in data.datas:
-        found = place() if callable(place) else place
-        if key in found:
-            return copy(found[key])
-    raise AttributeError(f"Host `{data.host}` has no data `{key}`")
 
 
 def _become_root_our_way() -> None:

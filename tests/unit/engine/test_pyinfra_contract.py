@@ -67,7 +67,7 @@ CALLS: dict[tuple[str, str], str] = {
     ("pyinfra.connectors.sshuserclient.client", "append_hostkey"): "client hostname key",
     ("pyinfra.connectors.sshuserclient.client", "get_host_keys"): "filenames",
     ("pyinfra.connectors.sshuserclient.client", "get_ssh_config"): "user_config_file",
-    ("pyinfra.api.host", "HostData.__getattr__"): "self key",
+    ("pyinfra.api.util", "raise_if_bad_type"): "value type_ exception message_prefix",
     ("pyinfra.api", "Host.connect"): "self reason show_errors raise_exceptions",
     ("pyinfra.api", "Host.get_fact"): "self name_or_cls args kwargs",
     ("pyinfra_cli.cli", "_set_override_data"): (
@@ -87,10 +87,11 @@ NAMES: dict[str, str] = {
     "pyinfra.api": (
         "Config FunctionCommand Host Inventory QuoteString State StringCommand arguments util"
     ),
-    "pyinfra.api.arguments": "auth_argument_meta",
-    "pyinfra.api.exceptions": "ConnectError PyinfraError",
-    "pyinfra.api.host": "HostData",
-    "pyinfra.api.operation": "OperationMeta",
+    "pyinfra.api.arguments": "AllArguments all_argument_meta auth_argument_meta",
+    "pyinfra.api.deploy": "pop_global_arguments",
+    "pyinfra.api.exceptions": "ArgumentTypeError ConnectError PyinfraError",
+    "pyinfra.api.facts": "pop_global_arguments",
+    "pyinfra.api.operation": "OperationMeta pop_global_arguments",
     "pyinfra.api.state": "State StateStage",
     "pyinfra.api.util": "PYINFRA_INSTALL_DIR",
     "pyinfra.connectors": "local ssh ssh_util util",
@@ -115,7 +116,8 @@ ATTRIBUTES: dict[str, str] = {
         "inventory is_executing op_meta ops pool set_stage"
     ),
     "host": (
-        "connect connected connector connector_data current_op_hash data disconnect "
+        "connect connected connector connector_data current_deploy_kwargs current_op_hash data "
+        "disconnect "
         "groups name noop op_hash_order print_prefix put_file run_shell_command state"
     ),
     "inventory": "data get_active_hosts get_host group_data host_data",

@@ -13,14 +13,13 @@ import gevent
 import paramiko
 import pyinfra
 import pytest
-from pyinfra.api import Host, arguments, util
-from pyinfra.api.host import HostData
+from pyinfra.api import arguments, util
 from pyinfra.api.state import State
 from pyinfra.connectors import ssh, ssh_util
 from pyinfra.connectors import util as processes
 from pyinfra.connectors.ssh import SSHConnector
 
-from mattermost_host.engine import host_keys, pyinfra_patches, shell, unreachable
+from mattermost_host.engine import host_keys, pyinfra_arguments, pyinfra_patches, shell, unreachable
 from mattermost_host.support.errors import OperatorError
 
 
@@ -60,7 +59,7 @@ def quickened(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SSHConnector, name, getattr(SSHConnector, name))
     for place, replaced in (
         (arguments, "all_global_arguments"),
-        (HostData, "__getattr__"),
+        *((import_module(user), "pop_global_arguments") for user in pyinfra_arguments.USERS),
         (paramiko.util, "constant_time_bytes_eq"),
         (processes, "read_buffer"),
         (ssh, "raise_connect_error"),
@@ -91,25 +90,8 @@ def test_why_a_host_is_not_reached_is_said_by_us(quickened: None) -> None:
 def test_operations_use_it(quickened: None) -> None:
     operation: Any = import_module("pyinfra.api.operation")
     assert operation.get_operation_order_from_stack is pyinfra_patches.from_frames
-
-
-def test_what_an_operation_may_be_told_is_read_once_and_found_where_pyinfra_finds_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    theirs = arguments.all_global_arguments()
-    layers = ({"a": [1]}, lambda: {"a": [2], "_sudo": True}, {"b": None})
-    data = HostData(cast(Host, "h1"), *layers)
-    found = [(key, getattr(data, key, "nothing")) for key in ("a", "b", "_sudo", "_su_user")]
-    monkeypatch.setattr(HostData, "__getattr__", pyinfra_patches._data_of_host)
-    assert pyinfra_patches._global_arguments() == theirs
-    assert pyinfra_patches._global_arguments() is pyinfra_patches._global_arguments()
-    assert [(key, getattr(data, key, "nothing")) for key, _ in found] == found
-    data.a.append(3)
-    assert data.a == [1], "what is handed out is a copy"
-    data.a = "set by a deploy"
-    assert data.a == "set by a deploy"
-    with pytest.raises(AttributeError, match="`_su_user`"):
-        _ = data._su_user
+    for user in pyinfra_arguments.USERS:
+        assert import_module(user).pop_global_arguments is pyinfra_arguments.popped
 
 
 def test_equal_bytes_are_equal(quickened: None) -> None:

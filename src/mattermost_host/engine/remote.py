@@ -3,6 +3,7 @@
 It is sent on standard input (see shell.py); what the login shell prints by itself is dropped.
 """
 
+import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -24,6 +25,12 @@ TIMEOUT_S = 600
 """Seconds without output after which a script is given up; a package index takes minutes."""
 
 KEEPALIVE_S = 2
+PROBES = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 6}
+"""The kernel asks a host that is silent for so many seconds, so often in this distance and so many
+times: one without power is given up after 45 s."""
+
+NO_STATUS = -1
+"""What paramiko says of a command whose host did not tell how it ended."""
 
 Send = Callable[[bytes], object]
 
@@ -150,6 +157,11 @@ def _transport(host: Host, connector: SSHConnector) -> Transport:
     transport = connector.client.get_transport() if connector.client else None
     if transport is None:
         raise OperatorError(f"the ssh connection to {host.name} is closed; try again")
+    if isinstance(transport.sock, socket.socket):  # it is a channel behind another host
+        transport.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in PROBES.items():
+            if hasattr(socket, name):
+                transport.sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
     return transport
 
 
@@ -188,8 +200,15 @@ def run(
         errors = running.errors()
         writer.join()
         status = running.status()
+        if status == NO_STATUS:
+            raise EOFError("the host did not say how the command ended")
     except (OSError, SSHException, EOFError) as error:
-        raise OperatorError(f"the connection to {host.name} broke off: {error}") from None
+        why = str(error) or "the host did not answer"
+        raise OperatorError(
+            f"the connection to {host.name} broke off: {why}. If a program on the host was at "
+            "work, it goes on without this machine: run the same command again, and it says where "
+            "things stand"
+        ) from None
     greeting, begun, answer = output.partition(BEGIN)
     if not begun:
         errors = f"{greeting.decode(errors='replace')}\n{errors}".strip()

@@ -2,6 +2,7 @@
 
 import io
 import os
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from mattermost_host.engine import connections
 from mattermost_host.engine.inventory import Inventory, read
 from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError, SiteError
+from mattermost_host.support.templates import render
 from tests.unit import local
 
 SITE = 'site = {"url": "https://chat.example.com", "users": 10}\napp = db = proxy = ["a.test"]\n'
@@ -162,3 +164,31 @@ def test_one_that_can_not_be_reached_is_a_sentence(tmp_path: Path) -> None:
         OperatorError, match=r"o\.invalid can't be reached: the name o\.invalid does not"
     ):
         ops_host.schedule(found, found.ops[0], None, None)
+
+
+def _unpacked(folder: Path) -> None:
+    """A new copy for the folder, as its host unpacks it; its inventories are those of one site."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for name, text in (("scripts/setup", "#!/bin/sh\n"), ("inventories/chat.py", "new")):
+            one = tarfile.TarInfo(name)
+            one.size, one.mode = len(text), 0o700
+            archive.addfile(one, io.BytesIO(text.encode()))
+    script = render("schedule/unpack.sh.j2", folder=folder)
+    subprocess.run(["sh", "-c", script], input=stream.getvalue(), check=True, cwd=folder.parent)
+
+
+@pytest.mark.parametrize("cut", [False, True], ids=["whole", "cut off between its renames"])
+def test_a_new_copy_keeps_the_inventories_of_other_sites(tmp_path: Path, cut: bool) -> None:
+    folder = tmp_path / "copy"
+    _unpacked(folder)
+    (folder / "inventories/other.py").write_text("other")
+    (folder / ".venv").mkdir()
+    if cut:
+        folder.rename(tmp_path / "copy~old")
+        (tmp_path / "copy~new").mkdir()
+    _unpacked(folder)
+    there = {path.name: path.read_text() for path in (folder / "inventories").iterdir()}
+    assert there == {"chat.py": "new", "other.py": "other"}
+    assert (folder / ".venv").is_dir()
+    assert [path.name for path in tmp_path.iterdir()] == ["copy"]

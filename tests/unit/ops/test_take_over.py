@@ -93,3 +93,18 @@ def test_a_site_that_was_set_aside_is_not_overwritten_by_a_run_that_goes_on(tmp_
         (tmp_path / "mattermost.conf").write_text(text)
         subprocess.run(["dash", "-c", script], check=True)
     assert (tmp_path / "nginx/mattermost.conf").read_text() == "the old one"
+
+
+def test_no_boot_starts_the_old_server_once_its_guard_is_gone(tmp_path: Path) -> None:
+    program = take_over.program(NEW, WAYS)
+    begin = program.index("\nset_unit_aside() {")
+    function = program[begin : program.index("\n}\n", begin) + 3]
+    stubs = 'systemctl() { echo "$*"; }\nunguard() { echo unguarded; }\n'
+    names = f"units={tmp_path} kept={tmp_path} old_unit=chat.service\n"
+    done = subprocess.run(
+        ["dash", "-c", f"{names}{stubs}{function}\nset_unit_aside"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.splitlines()[:2] == ["disable --quiet chat.service", "unguarded"]

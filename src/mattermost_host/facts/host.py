@@ -132,7 +132,8 @@ class HostFacts:
     first_boot: bool = False
     """cloud-init is still running: packages, accounts and files may change, or the host reboot."""
     backup_key: str = ""
-    """SHA-256 of the file with the key that its backups are encrypted with; empty without one."""
+    """SHA-256 of the file with the key that its backups are encrypted with; empty where none are
+    made."""
     snaps: tuple[str, ...] = ()
     """Commands that come from snaps."""
     nftables: tuple[str, ...] = ()

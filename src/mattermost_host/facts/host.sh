@@ -350,8 +350,12 @@ selinux() {
 # cloud-init is at work from the boot on until it has left its result; its own `status` looks there.
 first_boot() { [ ! -e /run/cloud-init/enabled ] || [ -e /run/cloud-init/result.json ] || echo yes; }
 
-# The key that the backups are encrypted with, as its digest
-backup_key() { [ ! -f /etc/mattermost-host/backup.key ] || sha256sum </etc/mattermost-host/backup.key; }
+# The key that the backups are encrypted with, as its digest. Before there is a timer that makes them,
+# it is one that a lost host's were looked into with, and may have been the wrong one.
+backup_key() {
+  [ ! -f /etc/mattermost-host/backup.key ] || [ ! -f /etc/systemd/system/mattermost-backup.timer ] ||
+    sha256sum </etc/mattermost-host/backup.key
+}
 
 # Commands of snaps.
 snaps() { for one in /snap/bin/*; do [ ! -e "$one" ] || echo "${one##*/}"; done; }

@@ -1,13 +1,17 @@
 """The key of a host's backups is never replaced by another one."""
 
+import subprocess
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
 from mattermost_host.components import backup
-from mattermost_host.facts.questions import QUESTIONS
+from mattermost_host.facts.questions import QUESTIONS, SCRIPT
+from mattermost_host.ops.backup_files import TIMER_FILE
+from mattermost_host.ops.backup_target import KEY_FILE
 from mattermost_host.preflight.finding import Requirement
 from tests.unit.examples import DEBIAN_12, ExampleSecrets, place
 
@@ -40,3 +44,21 @@ def test_another_key_is_refused_and_the_way_out_is_named() -> None:
 def test_the_hosts_answer() -> None:
     assert QUESTIONS["backup_key"]([f"{OURS}  -"]) == {"backup_key": OURS}
     assert QUESTIONS["backup_key"]([]) == {"backup_key": ""}
+
+
+@pytest.mark.parametrize(("made", "lines"), [(True, 1), (False, 0)])
+def test_what_a_lost_host_was_looked_into_with_is_not_the_hosts_key(
+    tmp_path: Path, made: bool, lines: int
+) -> None:
+    """One that was wrong is replaced by the right one, as long as no backup is made with it."""
+    script = SCRIPT
+    for path, there in ((KEY_FILE, True), (TIMER_FILE, made)):
+        assert path in script
+        place = tmp_path / Path(path).name
+        script = script.replace(path, str(place))
+        if there:
+            place.write_text("Some-Key\n")
+    done = subprocess.run(
+        ["sh", "-euc", f"{script}\nbackup_key"], capture_output=True, text=True, check=True
+    )
+    assert len(done.stdout.splitlines()) == lines

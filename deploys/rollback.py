@@ -9,13 +9,14 @@ from mattermost_host.cli.sentences import sentences
 from mattermost_host.ops import upgrade
 from mattermost_host.preflight import run as preflight
 from mattermost_host.preflight import upgrade as adviser
+from mattermost_host.preflight.backup_repository import PLACE_CHECKS
 from mattermost_host.site import complete_hosts, ways
 from mattermost_host.site.site import Site
 
 with sentences():
     site = Site.current()
     complete_hosts.refuse(site)
-    facts = preflight.require(site).get(host.name)
+    facts = preflight.require(site, aside=PLACE_CHECKS).get(host.name)
     if facts and "app" in site.roles(host.name):
         servers = sum("app" in one.roles for one in site.hosts)
         adviser.refuse(local_database=site.settings.postgres.local, servers=servers)

@@ -12,6 +12,7 @@ from mattermost_host.ops import upgrade
 from mattermost_host.ops.release import pruned
 from mattermost_host.preflight import run as preflight
 from mattermost_host.preflight import upgrade as adviser
+from mattermost_host.preflight.backup_repository import PLACE_CHECKS
 from mattermost_host.site import complete_hosts, ways
 from mattermost_host.site.site import Site
 
@@ -43,6 +44,6 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
 with sentences():
     site = Site.current()
     complete_hosts.refuse(site)
-    facts = preflight.require(site)
+    facts = preflight.require(site, aside=PLACE_CHECKS)
     if host.name in facts:
         deploy(site, facts[host.name], site.roles(host.name))

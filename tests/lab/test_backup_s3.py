@@ -3,18 +3,20 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from mattermost_host.certificates.authority import new_authority
 from mattermost_host.ops.pgbackrest_state import MARK
 from tests.lab.deployment import Deployment
 from tests.lab.hosts import Lab
 from tests.lab.kept import post_with_file, read_back, restored
 from tests.lab.runbook import inline, typed
-from tests.lab.s3 import S3
+from tests.lab.s3 import NAME, PORT, S3
 from tests.lab.shell import wait_until
 
 PGBACKREST = "cd / && runuser -u postgres -- pgbackrest --stanza=mattermost"
@@ -47,6 +49,61 @@ def backed(
     yield Backed(site, s3)
     for one in (*lab.hosts.values(),):
         lab.down(one)
+
+
+@pytest.fixture
+def bare(lab: Lab, release: Path, tmp_path: Path) -> Iterator[Backed]:
+    """A host on which nothing is installed, described as one that is backed up."""
+    s3 = S3(lab)
+    host = lab.up("bare")
+    site = Deployment(lab, host, tmp_path, release, backup=s3.settings(tmp_path))
+    site.secrets_file.touch(mode=0o600)
+    site.secrets_file.write_text(s3.secrets, encoding="utf-8")
+    yield Backed(site, s3)
+    for one in (host, s3.host):
+        lab.down(one)
+
+
+def test_a_wrong_bucket_is_told_before_a_bare_host_is_touched(bare: Backed) -> None:
+    """By preflight, plan, apply and a deploy; each mistake has its own sentence."""
+    site, right = bare.site, dict(bare.site.site["backup"])
+    packages = "dpkg-query -W | sha256sum; ls -d /etc/mattermost-host 2>/dev/null"
+    before = bare.site.host.run(packages, check=False).stdout
+    at = f"{NAME}:{PORT}:"
+
+    def told(words: str, *, secrets: str = bare.s3.secrets, **wrong: str) -> None:
+        site.site["backup"] = {**right, **wrong}
+        site.write()
+        site.secrets_file.write_text(secrets, encoding="utf-8")
+        said = site.run("mattermost-host", "preflight", str(site.inventory), check=False)
+        assert said.status == 1
+        assert words in said.words
+
+    told(f"{at} there is no bucket elsewhere", to="s3://elsewhere/chat")
+    key, secret = bare.s3.access_key, bare.s3.secret_key
+    told(f"{at} the access key is not known", secrets=bare.s3.secrets.replace(f'"{key}"', '"no"'))
+    told(f"{at} the bucket backups is in another region (us-east-1)", region="eu-1")
+    told("s3.test:22: it does not speak TLS", endpoint=f"https://{NAME}:22")
+    told(f"{NAME}:9001: it cannot be reached from the host", endpoint=f"https://{NAME}:9001")
+    other = site.inventory.with_name("other.pem")
+    other.write_text(new_authority("other", datetime.now(UTC)).certificate, encoding="utf-8")
+    told(f"{at} its certificate is not trusted (unable to get local", ca_certificate=str(other))
+    wrong = f"{at} the secret key is not that of the access key"
+    told(wrong, secrets=bare.s3.secrets.replace(secret, "wrong"))
+    for command in ("plan", "apply"):
+        more = ["--yes"] if command == "apply" else []
+        said = site.run("mattermost-host", command, str(site.inventory), *more, check=False)
+        assert said.status == 1
+        assert wrong in said.words
+        assert "Correct backup_s3_secret_key in" in said.words
+    assert wrong in site.deploy(check=False).words
+    assert not bare.s3.host.run("find /srv/s3/backups -type f").stdout
+    assert site.host.run(packages, check=False).stdout == before
+    site.site["backup"] = right
+    site.write()
+    site.secrets_file.write_text(bare.s3.secrets, encoding="utf-8")
+    said = site.run("mattermost-host", "preflight", "-v", str(site.inventory))
+    assert "s3://backups/chat opens" in said.words
 
 
 def _info(site: Deployment) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from mattermost_host.certificates.authority import Pair, new_authority, new_leaf
 from mattermost_host.engine.batch import Question
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import About, Place
+from mattermost_host.knowledge.backup_places import Access
 from mattermost_host.knowledge.lego import DIGESTS
 from mattermost_host.knowledge.patroni import SHA256
 from mattermost_host.ops import (
@@ -101,6 +102,7 @@ class ExampleSecrets:
 
     database_password: SecretStr | None = None
     backup_key: SecretStr | None = None
+    backup_access: Access = field(default_factory=Access)
     settings: Mapping[str, SecretStr] = field(default_factory=dict)
     passwords: Mapping[str, SecretStr] = field(default_factory=dict)
     certificates: Mapping[str, Pair] = field(default_factory=dict)

@@ -15,10 +15,10 @@ from mattermost_host.cli import reference_sizing, reference_upgrades, reference_
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import About, Place
 from mattermost_host.knowledge import releases, texts
+from mattermost_host.knowledge.backup_places import Access
 from mattermost_host.knowledge.mattermost_settings import OWNED
 from mattermost_host.knowledge.surface import Networks, Peers, Port, Surface
 from mattermost_host.preflight.external_database_findings import DATABASE_CHECKS
-from mattermost_host.preflight.finding import Inquiry
 from mattermost_host.site.settings import ROOMS, Description, Room
 from mattermost_host.verify.run import TESTS
 
@@ -35,6 +35,7 @@ class ExampleSecrets:
 
     database_password: SecretStr | None = None
     backup_key: SecretStr | None = SecretStr("")
+    backup_access = Access()
     settings: Mapping[str, SecretStr] = {}
     passwords: Mapping[str, SecretStr] = {}
     certificates: Mapping[str, Pair] = {"site": Pair(certificate="", key=SecretStr(""))}
@@ -44,6 +45,7 @@ EXAMPLE = Description(url="https://chat.example.com", users=200)
 MORE = (
     {"tls": {"mode": "acme"}, "backup": {"to": "/srv/backup"}},
     {"backup": {"to": "sftp://chat@backup.example.com/backups"}},
+    {"backup": {"to": "s3://backups/chat"}},
 )
 VARIANTS = (
     EXAMPLE,
@@ -286,9 +288,9 @@ def _peer(port: Port) -> str:
 def _checks() -> Iterator[str]:
     roles: dict[tuple[str, str], dict[str, None]] = {}
     for role, room, settings in _rooms(*VARIANTS):
-        for requirement in room.module.requires(settings, PLACE):
-            if not isinstance(requirement, Inquiry):
-                roles.setdefault((requirement.name, requirement.meaning), {})[role] = None
+        for need in room.module.requires(settings, PLACE):
+            for named in need.checks.items():
+                roles.setdefault(named, {})[role] = None
     for (name, meaning), names in roles.items():
         yield f"| `{name}` | {_cell(meaning)} | {', '.join(names)} |"
     yield from (f"| `{name}` | {meaning} | app |" for name, meaning in DATABASE_CHECKS.items())

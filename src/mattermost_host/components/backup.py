@@ -8,7 +8,7 @@ from pyinfra.api import deploy as component
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import Place
 from mattermost_host.knowledge import backup_places
-from mattermost_host.knowledge.backup_places import Access, Folder, OtherHost
+from mattermost_host.knowledge.backup_places import Access, Bucket, Folder, OtherHost
 from mattermost_host.knowledge.families import Cluster
 from mattermost_host.knowledge.surface import SecretFile, Surface, Wanted
 from mattermost_host.ops import (
@@ -42,9 +42,9 @@ from mattermost_host.ops.backup_target import (
 )
 from mattermost_host.ops.postgresql_service import Archive
 from mattermost_host.preflight import backup as checks
-from mattermost_host.preflight import backup_key, backup_place
+from mattermost_host.preflight import backup_key, backup_place, backup_repository
 from mattermost_host.preflight.backup_place import PlaceSettings
-from mattermost_host.preflight.finding import Requirement
+from mattermost_host.preflight.finding import Need
 from mattermost_host.support.errors import Mistake
 
 QUESTION = pgbackrest_state.AskRepository(
@@ -243,9 +243,9 @@ def mistakes(settings: Settings, place: Place) -> Iterator[Mistake]:
         yield Mistake(f"backup.{key}", "a value without backup.to", needed)
 
 
-def requires(settings: Settings, place: Place) -> list[Requirement]:
+def requires(settings: Settings, place: Place) -> list[Need]:
     """The distribution's packages, and what the place needs of them; the key of what is there."""
-    needs = [checks.packages()]
+    needs: list[Need] = [checks.packages()]
     if settings.to is None:
         return needs
     place_ = backup_places.place(settings.to)
@@ -253,7 +253,13 @@ def requires(settings: Settings, place: Place) -> list[Requirement]:
         needs.append(checks.sftp())
     if isinstance(place_, Folder):
         needs.append(checks.disk(place_.path))
-    key = place.secrets.backup_key if place.secrets else None
+    secrets = place.secrets
+    if secrets and isinstance(place_, Bucket):
+        target = backup_place.target(settings)
+        needs.append(
+            backup_repository.inquiry(target, secrets.backup_access, place.site.secrets_file)
+        )
+    key = secrets.backup_key if secrets else None
     if key is not None:
         text = backup_target.key_text(key)
         folder = place_.room if isinstance(place_, Folder) else ""

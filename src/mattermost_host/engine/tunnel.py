@@ -20,6 +20,10 @@ class TunnelError(Exception):
     """The connection failed; the text says why, as a clause of a sentence."""
 
 
+class NotAsked(TunnelError):
+    """There is no way to try: that says nothing of what would have answered."""
+
+
 @contextmanager
 def connection_from(host: Host, address: str, port: int) -> Iterator[socket.socket]:
     """A socket to ``address:port`` as ``host`` reaches it. Raises TunnelError."""
@@ -27,7 +31,7 @@ def connection_from(host: Host, address: str, port: int) -> Iterator[socket.sock
     if isinstance(connector, SSHConnector):
         transport = connector.client.get_transport() if connector.client else None
         if transport is None:
-            raise TunnelError("the ssh connection to the host is closed")
+            raise NotAsked("the ssh connection to the host is closed")
         with connection_through(transport, address, port) as connection:
             yield connection
     elif isinstance(connector, LocalConnector):
@@ -38,7 +42,7 @@ def connection_from(host: Host, address: str, port: int) -> Iterator[socket.sock
         with connection:
             yield connection
     else:
-        raise TunnelError("only hosts reached by ssh, and this machine itself, can be asked")
+        raise NotAsked("only hosts reached by ssh, and this machine itself, can be asked")
 
 
 @contextmanager
@@ -53,8 +57,10 @@ def connection_through(transport: Transport, address: str, port: int) -> Iterato
             "direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=TIMEOUT_S
         )
     except ChannelException as error:
-        raise TunnelError(_reason(error)) from None
+        raise _refusal(error) from None
     except SSHException as error:
+        if "Timeout" in str(error):
+            raise TunnelError(f"no answer within {TIMEOUT_S} s") from None
         raise TunnelError(f"the ssh connection could not open a tunnel: {error}") from None
     near, far = socket.socketpair()
     near.settimeout(TIMEOUT_S)
@@ -92,7 +98,9 @@ def _pump(
     finish()
 
 
-def _reason(error: ChannelException) -> str:
+def _refusal(error: ChannelException) -> TunnelError:
     if error.code == FORBIDDEN:
-        return "sshd on the host forbids forwarding (AllowTcpForwarding), so it cannot be asked"
-    return "it cannot be reached from the host (refused, filtered, or no such name)"
+        return NotAsked(
+            "sshd on the host forbids forwarding (AllowTcpForwarding), so it cannot be asked"
+        )
+    return TunnelError("it cannot be reached from the host (refused, filtered, or no such name)")

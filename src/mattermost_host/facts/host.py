@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
+from mattermost_host.facts.backups import NO_BACKUPS, BackupFacts
 from mattermost_host.knowledge import platforms
 from mattermost_host.knowledge.families import FAMILIES, Family
 from mattermost_host.knowledge.platforms import Platform
@@ -134,6 +135,8 @@ class HostFacts:
     backup_key: str = ""
     """SHA-256 of the file with the key that its backups are encrypted with; empty where none are
     made."""
+    backups: BackupFacts = NO_BACKUPS
+    """What tells whose a repository of backups is; only of sites with backups."""
     snaps: tuple[str, ...] = ()
     """Commands that come from snaps."""
     nftables: tuple[str, ...] = ()

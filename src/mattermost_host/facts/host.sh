@@ -148,6 +148,16 @@ clusters() {
   done
 }
 
+# Data that Debian's settings place elsewhere: the usual folder, the actual one
+elsewhere() {
+  set --
+  for file in /etc/postgresql/*/*/postgresql.conf; do [ ! -f "$file" ] || set -- "$@" "$file"; done
+  [ $# = 0 ] || awk -F "'" '/^[ \t]*data_directory[ \t]*=/ {
+    count = split(FILENAME, part, "/")
+    print "/var/lib/postgresql/" part[count - 2] "/" part[count - 1], $2
+  }' "$@"
+}
+
 # Units of clusters that a deploy set up, by its drop-in for the unit or its settings, or by the access
 # rules that an uninstall leaves to the data; where a cluster's data, WAL and tablespaces are; and what
 # the journal of the last move from one to another says.
@@ -172,12 +182,7 @@ database() {
     /var/lib/pgsql/*/data/pg_wal /var/lib/pgsql/*/data/pg_tblspc/*; do
     [ ! -L "$link" ] || echo "link $link $(readlink -f "$link")"
   done
-  set --
-  for file in /etc/postgresql/*/*/postgresql.conf; do [ ! -f "$file" ] || set -- "$@" "$file"; done
-  [ $# = 0 ] || awk -F "'" '/^[ \t]*data_directory[ \t]*=/ {
-    count = split(FILENAME, part, "/")
-    print "link", "/var/lib/postgresql/" part[count - 2] "/" part[count - 1], $2
-  }' "$@"
+  elsewhere | while read -r usual actual; do echo "link $usual $actual"; done
   journal=/var/lib/mattermost-host/postgresql/journal
   [ ! -f "$journal" ] || while IFS='=' read -r key value; do echo "$key $value"; done <"$journal"
 }
@@ -355,6 +360,33 @@ first_boot() { [ ! -e /run/cloud-init/enabled ] || [ -e /run/cloud-init/result.j
 backup_key() {
   [ ! -f /etc/mattermost-host/backup.key ] || [ ! -f /etc/systemd/system/mattermost-backup.timer ] ||
     sha256sum </etc/mattermost-host/backup.key
+}
+
+# A program with the rights of the folder's owner, who may have put a link or a pipe there.
+as_owner() {
+  owner=$(stat -L -c '--reuid=%u --regid=%g' "$1")
+  shift
+  timeout 5 setpriv $owner --clear-groups "$@"
+}
+
+# What tells whose a repository of backups is, where the site has one: kind, value. Of a repository in a
+# folder its mark and archive.info; one elsewhere is asked by the preflight.
+backups() {
+  [ -n "$BACKUP" ] || return 0
+  while read -r id; do echo "machine $id"; done </etc/machine-id
+  {
+    elsewhere | while read -r usual data; do echo "$data"; done
+    printf '%s\n' /var/lib/postgresql/*/* /var/lib/pgsql/data /var/lib/pgsql/*/data
+  } | sort -u | while read -r data; do
+    [ ! -f "$data/global/pg_control" ] ||
+      echo "system $(as_owner "$data" od -An -tu8 -N8 "$data/global/pg_control")"
+  done
+  [ ! -f /etc/mattermost-host/restic.env ] ||
+    echo "settings $(sha256sum </etc/mattermost-host/restic.env)"
+  folder=$BACKUP/mattermost-host/database
+  case $BACKUP in /*) [ -d "$folder" ] || return 0 ;; *) return 0 ;; esac
+  echo "info $(as_owner "$folder" head -c 65536 "$folder/archive/mattermost/archive.info" | base64 -w0)"
+  echo "mark $(as_owner "$folder" head -c 300 "$folder/mattermost-host-owner" | head -n 1)"
 }
 
 # Commands of snaps.

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from mattermost_host.certificates.authority import Pair
 from mattermost_host.engine.inventory import SiteHost
 from mattermost_host.facts.host import HostFacts
+from mattermost_host.knowledge.backup_places import Access
 from mattermost_host.knowledge.sizing import Usage
 from mattermost_host.knowledge.surface import Networks, Peers
 from mattermost_host.releases.installed import Installed, installed
@@ -34,6 +35,10 @@ class SecretsOfSite(Protocol):
     @property
     def backup_key(self) -> SecretStr | None:
         """The key that encrypts the backups."""
+
+    @property
+    def backup_access(self) -> Access:
+        """What opens the place of the backups."""
 
     @property
     def passwords(self) -> Mapping[str, SecretStr]:

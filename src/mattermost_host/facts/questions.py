@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from mattermost_host.engine.batch import Answers, Question
-from mattermost_host.facts import dnf_modules
+from mattermost_host.facts import backups, dnf_modules
 from mattermost_host.facts.host import (
     ARCHITECTURES,
     CANDIDATES,
@@ -49,11 +49,14 @@ class AskHost(Question[Fields | None]):
     """A function of ``host.sh``."""
     site: str
     """The name in the site's URL."""
+    backup: str = ""
+    """Where its backups go; empty if it has none."""
 
     @property
     def functions(self) -> str:
         parameters = {
             "SITE": self.site,
+            "BACKUP": self.backup,
             "DISKS": " ".join(DISK_PATHS),
             "PACKAGES": " ".join(PACKAGES),
             "CANDIDATES": " ".join(CANDIDATES),
@@ -77,9 +80,9 @@ class AskHost(Question[Fields | None]):
             return None
 
 
-def about(site: str) -> tuple[AskHost, ...]:
+def about(site: str, backup: str = "") -> tuple[AskHost, ...]:
     """All questions about a host; ``site`` is the name in the site's URL."""
-    return tuple(AskHost(name, site) for name in QUESTIONS)
+    return tuple(AskHost(name, site, backup) for name in QUESTIONS)
 
 
 def fields(answers: Answers) -> Fields:
@@ -273,6 +276,7 @@ QUESTIONS: Mapping[str, Callable[[list[str]], Fields]] = {
     "selinux": _selinux,
     "first_boot": lambda lines: {"first_boot": bool(lines)},
     "backup_key": lambda lines: {"backup_key": lines[0].split()[0] if lines else ""},
+    "backups": lambda lines: {"backups": backups.parsed(lines)},
     "snaps": _words("snaps"),
     "nftables": _words("nftables"),
     "legacy_rules": _words("legacy_rules"),

@@ -32,14 +32,18 @@ class Reading:
 
 
 def facts_of(
-    hosts: Sequence[Host], site: str, known: Mapping[str, HostFacts] | None = None
+    hosts: Sequence[Host],
+    site: str,
+    known: Mapping[str, HostFacts] | None = None,
+    backup: str = "",
 ) -> Reading:
     """The facts of ``hosts``, by name; connects those that are not connected yet.
 
+    ``site`` is the name in the site's URL, ``backup`` where its backups go, or empty.
     A host whose facts are ``known``, because this run has asked it before, is not asked again.
     """
     told = known or {}
-    answers = each_host.ask(hosts, lambda host: _ask(host, site, told.get(host.name)))
+    answers = each_host.ask(hosts, lambda host: _ask(host, site, backup, told.get(host.name)))
     named = {host.name: answer for host, answer in zip(hosts, answers, strict=True)}
     return Reading(
         facts={name: answer for name, answer in named.items() if isinstance(answer, HostFacts)},
@@ -47,17 +51,17 @@ def facts_of(
     )
 
 
-def _ask(host: Host, site: str, known: HostFacts | None) -> HostFacts | Refusal:
+def _ask(host: Host, site: str, backup: str, known: HostFacts | None) -> HostFacts | Refusal:
     """The facts, or why there are none."""
     if known is None and each_host.is_this_machine(host) and os.geteuid() == 0:
         # psutil is of use here only.
         from mattermost_host.facts import this_machine  # noqa: PLC0415
 
-        return this_machine.read(site)
+        return this_machine.read(site, backup)
     if refusal := each_host.connect(host):
         return refusal
     try:
-        facts = known or read(host, site)
+        facts = known or read(host, site, backup)
         return NOTHING_RUNS if facts.unread >= PROGRAMS else facts
     except RootRefused as refused:
         return refused.refusal
@@ -65,8 +69,8 @@ def _ask(host: Host, site: str, known: HostFacts | None) -> HostFacts | Refusal:
         return Refusal(str(error), LOG_IN)
 
 
-def read(host: Host, site: str) -> HostFacts:
+def read(host: Host, site: str, backup: str = "") -> HostFacts:
     """The facts of a connected host. Raises OperatorError if it can't be asked."""
     sent = time.time()
-    answers = answers_of(host, questions.about(site))
+    answers = answers_of(host, questions.about(site, backup))
     return questions.facts_of(answers, sent, time.time())

@@ -50,6 +50,7 @@ BY_SHELL = (
     "temporary",
     "first_boot",
     "backup_key",
+    "backups",
     "snaps",
     "modules",
     "repositories",
@@ -67,9 +68,9 @@ SELINUX = Path("/sys/fs/selinux/enforce")
 NOT_TOLD: Fields = {"distribution": "", "release": "", "glibc": ""}
 
 
-def read(site: str) -> HostFacts:
+def read(site: str, backup: str = "") -> HostFacts:
     """The facts of this machine. ``site`` is the name in the site's URL."""
-    asked = [AskHost(name, site) for name in BY_SHELL]
+    asked = [AskHost(name, site, backup) for name in BY_SHELL]
     disks = [_disk(path) for path in DISK_PATHS]
     listeners = _listeners()
     return HostFacts(

@@ -101,7 +101,7 @@ def repositories(target: Target) -> Iterator[Entry]:
 
 def settings(target: Target, access: Access, key: SecretStr, **pgbackrest: Any) -> Iterator[Entry]:
     """What both engines have to know of it; ``pgbackrest`` are further names for its template."""
-    told = {"bucket": "", "other": "", **_told(target, access)}
+    told = _told(target, access)
     configuration = render(
         "backup/pgbackrest.conf.j2",
         repository=target.place.database,
@@ -109,19 +109,24 @@ def settings(target: Target, access: Access, key: SecretStr, **pgbackrest: Any) 
         **told,
         **pgbackrest,
     )
+    needed = {one.path: one for one in _of_place(target, access)}
+    yield from (needed.get(path, Absent(path)) for path in OF_PLACE)
+    yield File(CONFIGURATION, configuration, "640", group=USER, secret=True)
+    yield File(KEY_FILE, key_text(key), "600", secret=True)
+    yield File(RESTIC, environment(target, access), "600", secret=True)
+
+
+def environment(target: Target, access: Access) -> str:
+    """What restic has to know, which tells the place and what opens it."""
+    told = _told(target, access)
     quoted = {name: shlex.quote(str(value)) for name, value in told.items() if value}
-    restic = render(
+    return render(
         "backup/restic.env.j2",
         repository=target.restic,
         key_file=KEY_FILE,
         cache=f"/var/cache/{CACHE}",
         **{**told, **quoted},
     )
-    needed = {one.path: one for one in _of_place(target, access)}
-    yield from (needed.get(path, Absent(path)) for path in OF_PLACE)
-    yield File(CONFIGURATION, configuration, "640", group=USER, secret=True)
-    yield File(KEY_FILE, key_text(key), "600", secret=True)
-    yield File(RESTIC, restic, "600", secret=True)
 
 
 def key_text(key: SecretStr) -> str:
@@ -142,6 +147,10 @@ def _of_place(target: Target, access: Access) -> Iterator[File]:
 
 
 def _told(target: Target, access: Access) -> dict[str, object]:
+    return {"bucket": "", "other": "", **_of_kind(target, access)}
+
+
+def _of_kind(target: Target, access: Access) -> dict[str, object]:
     if isinstance(target.place, OtherHost):
         return {
             "other": target.place.host,

@@ -74,7 +74,7 @@ def inquiries(
             pool=pool.connections,
         )
 
-    return [Inquiry(tuple(DATABASE_CHECKS), ask)]
+    return [Inquiry(DATABASE_CHECKS, ask)]
 
 
 def findings(facts: DatabaseFacts, minimum: int, pool: int) -> list[Finding]:

@@ -34,6 +34,11 @@ class Requirement:
     meaning: str = ""
     """What it asks for, a sentence for the documentation."""
 
+    @property
+    def checks(self) -> Mapping[str, str]:
+        """Its name and meaning."""
+        return {self.name: self.meaning}
+
     def where(self, holds: Callable[[HostFacts], bool]) -> "Requirement":
         """The same on hosts of which ``holds`` is true, and nothing on others."""
         return replace(self, check=lambda facts: self.check(facts) if holds(facts) else ())
@@ -49,13 +54,19 @@ class SiteRequirement:
     meaning: str = ""
     """What it asks for, a sentence for the documentation."""
 
+    @property
+    def checks(self) -> Mapping[str, str]:
+        """Its name and meaning."""
+        return {self.name: self.meaning}
+
 
 @dataclass(frozen=True)
 class Inquiry:
     """Checks that the facts can't answer and that ask from the host themselves."""
 
-    names: tuple[str, ...]
-    """Names of all its findings. Where the first is skipped, nothing is asked."""
+    checks: Mapping[str, str]
+    """Names of all its findings, each with what it asks for, a sentence for the documentation.
+    Where the first is skipped, nothing is asked."""
     ask: Callable[[Host, HostFacts], Iterable[Finding]]
 
 

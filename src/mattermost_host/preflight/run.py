@@ -28,11 +28,18 @@ Requirements = Mapping[str, Sequence[Need]]
 """The requirements of each host, by the host's name."""
 
 
+class _Backup(Protocol):
+    @property
+    def to(self) -> str | None: ...
+
+
 class _Settings(Protocol):
     @property
     def name(self) -> str: ...
     @property
     def skip(self) -> Mapping[str, str]: ...
+    @property
+    def backup(self) -> "_Backup": ...
 
 
 class Checked(Protocol):
@@ -62,7 +69,7 @@ def require(site: Checked, aside: Collection[str] = ()) -> Mapping[str, HostFact
     state = current_state()
     with _lock:
         if state not in _done:
-            reading, report = _examine(site, _of_site(site, state))
+            reading, report = _examine(site, _of_site(site, state), aside)
             report = report.without(aside)
             _done[state] = reading, report
             if not report.errors:
@@ -112,7 +119,7 @@ def collect(
 
 def skip_mistakes(skip: Mapping[str, str], requirements: Requirements) -> list[Mistake]:
     """The keys of ``skip`` that are not names of checks, and those without a reason."""
-    known = sorted(set(chain.from_iterable(map(_names, chain(*requirements.values())))))
+    known = sorted({name for one in chain(*requirements.values()) for name in one.checks})
     unknown = [
         Mistake(f"skip.{name}", "an unknown check", f"known checks: {', '.join(known)}")
         for name in skip
@@ -124,10 +131,6 @@ def skip_mistakes(skip: Mapping[str, str], requirements: Requirements) -> list[M
         if not reason.strip()
     ]
     return unknown + silent
-
-
-def _names(needed: Need) -> tuple[str, ...]:
-    return needed.names if isinstance(needed, Inquiry) else (needed.name,)
 
 
 _Together = Mapping[str, Sequence[tuple[str, Finding]]]
@@ -183,7 +186,9 @@ def _unreachable(refusal: Refusal) -> Finding:
     return Finding(REACHABLE, "error", refusal.found, needed, f"{refusal.remedy}.")
 
 
-def _examine(site: Checked, hosts: Sequence[Host]) -> tuple[Reading, Report]:
+def _examine(
+    site: Checked, hosts: Sequence[Host], aside: Collection[str] = ()
+) -> tuple[Reading, Report]:
     """Ask ``hosts`` and collect all findings; raises for a mistake in ``skip`` before that."""
     skip = site.settings.skip
     every = {host.name: site.requirements(host.name) for host in site.hosts}
@@ -191,9 +196,14 @@ def _examine(site: Checked, hosts: Sequence[Host]) -> tuple[Reading, Report]:
     if mistakes:
         raise SiteError(str(site.path), mistakes)
     requirements = {host.name: every[host.name] for host in hosts}
-    reading = facts_of(hosts, site.settings.name, site.known)
+    told = site.settings
+    reading = facts_of(hosts, told.name, site.known, told.backup.to or "")
     answering = [host for host in hosts if host.name in reading.facts]
-    inquired = _inquire(answering, reading.facts, requirements, skip)
+    wanted = {
+        host: [one for one in needed if not set(one.checks) <= set(aside)]
+        for host, needed in requirements.items()
+    }
+    inquired = _inquire(answering, reading.facts, wanted, skip)
     return reading, collect(requirements, reading.facts, skip, reading.silent, inquired)
 
 
@@ -218,5 +228,5 @@ def _inquire(
 def _answers(
     inquiry: Inquiry, host: Host, facts: HostFacts, skip: Mapping[str, str]
 ) -> Sequence[Finding]:
-    first = inquiry.names[0]
+    first = next(iter(inquiry.checks))
     return [_skipped(first, skip)] if first in skip else list(inquiry.ask(host, facts))

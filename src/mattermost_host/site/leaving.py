@@ -20,7 +20,6 @@ from mattermost_host.ops.entries import Absent, Entry, File
 from mattermost_host.ops.release_state import CURRENT, HOME, MANIFESTS, RELEASES, UPGRADE, UPLOADS
 from mattermost_host.ops.selinux import Allowed
 from mattermost_host.ops.state_files import STATE
-from mattermost_host.preflight.finding import Inquiry
 from mattermost_host.site import deletion
 from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError
@@ -66,9 +65,8 @@ def refuse(facts: HostFacts) -> None:
 
 def aside(site: Site, host_name: str) -> list[str]:
     """The checks without which a host can be left as well: all but that its system is known."""
-    needed = site.requirements(host_name)
-    every = (one.names if isinstance(one, Inquiry) else (one.name,) for one in needed)
-    return [name for names in every for name in names if name != "supported-platform"]
+    named = (name for one in site.requirements(host_name) for name in one.checks)
+    return [name for name in named if name != "supported-platform"]
 
 
 def of_server() -> tuple[str, ...]:

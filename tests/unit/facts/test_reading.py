@@ -20,7 +20,7 @@ BLIND = replace(DEBIAN_12, unread=frozenset(questions.QUESTIONS) | {"clock"})
 def test_a_host_where_root_can_start_no_program_is_refused(
     facts: HostFacts, refused: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "read", lambda host, site: facts)
+    monkeypatch.setattr(reading, "read", lambda host, *_: facts)
     monkeypatch.setattr(each_host, "is_this_machine", lambda host: False)
     monkeypatch.setattr(each_host, "connect", lambda host: None)
     monkeypatch.setattr(each_host, "ask", lambda hosts, ask: [ask(one) for one in hosts])

@@ -22,8 +22,11 @@ SITE = backup.Settings(to="/srv/backup")
 def _verdict(key: str, on_host: str) -> tuple[str, str]:
     facts = replace(DEBIAN_12, backup_key=on_host)
     here = replace(place(facts), secrets=ExampleSecrets(backup_key=SecretStr(key)))
-    (check,) = [one for one in backup.requires(SITE, here) if one.name == "backup-key"]
-    assert isinstance(check, Requirement)
+    (check,) = [
+        one
+        for one in backup.requires(SITE, here)
+        if isinstance(one, Requirement) and one.name == "backup-key"
+    ]
     (finding,) = check.check(facts)
     return finding.verdict, " ".join((finding.found, finding.needed, finding.remedy))
 

@@ -47,9 +47,15 @@ REPORT = collect(
 
 
 @dataclass(frozen=True)
+class Backup:
+    to: str | None = None
+
+
+@dataclass(frozen=True)
 class Settings:
     skip: Mapping[str, str] = field(default_factory=dict)
     name: str = "localhost"
+    backup: Backup = field(default_factory=Backup)
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Hosts answer with DEBIAN_12, slowly, and it is written down who was asked."""
     names: list[str] = []
 
-    def answer(host: Host, name: str) -> HostFacts:
+    def answer(host: Host, *_: str) -> HostFacts:
         names.append(host.name)
         gevent.sleep(0.01)
         return replace(DEBIAN_12, managed=host.name == "@fake/2")
@@ -110,7 +116,7 @@ def test_a_skipped_check_is_not_made_and_says_why() -> None:
 
 
 def test_a_skip_of_no_known_check_is_a_mistake_that_names_the_known_ones() -> None:
-    inquiry = Inquiry(("database-version", "database-tls"), lambda *_: [])
+    inquiry = Inquiry({"database-version": "", "database-tls": ""}, lambda *_: [])
     known: Mapping[str, Sequence[Requirement | Inquiry]] = {"mm1": [SYSTEM, inquiry]}
     (mistake,) = skip_mistakes({"sytem": "a reason", "database-tls": "a reason"}, known)
     assert str(mistake) == (
@@ -226,7 +232,7 @@ def test_inquiries_ask_from_the_host_and_may_be_skipped(asked: list[str]) -> Non
     def ask(host: Host, facts: HostFacts) -> list[Finding]:
         return [Finding("db-version", "ok", host.name), Finding("db-tls", "warning", "none")]
 
-    inquiry = Inquiry(("db-version", "db-tls"), ask)
+    inquiry = Inquiry({"db-version": "", "db-tls": ""}, ask)
     report = preflight.run(site("@fake/1", needed=[inquiry], **{"db-tls": "a tunnel"}))
     assert report.findings["@fake/1"] == (
         Finding("db-version", "ok", "@fake/1"),
@@ -234,6 +240,17 @@ def test_inquiries_ask_from_the_host_and_may_be_skipped(asked: list[str]) -> Non
     )
     report = preflight.run(site("@fake/1", needed=[inquiry], **{"db-version": "later"}))
     assert report.findings["@fake/1"] == (Finding("db-version", "skipped", "later"),)
+
+
+def test_what_a_deploy_judges_itself_is_not_asked(asked: list[str]) -> None:
+    def ask(host: Host, facts: HostFacts) -> list[Finding]:
+        raise AssertionError("asked")
+
+    wanted = site("@fake/1", needed=[DISK, Inquiry({"backup-place": ""}, ask)])
+    with connections(wanted.hosts) as state:
+        for host in state.inventory:
+            state.activate_host(host)
+        assert set(preflight.require(wanted, aside=["backup-place"])) == {"@fake/1"}
 
 
 def test_this_machine_is_asked_without_ssh() -> None:

@@ -33,7 +33,7 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
     if target.pgdg:
         pgdg.known(facts.family, facts.platform, facts.architecture, target.question.new)
     postgresql_move.beside(
-        name=f"PostgreSQL {target.question.new} is installed beside", package=target.package
+        name=f"PostgreSQL {target.question.new} is installed beside", after=target.question.after
     )
     postgresql_move.moved(
         name=f"the database is PostgreSQL {target.question.new}",

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from mattermost_host.knowledge import families
+from mattermost_host.knowledge import clusters
 from tests.host.judge import Sentences, differs
 from tests.host.questions_database import Cluster, Parameter
 
@@ -57,7 +57,7 @@ def addresses(cluster: Cluster) -> Sentences:
         yield differs("listen_addresses of PostgreSQL", "none", cluster.listens_on)
 
 
-def checksums(cluster: Cluster, layout: families.Cluster) -> Sentences:
+def checksums(cluster: Cluster, layout: clusters.Cluster) -> Sentences:
     """Data checksums are on, if we created the cluster."""
     if layout.setup and not cluster.checksums:
         yield differs("data checksums of PostgreSQL", "on", "off")

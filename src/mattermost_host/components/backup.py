@@ -9,7 +9,7 @@ from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import Place
 from mattermost_host.knowledge import backup_places
 from mattermost_host.knowledge.backup_places import Access, Bucket, Folder, OtherHost
-from mattermost_host.knowledge.families import Cluster
+from mattermost_host.knowledge.clusters import Cluster
 from mattermost_host.knowledge.surface import SecretFile, Surface, Wanted
 from mattermost_host.ops import (
     backup_drill,

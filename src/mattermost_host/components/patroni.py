@@ -14,7 +14,7 @@ from mattermost_host.certificates.authority import Pair
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import Peer, Place
 from mattermost_host.knowledge import patroni as known
-from mattermost_host.knowledge.families import Cluster
+from mattermost_host.knowledge.clusters import Cluster
 from mattermost_host.knowledge.surface import Peers, Port, SecretFile, Surface, Unit, Wanted
 from mattermost_host.knowledge.texts import STRICT, Line
 from mattermost_host.ops import (

@@ -10,8 +10,8 @@ from mattermost_host.certificates.pem import check_authorities
 from mattermost_host.facts.database import own_major
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import UNASKED, Place
+from mattermost_host.knowledge.clusters import Cluster
 from mattermost_host.knowledge.dsn import dsn_mistakes
-from mattermost_host.knowledge.families import Cluster
 from mattermost_host.knowledge.postgresql_versions import NEWEST, OLDEST, PGDG_DEFAULT
 from mattermost_host.knowledge.surface import Surface, Unit
 from mattermost_host.knowledge.texts import STRICT, DataFolder, Line
@@ -99,10 +99,9 @@ def newest(settings: Settings, facts: HostFacts) -> int:
     if settings.pgdg:
         _check_pgdg(facts)
         return settings.version or PGDG_DEFAULT
-    if settings.version:
-        return settings.version
-    assert facts.platform.postgresql  # every row with a family has a PostgreSQL
-    return facts.platform.postgresql
+    found = settings.version or facts.platform.postgresql
+    assert found  # every row with a family has a PostgreSQL
+    return found
 
 
 def _check_pgdg(facts: HostFacts) -> None:
@@ -116,8 +115,12 @@ def _check_pgdg(facts: HostFacts) -> None:
 
 def cluster(settings: Settings, facts: HostFacts) -> Cluster:
     """The cluster that will run on this host."""
-    family, version = facts.family, major(settings, facts)
-    layout = family.cluster_of_pgdg(version) if settings.pgdg else family.cluster(version)
+    return layout_of(settings, facts, major(settings, facts))
+
+
+def layout_of(settings: Settings, facts: HostFacts, version: int) -> Cluster:
+    """A cluster of a major version from the packages that the site takes."""
+    layout = (facts.family.cluster_of_pgdg if settings.pgdg else facts.family.cluster)(version)
     # A newer release may have no modules, as Enterprise Linux 10.
     return layout if facts.platform.postgresql_streams else replace(layout, streams={})
 
@@ -178,7 +181,7 @@ def deploy(
     hold: Hold | None,
 ) -> None:
     """``parameters`` come from sizing; ``before_start`` makes the unit wait, ``hold`` users."""
-    version, layout = major(settings, facts), cluster(settings, facts)
+    layout = cluster(settings, facts)
     of_unit, drop_in, access = files_of(layout)
     # Before the packages: neither a preset nor a boot then starts a cluster as they leave it.
     of_service = list(unit_files(layout, before_start, Writable(tuple(settings.folders), archive)))
@@ -201,7 +204,7 @@ def deploy(
     )
     database.present(
         name="role, database and schema belong to Mattermost",
-        question=_question(layout, version, tuple(wanted)),
+        question=_question(layout, tuple(wanted)),
         locale=LOCALE,
         unit=layout.unit,
         parameters=wanted,
@@ -210,10 +213,10 @@ def deploy(
     )
 
 
-def _question(layout: Cluster, version: int, parameters: tuple[str, ...]) -> AskDatabase:
+def _question(layout: Cluster, parameters: tuple[str, ...]) -> AskDatabase:
     _, drop_in, _ = files_of(layout)
-    checksums_in = layout.data if layout.setup else ""
-    return AskDatabase(NAME, parameters, drop_in, client(layout), version, checksums_in)
+    made_in = layout.data if layout.setup else ""
+    return AskDatabase(NAME, parameters, drop_in, client(layout), layout.major, made_in)
 
 
 def _guarded(layout: Cluster) -> dict[str, str]:
@@ -235,7 +238,7 @@ def _guarded(layout: Cluster) -> dict[str, str]:
 
 def _installed(settings: Settings, facts: HostFacts, layout: Cluster) -> None:
     if settings.pgdg:
-        pgdg.known(facts.family, facts.platform, facts.architecture, int(layout.name[0]))
+        pgdg.known(facts.family, facts.platform, facts.architecture, layout.major)
     packages.installed(
         name=f"PostgreSQL {layout.name[0]} is installed",
         packages=layout.packages,

@@ -46,13 +46,11 @@ def last_move(facts: HostFacts) -> Move | None:
 def own_major(facts: HostFacts) -> int | None:
     """The major version of the cluster that a deploy set up for the site; None where none is told.
 
-    Only of distributions whose clusters of several versions stand side by side. Its unit or its
+    Only of packages whose clusters of several versions stand side by side. Its unit or its
     settings have our drop-in, which a move takes from the old one.
     """
-    if facts.family.package_manager != "apt":
-        return None
     there = [(version, name) for version, name, _ in facts.clusters if version.isdecimal()]
-    layouts = {int(version): facts.family.cluster(int(version)) for version, _ in there}
+    layouts = {int(version): facts.family.cluster_of_pgdg(int(version)) for version, _ in there}
     ours = [
         major
         for major, layout in layouts.items()

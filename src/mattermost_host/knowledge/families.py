@@ -1,12 +1,15 @@
 """Families of distributions: names of packages, paths, accounts and units.
 
-Components ask the family of their host; such names are here and nowhere else. What differs between
-releases of a distribution is in ``platforms.py``.
+Components ask the family of their host; such names are here and nowhere else, those of PostgreSQL's
+clusters in ``clusters.py``. What differs between releases of a distribution is in ``platforms.py``.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+
+from mattermost_host.knowledge import clusters
+from mattermost_host.knowledge.clusters import Cluster
 
 PackageManager = Literal["apt", "dnf"]
 WITHOUT_SFTP = {("debian", "11"), ("debian", "12"), ("ubuntu", "22.04")}
@@ -26,48 +29,6 @@ class Service:
     unit: str
     user: str
     """Account that it runs as."""
-
-
-@dataclass(frozen=True)
-class Setup:
-    """The program that creates an empty cluster, if the packages don't."""
-
-    command: str
-    log: str
-    """What initdb said."""
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """A PostgreSQL cluster of one major version."""
-
-    packages: tuple[str, ...]
-    unit: str
-    name: tuple[str, str]
-    """Version, and name or folder, as in ``HostFacts.clusters``."""
-    programs: str
-    """Folder of the programs psql and pg_isready, not of Debian's wrappers."""
-    data: str
-    settings: str
-    """Folder of pg_hba.conf."""
-    included: str
-    """Folder for the file with our parameters."""
-    removal: str
-    """How an administrator removes such a cluster."""
-    setup: Setup | None = None
-    """How it is created; None if its package does that."""
-    streams: Mapping[str, str | None] = field(default_factory=dict)
-    """Module -> the stream that its packages come from; None: the module has to be disabled."""
-    logs: tuple[str, ...] = ()
-    """Folder of its log, where that is not in the data folder."""
-    confined: bool = False
-    """Whether SELinux's policy confines it: from init_t, a unit with NoNewPrivileges= does not get
-    into postgresql_t (fedora-selinux/selinux-policy#3281), and then can't read its own files."""
-
-    @property
-    def above(self) -> str:
-        """The folder in which the data folder is made, renamed and removed."""
-        return self.data.rpartition("/")[0]
 
 
 @dataclass(frozen=True)
@@ -145,7 +106,8 @@ class Family:
     cluster: Callable[[int], Cluster] = field(repr=False)
     """The cluster of a major version from the distribution's own packages."""
     cluster_of_pgdg: Callable[[int], Cluster] = field(repr=False)
-    """The same from the PostgreSQL project's packages."""
+    """The same from the PostgreSQL project's packages. Several of these stand side
+    by side: a move of the database leads from one to another."""
     pgdg: Pgdg = field(repr=False)
     backup: tuple[str, ...] = ()
     """Packages of pgBackRest and restic; empty if the distribution has none."""
@@ -156,21 +118,6 @@ class Family:
     ssh_unit: str = "ssh.service"
     selinux: bool = False
     """Whether SELinux is enforcing by default."""
-
-
-def _debian_cluster(major: int) -> Cluster:
-    settings = f"/etc/postgresql/{major}/main"
-    return Cluster(
-        packages=(f"postgresql-{major}",),
-        unit=f"postgresql@{major}-main.service",
-        name=(str(major), "main"),
-        programs=f"/usr/lib/postgresql/{major}/bin",
-        data=f"/var/lib/postgresql/{major}/main",
-        settings=settings,
-        included=f"{settings}/conf.d",
-        removal="pg_dropcluster, and its package",
-        logs=("/var/log/postgresql",),
-    )
 
 
 _PGDG_KEY_OF_DEBIAN = Key("/usr/share/postgresql-common/pgdg/apt.postgresql.org.asc")
@@ -192,8 +139,8 @@ DEBIAN = Family(
     certbot=Certbot(("certbot",), "certbot.service", "certbot.timer"),
     authorities="/etc/ssl/certs/ca-certificates.crt",
     databases="/var/lib/postgresql",
-    cluster=_debian_cluster,
-    cluster_of_pgdg=_debian_cluster,
+    cluster=clusters.of_debian,
+    cluster_of_pgdg=clusters.of_debian,
     pgdg=Pgdg(
         source="/etc/apt/sources.list.d/pgdg.sources",
         keys={"amd64": _PGDG_KEY_OF_DEBIAN, "arm64": _PGDG_KEY_OF_DEBIAN},
@@ -203,48 +150,6 @@ DEBIAN = Family(
     etcd=("etcd-server", "etcd-client"),
     haproxy=("haproxy",),
 )
-
-
-REDHAT_SETTINGS = "/etc/mattermost-host/postgresql"
-"""Our folder: the packages keep settings in the data folder; see docs/architecture.md."""
-
-
-def _redhat_cluster(major: int) -> Cluster:
-    """AppStream's cluster: one version at a time, that of the enabled module stream."""
-    data = "/var/lib/pgsql/data"
-    return Cluster(
-        packages=("postgresql-server", "postgresql-contrib"),
-        unit="postgresql.service",
-        name=(str(major), data),
-        programs="/usr/bin",
-        data=data,
-        settings=REDHAT_SETTINGS,
-        included=REDHAT_SETTINGS,
-        removal="stop postgresql.service, move /var/lib/pgsql/data away, and remove its package",
-        setup=Setup("postgresql-setup --initdb", "/var/lib/pgsql/initdb_postgresql.log"),
-        streams={"postgresql": str(major)},
-        confined=True,
-    )
-
-
-def _redhat_cluster_of_pgdg(major: int) -> Cluster:
-    data = f"/var/lib/pgsql/{major}/data"
-    return Cluster(
-        packages=(f"postgresql{major}-server", f"postgresql{major}-contrib"),
-        unit=f"postgresql-{major}.service",
-        name=(str(major), data),
-        programs=f"/usr/pgsql-{major}/bin",
-        data=data,
-        settings=REDHAT_SETTINGS,
-        included=REDHAT_SETTINGS,
-        removal=f"stop postgresql-{major}.service, move {data} away, and remove its package",
-        setup=Setup(
-            f"/usr/pgsql-{major}/bin/postgresql-{major}-setup initdb",
-            f"/var/lib/pgsql/{major}/initdb.log",
-        ),
-        streams={"postgresql": None},
-        confined=True,
-    )
 
 
 def _pgdg_key(name: str, fingerprint: str) -> Key:
@@ -278,8 +183,8 @@ ENTERPRISE_LINUX = Family(
     ),
     authorities="/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
     databases="/var/lib/pgsql",
-    cluster=_redhat_cluster,
-    cluster_of_pgdg=_redhat_cluster_of_pgdg,
+    cluster=clusters.of_appstream,
+    cluster_of_pgdg=clusters.of_pgdg,
     pgdg=Pgdg(
         source="/etc/yum.repos.d/mattermost-host-pgdg.repo",
         keys={

@@ -9,7 +9,7 @@ from mattermost_host.engine.host_lock import LOCK
 from mattermost_host.engine.host_lock import WAIT_S as LOCK_S
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.knowledge.backup_places import Access
-from mattermost_host.knowledge.families import Cluster
+from mattermost_host.knowledge.clusters import Cluster
 from mattermost_host.ops import backup_target
 from mattermost_host.ops.backup_target import (
     CACHE,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mattermost_host.knowledge.families import Cluster
+from mattermost_host.knowledge.clusters import Cluster
 from mattermost_host.ops import backup_drill
 from mattermost_host.ops import backup_files as made_of
 from mattermost_host.ops.backup_files import PROGRAMS, UNITS

@@ -18,7 +18,7 @@ from mattermost_host.engine.explanations import Change, explain
 from mattermost_host.engine.questions import ask, changing, expect
 from mattermost_host.engine.shell import exclusive
 from mattermost_host.facts.host import HostFacts
-from mattermost_host.knowledge.families import Cluster
+from mattermost_host.knowledge.clusters import Cluster
 from mattermost_host.ops.database_state import AS_POSTGRES
 
 MARKS = "/var/lib/mattermost-host"
@@ -27,6 +27,7 @@ EARLIER = "the cluster that an earlier run makes"
 UNFINISHED = (
     "holds the rest of a cluster that an interrupted run began to create; it is moved aside"
 )
+AUTHENTICATION = "--auth-local=peer --auth-host=scram-sha-256"
 FOREIGN = "is not empty, and holds no cluster"
 
 
@@ -141,10 +142,7 @@ def _script(question: AskFolder, cluster: Cluster, locale: str) -> str:
     """Everything is checked again under the lock: a killed run's shell may have continued."""
     assert cluster.setup
     data, mark, log = cluster.data, question.mark, cluster.setup.log
-    options = shlex.quote(
-        f"--data-checksums --encoding=UTF8 --locale={locale} --auth-local=peer "
-        "--auth-host=scram-sha-256"
-    )
+    options = shlex.quote(f"--data-checksums --encoding=UTF8 --locale={locale} {AUTHENTICATION}")
     return f"""set -eu
 exec 9>{LOCK}
 {exclusive(9, EARLIER)}

@@ -15,7 +15,7 @@ from mattermost_host.engine.batch import Question
 from mattermost_host.engine.explanations import Change, explain
 from mattermost_host.engine.questions import ask, changing, expect
 from mattermost_host.engine.shell import PROGRESS
-from mattermost_host.knowledge.families import Cluster
+from mattermost_host.knowledge.clusters import Cluster
 from mattermost_host.ops.backup_target import KEYS
 from mattermost_host.ops.database_state import AS_POSTGRES
 from mattermost_host.support.templates import render

@@ -16,13 +16,15 @@ from mattermost_host.engine import host_lock
 from mattermost_host.engine.explanations import Change, explain
 from mattermost_host.engine.questions import ask, changing, expect
 from mattermost_host.facts.database import DONE, Move
-from mattermost_host.ops import apt, files, first_boot
+from mattermost_host.knowledge.clusters import Cluster
+from mattermost_host.ops import apt, files, first_boot, packages
 from mattermost_host.ops.database_state import AS_POSTGRES, Client
 from mattermost_host.ops.entries import Directory, File
 from mattermost_host.ops.host_program import HostProgram
 from mattermost_host.ops.packages import PackageStates
 from mattermost_host.ops.pgbackrest_state import AskRepository
-from mattermost_host.ops.postgresql_move_state import FOLDER, UNIT, AskMove
+from mattermost_host.ops.postgresql_move_state import FOLDER, UNIT, AskMove, occupied
+from mattermost_host.ops.postgresql_service import SOCKET_FOLDER, files_of
 from mattermost_host.ops.upgrade import HOLD_S, Ways, of_server
 from mattermost_host.support.errors import OperatorError
 from mattermost_host.support.templates import render
@@ -54,13 +56,8 @@ class Target:
     question: AskMove
     client: Client
     """psql of the newer version; it can talk to both."""
-    programs: str
-    package: str
-    socket: str
     settings: tuple[File, ...]
     """Of its unit, its parameters, and its access rules, as a deploy writes them."""
-    dropped: str
-    """What removes the cluster that is left."""
     backups: Backups | None
     pgdg: bool = False
     """Its package comes from the PostgreSQL project's repository, which may not be known yet."""
@@ -77,9 +74,11 @@ class Target:
         ]
 
 
-def beside(name: str, package: str) -> OperationMeta:
+def beside(name: str, after: Cluster) -> OperationMeta:
     """Keep the newer version installed, without a cluster of the package's own."""
-    question = PackageStates((package,), "apt")
+    if after.setup:  # its packages make none
+        return packages.installed(name, after.packages, "dnf", after.streams)
+    question = PackageStates(after.packages, "apt")
     expect(question)
     return _beside(name=name, question=question)
 
@@ -154,22 +153,37 @@ def _begun(target: Target, last: Move | None, ways: Ways, mode: Mode, done: str)
 
 def program(target: Target, last: Move | None, ways: Ways, mode: Mode) -> str:
     """The program of the move."""
+    before, after = target.question.before, target.question.after
     by_both = replace(ways, question=replace(ways.question, client=target.client))
     return render(
         "postgres/move.sh.j2",
         kept=FOLDER,
-        old=target.question.old,
-        new=target.question.new,
+        old=before.major,
+        new=after.major,
         since=last.since if last and mode != "move" else "",
         mode=mode,
         step=last.step if last else "",
         hold=ways.hold.functions_of_program(HOLD_S),
         hold_s=HOLD_S,
         server=of_server(by_both),
+        clusters=_of_clusters(before, after),
+        before=before,
+        after=after,
+        occupied=occupied(after),
         as_postgres=AS_POSTGRES,
-        programs=target.programs,
-        socket=target.socket,
+        socket=SOCKET_FOLDER,
         lock=host_lock.PROGRAM_LOCK,
         backups=target.backups,
-        dropped=target.dropped,
+    )
+
+
+def _of_clusters(before: Cluster, after: Cluster) -> str:
+    """Shell that makes, fills and removes clusters of this layout."""
+    _, drop_in, access = files_of(after)
+    return render(
+        "postgres/clusters-of-debian.sh.j2",
+        before=before,
+        after=after,
+        drop_in=drop_in,
+        access=access,
     )

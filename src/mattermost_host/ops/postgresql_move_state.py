@@ -4,13 +4,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mattermost_host.engine.batch import Question
-from mattermost_host.ops.database_state import Client
+from mattermost_host.knowledge.clusters import Cluster
+from mattermost_host.ops.database_state import COLLATION_VERSION_SINCE, OWN_COLLATION, Client
 
 FOLDER = "/var/lib/mattermost-host/postgresql"
 """Of root's alone: the journal, what the program says, and settings of the cluster before."""
 UNIT = "mattermost-host-postgresql.service"
-TOOLS = ("curl", "nft", "systemd-run", "setpriv", "pg_upgradecluster", "pg_dropcluster")
+TOOLS = ("curl", "nft", "systemd-run", "setpriv")
 LOOK_S = 20
+
+
+def occupied(cluster: Cluster) -> str:
+    """Shell that succeeds if there is something of ``cluster``, whose package may be installed."""
+    if cluster.setup:  # its data folder comes with the package, empty
+        return f'[ -n "$(ls -A {cluster.data} 2>/dev/null)" ]'
+    return f"[ -e {cluster.settings} ] || [ -e {cluster.data} ]"
 
 
 @dataclass(frozen=True)
@@ -49,45 +57,61 @@ class Found:
 
 @dataclass(frozen=True)
 class AskMove(Question[Found]):
-    """What a move from the major version ``old`` to ``new`` needs to know."""
+    """What a move from the cluster ``before`` to ``after`` needs to know."""
 
-    about = "the move of the database to PostgreSQL {new}"
+    about = "the move of the database to PostgreSQL {after.name[0]}"
     waits = True
 
     database: str
     client: Client
     """Of the cluster that has the data."""
-    old: int
-    new: int
+    before: Cluster
+    after: Cluster
+
+    @property
+    def old(self) -> int:
+        """Its major version before."""
+        return self.before.major
+
+    @property
+    def new(self) -> int:
+        """Its major version after."""
+        return self.after.major
+
+    @property
+    def room(self) -> str:
+        """The folder in which the data of every version is."""
+        return self.after.above.rpartition("/")[0]
 
     def script(self) -> str:
-        data, new = (f"/var/lib/postgresql/{one}" for one in (f"{self.old}/main", self.new))
+        before, after = self.before, self.after
+        owner = "rpm -qf --qf %{NAME} $file" if before.setup else "dpkg-query -S $file"
         sql = f"{self.client.command(LOOK_S)} -At -d {self.database}"
         asked = " ".join(f'-c "{statement}"' for statement in self._statements())
-        extensions = f"/usr/share/postgresql/{self.old}/extension"
         return "\n".join(
             [
                 f"systemctl is-active --quiet {UNIT} && echo at_work=yes",
                 "systemctl is-active --quiet mattermost.service && echo serving=yes",
-                f"for tool in {' '.join(TOOLS)}; do"
+                f"for tool in {' '.join((*TOOLS, *before.movers))}; do"
                 ' command -v $tool >/dev/null || echo "missing=$tool"; done',
-                f'echo "data_mb=$(timeout {LOOK_S} du -sxm {data} | cut -f 1)"',
+                f'echo "data_mb=$(timeout {LOOK_S} du -sxm {before.data} | cut -f 1)"',
                 # The version's own folder may be another file system.
-                f"place={new}; [ -d $place ] || place=/var/lib/postgresql",
+                f"place={after.above}; [ -d $place ] || place={self.room}",
                 "echo \"free_mb=$(df -Pm $place | awk 'NR == 2 { print $4 }')\"",
-                f"apt-cache show -q=2 postgresql-{self.new} 2>/dev/null | grep -q ^Version:"
+                # The PostgreSQL project's repository may become known with the deploy only.
+                f"apt-cache show -q=2 {after.packages[0]} 2>/dev/null | grep -q ^Version:"
                 " && echo offered=yes",
-                f"[ -e /etc/postgresql/{self.new}/main ] || [ -e {new}/main ]"
-                " && echo new_cluster=yes",
-                f"for file in /etc/postgresql/{self.old}/main/conf.d/*.conf; do"
+                f"{{ {occupied(after)}; }} && echo new_cluster=yes",
+                f"for file in {before.included}/*.conf; do"
                 ' case ${file##*/} in mattermost-host.conf | "*.conf") ;;'
                 ' *) echo "settings=${file##*/}" ;; esac; done',
                 f"({sql} {asked})",
                 # An extension that came with the server comes with the next one, too.
                 f"for name in $({sql} -c 'SELECT extname FROM pg_extension'); do"
-                f" package=$(dpkg-query -S {extensions}/$name.control 2>/dev/null | cut -d: -f1);"
-                f' [ "$package" = postgresql-{self.old} ] ||'
-                f" [ -e /usr/share/postgresql/{self.new}/extension/$name.control ] ||"
+                f" file={before.extensions}/$name.control;"
+                f" package=$({owner} 2>/dev/null | cut -d: -f1);"
+                f' case " {" ".join(before.packages)} " in *" $package "*) continue ;; esac;'
+                f" [ -e {after.extensions}/$name.control ] ||"
                 ' echo "unpackaged=$name (${package:-no package})"; done',
             ]
         )
@@ -100,10 +124,15 @@ class AskMove(Question[Found]):
         )
         yield "SELECT 'prepared='||count(*) FROM pg_prepared_xacts"
         yield "SELECT 'slot='||slot_name FROM pg_replication_slots"
-        yield (
-            "SELECT 'collation='||datcollversion||' '||pg_database_collation_actual_version(oid)"
-            f" FROM pg_database WHERE datname = '{self.database}'"
-        )
+        if self.old < COLLATION_VERSION_SINCE:
+            versions = "c.collversion||' '||pg_collation_actual_version(c.oid)"
+            yield f"SELECT 'collation='||{versions} {OWN_COLLATION} LIMIT 1"
+        else:
+            yield (
+                "SELECT 'collation='||datcollversion||' '||"
+                "pg_database_collation_actual_version(oid)"
+                f" FROM pg_database WHERE datname = '{self.database}'"
+            )
         yield "SELECT 'answered=yes'"
 
     def parse(self, lines: list[str]) -> Found:

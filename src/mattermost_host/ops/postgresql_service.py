@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mattermost_host.knowledge.families import Cluster
+from mattermost_host.knowledge.clusters import Cluster
 from mattermost_host.ops import what_was_read
 from mattermost_host.ops.entries import Alone, Directory, Entry, File
 from mattermost_host.support.templates import render

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from mattermost_host.facts.database import last_move
 from mattermost_host.facts.foreign import of_others
 from mattermost_host.facts.host import FIREWALLS, WEB_SERVERS, HostFacts, Listener
-from mattermost_host.knowledge.families import Cluster
+from mattermost_host.knowledge.clusters import Cluster
 from mattermost_host.knowledge.postgresql_versions import OLDEST
 from mattermost_host.knowledge.surface import Port
 from mattermost_host.ops.first_boot import LIMIT_S as FIRST_BOOT_LIMIT_S
@@ -105,7 +105,7 @@ def _of_move(facts: HostFacts) -> Iterator[tuple[str, str]]:
     """The clusters between which the site's data was moved: another check judges these."""
     if move := last_move(facts):
         for major in (move.old, move.new):
-            yield facts.family.cluster(major).name
+            yield facts.family.cluster_of_pgdg(major).name
 
 
 def _as_it_was(facts: HostFacts, others: Sequence[tuple[str, str]]) -> str | None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from mattermost_host.facts.database import DONE, last_move, own_major
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.knowledge import postgresql_versions
-from mattermost_host.knowledge.families import Cluster
+from mattermost_host.knowledge.clusters import Cluster
 from mattermost_host.ops import unfinished
 from mattermost_host.preflight.finding import Finding, Requirement, Verdict
 from mattermost_host.preflight.host import VersionOn
@@ -83,13 +83,13 @@ def _kept(facts: HostFacts) -> str:
     move = last_move(facts)
     if not move or move.step != DONE:
         return ""
-    name = facts.family.cluster(move.old).name
+    before = facts.family.cluster_of_pgdg(move.old)
     there = [(version, cluster) for version, cluster, _ in facts.clusters]
-    if name not in there:
+    if before.name not in there:
         return ""
     return (
-        f"PostgreSQL {move.new}; {'/'.join(name)}, from before the move, is kept and stopped "
-        f"(`{dropped(move.old)}` removes it)"
+        f"PostgreSQL {move.new}; {before.in_words}, from before the move, is kept and stopped "
+        f"(`{before.removal}` removes it)"
     )
 
 
@@ -122,11 +122,6 @@ def data_is_writable(
 def is_below(path: str, folders: Sequence[str]) -> bool:
     """Whether ``path`` is one of the folders or in one of them."""
     return any(path == folder or path.startswith(f"{folder}/") for folder in folders)
-
-
-def dropped(major: int) -> str:
-    """What an administrator types to remove the cluster that a move has left, and its packages."""
-    return f"pg_dropcluster {major} main && apt-get purge postgresql-{major}"
 
 
 def _newer(facts: HostFacts, own: int, wanted: int) -> Finding:

@@ -16,7 +16,6 @@ from mattermost_host.ops.pgbackrest_state import Repository
 from mattermost_host.ops.postgresql_move import Target
 from mattermost_host.ops.postgresql_move_state import FOLDER, AskMove, Found
 from mattermost_host.preflight.finding import Finding
-from mattermost_host.preflight.postgresql import dropped
 from mattermost_host.preflight.report import PreflightError, Report
 from mattermost_host.support.errors import OperatorError
 
@@ -102,7 +101,7 @@ def judge(
         return  # it goes on
     if not unfinished:
         yield _target(found, question)
-    yield _room(found)
+    yield _room(found, question.room)
     if unfinished:
         return  # PostgreSQL may not run, which the rest is asked of
     yield _extensions(found, question)
@@ -134,13 +133,14 @@ def _target(found: Found, question: AskMove) -> Finding:
         return Finding(
             name,
             "error",
-            f"there is a cluster {new}/main that is not the site's",
+            f"there is a cluster {question.after.in_words} that is not the site's",
             f"none of PostgreSQL {new}",
-            f"Move away what it holds, or remove it (`pg_dropcluster {new} main`).",
+            f"Move away what it holds, or remove it (`{question.after.removal}`).",
         )
     if not found.offered:
         remedy = "Run `apt-get update` on the host; postgres.pgdg = True takes the project's own."
-        return Finding(name, "error", f"apt has no postgresql-{new}", "the package", remedy)
+        found_no = f"apt has no {question.after.packages[0]}"
+        return Finding(name, "error", found_no, "the package", remedy)
     ends = END_OF_LIFE[new]
     return Finding(name, "ok", f"PostgreSQL {question.old} to {new}, supported until {ends}")
 
@@ -161,12 +161,12 @@ def _tools(found: Found) -> Finding:
     return Finding("move-tools", "error", f"no {names}", names, f"Install {names} on the host.")
 
 
-def _room(found: Found) -> Finding:
+def _room(found: Found, place: str) -> Finding:
     name, wanted = "move-room", found.data_mb + ROOM_MB
     if min(found.data_mb, found.free_mb) < 0:
         needed = "the size of the cluster, and the room on its disk"
         return Finding(name, "error", "du or df does not answer", needed, "Repair that.")
-    needed = f"{wanted} MB in /var/lib/postgresql: the data is copied, so that the old stays whole"
+    needed = f"{wanted} MB in {place}: the data is copied, so that the old stays whole"
     enough = found.free_mb >= wanted
     remedy = "" if enough else "Make room, or give the file system more; nothing was touched."
     return Finding(name, "ok" if enough else "error", f"{found.free_mb} MB free", needed, remedy)
@@ -229,5 +229,5 @@ def _way_back(question: AskMove) -> Finding:
         "note",
         f"PostgreSQL {question.old} stays as it was, stopped; until somebody writes to "
         f"{question.new}, `mattermost-host upgrade-postgresql --back` returns to it, and a failure "
-        f"does so by itself. Later, remove it: {dropped(question.old)}",
+        f"does so by itself. Later, remove it: {question.before.removal}",
     )

@@ -8,7 +8,7 @@ from mattermost_host.components import backup, postgres
 from mattermost_host.engine import questions
 from mattermost_host.facts.database import last_move
 from mattermost_host.facts.host import HostFacts
-from mattermost_host.knowledge.families import Cluster
+from mattermost_host.knowledge.clusters import Cluster
 from mattermost_host.ops import backup_files, backup_target, postgresql_move_state
 from mattermost_host.ops.deletion import AskData
 from mattermost_host.ops.release_state import NOTED
@@ -58,7 +58,7 @@ def from_before_move(site: Site, facts: HostFacts) -> Cluster | None:
     there = [(version, name) for version, name, _ in facts.clusters]
     move = last_move(facts)
     for major in (move.old, move.new) if move else ():
-        other = facts.family.cluster(major)
+        other = facts.family.cluster_of_pgdg(major)
         if other.name in there and other.name != own.name:
             return other
     return None

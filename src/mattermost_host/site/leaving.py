@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterator
 
 from mattermost_host.components import base, mattermost, nginx, tls
 from mattermost_host.facts.host import HostFacts
-from mattermost_host.knowledge.families import REDHAT_SETTINGS, Cluster, Family
+from mattermost_host.knowledge.clusters import REDHAT_SETTINGS, Cluster
+from mattermost_host.knowledge.families import Family
 from mattermost_host.ops import (
     apt,
     certbot,

@@ -3,12 +3,12 @@
 from mattermost_host.components import backup, firewall, postgres
 from mattermost_host.facts.database import DONE, last_move, own_major
 from mattermost_host.facts.host import HostFacts
+from mattermost_host.knowledge.clusters import Cluster
 from mattermost_host.ops import backup_files
 from mattermost_host.ops.database_state import Client
 from mattermost_host.ops.postgresql_move import Backups, Target
 from mattermost_host.ops.postgresql_move_state import AskMove
-from mattermost_host.ops.postgresql_service import SOCKET_FOLDER, Writable
-from mattermost_host.preflight.postgresql import dropped
+from mattermost_host.ops.postgresql_service import Writable
 from mattermost_host.site.site import Site
 
 
@@ -23,23 +23,23 @@ def of(site: Site, facts: HostFacts, host_name: str, *, back: bool = False) -> T
         old, new = last.old, last.new
     if old is None or old >= new:
         return None
-    before, after = (facts.family.cluster(one) for one in (old, new))
+    before, after = (postgres.layout_of(settings, facts, one) for one in (old, new))
     return Target(
-        question=AskMove(postgres.NAME, Client(postgres.PORT, f"{before.programs}/psql"), old, new),
-        client=Client(postgres.PORT, f"{after.programs}/psql"),
-        programs=after.programs,
-        package=after.packages[0],
-        socket=SOCKET_FOLDER,
+        question=AskMove(postgres.NAME, _client(before), before, after),
+        client=_client(after),
         settings=postgres.settings_files(
             after,
             site.postgres_parameters(host_name, facts),
             firewall.before_start(site.settings.firewall),
             Writable(tuple(settings.folders), backup.archive(site.settings.backup)),
         ),
-        dropped=dropped(old),
         backups=_backups(site),
         pgdg=settings.pgdg,
     )
+
+
+def _client(layout: Cluster) -> Client:
+    return Client(postgres.PORT, f"{layout.programs}/psql")
 
 
 def _backups(site: Site) -> Backups | None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mattermost_host.knowledge.families import ENTERPRISE_LINUX, Cluster
+from mattermost_host.knowledge.clusters import Cluster
+from mattermost_host.knowledge.families import ENTERPRISE_LINUX
 from mattermost_host.ops import cluster as cluster_of_host
 from mattermost_host.ops.cluster import AskFolder, Folder
 from tests.unit import local

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mattermost_host.knowledge.families import Cluster
+from mattermost_host.knowledge.clusters import Cluster
 from mattermost_host.ops import deletion
 from mattermost_host.ops.deletion import AskData, Found
 from tests.unit.fake_host import answering, plan

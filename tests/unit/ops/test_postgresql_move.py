@@ -9,6 +9,7 @@ import pytest
 from mattermost_host.components import backup
 from mattermost_host.engine import explanations
 from mattermost_host.facts.database import Move
+from mattermost_host.knowledge.families import DEBIAN
 from mattermost_host.ops import backup_files, postgresql_move
 from mattermost_host.ops.database_state import Client
 from mattermost_host.ops.entries import File
@@ -18,15 +19,12 @@ from mattermost_host.ops.postgresql_move_state import AskMove, Found
 from tests.unit.fake_host import Plan, answering, apply, plan
 from tests.unit.ops.test_upgrade import WAYS
 
-QUESTION = AskMove("mattermost", Client(5432, "/usr/lib/postgresql/15/bin/psql"), 15, 17)
+BEFORE, AFTER = (DEBIAN.cluster(major) for major in (15, 17))
+QUESTION = AskMove("mattermost", Client(5432, f"{BEFORE.programs}/psql"), BEFORE, AFTER)
 TARGET = Target(
     question=QUESTION,
-    client=Client(5432, "/usr/lib/postgresql/17/bin/psql"),
-    programs="/usr/lib/postgresql/17/bin",
-    package="postgresql-17",
-    socket="/var/run/postgresql",
+    client=Client(5432, f"{AFTER.programs}/psql"),
     settings=(File("/u", "of unit"), File("/p", "of parameters"), File("/a", "of access")),
-    dropped="pg_dropcluster 15 main",
     backups=None,
 )
 BACKED_UP = replace(
@@ -123,7 +121,7 @@ def test_the_newer_version_comes_without_a_cluster_of_its_own() -> None:
     question = PackageStates(("postgresql-17",), "apt")
 
     def operation() -> None:
-        postgresql_move.beside(name="beside", package="postgresql-17")
+        postgresql_move.beside(name="beside", after=AFTER)
 
     missing = answering({question: {}})
     assert plan(operation, answer=missing).changed == ["beside"]

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from mattermost_host.facts.host import HostFacts
+from mattermost_host.knowledge.families import DEBIAN
 from mattermost_host.ops.database_state import Client
 from mattermost_host.ops.pgbackrest_state import Repository
 from mattermost_host.ops.postgresql_move_state import AskMove, Found
@@ -13,7 +14,7 @@ from mattermost_host.preflight.finding import Finding
 from mattermost_host.support.errors import OperatorError
 from tests.unit.examples import DEBIAN_12
 
-QUESTION = AskMove("mattermost", Client(), 15, 17)
+QUESTION = AskMove("mattermost", Client(), DEBIAN.cluster(15), DEBIAN.cluster(17))
 FACTS = replace(DEBIAN_12, release="13")
 WELL = Found(
     serving=True,

@@ -73,6 +73,6 @@ def test_the_newer_one_starts_with_the_settings_of_a_deploy(tmp_path: Path) -> N
     assert "hba_file = '/etc/postgresql/17/main/pg_hba.conf'" in str(parameters.content)
     assert "archive_mode = on" in str(parameters.content)
     assert access.path == "/etc/postgresql/17/main/pg_hba.conf"
-    assert target.package == "postgresql-17"
+    assert target.question.after.packages == ("postgresql-17",)
     plain = moves.of(_site(tmp_path), BEFORE, "h1")
     assert plain and plain.backups is None

@@ -2,7 +2,6 @@
 
 import json
 import shlex
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,10 +36,13 @@ def _account(host: LabHost, public_key: str) -> None:
     host.write("/root/backup-key.pub", public_key)
     host.run("ssh-keygen -A && systemctl restart ssh")
     host.run(f"set -e\ncd /root\n{script('Back up to another host')}")
+    # While sshd reads its settings again, it refuses connections.
+    wait_until(lambda: not host.run("true", check=False).returncode, 30, "sshd answers again")
 
 
 @pytest.fixture(scope="module")
-def backed(lab: Lab, release: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backed]:
+def bare(lab: Lab, release: Path, tmp_path_factory: pytest.TempPathFactory) -> Backed:
+    """A host on which nothing is installed yet, described as one that is backed up."""
     folder = tmp_path_factory.mktemp("ssh")
     other = lab.up("other")
     lab.resolve(NAME, other)
@@ -53,11 +55,64 @@ def backed(lab: Lab, release: Path, tmp_path_factory: pytest.TempPathFactory) ->
     host = lab.up("chat", suite="trixie")
     place = {"to": f"sftp://{USER}@{NAME}:{PORT}/backups", "host_keys": keys}
     site = Deployment(lab, host, folder, release, backup=place)
+    _opened_by(site, folder / "backup-key")
+    return Backed(site, other)
+
+
+@pytest.fixture(scope="module")
+def backed(bare: Backed) -> Backed:
+    """The same, deployed."""
+    bare.site.deploy()
+    return bare
+
+
+def _opened_by(site: Deployment, key: Path) -> None:
     site.secrets_file.touch(mode=0o600)
-    key = (folder / "backup-key").read_text(encoding="utf-8")
-    site.secrets_file.write_text(f'backup_ssh_key = """\n{key}"""\n', encoding="utf-8")
-    site.deploy()
-    yield Backed(site, other)
+    text = f'backup_ssh_key = """\n{key.read_text(encoding="utf-8")}"""\n'
+    site.secrets_file.write_text(text, encoding="utf-8")
+
+
+def test_a_wrong_host_is_told_before_a_bare_host_is_touched(bare: Backed, tmp_path: Path) -> None:
+    """By preflight, plan, apply and a deploy; each mistake has its own sentence."""
+    site, right = bare.site, dict(bare.site.site["backup"])
+    packages = "dpkg-query -W | sha256sum; ls -d /etc/mattermost-host 2>/dev/null"
+    before = site.host.run(packages, check=False).stdout
+    at = f"[{NAME}]:{PORT}:"
+
+    def told(words: str, **wrong: object) -> None:
+        site.site["backup"] = {**right, **wrong}
+        site.write()
+        said = site.run("mattermost-host", "preflight", str(site.inventory), check=False)
+        assert said.status == 1
+        assert words in said.words
+
+    login = f"sftp://{USER}@{NAME}"
+    told("it cannot be reached from the host", to=f"{login}:{PORT + 1}/backups")
+    told("it cannot be reached from the host", to=f"sftp://{USER}@nowhere.test/backups")
+    told(f"{at} there is no /elsewhere, and {USER} may not", to=f"{login}:{PORT}/elsewhere")
+    told(f"{at} it does not let root in with", to=f"sftp://root@{NAME}:{PORT}/backups")
+    keys = [one for one in right["host_keys"] if "ecdsa" not in one]
+    told("is of a type that backup.host_keys has none of", host_keys=keys)
+    for kind, name in (("ecdsa", "host"), ("ed25519", "opens")):
+        run(shlex.split(f"ssh-keygen -q -t {kind} -N '' -f {name}"), cwd=tmp_path)
+    other_key = (tmp_path / "host.pub").read_text(encoding="utf-8").strip()
+    wrong = f"{at} it shows another host key than backup.host_keys has"
+    told(wrong, host_keys=[*keys, other_key])
+    for command in ("plan", "apply"):
+        more = ["--yes"] if command == "apply" else []
+        said = site.run("mattermost-host", command, str(site.inventory), *more, check=False)
+        assert said.status == 1
+        assert wrong in said.words
+    assert wrong in site.deploy(check=False).words
+    _opened_by(site, tmp_path / "opens")
+    told(f"{at} it does not let {USER} in with backup_ssh_key")
+    assert site.host.run(packages, check=False).stdout == before
+    assert not bare.other.run(f"find {ROOT} -type f").stdout
+    _opened_by(site, site.inventory.with_name("backup-key"))
+    site.site["backup"] = right
+    site.write()
+    said = site.run("mattermost-host", "preflight", "-v", str(site.inventory))
+    assert f"{right['to']} opens" in said.words
 
 
 def _info(site: Deployment) -> dict[str, Any]:

@@ -45,7 +45,6 @@ EXAMPLE = Description(url="https://chat.example.com", users=200)
 MORE = (
     {"tls": {"mode": "acme"}, "backup": {"to": "/srv/backup"}},
     {"backup": {"to": "sftp://chat@backup.example.com/backups"}},
-    {"backup": {"to": "s3://backups/chat"}},
 )
 VARIANTS = (
     EXAMPLE,

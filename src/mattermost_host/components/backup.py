@@ -8,7 +8,7 @@ from pyinfra.api import deploy as component
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import Place
 from mattermost_host.knowledge import backup_places
-from mattermost_host.knowledge.backup_places import Access, Bucket, Folder, OtherHost
+from mattermost_host.knowledge.backup_places import Access, Folder, OtherHost
 from mattermost_host.knowledge.clusters import Cluster
 from mattermost_host.knowledge.surface import SecretFile, Surface, Wanted
 from mattermost_host.ops import (
@@ -254,7 +254,7 @@ def requires(settings: Settings, place: Place) -> list[Need]:
     if isinstance(place_, Folder):
         needs.append(checks.disk(place_.path))
     secrets = place.secrets
-    if secrets and isinstance(place_, Bucket):
+    if secrets and not isinstance(place_, Folder):
         target = backup_place.target(settings)
         needs.append(
             backup_repository.inquiry(target, secrets.backup_access, place.site.secrets_file)

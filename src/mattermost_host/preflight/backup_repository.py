@@ -14,7 +14,7 @@ from mattermost_host.preflight.backup_held import PLACE, Held, PlaceRefused
 from mattermost_host.preflight.finding import Finding, Inquiry
 
 PLACE_CHECKS: Mapping[str, str] = {
-    PLACE: "The bucket of backups answers, and opens with its keys.",
+    PLACE: "The bucket, or the other host, that backups go to answers and opens.",
 }
 """All checks of a place elsewhere; if the first is skipped, nothing is asked."""
 Look = Callable[[Host, HostFacts, Target, Access, str], Held]
@@ -47,7 +47,10 @@ def _refused(error: PlaceRefused, *, backs_up_there: bool) -> Finding:
 
 def _look(target: Target) -> Look:
     # Only a site that backs up there needs what speaks with it.
-    assert isinstance(target.place, Bucket)
-    from mattermost_host.preflight import backup_bucket  # noqa: PLC0415
+    if isinstance(target.place, Bucket):
+        from mattermost_host.preflight import backup_bucket  # noqa: PLC0415
 
-    return backup_bucket.look
+        return backup_bucket.look
+    from mattermost_host.preflight import backup_other_host  # noqa: PLC0415
+
+    return backup_other_host.look

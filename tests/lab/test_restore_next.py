@@ -10,9 +10,14 @@ import pytest
 from tests.lab.deployment import Deployment
 from tests.lab.hosts import Lab
 from tests.lab.kept import LOST, Kept, copy, post_with_file, read_back, restored
+from tests.lab.power import Cut, cut_off
 
 PSQL = "cd / && runuser -u postgres -- psql -XAtq -d mattermost"
 FILES = f"{LOST}/mattermost-host/files"
+CUTS = [
+    Cut("database", "psql", '*"alter database mattermost rename"*'),
+    Cut("files", "restic", "restore*"),
+]
 
 
 @dataclass(frozen=True)
@@ -60,8 +65,25 @@ def test_without_a_dump_another_version_is_refused(lost: Lost) -> None:
     assert "Nothing was changed" in said
 
 
+@pytest.mark.parametrize("cut", CUTS, ids=str)
+def test_it_is_cut_off_at_the_change_of_names(lost: Lost, cut: Cut) -> None:
+    """Before and after it, there is a whole database of the site's name."""
+    site = lost.site
+    words = ("mattermost-host", "restore", str(site.inventory), "--from", LOST, "--yes")
+    cut_off(site, words, cut)
+    whole = "select count(*) from pg_database where datname = 'mattermost' and datallowconn"
+    assert site.host.run(f'{PSQL} -c "{whole}"').stdout.strip() == "1"
+    tables = "select to_regclass('posts') is not null"
+    assert site.host.run(f'{PSQL} -c "{tables}"').stdout.strip() == ("t" if cut is CUTS[1] else "f")
+    plan = site.run("mattermost-host", "plan", str(site.inventory), check=False)
+    assert plan.status != 0
+    assert f"was cut off at the step {cut.step}" in plan.words
+    assert "run `mattermost-host restore` again, with the same options" in plan.words
+
+
 def test_the_site_comes_back_from_the_dump(lost: Lost) -> None:
     said = restored(lost.site)
+    assert "cut off at the step files is taken back: what was there before it is put back" in said
     assert "of a PostgreSQL 15, here is 17" in said
     assert "everything holds" in said
     read_back(lost.site, lost.kept)
@@ -72,5 +94,6 @@ def test_the_site_comes_back_from_the_dump(lost: Lost) -> None:
 def test_a_second_run_changes_nothing_and_all_holds(lost: Lost) -> None:
     assert lost.site.deploy().changed == ()
     lost.site.verify()
-    databases = "select count(*) from pg_database where datname like '%before%'"
-    assert lost.site.host.run(f'{PSQL} -c "{databases}"').stdout.strip() == "0"
+    databases = "select datname from pg_database where datname like '%before%'"
+    kept = lost.site.host.run(f'{PSQL} -c "{databases}"').stdout.split()
+    assert [name[-8:] for name in kept] == ["_cut_off"], "what was used before it was taken back"

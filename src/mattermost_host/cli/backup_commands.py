@@ -55,13 +55,20 @@ def backup(inventory: Path) -> None:
         "is mounted or copied."
     ),
 )
+@click.option(
+    "--back",
+    is_flag=True,
+    help="Restore nothing: put back what was there before a restore that was cut off.",
+)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before replacing anything.")
-def restore(inventory: Path, to_time: str | None, lost: str | None, yes: bool) -> None:
+def restore(
+    inventory: Path, to_time: str | None, lost: str | None, *, back: bool, yes: bool
+) -> None:
     """Bring database and files back from the backups, on the same host or on a new one.
 
     It says first what it would replace. The old state is moved aside and kept; where the new one
-    does not work, it is put back. With --from, the host is deployed, too, and begins backups of its
-    own in backup.to; the lost host's are only read.
+    does not work, or a restore was cut off, it is put back. With --from, the host is deployed, too,
+    and begins backups of its own in backup.to; the lost host's are only read.
 
     Exit status: 0 it is restored and all checks passed, 1 not.
 
@@ -70,29 +77,47 @@ def restore(inventory: Path, to_time: str | None, lost: str | None, yes: bool) -
     if to_time is not None and not to_time.strip():
         # As from an empty variable of a script: the newest state is not what was meant.
         raise click.UsageError("--to-time is empty; write a time, or leave the option out")
+    if back and (to_time or lost):
+        raise click.UsageError("--back restores nothing: leave --to-time and --from out")
     start, site = time.monotonic(), Site.use(inventory)
     host, options = _host(site), _options(site, to_time, lost)
     with locks.held(inventory):
-        if lost:
-            click.echo(f"{host.name}: what it takes to look into {lost} is installed.")
-            application.deployed(site, planning.RESTORE_LOOK)
-        _told(host, f"{made_of.RESTORE} --show{options}", "nothing can be restored")
-        if not yes and not click.confirm("Replace database and files by these?"):
-            click.echo("Nothing was changed.")
-            sys.exit(1)
-        click.echo(f"{host.name}: restoring; the site is not available meanwhile.")
-        if lost:
-            application.deployed(site, planning.RESTORE_HOST)
-        program = f"{made_of.RESTORE}{options}"
-        _told(host, detached.run(made_of.RESTORING, program), "the restore failed")
-        if lost:
-            click.echo(f"{host.name}: deploying, with a first full backup into the new repository.")
-            application.deployed(site)
+        if back:
+            _put_back(host)
+        else:
+            _restored(site, host, options, lost, ask=not yes)
     click.echo("Verification, with log-in and posts:")
     status = verification.run(inventory, journey=True)
+    done = "What was there before is in place" if back else "Database and files are restored"
     proof = "and everything holds" if status == 0 else "but the verification failed"
-    click.echo(f"Database and files are restored, {proof} ({time.monotonic() - start:.0f} s).")
+    click.echo(f"{done}, {proof} ({time.monotonic() - start:.0f} s).")
     sys.exit(status)
+
+
+def _put_back(host: SiteHost) -> None:
+    program = detached.run(made_of.RESTORING, f"{made_of.RESTORE} --back")
+    _told(host, program, "the old state is not in place")
+
+
+def _restored(site: Site, host: SiteHost, options: str, lost: str | None, *, ask: bool) -> None:
+    """Say what a restore would replace, ask, and carry it out. Exits where the answer is no."""
+    if lost:
+        click.echo(f"{host.name}: what it takes to look into {lost} is installed.")
+        application.deployed(site, planning.RESTORE_LOOK)
+    _told(host, f"{made_of.RESTORE} --show{options}", "nothing can be restored")
+    if ask and not click.confirm("Replace database and files by these?"):
+        click.echo("Nothing was changed.")
+        sys.exit(1)
+    click.echo(f"{host.name}: restoring; the site is not available meanwhile.")
+    if lost:
+        # PostgreSQL is deployed on what was there before one that was cut off.
+        _put_back(host)
+        application.deployed(site, planning.RESTORE_HOST)
+    program = f"{made_of.RESTORE}{options}"
+    _told(host, detached.run(made_of.RESTORING, program), "the restore failed")
+    if lost:
+        click.echo(f"{host.name}: deploying, with a first full backup into the new repository.")
+        application.deployed(site)
 
 
 @click.command()

@@ -95,7 +95,7 @@ class HostFacts:
     system_upgrade: tuple[tuple[str, str], ...] = ()
     """The same keys of the last upgrade of the system."""
     restore: tuple[tuple[str, str], ...] = ()
-    """The key ``step`` of a restore that has not ended; empty if there is none."""
+    """The key ``step`` of the last restore."""
     lego: str = ""
     """SHA-256 of the tarball that its lego was unpacked from."""
     patroni: str = ""

@@ -220,11 +220,7 @@ last_upgrade() { journal /opt/mattermost/upgrade/journal; }
 
 system_upgrade() { journal /var/lib/mattermost-host/system/journal; }
 
-# A restore says how it ended; where its log is there and that is not, it never did.
-restore() {
-  said=/var/lib/mattermost-host/backup/mattermost-host-restore
-  [ ! -f $said.log ] || [ -e $said.ended ] || echo "step restores"
-}
+restore() { journal /var/lib/mattermost-host/backup/restore-journal; }
 
 noted_release() {
   [ -f /opt/mattermost/release ] && read -r noted </opt/mattermost/release && echo "$noted"

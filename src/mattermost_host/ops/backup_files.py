@@ -64,6 +64,11 @@ FULL_AFTER_S = 6 * 86_400 + 12 * 3_600
 SEGMENTS = 256
 """WAL segments of 16 MB, the packages' default, in 4 GiB."""
 RESTORING = Detached("mattermost-host-restore", STATE_FOLDER)
+RESTORE_JOURNAL = f"{STATE_FOLDER}/restore-journal"
+RESTORE_UNFINISHED = ("stops", "database", "files", "starts")
+"""Steps of a restore at which one that was cut off is to be taken back."""
+UNFINISHED_CASE = " | ".join(RESTORE_UNFINISHED)
+"""The same, as a pattern of the shell."""
 QUEUE_MB = (1_024, 65_536)
 """Bounds of the WAL that may wait for an unavailable repository, otherwise a tenth of the disk."""
 
@@ -150,6 +155,8 @@ def programs(backups: Backups, kept: Sequence[str]) -> Iterator[Entry]:
         owner=_owner(),
         data=backups.cluster.data,
         stanza=STANZA,
+        journal=RESTORE_JOURNAL,
+        steps=UNFINISHED_CASE,
         full_after_s=FULL_AFTER_S,
         segments=SEGMENTS,
     )
@@ -186,8 +193,30 @@ def _owner(account: str = "") -> str:
 
 def restoring(backups: Backups, server: Server) -> Iterator[Entry]:
     """The program that brings database and files back."""
+    names = _names(backups, server)
+    text = render(
+        "backup/restore-backup.sh.j2",
+        look=render("backup/look.sh.j2", **names),
+        from_dump=render("backup/from-dump.sh.j2", **names),
+        way_back=render("backup/way-back.sh.j2", **names),
+        **names,
+        restic=RESTIC,
+        unit=backups.cluster.unit,
+        restores=f"{STATE_FOLDER}/restores",
+        steps=UNFINISHED_CASE,
+        ping=server.ping,
+        service=SERVICE,
+        services=" ".join(SERVICES),
+        lock=LOCK,
+        lock_s=LOCK_S,
+    )
+    yield Directory(PROGRAMS)
+    yield File(RESTORE, text, "755")
+
+
+def _names(backups: Backups, server: Server) -> dict[str, object]:
     cluster = backups.cluster
-    names = {
+    return {
         "stanza": STANZA,
         "database": DATABASE,
         "major": cluster.name[0],
@@ -200,26 +229,11 @@ def restoring(backups: Backups, server: Server) -> Iterator[Entry]:
         "base": backups.target.base,
         "home": server.home,
         "state": STATE_FOLDER,
+        "journal": RESTORE_JOURNAL,
         "socket": SOCKET_FOLDER,
         "port": PORT,
         "dump_host": DUMP_HOST,
         "mark": MARK,
+        "server": server.user,
+        "timer": TIMER,
     }
-    text = render(
-        "backup/restore-backup.sh.j2",
-        look=render("backup/look.sh.j2", **names),
-        from_dump=render("backup/from-dump.sh.j2", **names),
-        **names,
-        restic=RESTIC,
-        unit=cluster.unit,
-        restores=f"{STATE_FOLDER}/restores",
-        server=server.user,
-        ping=server.ping,
-        timer=TIMER,
-        service=SERVICE,
-        services=" ".join(SERVICES),
-        lock=LOCK,
-        lock_s=LOCK_S,
-    )
-    yield Directory(PROGRAMS)
-    yield File(RESTORE, text, "755")

@@ -1,8 +1,7 @@
 """What a program of ours began on a host and did not end: one list for every command.
 
 Each writes the step that it begins to its journal. A step in ``steps`` that is the last one means
-that it is at work, was cut off, or could neither go on nor back. A restore has one step: it has a
-log, and has not yet said how it ended.
+that it is at work, was cut off, or could neither go on nor back.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from mattermost_host.facts import database
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.ops import postgresql_move_state, system_upgrade, upgrade_state
-from mattermost_host.ops.backup_files import RESTORING
+from mattermost_host.ops.backup_files import RESTORE_JOURNAL, RESTORE_UNFINISHED
 from mattermost_host.ops.release_state import JOURNAL
 
 Journal = Mapping[str, str]
@@ -69,12 +68,12 @@ SYSTEM = Kind(
 )
 RESTORE = Kind(
     "a restore of database and files",
-    f"{RESTORING.folder}/{RESTORING.unit}.log",
-    ("restores",),
+    RESTORE_JOURNAL,
+    RESTORE_UNFINISHED,
     lambda facts: dict(facts.restore),
-    "Wait until it has ended; else run `mattermost-host restore` again, with the same options: "
-    "what was there before is kept beside it as ….before-restore-TIME. If you brought everything "
-    f"back by hand, remove its log, {RESTORING.folder}/{RESTORING.unit}.log.",
+    "Wait until it has ended; else run `mattermost-host restore` again, with the same options: it "
+    "puts back what was there before, and begins anew. `mattermost-host restore --back` does the "
+    "first and no more.",
 )
 KINDS = (SERVER, DATABASE, SYSTEM, RESTORE)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.ops import unfinished
-from mattermost_host.preflight.finding import Finding, Requirement
+from mattermost_host.preflight.finding import Finding, Requirement, Verdict
 
 NAME = "nothing-unfinished"
 
@@ -15,7 +15,9 @@ def nothing_unfinished() -> Requirement:
     def check(facts: HostFacts) -> Iterator[Finding]:
         found = [one for one in unfinished.on(facts) if one.kind != unfinished.DATABASE]
         for one in found:
-            yield Finding(NAME, "warning", str(one), "what was begun to be ended", one.kind.remedy)
+            # A run on half of what was restored would begin something new there.
+            verdict: Verdict = "error" if one.kind == unfinished.RESTORE else "warning"
+            yield Finding(NAME, verdict, str(one), "what was begun to be ended", one.kind.remedy)
         if not found:
             yield Finding(NAME, "ok", "no upgrade and no restore is unfinished")
 

@@ -98,6 +98,25 @@ def test_a_verification_that_fails_is_told(
     assert "but the verification failed" in done.output
 
 
+def test_what_was_cut_off_is_put_back_without_a_question(
+    scripts: list[str], tmp_path: Path
+) -> None:
+    done = CliRunner().invoke(main, ["restore", _inventory(tmp_path), "--back"])
+    assert done.exit_code == 0
+    assert scripts == [detached.run(RESTORING, f"{RESTORE} --back")]
+    assert "What was there before is in place, and everything holds" in done.output
+
+
+@pytest.mark.parametrize("more", [("--to-time", "2026-11-27"), ("--from", "/mnt/lost")])
+def test_to_put_back_is_not_to_restore(
+    scripts: list[str], tmp_path: Path, more: tuple[str, str]
+) -> None:
+    done = CliRunner().invoke(main, ["restore", _inventory(tmp_path), "--back", *more])
+    assert done.exit_code == 1
+    assert "--back restores nothing: leave --to-time and --from out" in done.output
+    assert scripts == []
+
+
 @pytest.mark.parametrize("time", ["", " "])
 def test_an_empty_time_is_not_the_newest_one(scripts: list[str], tmp_path: Path, time: str) -> None:
     done = CliRunner().invoke(main, ["restore", _inventory(tmp_path), "-y", "--to-time", time])
@@ -129,6 +148,7 @@ def test_a_new_host_is_looked_at_first_and_deployed_last(
     assert deployed == [
         "restore_look",
         f"{RESTORE} --show {words}",
+        detached.run(RESTORING, f"{RESTORE} --back"),
         "restore_host",
         program,
         "site",

@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from mattermost_host.ops.backup_files import FULL_AFTER_S, SEGMENTS, STANZA
+from mattermost_host.ops.backup_files import (
+    FULL_AFTER_S,
+    RESTORE_UNFINISHED,
+    SEGMENTS,
+    STANZA,
+    UNFINISHED_CASE,
+)
 from mattermost_host.ops.pgbackrest_state import MARK
 from mattermost_host.support.templates import render
 
@@ -57,6 +63,8 @@ def _ran(folder: Path, info: str, archive: str, owner: str = "") -> str:
         segments=SEGMENTS,
         owner=asks.replace("/etc/machine-id", str(machine)),
         data=folder / "main",
+        journal=folder / "journal",
+        steps=UNFINISHED_CASE,
     )
     path = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
     done = subprocess.run(
@@ -108,6 +116,14 @@ def test_another_hosts_repository_is_left_alone(tmp_path: Path, owner: str, said
     told = _ran(tmp_path, _info(3_600, BEGIN), WHOLE, owner)
     assert said in told
     assert "ran:" not in told
+
+
+@pytest.mark.parametrize("step", [*RESTORE_UNFINISHED, "done", "back"])
+def test_nothing_is_backed_up_where_a_restore_was_cut_off(tmp_path: Path, step: str) -> None:
+    (tmp_path / "journal").write_text(f"step={step}\nkept=/a\n")
+    said = _ran(tmp_path, _info(3_600, BEGIN), WHOLE)
+    assert ("A restore was cut off: nothing is backed up" in said) == (step in RESTORE_UNFINISHED)
+    assert ("backup\n" in said) == (step not in RESTORE_UNFINISHED)
 
 
 def test_nothing_is_removed_while_what_a_restore_left_is_there(tmp_path: Path) -> None:

@@ -276,7 +276,7 @@ def test_the_port_of_ssh_is_found_though_sudo_hides_it() -> None:
         ("clusters", ["15 main 5433"], "clusters", (("15", "main", 5433),)),
         ("database", ["unit a.service", "unit a.service"], "database_units", ("a.service",)),
         ("database", ["step done", "old 15"], "database_move", (("step", "done"), ("old", "15"))),
-        ("restore", ["step restores"], "restore", (("step", "restores"),)),
+        ("restore", ["step files"], "restore", (("step", "files"),)),
         ("units", ["ufw", "nginx"], "active_units", ("ufw", "nginx")),
         ("first_boot", ["yes"], "first_boot", True),
         ("first_boot", [], "first_boot", False),

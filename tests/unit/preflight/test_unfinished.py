@@ -10,8 +10,8 @@ import pytest
 from mattermost_host.facts import database
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.questions import SCRIPT
-from mattermost_host.ops import detached, system_upgrade, unfinished, upgrade_state
-from mattermost_host.ops.backup_files import RESTORING, STATE_FOLDER
+from mattermost_host.ops import system_upgrade, unfinished, upgrade_state
+from mattermost_host.ops.backup_files import RESTORE_JOURNAL, RESTORE_UNFINISHED
 from mattermost_host.preflight.unfinished import nothing_unfinished
 from tests.unit.examples import DEBIAN_12
 
@@ -19,7 +19,7 @@ FIELDS = {
     "last_upgrade": upgrade_state.UNFINISHED,
     "database_move": database.UNFINISHED,
     "system_upgrade": system_upgrade.UNFINISHED,
-    "restore": unfinished.RESTORE.steps,
+    "restore": RESTORE_UNFINISHED,
 }
 CUT_OFF = [(name, step) for name, steps in FIELDS.items() for step in steps]
 ENDED = [(name, step) for name in FIELDS for step in ("", "prepares", "back", "done")]
@@ -55,43 +55,27 @@ def test_each_run_warns_of_upgrades_and_leaves_the_database_to_its_own_check() -
     assert fine.verdict == "ok"
 
 
-def test_each_run_warns_of_a_restore_that_was_cut_off() -> None:
-    (found,) = nothing_unfinished().check(_with("restore", "restores"))
-    assert found.verdict == "warning"
+@pytest.mark.parametrize("step", RESTORE_UNFINISHED)
+def test_no_run_goes_on_where_a_restore_was_cut_off(step: str) -> None:
+    (found,) = nothing_unfinished().check(_with("restore", step))
+    assert found.verdict == "error"
+    assert f"was cut off at the step {step}" in found.found
     assert "run `mattermost-host restore` again, with the same options" in found.remedy
-    assert "kept beside it as ….before-restore-TIME" in found.remedy
+    assert "`mattermost-host restore --back` does the first and no more" in found.remedy
 
 
-@pytest.mark.parametrize(
-    ("there", "asked"),
-    [
-        ((), ""),
-        (("log",), "step restores\n"),
-        (("log", "ended"), ""),
-        (("ended",), ""),
-    ],
-)
-def test_a_restore_has_ended_once_it_said_how(
-    tmp_path: Path, there: tuple[str, ...], asked: str
-) -> None:
-    for one in there:
-        (tmp_path / f"{RESTORING.unit}.{one}").touch()
-    assert SCRIPT.count(STATE_FOLDER) == 1
-    script = SCRIPT.replace(STATE_FOLDER, str(tmp_path))
-    done = subprocess.run(
-        ["sh", "-euc", f"{script}\nrestore"], capture_output=True, text=True, check=True
-    )
-    assert done.stdout == asked
-
-
-@pytest.mark.parametrize("cut", [True, False])
-def test_a_program_that_is_cut_off_leaves_what_is_asked_for(tmp_path: Path, *, cut: bool) -> None:
-    """``detached`` leaves a log, and how it ended; by its own words, run without systemd."""
-    where = replace(RESTORING, folder=str(tmp_path))
-    run = "systemd-run() { shift 3; %s; }\nsystemctl() { false; }\n"
-    script = run % ("true" if cut else '"$@"') + detached.run(where, "echo said")
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
-    assert ("it was cut off" in done.stderr) == cut
-    ended = tmp_path / f"{where.unit}.ended"
-    assert (tmp_path / f"{where.unit}.log").exists()
-    assert ended.exists() != cut
+def test_the_journal_of_a_restore_is_read(tmp_path: Path) -> None:
+    """Its step, and nothing else of it."""
+    journal = tmp_path / Path(RESTORE_JOURNAL).name
+    assert SCRIPT.count(RESTORE_JOURNAL) == 1
+    script = SCRIPT.replace(RESTORE_JOURNAL, str(journal))
+    for text, asked in (
+        (None, ""),
+        ("step=files\nkept=/a/b\naside=\nran=active\n", "step files\n"),
+    ):
+        if text:
+            journal.write_text(text)
+        done = subprocess.run(
+            ["sh", "-euc", f"{script}\nrestore"], capture_output=True, text=True, check=True
+        )
+        assert done.stdout == asked

@@ -250,7 +250,7 @@ def test_enterprise_linux_gets_its_own_settings_back(
         ({"database_move": MOVE}, "a move of the database from 15 to 17 is under way, or was cut"),
         ({"last_upgrade": MOVE}, "else go on with `mattermost-host upgrade`, or back with"),
         ({"system_upgrade": (("step", "installs"),)}, "run `mattermost-host upgrade-system`"),
-        ({"restore": (("step", "restores"),)}, "run `mattermost-host restore` again"),
+        ({"restore": (("step", "database"),)}, "run `mattermost-host restore` again"),
     ],
 )
 def test_what_was_cut_off_is_ended_first(

@@ -10,7 +10,7 @@ from mattermost_host.cli.sentences import sentences
 from mattermost_host.components import mattermost, nginx
 from mattermost_host.facts.foreign import of_others
 from mattermost_host.facts.host import HostFacts
-from mattermost_host.ops import account, files, packages, take_over
+from mattermost_host.ops import account, files, packages, selinux_rules, take_over
 from mattermost_host.ops.state_files import STATE
 from mattermost_host.preflight import run as preflight
 from mattermost_host.preflight import take_over as adviser
@@ -35,10 +35,12 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
     )
     packages.installed(
         name="what holds users back is installed",
-        packages=["curl", "nftables"],
+        packages=taking_over.packages(facts.family),
         manager=facts.family.package_manager,
     )
     account.system_account(name="the account mattermost exists", user=mattermost.USER, home=STATE)
+    if facts.family.selinux:
+        selinux_rules.for_server(name="SELinux knows its programs and pages", state=STATE)
     mattermost.release_on_host(
         release,
         brotli=nginx.brotli_module(facts) is not None,

@@ -248,6 +248,28 @@ def test_what_omnibus_leaves_is_taken_over(
     _is_ours(site, old, written)
 
 
+def test_a_server_on_enterprise_linux_is_taken_over(
+    lab: Lab, tarballs: Mapping[str, Path], tmp_path: Path
+) -> None:
+    old = Foreign(lab, lab.up("el", suite="el9"), tmp_path)
+    old.database()
+    old.tarball(tarballs["sound"], unit="/etc/systemd/system")
+    old.proxied("/etc/nginx/conf.d/mattermost.conf")
+    old.start()
+    written = [old.write()]
+    site = _adopted(old, tarballs["sound"])
+    right = site.inventory.read_text()
+    assert '"postgres": {"version": 15},' in right
+    _state_release(site, tarballs["broken"])
+    assert "The old server serves again, as before" in _took_over(site, check=False)
+    wait_until(lambda: old.status() == 200, 30, "users reach it again")
+    old.all_there(*written)
+    written.append(old.write())
+    site.inventory.write_text(right)
+    _took_over(site)
+    _is_ours(site, old, written)
+
+
 def test_servers_that_are_refused(lab: Lab, tarballs: Mapping[str, Path], tmp_path: Path) -> None:
     old = Foreign(lab, lab.up("refused"), tmp_path)
     status, said = adopt(old, None)

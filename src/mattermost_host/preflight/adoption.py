@@ -182,6 +182,7 @@ def _database(one: Look) -> Iterator[Finding]:
         and f"it is sorted by {data.collation}, which is no locale of UTF-8",
         (one.foreign.config_source and stored.database != source.database)
         and f"its configuration is in another database, {stored.database}",
+        _of_no_stream(one.facts),
         data.superuser and f"its role {source.role} is a superuser",
         (others := sorted({*data.databases} - {source.database}))
         and f"its cluster has other databases, which nobody would reach: {', '.join(others)}",
@@ -190,6 +191,21 @@ def _database(one: Look) -> Iterator[Finding]:
     if left := sorted({*data.roles} - {NAME}):
         found = f"roles that can't log in any more: {', '.join(left)}"
         yield _finding("roles", "warning", found, "PostgreSQL listens on its socket only, then.")
+
+
+def _of_no_stream(facts: HostFacts) -> str:
+    """What is wrong with a cluster of Enterprise Linux that no deploy keeps where it is."""
+    if facts.family.package_manager != "dnf":
+        return ""
+    offered = facts.platform.postgresql_versions
+    kept = {facts.family.cluster(major).name for major in offered}
+    others = [one for one in facts.clusters if one[:2] not in kept]
+    streams = " or ".join(map(str, offered))
+    return "; ".join(
+        f"it is PostgreSQL {version} in {folder}, and a deploy keeps that of the distribution's "
+        f"stream {streams}, in {facts.family.cluster(offered[0]).data}"
+        for version, folder, _ in others
+    )
 
 
 def _files(one: Look) -> Iterator[Finding]:

@@ -17,11 +17,6 @@ def refuse_system(facts: HostFacts) -> None:
     if refusal or row is None:
         system = f"{facts.distribution or 'an unknown system'} {facts.release}".strip()
         raise OperatorError(f"{system}: {refusal or 'no supported system'}")
-    if facts.family.package_manager != "apt":
-        raise OperatorError(
-            f"servers are adopted on Debian and Ubuntu so far, not on {facts.family.name}: deploy "
-            "to a new host, and move database, files and config.json by hand"
-        )
 
 
 def refuse_server(host: str, foreign: Foreign, *, managed: bool) -> None:

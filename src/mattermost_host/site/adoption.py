@@ -52,6 +52,9 @@ class Adopted:
     max_file_size_mb: int
     dsn: str
     database_password: SecretStr | None
+    postgresql: int | None
+    """Its major version, where the distribution has several and each would be taken for the site's.
+    """
     tls: str
     """internal-ca, files or acme."""
     certificate: str
@@ -80,11 +83,18 @@ def adopted(one: Look) -> Adopted:
         max_file_size_mb=max(1, -(-int(size) // MIB)) if str(size or "").isdecimal() else 100,
         dsn="" if local else one.source.stated,
         database_password=None if local else one.source.password,
+        postgresql=_postgresql(one) if local else None,
         tls=mode,
         certificate=certificate,
         key=key,
         notes=tuple(notes),
     )
+
+
+def _postgresql(one: Look) -> int | None:
+    if not one.facts.platform.postgresql_streams:
+        return None
+    return next((int(version) for version, _, _ in one.facts.clusters if version.isdecimal()), None)
 
 
 def _url(one: Look, notes: list[str]) -> str:

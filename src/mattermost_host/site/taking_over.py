@@ -1,10 +1,12 @@
 """What a take-over moves, and where to, from the inventory and what the host says."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from mattermost_host.components import mattermost, nginx, postgres
 from mattermost_host.facts.host import HostFacts
+from mattermost_host.knowledge.families import Family
 from mattermost_host.ops.entries import Entry, File
 from mattermost_host.ops.postgresql_service import Writable
 from mattermost_host.ops.take_over import New, Old
@@ -12,8 +14,22 @@ from mattermost_host.preflight.adoption import Look
 from mattermost_host.preflight.conflicts import VENDOR_PACKAGES
 from mattermost_host.site.site import Site
 
-ASIDE = ("no-other-mattermost", "no-other-postgresql", "no-other-web-server", "ports-free")
-"""Checks that a server of somebody else fails by being there; a take-over judges it itself."""
+ASIDE = (
+    *("no-other-mattermost", "no-other-postgresql", "no-other-web-server", "ports-free"),
+    "nginx-stream",
+)
+"""Checks that a server of somebody else fails by being there; a take-over judges it itself, and the
+deploy after it brings NGINX's own stream."""
+
+
+def packages(family: Family) -> list[str]:
+    """What holds users back, and on hosts with SELinux what states its rules.
+
+    Enterprise Linux has curl in any case: rpm needs it, as curl-minimal.
+    """
+    if family.package_manager == "apt":
+        return ["curl", "nftables"]
+    return ["nftables", *family.tools]
 
 
 def old(one: Look) -> Old:
@@ -53,4 +69,7 @@ def new(site: Site, facts: HostFacts, release: str) -> New:
     """Where it goes."""
     layout = postgres.cluster(site.settings.postgres, facts)
     *_, access = postgres.settings_files(layout, {}, (), Writable())
+    if layout.setup:
+        # Until a deploy has given PostgreSQL our settings, it reads those in its data folder.
+        access = replace(access, path=f"{layout.data}/pg_hba.conf")
     return New(release, in_advance(site)[1], access, nginx.SITE)

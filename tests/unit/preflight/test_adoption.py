@@ -8,7 +8,7 @@ import pytest
 from mattermost_host.facts.host import Listener
 from mattermost_host.preflight import adoption, adoption_refusals, take_over
 from mattermost_host.support.errors import OperatorError
-from tests.unit.examples import DEBIAN_12
+from tests.unit.examples import DEBIAN_12, ROCKY_9
 from tests.unit.foreign_examples import CONFIG, DATA, foreign, look
 
 
@@ -109,12 +109,36 @@ def test_systems_on_which_no_server_is_adopted() -> None:
     for system, words in (
         (replace(DEBIAN_12, distribution="debian", release="10"), "debian 10"),
         (replace(DEBIAN_12, distribution="plan9", release="4"), "plan9 4"),
-        (replace(DEBIAN_12, distribution="rocky", release="9.4"), "on Debian and Ubuntu so far"),
     ):
         with pytest.raises(OperatorError) as refused:
             adoption_refusals.refuse_system(system)
         assert words in str(refused.value)
-    adoption_refusals.refuse_system(DEBIAN_12)
+    for system in (DEBIAN_12, ROCKY_9):
+        adoption_refusals.refuse_system(system)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "words"),
+    [
+        (("16", "/var/lib/pgsql/data", 5432), ""),
+        (
+            ("13", "/var/lib/pgsql/data", 5432),
+            "it is PostgreSQL 13 in /var/lib/pgsql/data, and a deploy keeps that of the "
+            "distribution's stream 15 or 16, in /var/lib/pgsql/data",
+        ),
+        (
+            ("16", "/var/lib/pgsql/16/data", 5432),
+            "it is PostgreSQL 16 in /var/lib/pgsql/16/data, and",
+        ),
+    ],
+)
+def test_on_enterprise_linux_the_cluster_is_that_of_a_stream(
+    cluster: tuple[str, str, int], words: str
+) -> None:
+    one = replace(look(), facts=replace(ROCKY_9, clusters=(cluster,)))
+    errors = [each.found for each in adoption.judge(one) if each.name == "adopt-database"]
+    said = [each for each in errors if "it is PostgreSQL" in each]
+    assert [each[: len(words)] for each in said] == ([words] if words else [])
 
 
 def test_only_sites_on_one_host_take_a_server_over() -> None:

@@ -11,6 +11,7 @@ from mattermost_host.preflight.adoption import Look
 from mattermost_host.site import adoption, taking_over
 from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError
+from tests.unit.examples import DEBIAN_12, ROCKY_9
 from tests.unit.foreign_examples import DATA, foreign, look
 
 RELEASE = {"version": "11.7.9"}
@@ -122,3 +123,35 @@ def test_the_program_is_told_what_is_to_be_moved() -> None:
         "nginx_files": "/etc/nginx/sites-enabled/mattermost",
         "vendor_packages": "mattermost",
     }
+
+
+STREAM = ("15", "/var/lib/pgsql/data", 5432)
+
+
+def _on_enterprise_linux() -> Look:
+    return replace(look(), facts=replace(ROCKY_9, clusters=(STREAM,), managed=False, listeners=()))
+
+
+def test_on_enterprise_linux_the_version_of_the_cluster_is_stated(tmp_path: Path) -> None:
+    """A deploy would take the newest stream for the site's."""
+    _, site = _written(_on_enterprise_linux(), tmp_path)
+    assert site.settings.postgres.version == 15
+    _, site = _written(look(), tmp_path)
+    assert site.settings.postgres.version is None
+
+
+def test_access_rules_are_given_to_the_cluster_that_runs(tmp_path: Path) -> None:
+    """On Enterprise Linux it reads its own file until a deploy gives it another."""
+    _, site = _written(_on_enterprise_linux(), tmp_path)
+    new = taking_over.new(site, _on_enterprise_linux().facts, "11.7.9-01234567")
+    assert new.access.path == "/var/lib/pgsql/data/pg_hba.conf"
+    assert "local" in str(new.access.content)
+    new = taking_over.new(site, replace(DEBIAN_12, clusters=(("15", "main", 5432),)), "r")
+    assert new.access.path == "/etc/postgresql/15/main/pg_hba.conf"
+
+
+def test_curl_is_not_asked_for_where_it_conflicts() -> None:
+    assert taking_over.packages(DEBIAN_12.family) == ["curl", "nftables"]
+    wanted = taking_over.packages(ROCKY_9.family)
+    assert "curl" not in wanted
+    assert {"nftables", "policycoreutils-python-utils"} <= {*wanted}

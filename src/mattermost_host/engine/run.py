@@ -97,7 +97,9 @@ class Run:
         """
         for host in self._state.inventory.get_active_hosts():
             beforehand.get_all(host, list(self._state.ops[host]))
-        setup_logging(logging.INFO)
+        # A command may execute two deploys; with a second handler each line comes twice.
+        if not pyinfra.logger.handlers:
+            setup_logging(logging.INFO)
         self._state.set_stage(StateStage.Execute)
         reason = ""
         try:

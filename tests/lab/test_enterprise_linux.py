@@ -127,7 +127,7 @@ TAMPERINGS = {
         {"SELinux's boolean httpd_can_network_relay is off"},
     ),
     "data checksums": tampering(
-        CHECKSUMS_OFF, {f"no data checksums any more in {DATA}"}, POSTGRES, MATTERMOST
+        CHECKSUMS_OFF, {f"no data checksums in {DATA}"}, POSTGRES, MATTERMOST
     ),
 }
 

@@ -150,7 +150,7 @@ def _explained(question: AskDatabase, now: DatabaseState, unit: str) -> Iterator
     if not now.checksums:
         yield Change(
             unit,
-            f"has no data checksums any more in {question.checksums_in}; they are computed while "
+            f"has no data checksums in {question.checksums_in}; they are computed while "
             "it is stopped, which takes as long as reading the whole database",
             "restart",
             heals=False,

@@ -60,6 +60,7 @@ def lines(config: dict[str, Any] = CONFIG, environment: str = "LANG=C\0") -> lis
         "user=mattermost",
         "binary=/opt/mattermost/bin/mattermost",
         "home_owner=mattermost:mattermost",
+        "home_mode=775",
         f"environment={encoded(environment)}",
         "cwd=/opt/mattermost",
         f"version={encoded(version)}",

@@ -72,6 +72,7 @@ for unit in $units; do
   binary=${{arguments%% *}}; echo "binary=$binary"
   home=${{binary%/bin/mattermost}}
   echo "home_owner=$(stat -c %U:%G "$home")"
+  echo "home_mode=$(stat -c %a "$home")"
   [ "$(readlink -f "$home")" = "$home" ] || echo "home_link=$(readlink -f "$home")"
   of_process
   break
@@ -97,6 +98,7 @@ class Foreign:
     """Whether it starts at boot."""
     home_owner: str = ""
     """Of the folder that its release was unpacked to: ``mattermost:mattermost``."""
+    home_mode: str = ""
     home_link: str = ""
     """Where that folder really is, if it is a link."""
     version: str = ""
@@ -150,6 +152,7 @@ class AskForeign(Question[Foreign]):
             user=first.get("user", ""),
             enabled=first.get("enabled") == "enabled",
             home_owner=first.get("home_owner", ""),
+            home_mode=first.get("home_mode", ""),
             home_link=first.get("home_link", ""),
             binary=first.get("binary", ""),
             cwd=first.get("cwd", ""),

@@ -49,6 +49,7 @@ def _found(one: Look) -> Mapping[str, str]:
         "old_user": foreign.user,
         "old_home": foreign.home,
         "home_owner": foreign.home_owner,
+        "home_mode": foreign.home_mode,
         "old_role": source.role,
         "old_database": source.database,
         "config_file": foreign.config_file,

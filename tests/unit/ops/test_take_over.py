@@ -85,9 +85,9 @@ def test_users_who_come_without_a_proxy_are_watched_at_the_port() -> None:
 def test_a_site_that_was_set_aside_is_not_overwritten_by_a_run_that_goes_on(tmp_path: Path) -> None:
     """By then a deploy may have written its own in its place."""
     program = take_over.program(NEW, WAYS, step="starts")
-    begin = program.index("\nset_sites_aside() {")
-    function = program[begin : program.index("\n}\n", begin) + 3]
-    function = function.replace(NEW.site, f"{tmp_path}/mattermost.conf")
+    function = _function(program, "set_sites_aside").replace(
+        NEW.site, f"{tmp_path}/mattermost.conf"
+    )
     script = f"kept={tmp_path} nginx_files={tmp_path}/mattermost.conf\n{function}\nset_sites_aside"
     for text in ("the old one", "a deploy's"):
         (tmp_path / "mattermost.conf").write_text(text)
@@ -97,8 +97,7 @@ def test_a_site_that_was_set_aside_is_not_overwritten_by_a_run_that_goes_on(tmp_
 
 def test_no_boot_starts_the_old_server_once_its_guard_is_gone(tmp_path: Path) -> None:
     program = take_over.program(NEW, WAYS)
-    begin = program.index("\nset_unit_aside() {")
-    function = program[begin : program.index("\n}\n", begin) + 3]
+    function = _function(program, "set_unit_aside")
     stubs = 'systemctl() { echo "$*"; }\nunguard() { echo unguarded; }\n'
     names = f"units={tmp_path} kept={tmp_path} old_unit=chat.service\n"
     done = subprocess.run(
@@ -108,3 +107,33 @@ def test_no_boot_starts_the_old_server_once_its_guard_is_gone(tmp_path: Path) ->
         check=False,
     )
     assert done.stdout.splitlines()[:2] == ["disable --quiet chat.service", "unguarded"]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "ended", "asked"), [(0, "done", 1), (0, "back", 0), (1, "done", 0)]
+)
+def test_what_was_moved_gets_the_type_of_its_new_place(
+    tmp_path: Path, kernel: int, ended: str, asked: int
+) -> None:
+    """On Enterprise Linux a renamed file keeps that of the old one."""
+    program = take_over.program(NEW, WAYS)
+    functions = "\n".join(_function(program, name) for name in ("relabel", "end_as"))
+    script = f"""
+        kept={tmp_path} state=/var/lib/mattermost watcher=
+        selinuxenabled() {{ return {kernel}; }}
+        restorecon() {{ echo "restorecon $*"; }}
+        say() {{ echo "$*"; }}
+        for one in admit forget_probe_user step; do eval "$one() {{ :; }}"; done
+        {functions}
+        end_as {ended} "It ended."
+    """
+    said = subprocess.run(["dash", "-c", script], capture_output=True, text=True, check=True).stdout
+    assert said.count("restorecon -FR /var/lib/mattermost\n") == asked
+    assert said.endswith("It ended.\n")
+
+
+def _function(program: str, name: str) -> str:
+    """A function of the program, which may be one line."""
+    rest = program[program.index(f"\n{name}() {{") + 1 :]
+    line = rest.partition("\n")[0]
+    return line if line.endswith("}") else rest[: rest.index("\n}\n") + 3]

@@ -70,12 +70,14 @@ def adopt(host: str, folder: Path | None, ssh_config: Path | None, release: Path
     one = adoption.adopted(found)
     here = folder or Path(urlsplit(one.url).hostname or "site")
     _write(here, one, found, place, stated or _official(one))
-    Report({place.name: tuple(judge(found))}).show(verbose=True)
+    report = Report({place.name: tuple(judge(found))})
+    report.show(verbose=True)
     for note in one.notes:
         click.echo(f"- {adoption.in_comment(note)}")
     where = "" if here == Path() else f"cd {shlex.quote(str(here))} && "
     click.echo(f"{here / FILE} is written; nothing was changed on {place.name}. Check it.")
-    click.echo(f"Next: {where}mattermost-host take-over {FILE}")
+    first = "mend the errors above; then " if report.errors else ""
+    click.echo(f"Next: {first}{where}mattermost-host take-over {FILE}")
 
 
 def _place(text: str, config: Path | None) -> SiteHost:

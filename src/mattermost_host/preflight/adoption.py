@@ -16,13 +16,13 @@ from mattermost_host.knowledge.nginx_sites import Served
 from mattermost_host.ops.foreign import AskForeign, Foreign
 from mattermost_host.ops.foreign_data import AskData, Data
 from mattermost_host.ops.state_files import KEPT
+from mattermost_host.preflight import adoption_database
 from mattermost_host.preflight.adoption_refusals import refuse_server, refuse_system
 from mattermost_host.preflight.finding import Finding, Verdict
 from mattermost_host.support.errors import OperatorError
 
-NAME, PORT = "mattermost", 5432
-"""Of the site's database and role, and of PostgreSQL's first cluster."""
-REPLICAS = ("Replicas", "SearchReplicas")
+NAME = "mattermost"
+"""Of the site's database and role."""
 COMMAND = "`mattermost-host take-over`"
 
 MEANINGS = {
@@ -171,41 +171,11 @@ def _database(one: Look) -> Iterator[Finding]:
         return
     posts = f"{data.posts} posts, {data.database_mb} MB, sorted by {data.collation}"
     yield _finding("database", "ok", f"{where}, PostgreSQL {data.server}: {posts}")
-    stored = source_of(one.foreign.config_source, one.facts.addresses, one.foreign.user)
-    replicas = [one.foreign.setting(f"SqlSettings.DataSource{name}") for name in REPLICAS]
-    wrong = [
-        any(replicas) and "it has replicas (SqlSettings.DataSourceReplicas)",
-        (source.port != PORT or len(one.facts.clusters) != 1)
-        and "it is not in the host's only cluster, at port 5432",
-        data.encoding != "UTF8" and f"its encoding is {data.encoding}, and the server needs UTF8",
-        (not data.collation.replace("-", "").lower().endswith(".utf8"))
-        and f"it is sorted by {data.collation}, which is no locale of UTF-8",
-        (one.foreign.config_source and stored.database != source.database)
-        and f"its configuration is in another database, {stored.database}",
-        _of_no_stream(one.facts),
-        data.superuser and f"its role {source.role} is a superuser",
-        (others := sorted({*data.databases} - {source.database}))
-        and f"its cluster has other databases, which nobody would reach: {', '.join(others)}",
-    ]
-    yield from (_finding("database", "error", str(found), "Mend that.") for found in wrong if found)
+    for found, remedy in adoption_database.wrong(one.facts, one.foreign, source, data):
+        yield _finding("database", "error", found, remedy)
     if left := sorted({*data.roles} - {NAME}):
         found = f"roles that can't log in any more: {', '.join(left)}"
         yield _finding("roles", "warning", found, "PostgreSQL listens on its socket only, then.")
-
-
-def _of_no_stream(facts: HostFacts) -> str:
-    """What is wrong with a cluster of Enterprise Linux that no deploy keeps where it is."""
-    if facts.family.package_manager != "dnf":
-        return ""
-    offered = facts.platform.postgresql_versions
-    kept = {facts.family.cluster(major).name for major in offered}
-    others = [one for one in facts.clusters if one[:2] not in kept]
-    streams = " or ".join(map(str, offered))
-    return "; ".join(
-        f"it is PostgreSQL {version} in {folder}, and a deploy keeps that of the distribution's "
-        f"stream {streams}, in {facts.family.cluster(offered[0]).data}"
-        for version, folder, _ in others
-    )
 
 
 def _files(one: Look) -> Iterator[Finding]:
@@ -279,9 +249,22 @@ def _others(one: Look) -> Iterator[Finding]:
     if str(one.foreign.setting("ClusterSettings.Enable")).lower() == "true":
         found = "it is one of several servers (ClusterSettings.Enable)"
         yield _finding("cluster", "error", found, "Only sites on one host can be taken over.")
-    there = [name for name, _ in one.facts.packages if name.startswith("mattermost")]
-    if there:
+    yield from _packages(one.facts)
+
+
+def _packages(facts: HostFacts) -> Iterator[Finding]:
+    there = [name for name, _ in facts.packages if name.startswith("mattermost")]
+    if not there:
+        return
+    if facts.family.package_manager == "apt":
         found = (
             f"{', '.join(there)}: dpkg forgets them, without their scripts, which delete folders"
         )
         yield _finding("packages", "note", found)
+        return
+    yield _finding(
+        "packages",
+        "error",
+        f"{', '.join(there)}: the vendor has no such package for {facts.family.name}",
+        f"Let rpm forget it: `rpm -e --justdb --noscripts {' '.join(there)}`. Its files stay.",
+    )

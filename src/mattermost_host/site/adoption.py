@@ -15,6 +15,7 @@ from mattermost_host.knowledge import mattermost_settings, releases
 from mattermost_host.knowledge.mattermost_settings import OWNED, environment_name, is_secret, known
 from mattermost_host.knowledge.setting_values import environment_value, typed
 from mattermost_host.preflight.adoption import Look
+from mattermost_host.preflight.adoption_database import kept
 from mattermost_host.support.errors import OperatorError
 from mattermost_host.support.templates import render
 
@@ -52,9 +53,8 @@ class Adopted:
     max_file_size_mb: int
     dsn: str
     database_password: SecretStr | None
-    postgresql: int | None
-    """Its major version, where the distribution has several and each would be taken for the site's.
-    """
+    postgresql: Mapping[str, Any]
+    """What is stated of its cluster, where a deploy would take another for the site's."""
     tls: str
     """internal-ca, files or acme."""
     certificate: str
@@ -83,7 +83,7 @@ def adopted(one: Look) -> Adopted:
         max_file_size_mb=max(1, -(-int(size) // MIB)) if str(size or "").isdecimal() else 100,
         dsn="" if local else one.source.stated,
         database_password=None if local else one.source.password,
-        postgresql=_postgresql(one) if local else None,
+        postgresql=_postgresql(one) if local else {},
         tls=mode,
         certificate=certificate,
         key=key,
@@ -91,10 +91,14 @@ def adopted(one: Look) -> Adopted:
     )
 
 
-def _postgresql(one: Look) -> int | None:
-    if not one.facts.platform.postgresql_streams:
-        return None
-    return next((int(version) for version, _, _ in one.facts.clusters if version.isdecimal()), None)
+def _postgresql(one: Look) -> dict[str, Any]:
+    """The distribution's newest stream is the site's otherwise."""
+    if one.facts.family.package_manager != "dnf":
+        return {}
+    found = (kept(one.facts, version, folder) for version, folder, _ in one.facts.clusters)
+    for layout, pgdg in filter(None, found):
+        return {"version": int(layout.name[0]), **({"pgdg": True} if pgdg else {})}
+    return {}
 
 
 def _url(one: Look, notes: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import tarfile
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from mattermost_host.cli.main import main
 from mattermost_host.engine.inventory import SiteHost
 from mattermost_host.preflight.adoption import Look
 from mattermost_host.site.site import Site
-from tests.unit.foreign_examples import DEFAULTS, foreign, look
+from tests.unit.foreign_examples import DATA, DEFAULTS, foreign, look
 
 
 @pytest.fixture
@@ -79,6 +80,19 @@ def test_what_is_written(typed: list[SiteHost], tmp_path: Path) -> None:
     for secret in ("k" * 32, "s" * 32, "h%40rd"):
         assert secret not in said.output + (folder / "inventory.py").read_text()
     assert Site.load(folder / "inventory.py").settings.mattermost.settings == {}
+
+
+def test_what_is_in_the_way_comes_first(
+    typed: list[SiteHost], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An inventory is written all the same: it says what was found."""
+    next_step = "cd chat.example.com && mattermost-host take-over inventory.py"
+    assert f"Next: {next_step}" in _run("chat").output
+    wrong = replace(DATA, encoding="SQL_ASCII")
+    monkeypatch.setattr(adopt, "_looked_at", lambda _: look(data=wrong))
+    assert f"Next: mend the errors above; then {next_step}" in _run("chat", "there").output.replace(
+        "cd there", "cd chat.example.com"
+    )
 
 
 def test_nothing_is_overwritten(typed: list[SiteHost], tmp_path: Path) -> None:

@@ -117,28 +117,48 @@ def test_systems_on_which_no_server_is_adopted() -> None:
         adoption_refusals.refuse_system(system)
 
 
+def test_a_package_that_no_vendor_has_is_to_be_forgotten_first() -> None:
+    packages = (("mattermost", "11.7.9"), ("postgresql-server", "16.4"))
+    for system, verdict, words in (
+        (DEBIAN_12, "note", "without their scripts"),
+        (ROCKY_9, "error", "mattermost: the vendor has no such package for Enterprise Linux"),
+    ):
+        one = replace(look(), facts=replace(system, packages=packages))
+        (found,) = (each for each in adoption.judge(one) if each.name == "adopt-packages")
+        assert (found.verdict, words in found.found) == (verdict, True)
+    assert "`rpm -e --justdb --noscripts mattermost`" in found.remedy
+
+
+IN_ITS_PLACE = "/var/lib/pgsql/data"
+
+
 @pytest.mark.parametrize(
-    ("cluster", "words"),
+    ("version", "folder", "stays"),
     [
-        (("16", "/var/lib/pgsql/data", 5432), ""),
-        (
-            ("13", "/var/lib/pgsql/data", 5432),
-            "it is PostgreSQL 13 in /var/lib/pgsql/data, and a deploy keeps that of the "
-            "distribution's stream 15 or 16, in /var/lib/pgsql/data",
-        ),
-        (
-            ("16", "/var/lib/pgsql/16/data", 5432),
-            "it is PostgreSQL 16 in /var/lib/pgsql/16/data, and",
-        ),
+        ("16", IN_ITS_PLACE, True),
+        ("13", IN_ITS_PLACE, False),
+        ("17", IN_ITS_PLACE, False),
+        ("17", "/var/lib/pgsql/17/data", True),
+        ("13", "/var/lib/pgsql/13/data", False),
+        ("16", "/srv/pgsql", False),
+        ("unknown", IN_ITS_PLACE, False),
     ],
 )
-def test_on_enterprise_linux_the_cluster_is_that_of_a_stream(
-    cluster: tuple[str, str, int], words: str
+def test_on_enterprise_linux_the_cluster_is_one_that_a_deploy_keeps(
+    version: str, folder: str, stays: bool
 ) -> None:
-    one = replace(look(), facts=replace(ROCKY_9, clusters=(cluster,)))
-    errors = [each.found for each in adoption.judge(one) if each.name == "adopt-database"]
-    said = [each for each in errors if "it is PostgreSQL" in each]
-    assert [each[: len(words)] for each in said] == ([words] if words else [])
+    one = replace(look(), facts=replace(ROCKY_9, clusters=((version, folder, 5432),)))
+    said = [each for each in adoption.judge(one) if "it is PostgreSQL" in each.found]
+    assert [each.found for each in said] == (
+        []
+        if stays
+        else [
+            f"it is PostgreSQL {version} in {folder}, and a deploy keeps the distribution's "
+            "15 or 16 in /var/lib/pgsql/data, or one of the PostgreSQL project, 14 to 18, in its "
+            "package's folder"
+        ]
+    )
+    assert all("by a dump" in each.remedy for each in said)
 
 
 def test_only_sites_on_one_host_take_a_server_over() -> None:

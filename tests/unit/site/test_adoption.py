@@ -114,6 +114,7 @@ def test_the_program_is_told_what_is_to_be_moved() -> None:
         "old_user": "mattermost",
         "old_home": "/opt/mattermost",
         "home_owner": "mattermost:mattermost",
+        "home_mode": "775",
         "old_role": "mmuser",
         "old_database": "mattermost",
         "config_file": "/opt/mattermost/config/config.json",
@@ -126,18 +127,24 @@ def test_the_program_is_told_what_is_to_be_moved() -> None:
 
 
 STREAM = ("15", "/var/lib/pgsql/data", 5432)
+OF_PROJECT = ("17", "/var/lib/pgsql/17/data", 5432)
 
 
-def _on_enterprise_linux() -> Look:
-    return replace(look(), facts=replace(ROCKY_9, clusters=(STREAM,), managed=False, listeners=()))
+def _on_enterprise_linux(cluster: tuple[str, str, int] = STREAM) -> Look:
+    return replace(look(), facts=replace(ROCKY_9, clusters=(cluster,), managed=False, listeners=()))
 
 
 def test_on_enterprise_linux_the_version_of_the_cluster_is_stated(tmp_path: Path) -> None:
     """A deploy would take the newest stream for the site's."""
     _, site = _written(_on_enterprise_linux(), tmp_path)
-    assert site.settings.postgres.version == 15
+    stated = site.settings.postgres
+    assert (stated.version, stated.pgdg) == (15, False)
+    _, site = _written(_on_enterprise_linux(OF_PROJECT), tmp_path)
+    stated = site.settings.postgres
+    assert (stated.version, stated.pgdg) == (17, True)
     _, site = _written(look(), tmp_path)
-    assert site.settings.postgres.version is None
+    stated = site.settings.postgres
+    assert (stated.version, stated.pgdg) == (None, False)
 
 
 def test_access_rules_are_given_to_the_cluster_that_runs(tmp_path: Path) -> None:
@@ -146,6 +153,10 @@ def test_access_rules_are_given_to_the_cluster_that_runs(tmp_path: Path) -> None
     new = taking_over.new(site, _on_enterprise_linux().facts, "11.7.9-01234567")
     assert new.access.path == "/var/lib/pgsql/data/pg_hba.conf"
     assert "local" in str(new.access.content)
+    _, site = _written(_on_enterprise_linux(OF_PROJECT), tmp_path)
+    new = taking_over.new(site, _on_enterprise_linux(OF_PROJECT).facts, "11.7.9-01234567")
+    assert new.access.path == "/var/lib/pgsql/17/data/pg_hba.conf"
+    _, site = _written(look(), tmp_path)
     new = taking_over.new(site, replace(DEBIAN_12, clusters=(("15", "main", 5432),)), "r")
     assert new.access.path == "/etc/postgresql/15/main/pg_hba.conf"
 

@@ -21,15 +21,6 @@ SALT = "0123456789abcdef0123456789abcdef"
 PSQL = "cd /; setpriv --reuid=postgres --init-groups --regid=postgres psql -At"
 HOME = "/opt/mattermost"
 OF_DEBIAN = "apt-get update -q && apt-get install -y -q postgresql nginx"
-OF_STREAMS = """set -e
-dnf -y -q module enable postgresql:15
-dnf -y -q install postgresql-server postgresql-contrib nginx tar
-PGSETUP_INITDB_OPTIONS='--auth-host=scram-sha-256' postgresql-setup --initdb
-systemctl enable -q --now postgresql nginx
-firewall-cmd -q --permanent --add-service=http --add-service=https
-firewall-cmd -q --reload
-"""
-"""As the vendor's instructions for Enterprise Linux: NGINX of no module, a cluster in its place."""
 TARBALL = "mattermost-11.7.9-linux-amd64.tar.gz"
 UNIT = """[Unit]
 Description=Mattermost
@@ -91,10 +82,10 @@ class Foreign:
         self.ca: Path | None = folder / "old.crt"
         lab.resolve(self.name, host)
 
-    def database(self) -> None:
+    def database(self, packages: str = OF_DEBIAN) -> None:
         """PostgreSQL with the role and the database of the vendor's instructions."""
         host = self.host
-        host.run(OF_STREAMS if host.suite == "el9" else OF_DEBIAN, timeout=600)
+        host.run(packages, timeout=600)
         word = DB_PASSWORD
         host.run(f"{PSQL} -f -", stdin=f"CREATE ROLE mmuser LOGIN PASSWORD '{word}';")
         host.run(f"{PSQL} -f -", stdin="CREATE DATABASE mattermost OWNER mmuser;")

@@ -1,6 +1,5 @@
 """Servers that somebody else installed are adopted, with every post, file, setting and salt."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,77 +7,20 @@ import pytest
 
 from mattermost_host.ops import apt
 from tests.lab import vendor_package
-from tests.lab.foreign import (
-    DB_PASSWORD,
-    HOME,
-    SALT,
-    Adopted,
-    Foreign,
-    adopt,
-)
+from tests.lab.adopting import VERSION, adopted, built, is_ours, state_release, took_over
+from tests.lab.foreign import HOME, Adopted, Foreign, adopt
 from tests.lab.hosts import Lab, LabHost
-from tests.lab.runbook import typed
 from tests.lab.shell import wait_until
 from tests.lab.upgrades import Written
-from tests.standin.build import build
 
 JOURNAL = "/var/lib/mattermost-host/take-over/journal"
-CONFIG = "/var/lib/mattermost/config/config.json"
-VERSION, NEWER = "11.7.9", "11.7.10"
-STATE = (
-    "find /etc /opt /usr/local /var/lib/mattermost* -xdev -printf '%p %m %u %s %T@ %C@ %l\\n'"
-    " 2>/dev/null | sort; systemctl list-unit-files --no-legend; getent passwd"
-)
+NEWER = "11.7.10"
 
 
 @pytest.fixture(scope="module")
 def tarballs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     """The stand-in, and one that takes no posts."""
-    folder = tmp_path_factory.mktemp("releases")
-    broken = build(folder, VERSION, ["refuses-posts"])
-    return {"sound": build(folder, VERSION), "broken": broken}
-
-
-def _adopted(old: Foreign, release: Path | None) -> Adopted:
-    """The site that `adopt` writes; nothing changes on the host, and no secret is shown."""
-    before = old.host.run(STATE).stdout
-    status, said = adopt(old, release, "site")
-    print(said)
-    assert status == 0
-    assert old.host.run(STATE).stdout == before
-    site = Adopted(old, old.folder / "site")
-    text = site.inventory.read_text()
-    print(text)
-    for secret in (SALT, SALT[::-1], DB_PASSWORD, "mostest", "of-the-mail-server"):
-        assert secret not in text + said
-    assert site.secrets["settings"]["SqlSettings.AtRestEncryptKey"] == SALT
-    assert site.secrets["settings"]["EmailSettings.SMTPPassword"] == "of-the-mail-server"
-    assert site.secrets_file.stat().st_mode & 0o777 == 0o600
-    return site
-
-
-def _took_over(site: Adopted, check: bool = True) -> str:
-    done = site.run(*typed("Adopt an existing server", site, 1), "--yes", check=False)
-    print(done.output)
-    assert (done.status == 0) == check
-    for secret in (SALT, DB_PASSWORD, "of-the-mail-server"):
-        assert secret not in done.output
-    return done.words
-
-
-def _is_ours(site: Adopted, old: Foreign, written: list[Written]) -> None:
-    """Everything is there, a second run changes nothing, and nothing of the old one runs."""
-    old.all_there(*written)
-    written.append(old.write())
-    stored = json.loads(site.host.read(CONFIG))
-    assert stored["SqlSettings"]["AtRestEncryptKey"] == SALT
-    assert stored["FileSettings"]["PublicLinkSalt"] == SALT[::-1]
-    assert site.deploy().changed == ()
-    assert site.run("mattermost-host", "plan", "inventory.py").status == 0
-    assert "nothing to take over" in _took_over(site)
-    site.host.reboot()
-    site.wait_healthy()
-    old.all_there(*written)
+    return built(tmp_path_factory.mktemp("releases"))
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +42,7 @@ def written(old: Foreign) -> list[Written]:
 
 @pytest.fixture(scope="module")
 def site(old: Foreign, written: list[Written], tarballs: Mapping[str, Path]) -> Adopted:
-    return _adopted(old, tarballs["sound"])
+    return adopted(old, tarballs["sound"])
 
 
 def test_no_other_run_touches_it(site: Adopted) -> None:
@@ -115,8 +57,8 @@ def test_a_server_that_does_not_serve_at_its_new_place_goes_back(
     site: Adopted, old: Foreign, written: list[Written], tarballs: Mapping[str, Path]
 ) -> None:
     right = site.inventory.read_text()
-    _state_release(site, tarballs["broken"])
-    said = _took_over(site, check=False)
+    state_release(site, tarballs["broken"])
+    said = took_over(site, check=False)
     assert "a user could not post" in said
     assert "The old server serves again, as before" in said
     wait_until(lambda: old.status() == 200, 30, "users reach it again")
@@ -138,7 +80,7 @@ def test_one_that_is_cut_off_goes_on_or_back(
     lab.start(old.host)
     plan = site.run("mattermost-host", "plan", "inventory.py", check=False)
     assert f"a take-over that was cut off at the step {step}" in plan.words
-    said = _took_over(site, check=step == "starts")
+    said = took_over(site, check=step == "starts")
     if step == "moves":
         assert "The old server serves again" in said
     old.all_there(*written)
@@ -147,8 +89,8 @@ def test_one_that_is_cut_off_goes_on_or_back(
 
 def test_it_is_the_sites_own(site: Adopted, old: Foreign, written: list[Written]) -> None:
     if "step=done" not in old.host.read(JOURNAL):
-        _took_over(site)
-    _is_ours(site, old, written)
+        took_over(site)
+    is_ours(site, old, written)
     roles = old.host.run(
         "cd /; setpriv --reuid=postgres --init-groups --regid=postgres psql -At"
         " -c 'SELECT rolname FROM pg_roles WHERE rolcanlogin'"
@@ -167,29 +109,18 @@ def test_the_vendors_package_is_taken_over(
     old.proxied("/etc/nginx/conf.d/mattermost.conf")
     old.start()
     written = [old.write()]
-    site = _adopted(old, None)
-    _state_release(site, tarballs["sound"])
+    site = adopted(old, None)
+    state_release(site, tarballs["sound"])
     assert (
         "the vendor's package mattermost"
         in site.run("mattermost-host", "plan", "inventory.py", check=False).words
     )
-    _took_over(site)
-    _is_ours(site, old, written)
+    took_over(site)
+    is_ours(site, old, written)
     _vendor_is_kept_out(host, tmp_path, tarballs["sound"])
     old.all_there(*written)
     assert site.deploy().changed == ()
     _asked_for_by_its_version_it_is_refused(site)
-
-
-def _state_release(site: Adopted, release: Path) -> None:
-    """As the inventory asks for it: the digest of this release is in no table."""
-    lines = [
-        f'        "release": {{"file": "{release}", "unverified": True}},'
-        if '"release": {' in line
-        else line
-        for line in site.inventory.read_text().splitlines()
-    ]
-    site.inventory.write_text("\n".join(lines) + "\n")
 
 
 def _vendor_is_kept_out(host: LabHost, folder: Path, release: Path) -> None:
@@ -242,32 +173,10 @@ def test_what_omnibus_leaves_is_taken_over(
     written = [old.write()]
     old.omnibus()
     written.append(old.write())
-    site = _adopted(old, tarballs["sound"])
-    assert "are copied to another file system" in _took_over(site)
+    site = adopted(old, tarballs["sound"])
+    assert "are copied to another file system" in took_over(site)
     assert host.read("/var/lib/mattermost/config/saml-idp.crt").strip() == "of SAML"
-    _is_ours(site, old, written)
-
-
-def test_a_server_on_enterprise_linux_is_taken_over(
-    lab: Lab, tarballs: Mapping[str, Path], tmp_path: Path
-) -> None:
-    old = Foreign(lab, lab.up("el", suite="el9"), tmp_path)
-    old.database()
-    old.tarball(tarballs["sound"], unit="/etc/systemd/system")
-    old.proxied("/etc/nginx/conf.d/mattermost.conf")
-    old.start()
-    written = [old.write()]
-    site = _adopted(old, tarballs["sound"])
-    right = site.inventory.read_text()
-    assert '"postgres": {"version": 15},' in right
-    _state_release(site, tarballs["broken"])
-    assert "The old server serves again, as before" in _took_over(site, check=False)
-    wait_until(lambda: old.status() == 200, 30, "users reach it again")
-    old.all_there(*written)
-    written.append(old.write())
-    site.inventory.write_text(right)
-    _took_over(site)
-    _is_ours(site, old, written)
+    is_ours(site, old, written)
 
 
 def test_servers_that_are_refused(lab: Lab, tarballs: Mapping[str, Path], tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def _installed(lab: Lab, host: LabHost, folder: Path, packages: str, release: Pa
 
 def _has_its_types(host: LabHost) -> None:
     assert host.run(f"ls -Zd {HOME}.before-*/config").stdout.split(":")[2] == "usr_t"
-    assert host.run(f"restorecon -nvFR {OURS}").stdout == ""
+    assert host.run(f"restorecon -nvR {OURS}").stdout == ""
 
 
 def test_with_a_database_of_a_stream(

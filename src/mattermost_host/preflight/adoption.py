@@ -24,6 +24,8 @@ from mattermost_host.support.errors import OperatorError
 NAME = "mattermost"
 """Of the site's database and role."""
 COMMAND = "`mattermost-host take-over`"
+OF_NGINX_ORG = ".ngx"
+"""In the release of its packages for Enterprise Linux: 1.26.2-1.el9.ngx."""
 
 MEANINGS = {
     "adopt-units": "One unit runs the server, and which drop-ins it has.",
@@ -230,6 +232,11 @@ def _proxy(one: Look) -> Iterator[Finding]:
     if on_443:
         found = f"{', '.join(sorted(on_443))} listens on port 443"
         yield _finding("proxy", "error", found, "NGINX takes its place: stop and disable it.")
+    nginx = dict(one.facts.packages).get("nginx", "")
+    if OF_NGINX_ORG in nginx:
+        found = f"NGINX {nginx} is of nginx.org, whose packages come before any module stream"
+        remedy = "Disable that repository, and run `dnf distro-sync nginx`; its sites stay."
+        yield _finding("proxy", "error", found, remedy)
     files = sorted({each.file for each in one.served})
     has = (
         f"NGINX serves it by {', '.join(files)}" if files else "no site of NGINX is in front of it"
@@ -238,7 +245,9 @@ def _proxy(one: Look) -> Iterator[Finding]:
     names = sorted({name for each in one.others for name in each.names} - {"_", "localhost", ""})
     if names:
         found = f"NGINX has other sites: {', '.join(names)}"
-        yield _finding("proxy", "warning", found, "Those in sites-enabled stay.")
+        others = [each.partition("/")[0] for each in one.facts.family.nginx.other_sites]
+        remedy = f"Those in {' and '.join(['conf.d', *others])} stay, and no others."
+        yield _finding("proxy", "warning", found, remedy)
 
 
 def _others(one: Look) -> Iterator[Finding]:

@@ -117,6 +117,13 @@ def test_systems_on_which_no_server_is_adopted() -> None:
         adoption_refusals.refuse_system(system)
 
 
+def test_which_other_sites_stay() -> None:
+    for system, folders in ((DEBIAN_12, "conf.d and sites-enabled"), (ROCKY_9, "conf.d")):
+        found = adoption.judge(replace(look(), facts=system))
+        (said,) = (each for each in found if "NGINX has other sites" in each.found)
+        assert said.remedy == f"Those in {folders} stay, and no others."
+
+
 def test_a_package_that_no_vendor_has_is_to_be_forgotten_first() -> None:
     packages = (("mattermost", "11.7.9"), ("postgresql-server", "16.4"))
     for system, verdict, words in (
@@ -127,6 +134,17 @@ def test_a_package_that_no_vendor_has_is_to_be_forgotten_first() -> None:
         (found,) = (each for each in adoption.judge(one) if each.name == "adopt-packages")
         assert (found.verdict, words in found.found) == (verdict, True)
     assert "`rpm -e --justdb --noscripts mattermost`" in found.remedy
+
+
+@pytest.mark.parametrize(("version", "errors"), [("1.26.2-1.el9.ngx", 1), ("1.20.1-20.el9", 0)])
+def test_a_deploy_can_not_replace_the_nginx_of_nginx_org(version: str, errors: int) -> None:
+    one = replace(look(), facts=replace(ROCKY_9, packages=(("nginx", version),)))
+    found = [
+        each
+        for each in adoption.judge(one)
+        if (each.name, each.verdict) == ("adopt-proxy", "error")
+    ]
+    assert ["is of nginx.org" in each.found for each in found] == [True] * errors
 
 
 IN_ITS_PLACE = "/var/lib/pgsql/data"

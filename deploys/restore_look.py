@@ -11,13 +11,14 @@ from mattermost_host.ops.backup_files import Server
 from mattermost_host.ops.state_files import STATE
 from mattermost_host.preflight import run as preflight
 from mattermost_host.preflight import unfinished
+from mattermost_host.preflight.backup_held import OWNER
 from mattermost_host.site import complete_hosts
 from mattermost_host.site.site import Site
 
 with sentences():
     site = Site.current()
     complete_hosts.refuse(site)
-    facts = preflight.require(site, aside=[unfinished.NAME]).get(host.name)
+    facts = preflight.require(site, aside=[unfinished.NAME, OWNER]).get(host.name)
     if facts and "db" in site.roles(host.name):
         backup.readable(
             site.settings.backup,

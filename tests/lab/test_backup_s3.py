@@ -153,11 +153,15 @@ def test_another_hosts_repository_is_refused_and_a_failure_told(backed: Backed) 
     said = "mattermost-backup-database.service failed"
     wait_until(lambda: said in host.run(told, check=False).stdout, 20, "the failure is told")
     assert _metrics(site)["failed", "mattermost-backup-database.service"] == 1
-    plan = site.run("mattermost-host", "plan", str(site.inventory), check=False)
-    assert "the repository of backups belongs to another host (other)" in plan.words
-    assert "the last backup failed (mattermost-backup-database.service)" in plan.words
-    refused = site.deploy(check=False)
-    assert "two hosts in one would make both unusable" in refused.words
+    verified = site.run("mattermost-host", "verify", str(site.inventory), check=False)
+    for words in ("belongs to another host (other)", "failed (mattermost-backup-database.service)"):
+        assert words in verified.words
+    for command in ("preflight", "plan"):
+        shown = site.run("mattermost-host", command, str(site.inventory), check=False)
+        assert "the repository of backups belongs to another host (other)" in shown.words
+        assert "Two hosts in one would make both unusable" in shown.words
+        assert "repo-rm mattermost-host-owner" in shown.words
+    assert "belongs to another host (other)" in site.deploy(check=False).words
     refused = site.run("mattermost-host", "restore", str(site.inventory), "--yes", check=False)
     assert "the repository belongs to another host (other)" in refused.words
     assert "Nothing was changed" in refused.words
@@ -176,8 +180,8 @@ def test_another_hosts_repository_is_refused_and_a_failure_told(backed: Backed) 
     assert metrics["size_bytes", "files"] > 0
     assert metrics["size_bytes", "database"] > 100_000
     assert metrics["wal_segments_waiting", ""] < 12
-    shown = host.run(f"stat -c '%a %U' {METRICS}/mattermost-host-backup.prom").stdout
-    assert shown.split() == ["644", "nobody"]
+    mode = host.run(f"stat -c '%a %U' {METRICS}/mattermost-host-backup.prom").stdout
+    assert mode.split() == ["644", "nobody"]
 
 
 def _metrics(site: Deployment) -> dict[tuple[str, str], float]:
@@ -276,6 +280,10 @@ def test_it_comes_back_on_an_empty_host(backed: Backed) -> None:
     site.host = spare
     site.write()
     place = site.site["backup"]["to"]
+    plan = site.run("mattermost-host", "plan", str(site.inventory), check=False)
+    assert "the repository of backups belongs to another host (chat)" in plan.words
+    assert "run `mattermost-host restore --from` with this one" in plan.words
+    assert spare.run("ls /etc/mattermost-host", check=False).returncode, "nothing was touched"
     refused = restored(site, place, check=False)
     assert "holds a repository already" in refused
     assert "Nothing was changed" in refused

@@ -42,7 +42,7 @@ from mattermost_host.ops.backup_target import (
 )
 from mattermost_host.ops.postgresql_service import Archive
 from mattermost_host.preflight import backup as checks
-from mattermost_host.preflight import backup_key, backup_place, backup_repository
+from mattermost_host.preflight import backup_key, backup_owner, backup_place, backup_repository
 from mattermost_host.preflight.backup_place import PlaceSettings
 from mattermost_host.preflight.finding import Need
 from mattermost_host.support.errors import Mistake
@@ -244,24 +244,25 @@ def mistakes(settings: Settings, place: Place) -> Iterator[Mistake]:
 
 
 def requires(settings: Settings, place: Place) -> list[Need]:
-    """The distribution's packages, and what the place needs of them; the key of what is there."""
+    """The distribution's packages, what the place needs of them, and whose it is."""
     needs: list[Need] = [checks.packages()]
     if settings.to is None:
         return needs
-    place_ = backup_places.place(settings.to)
-    if isinstance(place_, OtherHost):
+    goes_to = backup_places.place(settings.to)
+    if isinstance(goes_to, OtherHost):
         needs.append(checks.sftp())
-    if isinstance(place_, Folder):
-        needs.append(checks.disk(place_.path))
-    secrets = place.secrets
-    if secrets and not isinstance(place_, Folder):
+    if isinstance(goes_to, Folder):
+        needs.append(checks.disk(goes_to.path))
+    secrets, file = place.secrets, place.site.secrets_file
+    if secrets is None or secrets.backup_key is None:
+        return needs
+    key = secrets.backup_key
+    if isinstance(goes_to, Folder):
+        needs.append(backup_owner.of_folder(key, file))
+        room = goes_to.room
+    else:
         target = backup_place.target(settings)
-        needs.append(
-            backup_repository.inquiry(target, secrets.backup_access, place.site.secrets_file)
-        )
-    key = secrets.backup_key if secrets else None
-    if key is not None:
-        text = backup_target.key_text(key)
-        folder = place_.room if isinstance(place_, Folder) else ""
-        needs.append(backup_key.same_key(KEY_FILE, text, folder, place.site.secrets_file))
+        needs.append(backup_repository.inquiry(target, secrets.backup_access, key, file))
+        room = ""
+    needs.append(backup_key.same_key(KEY_FILE, backup_target.key_text(key), room, file))
     return needs

@@ -11,7 +11,8 @@ class BackupFacts:
     machine: str = ""
     """The host's /etc/machine-id."""
     systems: tuple[str, ...] = ()
-    """System identifiers of its PostgreSQL clusters, those that do not run among them."""
+    """System identifiers of its PostgreSQL clusters, those that do not run among them; an empty one
+    could not be read."""
     settings: str = ""
     """SHA-256 of the file that tells restic where its repository is; empty if there is none."""
     mark: str = ""
@@ -29,8 +30,7 @@ def parsed(lines: Sequence[str]) -> BackupFacts:
     told: dict[str, list[str]] = {}
     for line in lines:
         kind, _, value = line.partition(" ")
-        if value := value.strip():
-            told.setdefault(kind, []).append(value)
+        told.setdefault(kind, []).append(value.strip())
     first = {kind: values[0] for kind, values in told.items()}
     return BackupFacts(
         machine=first.get("machine", ""),

@@ -9,7 +9,15 @@ from pyinfra.api.operation import OperationMeta
 
 from mattermost_host.engine.explanations import Change, explain
 from mattermost_host.engine.questions import ask, changing, expect
-from mattermost_host.ops.pgbackrest_state import MARK, MISSING, AskRepository, Repository
+from mattermost_host.ops.pgbackrest_state import (
+    MARK,
+    MISSING,
+    TWO_DATABASES,
+    TWO_HOSTS,
+    AskRepository,
+    Repository,
+    the_mark_away,
+)
 
 AS_POSTGRES = "cd / && runuser -u postgres --"
 WAIT_S = 600
@@ -37,10 +45,7 @@ def _stanza(question: AskRepository) -> Generator[StringCommand, None, None]:
 def _steps(question: AskRepository, now: Repository) -> Iterator[str]:
     yield "set -eu"
     if now.foreign:
-        said = (
-            f"The repository {now.wrong}: two databases in one would make both unusable. Name "
-            "another folder as backup.to, or move away what is there."
-        )
+        said = f"The repository {now.wrong}. {TWO_DATABASES}"
         yield f"echo {shlex.quote(said)} >&2; exit 1"
         return
     if now.unmounted:
@@ -51,7 +56,8 @@ def _steps(question: AskRepository, now: Repository) -> Iterator[str]:
         yield f"echo {shlex.quote(said)} >&2; exit 1"
         return
     if now.owner and not now.is_ours:
-        yield f"echo {shlex.quote(taken(question.stanza, now))} >&2; exit 1"
+        said = f"The repository {now.wrong}. {TWO_HOSTS} {the_mark_away(question.stanza)}"
+        yield f"echo {shlex.quote(said)} >&2; exit 1"
         return
     call = f"{AS_POSTGRES} timeout 150 pgbackrest --stanza={question.stanza}"
     if now.code in MISSING:
@@ -61,16 +67,6 @@ def _steps(question: AskRepository, now: Repository) -> Iterator[str]:
         yield f"{mark} | ({call} repo-put --raw {MARK}) >&2"
     # `check` archives a WAL segment and waits for its arrival.
     yield f"{call} check >&2"
-
-
-def taken(stanza: str, now: Repository) -> str:
-    """Why a repository of another host is not written to, and what makes it this host's."""
-    return (
-        f"The repository {now.wrong}: two hosts in one would make both unusable. Name another "
-        "place as backup.to. If that host is gone for good and this one goes on with its database, "
-        "take its mark away on this host, and deploy: cd / && runuser -u postgres -- pgbackrest "
-        f"--stanza={stanza} repo-rm {MARK}"
-    )
 
 
 def recent(name: str, question: AskRepository, unit: str) -> OperationMeta:

@@ -25,6 +25,30 @@ LOOK_S, REMOTE_S, ANSWER_S = 25, 20, 3
 
 MARK = "mattermost-host-owner"
 """File of the repository that names its host: /etc/machine-id, then its name."""
+TWO_DATABASES = (
+    "Two databases in one would make both unusable: name another place as backup.to, or move away "
+    "what is there."
+)
+TWO_HOSTS = "Two hosts in one would make both unusable: name another place as backup.to."
+
+
+def of_another_database(system: str, own: str) -> str:
+    """What is wrong with a repository of another database, as a predicate."""
+    return f"is another database's ({system}, here is {own})"
+
+
+def of_another_host(mark: str) -> str:
+    """What is wrong with a repository that has the mark of another host, as a predicate."""
+    return f"belongs to another host ({' '.join(mark.split()[1:])})"
+
+
+def the_mark_away(stanza: str) -> str:
+    """What makes the repository of a host that is gone this one's."""
+    return (
+        "If that host is gone for good and this one goes on with its database, take its mark away "
+        "on this host, and deploy: cd / && runuser -u postgres -- pgbackrest "
+        f"--stanza={stanza} repo-rm {MARK}"
+    )
 
 
 @dataclass(frozen=True)
@@ -84,10 +108,8 @@ class Repository:
     @property
     def _not_ours(self) -> str:
         if self.foreign:
-            return f"is another database's ({self.system}, here is {self.own})"
-        if not self.owner:
-            return "has no mark of its host"
-        return f"belongs to another host ({' '.join(self.owner.split()[1:])})"
+            return of_another_database(self.system, self.own)
+        return of_another_host(self.owner) if self.owner else "has no mark of its host"
 
     @property
     def foreign(self) -> bool:

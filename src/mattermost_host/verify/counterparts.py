@@ -99,6 +99,7 @@ COUNTERPARTS: dict[str, tuple[str, ...]] = {
     "test_the_database_is_archived": (
         "the database is archived",
         "repositories and their settings are in place",
+        "backup-owner",
     ),
     "test_a_backup_was_made_lately": ("a backup was made lately",),
     "test_the_nightly_backup_is_scheduled": ("the nightly backup is scheduled",),

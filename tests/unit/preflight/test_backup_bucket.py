@@ -105,11 +105,11 @@ def asked(
     settings = backup.Settings(**{key: value for key, value in told.items() if value})
     here = replace(
         place(),
-        secrets=ExampleSecrets(backup_access=ACCESS),
+        secrets=ExampleSecrets(backup_access=ACCESS, backup_key=SecretStr("Key")),
         site=replace(place().site, secrets_file="chat.secrets.toml"),
     )
     (inquiry,) = [one for one in backup.requires(settings, here) if isinstance(one, Inquiry)]
-    (found,) = inquiry.ask(host or local_host(), facts)
+    found, *_ = inquiry.ask(host or local_host(), facts)
     assert "Secret" not in repr(found)
     return found
 

@@ -57,7 +57,9 @@ def tree(tmp_path: Path) -> Tree:
 def _inquiry(port: int, keys: list[str], key: str, to: str) -> Inquiry:
     settings = backup.Settings(to=f"sftp://chat@localhost:{port}{to}", host_keys=keys)
     access = Access(ssh_key=SecretStr(key))
-    here = replace(place(), secrets=ExampleSecrets(backup_access=access))
+    here = replace(
+        place(), secrets=ExampleSecrets(backup_key=SecretStr("Key"), backup_access=access)
+    )
     (found,) = [one for one in backup.requires(settings, here) if isinstance(one, Inquiry)]
     return found
 
@@ -73,7 +75,7 @@ def asked(
     with showing(tree) as port:
         known = [f"{public(one)} root@other" for one in tree.keys] if keys is None else keys
         inquiry = _inquiry(port, known, key or ssh_key(), to)
-        (found,) = inquiry.ask(host or local_host(), DEBIAN_12)
+        found, *_ = inquiry.ask(host or local_host(), DEBIAN_12)
         return replace(found, found=found.found.replace(str(port), "PORT"))
 
 

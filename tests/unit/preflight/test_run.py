@@ -242,6 +242,21 @@ def test_inquiries_ask_from_the_host_and_may_be_skipped(asked: list[str]) -> Non
     assert report.findings["@fake/1"] == (Finding("db-version", "skipped", "later"),)
 
 
+def test_hosts_are_asked_about_the_place_of_the_backups(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sites without backups pay nothing for it."""
+    places: list[str] = []
+
+    def answer(host: Host, name: str, backup: str) -> HostFacts:
+        places.append(backup)
+        return DEBIAN_12
+
+    monkeypatch.setattr(reading, "read", answer)
+    monkeypatch.setattr(each_host, "connect", lambda host: None)
+    for to in (None, "/srv/backup"):
+        preflight.run(replace(site("@fake/1"), settings=Settings(backup=Backup(to))))
+    assert places == ["", "/srv/backup"]
+
+
 def test_what_a_deploy_judges_itself_is_not_asked(asked: list[str]) -> None:
     def ask(host: Host, facts: HostFacts) -> list[Finding]:
         raise AssertionError("asked")

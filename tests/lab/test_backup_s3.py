@@ -102,8 +102,13 @@ def test_a_wrong_bucket_is_told_before_a_bare_host_is_touched(bare: Backed) -> N
     site.site["backup"] = right
     site.write()
     site.secrets_file.write_text(bare.s3.secrets, encoding="utf-8")
-    said = site.run("mattermost-host", "preflight", "-v", str(site.inventory))
-    assert "s3://backups/chat opens" in said.words
+    forbid = "echo AllowTcpForwarding no >/etc/ssh/sshd_config.d/forwarding.conf"
+    for prepared in ("true", f"{forbid} && systemctl reload ssh"):
+        site.host.run(prepared)
+        wait_until(lambda: not site.host.run("true", check=False).returncode, 30, "sshd answers")
+        said = site.run("mattermost-host", "preflight", "-v", str(site.inventory))
+        assert "s3://backups/chat opens" in said.words
+        assert "the repository of backups is not begun" in said.words
 
 
 def _info(site: Deployment) -> dict[str, Any]:

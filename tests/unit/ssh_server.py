@@ -67,8 +67,8 @@ def _relay(read: Any, write: Any, finish: Any) -> None:
 def _forward(transport: paramiko.Transport, server: ForwardingServer) -> None:
     while transport.is_active():
         channel = transport.accept(0.2)
-        if channel is not None:
-            target = server.targets[channel.get_id()]
+        target = server.targets.get(channel.get_id()) if channel is not None else None
+        if channel is not None and target is not None:
             for relay in (
                 (channel.recv, target.sendall, lambda target=target: _shut(target)),
                 (target.recv, channel.sendall, channel.close),

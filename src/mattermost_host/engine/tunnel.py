@@ -1,11 +1,12 @@
 """TCP connections as a host makes them: through its ssh connection, or from this machine."""
 
+import shlex
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from paramiko import ChannelException, SSHException, Transport
+from paramiko import Channel, ChannelException, SSHException, Transport
 from pyinfra.api import Host
 from pyinfra.connectors.local import LocalConnector
 from pyinfra.connectors.ssh import SSHConnector
@@ -14,6 +15,20 @@ TIMEOUT_S = 10
 CHUNK_BYTES = 65536
 FORBIDDEN = 1
 """Reason code of RFC 4254, section 5.1."""
+SILENT = f"no answer within {TIMEOUT_S} s"
+NO_WAY = (
+    "sshd on the host forbids forwarding (AllowTcpForwarding), and no bash there takes its place, "
+    "so it cannot be asked"
+)
+READY = b"=mattermost-host-connected=\n"
+RELAY = f"""exec 3<>"/dev/tcp/$1/$2" 4<&0 || exit 1
+echo {READY.decode().strip()}
+cat <&4 >&3 2>/dev/null &
+cat <&3 2>/dev/null &
+wait -n
+kill $(jobs -p) 2>/dev/null
+:"""
+"""A program of bash that passes on what comes, until one side ends."""
 
 
 class TunnelError(Exception):
@@ -52,18 +67,10 @@ def connection_through(transport: Transport, address: str, port: int) -> Iterato
     It is one end of a socket pair, because TLS needs a real socket and an ssh channel is none;
     two threads (greenlets within pyinfra) pass on what comes.
     """
-    try:
-        channel = transport.open_channel(
-            "direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=TIMEOUT_S
-        )
-    except ChannelException as error:
-        raise _refusal(error) from None
-    except SSHException as error:
-        if "Timeout" in str(error):
-            raise TunnelError(f"no answer within {TIMEOUT_S} s") from None
-        raise TunnelError(f"the ssh connection could not open a tunnel: {error}") from None
+    channel, begun = _channel(transport, address, port)
     near, far = socket.socketpair()
     near.settimeout(TIMEOUT_S)
+    far.sendall(begun)
 
     def end_far() -> None:
         # Only this direction: data sent into the closed channel is lost, as with TCP, and must not
@@ -98,9 +105,49 @@ def _pump(
     finish()
 
 
-def _refusal(error: ChannelException) -> TunnelError:
-    if error.code == FORBIDDEN:
-        return NotAsked(
-            "sshd on the host forbids forwarding (AllowTcpForwarding), so it cannot be asked"
-        )
-    return TunnelError("it cannot be reached from the host (refused, filtered, or no such name)")
+def _channel(transport: Transport, address: str, port: int) -> tuple[Channel, bytes]:
+    """A channel to ``address:port``, and what has come from there already."""
+    try:
+        target = (address, port)
+        return transport.open_channel(
+            "direct-tcpip", target, ("127.0.0.1", 0), timeout=TIMEOUT_S
+        ), b""
+    except ChannelException as error:
+        if error.code == FORBIDDEN:
+            return _relayed(transport, address, port)
+        reason = "it cannot be reached from the host (refused, filtered, or no such name)"
+        raise TunnelError(reason) from None
+    except SSHException as error:
+        if "Timeout" in str(error):
+            raise TunnelError(SILENT) from None
+        raise TunnelError(f"the ssh connection could not open a tunnel: {error}") from None
+
+
+def _relayed(transport: Transport, address: str, port: int) -> tuple[Channel, bytes]:
+    """The same by a shell on the host, where sshd forbids tunnels (AllowTcpForwarding)."""
+    words = ("env", "LC_ALL=C", "bash", "-c", RELAY, "bash", address, str(port))
+    try:
+        channel = transport.open_session(timeout=TIMEOUT_S)
+        channel.settimeout(TIMEOUT_S)
+        channel.exec_command(shlex.join(words))
+        said = b""
+        while READY not in said:
+            more = channel.recv(CHUNK_BYTES)
+            if not more or len(said) > CHUNK_BYTES:
+                raise _no_relay(channel)
+            said += more
+    except TimeoutError:
+        raise TunnelError(SILENT) from None
+    except SSHException:
+        raise NotAsked(NO_WAY) from None
+    channel.settimeout(None)
+    return channel, said.partition(READY)[2]
+
+
+def _no_relay(channel: Channel) -> TunnelError:
+    """What the shell said of the connection; there may be no such shell."""
+    errors = channel.makefile_stderr("rb").read(CHUNK_BYTES).decode(errors="replace")
+    for line in errors.splitlines():
+        if line.startswith("bash: "):
+            return TunnelError(f"it cannot be reached from the host: {line.rpartition(': ')[2]}")
+    return NotAsked(NO_WAY)

@@ -18,7 +18,7 @@ from pyinfra.api import Host
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from mattermost_host.engine.questions import answers_of
-from mattermost_host.engine.tunnel import TIMEOUT_S, NotAsked, TunnelError, connection_from
+from mattermost_host.engine.tunnel import SILENT, NotAsked, TunnelError, connection_from
 from mattermost_host.facts.file_text import FileText
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.knowledge.backup_places import Access, Bucket
@@ -31,7 +31,6 @@ from mattermost_host.support.aws_signature import Keys
 
 FILES = (MARK, INFO)
 ANSWERS = "a service of S3 that answers the host"
-SILENT = f"no answer within {TIMEOUT_S} s"
 OPENS = "a bucket that its keys list, read, write and delete in"
 LET_IT = (
     "Let its user list, read, write and delete in the bucket, or correct the keys in {secrets}."

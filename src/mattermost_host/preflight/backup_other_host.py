@@ -22,7 +22,7 @@ from mattermost_host.engine.sftp import (
     Status,
     files_of,
 )
-from mattermost_host.engine.tunnel import TIMEOUT_S, NotAsked, TunnelError
+from mattermost_host.engine.tunnel import SILENT, NotAsked, TunnelError
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.knowledge.backup_places import Access, OtherHost
 from mattermost_host.ops.backup_target import Target
@@ -184,6 +184,6 @@ def look(host: Host, facts: HostFacts, target: Target, access: Access, secrets_f
     except NoFiles:
         raise way.without_files() from None
     except TimeoutError:
-        raise way.unreached(f"no answer within {TIMEOUT_S} s") from None
+        raise way.unreached(SILENT) from None
     except SftpError as error:
         raise way.unreached(f"it does not answer as ssh does ({shown(str(error))})") from None

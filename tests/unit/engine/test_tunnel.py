@@ -14,12 +14,22 @@ import pytest
 from pyinfra.api.host import Host
 
 from mattermost_host.engine.tunnel import TunnelError, connection_from
-from tests.unit.ssh_server import GEVENT, ForwardingServer, SshSite, local_host
+from tests.unit.ssh_server import GEVENT, ExecServer, ForwardingServer, SshSite, local_host
 
 
 @pytest.fixture
 def ssh_host() -> Iterator[Host]:
     site = SshSite(ForwardingServer())
+    yield site.host
+    site.close()
+
+
+@pytest.fixture
+def closed_host() -> Iterator[Host]:
+    """A host whose sshd forbids forwarding, with a shell."""
+    server = ExecServer("root", "any", greeting="Welcome.\n")
+    server.forbidden = True
+    site = SshSite(server)
     yield site.host
     site.close()
 
@@ -58,6 +68,20 @@ def _exchange(host: Host, port: int) -> None:
 def test_through_ssh(ssh_host: Host, echo_port: int) -> None:
     _exchange(ssh_host, echo_port)
     _exchange(ssh_host, echo_port)
+
+
+def test_by_a_shell_where_sshd_forbids_forwarding(closed_host: Host, echo_port: int) -> None:
+    _exchange(closed_host, echo_port)
+    _exchange(closed_host, echo_port)
+
+
+def test_the_shell_says_why_it_can_not(closed_host: Host, closed_port: int) -> None:
+    for address, port, why in (
+        ("127.0.0.1", closed_port, "from the host: Connection refused"),
+        ("nowhere.invalid", 1, "from the host: (Name or service not known|Temporary failure)"),
+    ):
+        with pytest.raises(TunnelError, match=why), connection_from(closed_host, address, port):
+            pass
 
 
 def test_from_this_machine(echo_port: int) -> None:

@@ -18,6 +18,7 @@ from paramiko import (
     SSHException,
     Transport,
 )
+from pydantic import SecretStr
 from pyinfra.api import Host
 
 from mattermost_host.engine.tunnel import TIMEOUT_S, connection_from
@@ -53,7 +54,7 @@ class Login:
     address: str
     port: int
     user: str
-    key: str
+    key: SecretStr
     """A private key in OpenSSH's format."""
 
 
@@ -107,7 +108,7 @@ def files_of(host: Host, login: Login, recognise: Callable[[str], None]) -> Iter
                 key = transport.get_remote_server_key()
             recognise(f"{key.get_name()} {key.get_base64()}")
             with _told():
-                transport.auth_publickey(login.user, _private(login.key))
+                transport.auth_publickey(login.user, _private(login.key.get_secret_value()))
             with _opened(transport) as client, _told():
                 yield Files(client)
         finally:

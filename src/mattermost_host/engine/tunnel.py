@@ -12,6 +12,8 @@ from pyinfra.connectors.local import LocalConnector
 from pyinfra.connectors.ssh import SSHConnector
 
 TIMEOUT_S = 10
+LONGEST_S = 30
+"""For a whole connection: what answers may do so one byte at a time."""
 CHUNK_BYTES = 65536
 FORBIDDEN = 1
 """Reason code of RFC 4254, section 5.1."""
@@ -47,17 +49,36 @@ def connection_from(host: Host, address: str, port: int) -> Iterator[socket.sock
         transport = connector.client.get_transport() if connector.client else None
         if transport is None:
             raise NotAsked("the ssh connection to the host is closed")
-        with connection_through(transport, address, port) as connection:
+        with connection_through(transport, address, port) as connection, _bounded(connection):
             yield connection
     elif isinstance(connector, LocalConnector):
         try:
             connection = socket.create_connection((address, port), TIMEOUT_S)
         except OSError as error:
             raise TunnelError(f"it cannot be reached: {error.strerror or error}") from None
-        with connection:
+        with connection, _bounded(connection):
             yield connection
     else:
         raise NotAsked("only hosts reached by ssh, and this machine itself, can be asked")
+
+
+@contextmanager
+def _bounded(connection: socket.socket) -> Iterator[None]:
+    """End ``connection`` after ``LONGEST_S``."""
+    twin = connection.dup()  # TLS takes the other one's descriptor
+
+    def end() -> None:
+        with suppress(OSError):
+            twin.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(LONGEST_S, end)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        twin.close()
 
 
 @contextmanager

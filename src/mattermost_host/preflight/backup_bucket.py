@@ -233,8 +233,8 @@ def look(host: Host, facts: HostFacts, target: Target, access: Access, secrets_f
     """What the bucket holds of ours. Raises PlaceRefused, and NotAsked."""
     assert isinstance(target.place, Bucket) and target.service
     assert access.s3_access_key and access.s3_secret_key  # secrets of the component
-    secrets = (access.s3_access_key.get_secret_value(), access.s3_secret_key.get_secret_value())
-    keys = Keys(*secrets, target.service.region)
+    named = access.s3_access_key.get_secret_value()
+    keys = Keys(named, access.s3_secret_key, target.service.region)
     way = _Way(host, facts, target.place, target.service, keys, secrets_file)
     try:
         return way.held()

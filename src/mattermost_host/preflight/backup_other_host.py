@@ -11,6 +11,7 @@ from hashlib import sha256
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from pydantic import SecretStr
 from pyinfra.api import Host
 
 from mattermost_host.engine.sftp import (
@@ -41,7 +42,7 @@ class _Way:
     other: OtherHost
     keys: tuple[str, ...]
     """The other host's public keys, each with its type first."""
-    own: str
+    own: SecretStr
     """The private key that opens it."""
 
     @property
@@ -81,7 +82,8 @@ class _Way:
 
     def not_let_in(self) -> PlaceRefused:
         """The sentences of an account that the key does not open."""
-        key = serialization.load_ssh_private_key(self.own.strip().encode(), password=None)
+        text = self.own.get_secret_value().strip().encode()
+        key = serialization.load_ssh_private_key(text, password=None)
         public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
         return PlaceRefused(
             f"{self.told}: it does not let {self.other.user} in with backup_ssh_key",
@@ -172,7 +174,7 @@ def look(host: Host, facts: HostFacts, target: Target, access: Access, secrets_f
     """What the folder holds of ours. Raises PlaceRefused, and NotAsked."""
     assert isinstance(target.place, OtherHost)
     assert access.ssh_key  # a secret of the component
-    way = _Way(host, target.place, target.host_keys, access.ssh_key.get_secret_value())
+    way = _Way(host, target.place, target.host_keys, access.ssh_key)
     try:
         return way.held()
     except NotAsked:

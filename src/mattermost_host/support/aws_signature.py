@@ -7,6 +7,8 @@ from datetime import datetime
 from hashlib import sha256
 from urllib.parse import quote
 
+from pydantic import SecretStr
+
 NOTHING = sha256(b"").hexdigest()
 """Of a body that is empty."""
 SIGNED = "host;x-amz-content-sha256;x-amz-date"
@@ -17,7 +19,7 @@ class Keys:
     """What opens a bucket."""
 
     access: str
-    secret: str
+    secret: SecretStr
     region: str
 
 
@@ -37,7 +39,7 @@ def headers(
     lines = [f"{name}:{value}" for name, value in told.items()]
     request = "\n".join(["GET", target, named, *lines, "", SIGNED, NOTHING])
     text = "\n".join(["AWS4-HMAC-SHA256", moment, scope, sha256(request.encode()).hexdigest()])
-    key = f"AWS4{keys.secret}".encode()
+    key = f"AWS4{keys.secret.get_secret_value()}".encode()
     for part in scope.split("/"):
         key = _of(key, part)
     proof = (

@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import cast
 import pytest
 from pyinfra.api.host import Host
 
+from mattermost_host.engine import tunnel
 from mattermost_host.engine.tunnel import TunnelError, connection_from
 from tests.unit.ssh_server import GEVENT, ExecServer, ForwardingServer, SshSite, local_host
 
@@ -122,6 +124,28 @@ def test_forbidden_by_sshd(echo_port: int) -> None:
     ):
         pass
     site.close()
+
+
+def test_what_answers_one_byte_at_a_time_is_ended(
+    ssh_host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tunnel, "LONGEST_S", 0.5)
+    for host in (ssh_host, local_host()):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            threading.Thread(target=_drip, args=(listener,), daemon=True).start()
+            began = time.monotonic()
+            with connection_from(host, "127.0.0.1", listener.getsockname()[1]) as connection:
+                while connection.recv(1):
+                    pass
+            assert time.monotonic() - began < 5
+
+
+def _drip(listener: socket.socket) -> None:
+    connection, _ = listener.accept()
+    with suppress(OSError):
+        while True:
+            connection.sendall(b".")
+            time.sleep(0.05)
 
 
 def test_other_connectors_say_so() -> None:

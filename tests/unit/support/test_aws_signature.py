@@ -2,11 +2,14 @@
 
 from datetime import UTC, datetime
 
+from pydantic import SecretStr
+
 from mattermost_host.support import aws_signature
 from mattermost_host.support.aws_signature import Keys
 
 AT = datetime(2013, 5, 24, tzinfo=UTC)
-KEYS = Keys("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "us-east-1")
+SECRET = SecretStr("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+KEYS = Keys("AKIAIOSFODNN7EXAMPLE", SECRET, "us-east-1")
 NAME = "examplebucket.s3.amazonaws.com"
 
 

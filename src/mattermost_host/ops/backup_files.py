@@ -155,8 +155,6 @@ def programs(backups: Backups, kept: Sequence[str]) -> Iterator[Entry]:
         owner=_owner(),
         data=backups.cluster.data,
         stanza=STANZA,
-        journal=RESTORE_JOURNAL,
-        steps=UNFINISHED_CASE,
         full_after_s=FULL_AFTER_S,
         segments=SEGMENTS,
     )
@@ -188,7 +186,14 @@ def programs(backups: Backups, kept: Sequence[str]) -> Iterator[Entry]:
 
 
 def _owner(account: str = "") -> str:
-    return render("backup/owner.sh.j2", account=account, stanza=STANZA, mark=MARK)
+    return render(
+        "backup/owner.sh.j2",
+        account=account,
+        stanza=STANZA,
+        mark=MARK,
+        journal=RESTORE_JOURNAL,
+        steps=UNFINISHED_CASE,
+    )
 
 
 def restoring(backups: Backups, server: Server) -> Iterator[Entry]:

@@ -55,7 +55,14 @@ def _ran(folder: Path, info: str, archive: str, owner: str = "") -> str:
     machine = folder / "machine-id"
     machine.write_text("0a\n")
     (folder / "pgbackrest.owner").write_text(owner or "0a chat")
-    asks = render("backup/owner.sh.j2", account="", stanza=STANZA, mark=MARK)
+    asks = render(
+        "backup/owner.sh.j2",
+        account="",
+        stanza=STANZA,
+        mark=MARK,
+        journal=folder / "journal",
+        steps=UNFINISHED_CASE,
+    )
     text = render(
         "backup/backup-database.sh.j2",
         stanza=STANZA,
@@ -63,8 +70,6 @@ def _ran(folder: Path, info: str, archive: str, owner: str = "") -> str:
         segments=SEGMENTS,
         owner=asks.replace("/etc/machine-id", str(machine)),
         data=folder / "main",
-        journal=folder / "journal",
-        steps=UNFINISHED_CASE,
     )
     path = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
     done = subprocess.run(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mattermost_host.ops.pgbackrest_state import MARK
 from tests.lab.deployment import Deployment
 from tests.lab.hosts import Lab
 from tests.lab.kept import Kept, post_with_file, read_back
@@ -167,6 +168,19 @@ def test_a_time_that_no_backup_has_is_refused(site: Deployment, when: str, said:
     assert said in refused.words
     assert "Nothing was changed" in refused.words
     assert site.started() == started
+
+
+def test_a_folder_that_two_hosts_share_is_refused_before_a_change(site: Deployment) -> None:
+    """As a network's may be: seen by preflight and plan with the facts, and by the verification."""
+    host, mark = site.host, f"{REPOSITORY}/database/{MARK}"
+    host.run(f"cp -p {mark} /root/mark && echo '0b other' >{mark}")
+    for command in ("preflight", "plan", "verify"):
+        said = site.run("mattermost-host", command, str(site.inventory), check=False)
+        assert said.status == 1
+        assert "belongs to another host (other)" in said.words
+    assert "Two hosts in one would make both unusable" in site.deploy(check=False).words
+    host.run(f"mv /root/mark {mark}")
+    assert site.deploy().changed == ()
 
 
 def test_another_databases_repository_is_refused(site: Deployment) -> None:

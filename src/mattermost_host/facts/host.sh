@@ -365,18 +365,22 @@ as_owner() {
   timeout 5 setpriv $owner --clear-groups "$@"
 }
 
+# The system identifier of the cluster in a folder, which is what its first file begins with.
+system_in() {
+  [ -f "$1/global/pg_control" ] || return 0
+  printf 'system '
+  as_owner "$1" od -An -tu8 -N8 "$1/global/pg_control" || echo
+}
+
 # What tells whose a repository of backups is, where the site has one: kind, value. Of a repository in a
 # folder its mark and archive.info; one elsewhere is asked by the preflight.
 backups() {
   [ -n "$BACKUP" ] || return 0
   while read -r id; do echo "machine $id"; done </etc/machine-id
-  {
-    elsewhere | while read -r usual data; do echo "$data"; done
-    printf '%s\n' /var/lib/postgresql/*/* /var/lib/pgsql/data /var/lib/pgsql/*/data
-  } | sort -u | while read -r data; do
-    [ ! -f "$data/global/pg_control" ] ||
-      echo "system $(as_owner "$data" od -An -tu8 -N8 "$data/global/pg_control")"
+  for data in /var/lib/postgresql/*/* /var/lib/pgsql/data /var/lib/pgsql/*/data; do
+    system_in "$data"
   done
+  elsewhere | while read -r usual data; do [ "$usual" = "$data" ] || system_in "$data"; done
   [ ! -f /etc/mattermost-host/restic.env ] ||
     echo "settings $(sha256sum </etc/mattermost-host/restic.env)"
   folder=$BACKUP/mattermost-host/database

@@ -79,6 +79,8 @@ def foreign(**changes: Any) -> Foreign:
 DATA = Data(
     answered=True,
     server="15.8",
+    data_folder="/var/lib/postgresql/15/main",
+    access="/etc/postgresql/15/main/pg_hba.conf",
     databases=("mattermost",),
     owner="mmuser",
     encoding="UTF8",

@@ -21,6 +21,9 @@ class Data:
     """PostgreSQL said what it was asked."""
     server: str = ""
     """Version of PostgreSQL: ``15.8``."""
+    data_folder: str = ""
+    access: str = ""
+    """The file with its access rules."""
     databases: tuple[str, ...] = ()
     """All of the cluster but PostgreSQL's own."""
     owner: str = ""
@@ -112,6 +115,10 @@ class AskData(Question[Data]):
     def _general(self) -> Iterator[str]:
         name, role = _literal(self.database), _literal(self.role)
         yield "SELECT 'server=' || current_setting('server_version')"
+        yield (
+            "SELECT 'data_folder=' || current_setting('data_directory'),"
+            " 'access=' || current_setting('hba_file')"
+        )
         known = ", ".join(map(_literal, SYSTEM_DATABASES))
         yield f"SELECT 'database=' || datname FROM pg_database WHERE datname NOT IN ({known})"
         yield (
@@ -156,6 +163,8 @@ class AskData(Question[Data]):
         return Data(
             answered="answered" in first,
             server=first.get("server", "").partition(" ")[0],
+            data_folder=first.get("data_folder", ""),
+            access=first.get("access", ""),
             databases=tuple(values.get("database", ())),
             owner=first.get("owner", ""),
             encoding=first.get("encoding", ""),

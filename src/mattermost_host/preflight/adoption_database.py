@@ -42,7 +42,7 @@ def wrong(
             f"its configuration is in another database, {stored.database}",
             f"Move it to {source.database} (`mattermost config migrate`), and MM_CONFIG with it.",
         )
-    yield from _of_no_deploy(facts)
+    yield from _of_no_deploy(facts, data)
     if data.superuser:
         found = f"its role {source.role} is a superuser"
         yield found, f"ALTER ROLE {source.role} NOSUPERUSER takes that from it."
@@ -53,33 +53,60 @@ def wrong(
         )
 
 
-def _of_no_deploy(facts: HostFacts) -> Iterator[tuple[str, str]]:
-    """Clusters of Enterprise Linux that no deploy keeps where they are."""
-    if facts.family.package_manager != "dnf":
-        return
-    offered = facts.platform.postgresql_versions
-    for version, folder, _ in facts.clusters:
-        if kept(facts, version, folder) is None:
-            streams = " or ".join(map(str, offered))
+def _of_no_deploy(facts: HostFacts, data: Data) -> Iterator[tuple[str, str]]:
+    """Clusters that no deploy keeps where they are."""
+    for version, name, _ in facts.clusters:
+        found = kept(facts, version, name)
+        if found is not None:
+            yield from _elsewhere(found[0], data)
+        elif facts.family.package_manager == "apt":
             yield (
-                f"it is PostgreSQL {version} in {folder}, and a deploy keeps the distribution's "
-                f"{streams} in {facts.family.cluster(offered[0]).data}, or one of the PostgreSQL "
-                f"project, {OLDEST} to {NEWEST}, in its package's folder",
+                f"it is in the cluster {version}/{name}, and a deploy keeps one that is named main",
+                f"Rename it with `pg_renamecluster {version} {name} main`, which restarts it.",
+            )
+        else:
+            offered = facts.platform.postgresql_versions
+            yield (
+                f"it is PostgreSQL {version} in {name}, and a deploy keeps the distribution's "
+                f"{' or '.join(map(str, offered))} in {facts.family.cluster(offered[0]).data}, or "
+                f"one of the PostgreSQL project, {OLDEST} to {NEWEST}, in its package's folder",
                 "Move its data by a dump to one of these, with the same role and database; then "
                 "adopt the server.",
             )
 
 
-def kept(facts: HostFacts, version: str, folder: str) -> tuple[Cluster, bool] | None:
-    """The layout of a cluster that stays, and whether it is of the PostgreSQL project."""
+def _elsewhere(layout: Cluster, data: Data) -> Iterator[tuple[str, str]]:
+    """What an administrator has moved from where the packages have it."""
+    for what, there, usual in (
+        ("data", data.data_folder, layout.data),
+        ("access rules", data.access, access_of(layout)),
+    ):
+        if there not in ("", usual):
+            yield (
+                f"its {what} are in {there}, and a deploy looks for them in {usual}",
+                "Move them there, with PostgreSQL stopped, and start it; then adopt the server.",
+            )
+
+
+def access_of(layout: Cluster) -> str:
+    """The access rules that it reads before a deploy: with ``setup`` those in its data folder."""
+    return f"{layout.data if layout.setup else layout.settings}/pg_hba.conf"
+
+
+def kept(facts: HostFacts, version: str, name: str) -> tuple[Cluster, bool] | None:
+    """The layout of a cluster that stays, and whether it is of the PostgreSQL project.
+
+    On Debian and Ubuntu both have the same.
+    """
     if not version.isdecimal():
         return None
     major, family = int(version), facts.family
+    by_apt = family.package_manager == "apt"
     ways = (
-        (family.cluster(major), False, major in facts.platform.postgresql_versions),
+        (family.cluster(major), False, by_apt or major in facts.platform.postgresql_versions),
         (family.cluster_of_pgdg(major), True, OLDEST <= major <= NEWEST),
     )
     return next(
-        ((one, pgdg) for one, pgdg, offered in ways if offered and one.name == (version, folder)),
+        ((one, pgdg) for one, pgdg, offered in ways if offered and one.name == (version, name)),
         None,
     )

@@ -11,6 +11,7 @@ from mattermost_host.ops.entries import Entry, File
 from mattermost_host.ops.postgresql_service import Writable
 from mattermost_host.ops.take_over import New, Old
 from mattermost_host.preflight.adoption import Look
+from mattermost_host.preflight.adoption_database import access_of
 from mattermost_host.preflight.conflicts import VENDOR_PACKAGES
 from mattermost_host.site.site import Site
 
@@ -70,7 +71,6 @@ def new(site: Site, facts: HostFacts, release: str) -> New:
     """Where it goes."""
     layout = postgres.cluster(site.settings.postgres, facts)
     *_, access = postgres.settings_files(layout, {}, (), Writable())
-    if layout.setup:
-        # Until a deploy has given PostgreSQL our settings, it reads those in its data folder.
-        access = replace(access, path=f"{layout.data}/pg_hba.conf")
+    # Until a deploy has given PostgreSQL our settings, it reads others.
+    access = replace(access, path=access_of(layout))
     return New(release, in_advance(site)[1], access, nginx.SITE)

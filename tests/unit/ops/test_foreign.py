@@ -60,8 +60,10 @@ def test_names_are_quoted_for_shell_and_sql() -> None:
 def test_what_is_behind_it_is_understood() -> None:
     said = ["server=15.8 (Debian)", "database=mattermost", "owner=mmuser", "encoding=UTF8"]
     said += ["collation=C.UTF-8", "database_mb=9", "superuser=yes", "role=other", "answered=yes"]
+    said += ["data_folder=/srv/pg", "access=/srv/pg_hba.conf"]
     said += ["people=3", "folder=/srv/data", "apart=yes", "data_mb=", "odd=/srv/data/link"]
     found = ASK_DATA.parse(said)
     assert (found.server, found.databases, found.superuser) == ("15.8", ("mattermost",), True)
     assert (found.people, found.posts, found.data_mb) == (3, -1, -1)
+    assert (found.data_folder, found.access) == ("/srv/pg", "/srv/pg_hba.conf")
     assert (found.apart, found.mounted, found.odd) == (True, False, ("/srv/data/link",))

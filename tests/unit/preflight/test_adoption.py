@@ -37,6 +37,19 @@ def test_an_installation_by_hand_can_be_taken_over() -> None:
         (look(data=replace(DATA, superuser=True)), "its role mmuser is a superuser"),
         (look(data=replace(DATA, databases=("mattermost", "wiki"))), "nobody would reach: wiki"),
         (look(clusters=()), "it is not in the host's only cluster"),
+        (
+            look(clusters=(("15", "chat", 5432),)),
+            "it is in the cluster 15/chat, and a deploy keeps one that is named main",
+        ),
+        (
+            look(data=replace(DATA, data_folder="/srv/pg")),
+            "its data are in /srv/pg, and a deploy looks for them in /var/lib/postgresql/15/main",
+        ),
+        (
+            look(data=replace(DATA, access="/srv/pg_hba.conf")),
+            "its access rules are in /srv/pg_hba.conf, and a deploy looks for them in "
+            "/etc/postgresql/15/main/pg_hba.conf",
+        ),
         (look(data=replace(DATA, folder="")), "the folder of uploaded files is not there"),
         (look(data=replace(DATA, free_mb=100)), "100 MB free"),
         (

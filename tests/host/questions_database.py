@@ -63,7 +63,8 @@ class AskCluster(Question[Cluster]):
 
     def script(self) -> str:
         psql = Client(self.port).command(limit_s=PATIENCE_S)
-        catalogue = "; ".join(self._catalogue())
+        # One -c for each: psql before 15 prints only the last result of several statements.
+        catalogue = " ".join(f'-c "{statement}"' for statement in self._catalogue())
         inside = (
             "select 'schema|'||pg_get_userbyid(nspowner) from pg_namespace where nspname = 'public'"
         )
@@ -71,7 +72,7 @@ class AskCluster(Question[Cluster]):
         as_server = f"{become} -- psql -X -At -w -p {self.port} -d {self.name}"
         return (
             # If PostgreSQL hangs, don't wait again.
-            f'{psql} -At -F "|" -d postgres -c "{catalogue}"; [ $? != 124 ] || exit 0\n'
+            f'{psql} -At -F "|" -d postgres {catalogue}; [ $? != 124 ] || exit 0\n'
             f'{psql} -At -d {self.name} -c "{inside}"\n'
             f"{as_server} -c \"select 'peer|'||current_user\""
         )

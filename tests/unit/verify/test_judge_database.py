@@ -1,5 +1,6 @@
 """The verification's verdicts on the catalogues of PostgreSQL: every check is seen to fail."""
 
+import shlex
 from dataclasses import replace
 
 import pytest
@@ -123,3 +124,11 @@ def test_a_cluster_that_packages_made_is_as_they_made_it() -> None:
 def test_a_silent_postgresql_is_named() -> None:
     silent = AskCluster("mattermost", 5432, "conf.d/x.conf").parse([])
     assert len(_database_sentences(silent)) == 6
+
+
+def test_each_statement_is_asked_on_its_own() -> None:
+    """psql before 15 prints only the last result of several."""
+    catalogue, *_ = AskCluster("x", 5432, "x.conf").script().splitlines()
+    statements = [word for word in shlex.split(catalogue) if word.startswith("select ")]
+    assert len(statements) > 3
+    assert not [one for one in statements if "; select" in one]

@@ -21,7 +21,7 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
     """The steps on the host that has the database."""
     adviser.refuse(
         local_database=site.settings.postgres.local,
-        manager=facts.family.package_manager,
+        side_by_side=moves.side_by_side(site.settings.postgres, facts),
         clusters=facts.clusters,
         roles=roles,
         hosts=len(site.hosts),

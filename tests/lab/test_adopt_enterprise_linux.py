@@ -132,7 +132,7 @@ def test_with_a_database_of_the_postgresql_project(
     adopted(old, tarballs["sound"])
     site = WithKeyOfLab(old, tmp_path / "site")
     assert "\"postgres\": {'version': 15, 'pgdg': True}," in site.inventory.read_text()
-    site.deploys = str(pgdg.deploy(tmp_path, fingerprint))
+    site.deploys = str(pgdg.deploys(tmp_path, fingerprint) / "site.py")
     took_over(site)
     is_ours(site, old, written)
     _has_its_types(host)

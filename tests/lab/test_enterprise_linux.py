@@ -159,8 +159,8 @@ def test_the_database_is_taken_to_another_cluster_by_the_runbook(deployment: Dep
     command = typed("Move to another PostgreSQL", deployment)
     refused = deployment.run(*command, "--yes", check=False)
     assert refused.status == 1
-    assert f"the database is PostgreSQL 15 in {DATA}, and on Enterprise Linux" in refused.words
-    deployment.host.run(script("Move to another PostgreSQL", 3), timeout=600)
+    assert f"the database is PostgreSQL 15 in {DATA} of the distribution" in refused.words
+    deployment.host.run(script("Move to another PostgreSQL", 4), timeout=600)
     version = "rpm -q --qf '%{VERSION}' postgresql-server"
     assert deployment.host.run(version).stdout == "16.4"
     identity = "pg_controldata -D {} | grep 'system identifier'"

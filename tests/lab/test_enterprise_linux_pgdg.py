@@ -30,7 +30,7 @@ def deployment(
     refused = made.deploy(check=False)
     assert refused.status != 0
     assert f"has the key {fingerprint} and not" in refused.words
-    made.deploys = str(pgdg.deploy(folder, fingerprint))
+    made.deploys = str(pgdg.deploys(folder, fingerprint) / "site.py")
     made.deploy()
     yield made
 

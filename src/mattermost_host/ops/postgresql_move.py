@@ -17,8 +17,13 @@ from mattermost_host.engine.explanations import Change, explain
 from mattermost_host.engine.questions import ask, changing, expect
 from mattermost_host.facts.database import DONE, Move
 from mattermost_host.knowledge.clusters import Cluster
-from mattermost_host.ops import apt, files, first_boot, packages
-from mattermost_host.ops.database_state import AS_POSTGRES, Client
+from mattermost_host.ops import apt, cluster, files, first_boot, packages
+from mattermost_host.ops.database_state import (
+    AS_POSTGRES,
+    COLLATION_VERSION_SINCE,
+    OWN_COLLATION,
+    Client,
+)
 from mattermost_host.ops.entries import Directory, File
 from mattermost_host.ops.host_program import HostProgram
 from mattermost_host.ops.packages import PackageStates
@@ -170,6 +175,7 @@ def program(target: Target, last: Move | None, ways: Ways, mode: Mode) -> str:
         before=before,
         after=after,
         occupied=occupied(after),
+        own_collation=OWN_COLLATION if before.major < COLLATION_VERSION_SINCE else "",
         as_postgres=AS_POSTGRES,
         socket=SOCKET_FOLDER,
         lock=host_lock.PROGRAM_LOCK,
@@ -180,10 +186,12 @@ def program(target: Target, last: Move | None, ways: Ways, mode: Mode) -> str:
 def _of_clusters(before: Cluster, after: Cluster) -> str:
     """Shell that makes, fills and removes clusters of this layout."""
     _, drop_in, access = files_of(after)
+    by_pg_upgrade = "postgres/clusters-of-pgdg.sh.j2"
     return render(
-        "postgres/clusters-of-debian.sh.j2",
+        by_pg_upgrade if after.setup else "postgres/clusters-of-debian.sh.j2",
         before=before,
         after=after,
         drop_in=drop_in,
         access=access,
+        authentication=cluster.AUTHENTICATION,
     )

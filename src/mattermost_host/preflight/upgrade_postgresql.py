@@ -39,22 +39,27 @@ MEANINGS = {
 def refuse(
     *,
     local_database: bool,
-    manager: str,
+    side_by_side: bool,
     clusters: tuple[tuple[str, str, int], ...],
     roles: tuple[str, ...],
     hosts: int,
 ) -> None:
-    """Raise OperatorError for a site whose database is not ours to move."""
+    """Raise OperatorError for a site whose database is not ours to move.
+
+    ``side_by_side``: its packages leave room for another version.
+    """
     there = ", ".join(f"PostgreSQL {version} in {place}" for version, place, _ in clusters)
     if not local_database:
         raise OperatorError(
             "the database is not on the site's own host: move it to another PostgreSQL where it is"
         )
-    if manager != "apt":
+    if not side_by_side:
         raise OperatorError(
-            f"the database is {there or 'no PostgreSQL yet'}, and on Enterprise Linux this "
-            "command does not move it: take it to the other version by a dump, as "
-            "docs/operations.md says (Move to another PostgreSQL)"
+            f"the database is {there or 'no PostgreSQL yet'} of the distribution, which has one "
+            "version installed at a time on Enterprise Linux, so this command does not move it: "
+            "take it to the other version by a dump, as docs/operations.md says (Move to another "
+            "PostgreSQL). Only versions of the PostgreSQL project (postgres.pgdg) stand side by "
+            "side there"
         )
     if hosts > 1 or not {"app", "db", "proxy"} <= set(roles):
         raise OperatorError(

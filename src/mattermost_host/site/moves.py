@@ -12,6 +12,11 @@ from mattermost_host.ops.postgresql_service import Writable
 from mattermost_host.site.site import Site
 
 
+def side_by_side(settings: postgres.Settings, facts: HostFacts) -> bool:
+    """Whether the packages that the site takes leave room for another major version."""
+    return settings.pgdg or facts.family.cluster is facts.family.cluster_of_pgdg
+
+
 def of(site: Site, facts: HostFacts, host_name: str, *, back: bool = False) -> Target | None:
     """Where the site's database is to be moved; None where it is there, or nowhere yet.
 

@@ -46,10 +46,27 @@ def test_a_cluster_that_is_gone_is_nobodys() -> None:
     assert own_major(replace(DEBIAN_13, clusters=odd, database_units=(OLD,))) == 15
 
 
-def test_enterprise_linux_has_one_version_at_a_time() -> None:
+def test_appstream_has_one_version_at_a_time() -> None:
     there = (("16", "/var/lib/pgsql/data", 5432),)
     facts = replace(ROCKY_9, clusters=there, database_units=("postgresql.service",))
     assert own_major(facts) is None
+
+
+@pytest.mark.parametrize(
+    ("units", "journal", "own"),
+    [
+        ((), (), None),
+        (("postgresql-15.service",), (), 15),
+        (("postgresql-15.service", "postgresql-17.service"), _journal("moves"), 15),
+        (("postgresql-15.service", "postgresql-17.service"), _journal("starts"), 17),
+    ],
+)
+def test_versions_of_the_postgresql_project_stand_side_by_side(
+    units: tuple[str, ...], journal: tuple[tuple[str, str], ...], own: int | None
+) -> None:
+    there = tuple((str(one), f"/var/lib/pgsql/{one}/data", 5432) for one in (15, 17))
+    facts = replace(ROCKY_9, clusters=there, database_units=units, database_move=journal)
+    assert own_major(facts) == own
 
 
 def test_a_journal_that_says_nothing_is_none() -> None:

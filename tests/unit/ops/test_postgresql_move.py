@@ -1,7 +1,9 @@
 """The move to another PostgreSQL: when it begins, what the program on the host is told."""
 
+import re
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,13 +11,14 @@ import pytest
 from mattermost_host.components import backup
 from mattermost_host.engine import explanations
 from mattermost_host.facts.database import Move
-from mattermost_host.knowledge.families import DEBIAN
-from mattermost_host.ops import backup_files, postgresql_move
+from mattermost_host.knowledge.families import DEBIAN, ENTERPRISE_LINUX
+from mattermost_host.ops import backup_files, cluster, postgresql_move
 from mattermost_host.ops.database_state import Client
 from mattermost_host.ops.entries import File
 from mattermost_host.ops.packages import PackageStates
 from mattermost_host.ops.postgresql_move import Backups, Target
-from mattermost_host.ops.postgresql_move_state import AskMove, Found
+from mattermost_host.ops.postgresql_move_state import AskMove, Found, occupied
+from mattermost_host.ops.streams import ModuleStreams
 from tests.unit.fake_host import Plan, answering, apply, plan
 from tests.unit.ops.test_upgrade import WAYS
 
@@ -29,6 +32,10 @@ TARGET = Target(
 )
 BACKED_UP = replace(
     TARGET, backups=Backups(backup.QUESTION, backup_files.TIMER, backup_files.SERVICE)
+)
+OF_PGDG = replace(
+    TARGET,
+    question=AskMove("mattermost", Client(), *map(ENTERPRISE_LINUX.cluster_of_pgdg, (16, 17))),
 )
 
 
@@ -83,6 +90,23 @@ def test_the_program_is_shell_and_knows_what_it_moves(target: Target) -> None:
     _is_shell(program)
 
 
+def test_on_enterprise_linux_pg_upgrade_itself_moves_what_initdb_made_the_same() -> None:
+    program = _run(apply, target=OF_PGDG).step("moved").shell
+    initdb = "/usr/pgsql-17/bin/postgresql-17-setup initdb"
+    assert f'PGSETUP_INITDB_OPTIONS="$made --no-sync {cluster.AUTHENTICATION}" {initdb}' in program
+    assert "pg_upgrade -b /usr/pgsql-16/bin -B /usr/pgsql-17/bin" in program
+    assert "old_data=/var/lib/pgsql/16/data new_data=/var/lib/pgsql/17/data" in program
+    assert "old_unit=postgresql-16.service new_unit=postgresql-17.service" in program
+    (removed,) = re.findall(r"remove it: (.*)\"", program)
+    assert removed == ENTERPRISE_LINUX.cluster_of_pgdg(16).removal
+    # Not a word of the other layout.
+    for debians in ("pg_upgradecluster", "pg_dropcluster", "/etc/postgresql/", "postgresql@"):
+        assert debians not in program
+    for pgdgs in ("/var/lib/pgsql", "pgsql-", "initdb"):
+        assert pgdgs not in _run(apply).step("moved").shell
+    _is_shell(program)
+
+
 @pytest.mark.parametrize(
     ("step", "mode"),
     [
@@ -130,6 +154,55 @@ def test_the_newer_version_comes_without_a_cluster_of_its_own() -> None:
     assert made < installed < gone
     there = answering({question: {"postgresql-17": "17.6"}})
     assert plan(operation, answer=there).changed == []
+
+
+def test_packages_of_pgdg_make_no_cluster_so_they_are_only_installed() -> None:
+    after = ENTERPRISE_LINUX.cluster_of_pgdg(17)
+    missing = answering(
+        {PackageStates(after.packages, "dnf"): {}, ModuleStreams(("postgresql",)): {}}
+    )
+
+    def operation() -> None:
+        postgresql_move.beside(name="beside", after=after)
+
+    shell = apply(operation, answer=missing).step("beside").shell
+    assert "install postgresql17-server postgresql17-contrib" in shell
+    assert "module disable postgresql" in shell
+    assert "createcluster" not in shell
+
+
+@pytest.mark.parametrize(
+    ("old", "asked"), [(14, "pg_collation_actual_version"), (15, "pg_database_collation_actual")]
+)
+def test_the_version_of_the_sort_order_is_where_that_postgresql_has_it(
+    old: int, asked: str
+) -> None:
+    for family in (DEBIAN, ENTERPRISE_LINUX):
+        question = AskMove("mattermost", Client(), *map(family.cluster_of_pgdg, (old, 17)))
+        script = question.script()
+        assert asked in script
+        assert ("datcollversion" in script) == (old >= 15)
+        _is_shell(script)
+        target = replace(TARGET, question=question)
+        program = postgresql_move.program(target, None, WAYS, "move")
+        assert (": >$kept/sort-anew" in program) == (old < 15)
+        _is_shell(program)
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [((), False), (("17",), False), (("17", "17/data"), False), (("17/data/PG_VERSION",), True)],
+)
+def test_a_folder_that_a_package_left_empty_is_no_cluster(
+    tmp_path: Path, made: tuple[str, ...], said: bool
+) -> None:
+    for path in made:
+        where = tmp_path / path
+        where.parent.mkdir(exist_ok=True, parents=True)
+        where.touch() if where.name == "PG_VERSION" else where.mkdir()
+    newer = ENTERPRISE_LINUX.cluster_of_pgdg(17)
+    asked = occupied(newer).replace("/var/lib/pgsql", str(tmp_path))
+    assert (subprocess.run(["sh", "-c", asked], check=False).returncode == 0) == said
 
 
 def test_what_a_host_says() -> None:

@@ -124,11 +124,12 @@ def test_the_way_back_is_said_with_the_way_to_drop_it() -> None:
     [
         ({"local_database": False}, "not on the site's own host"),
         (
-            {"manager": "dnf", "clusters": (("15", "/var/lib/pgsql/data", 5432),)},
-            "the database is PostgreSQL 15 in /var/lib/pgsql/data, and on Enterprise Linux this "
-            "command does not move it: .* by a dump, as docs/operations.md says",
+            {"side_by_side": False, "clusters": (("15", "/var/lib/pgsql/data", 5432),)},
+            "the database is PostgreSQL 15 in /var/lib/pgsql/data of the distribution, .* on "
+            "Enterprise Linux, so this command does not move it: .* by a dump, as "
+            r"docs/operations.md says .* \(postgres.pgdg\) stand side by side there",
         ),
-        ({"manager": "dnf"}, "the database is no PostgreSQL yet"),
+        ({"side_by_side": False}, "the database is no PostgreSQL yet"),
         ({"hosts": 2}, "several hosts"),
         ({"roles": ("db",)}, "several hosts"),
     ],
@@ -136,7 +137,7 @@ def test_the_way_back_is_said_with_the_way_to_drop_it() -> None:
 def test_sites_whose_database_is_not_ours_to_move(asked: dict[str, object], words: str) -> None:
     fine: dict[str, object] = {
         "local_database": True,
-        "manager": "apt",
+        "side_by_side": True,
         "clusters": (),
         "roles": ALL,
         "hosts": 1,

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from mattermost_host.components import postgres
 from mattermost_host.facts.host import HostFacts
+from mattermost_host.knowledge.families import ENTERPRISE_LINUX
 from mattermost_host.site import moves
 from mattermost_host.site.site import Site
-from tests.unit.examples import DEBIAN_12
+from tests.unit.examples import DEBIAN_12, ROCKY_9
 
 UNIT = "postgresql@{}-main.service"
 BEFORE = replace(
@@ -51,6 +53,37 @@ def test_from_which_version_to_which(
 ) -> None:
     target = moves.of(_site(tmp_path, postgres=postgres), facts, "h1")
     assert (target and (target.question.old, target.question.new)) == moved
+
+
+def test_on_enterprise_linux_from_one_version_of_pgdg_to_another(tmp_path: Path) -> None:
+    before = replace(
+        ROCKY_9,
+        managed=True,
+        clusters=(("16", "/var/lib/pgsql/16/data", 5432),),
+        database_units=("postgresql-16.service",),
+    )
+    site = _site(tmp_path, postgres={"pgdg": True, "version": 17})
+    target = moves.of(site, before, "h1")
+    assert target and (target.question.old, target.question.new) == (16, 17)
+    assert target.question.after == ENTERPRISE_LINUX.cluster_of_pgdg(17)
+    unit, parameters, access = target.settings
+    assert unit.path == "/etc/systemd/system/postgresql-17.service.d/mattermost-host.conf"
+    assert "/usr/pgsql-17/bin/postgres -D /var/lib/pgsql/17/data" in str(unit.content)
+    assert "include_if_exists = '/var/lib/pgsql/17/data/postgresql.conf'" in str(parameters.content)
+    assert access.path == "/etc/mattermost-host/postgresql/pg_hba.conf"
+
+
+@pytest.mark.parametrize(
+    ("facts", "pgdg", "held"),
+    [
+        (DEBIAN_12, False, True),
+        (DEBIAN_12, True, True),
+        (ROCKY_9, True, True),
+        (ROCKY_9, False, False),
+    ],
+)
+def test_whose_packages_stand_side_by_side(facts: HostFacts, pgdg: bool, held: bool) -> None:
+    assert moves.side_by_side(postgres.Settings(pgdg=pgdg), facts) == held
 
 
 def test_the_way_back_is_that_of_the_last_move(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from mattermost_host.facts.host import HostFacts
 from mattermost_host.ops import postgresql_move
 from mattermost_host.preflight import run as preflight
 from mattermost_host.preflight import upgrade_postgresql as adviser
+from mattermost_host.preflight.backup_held import OWNER
 from mattermost_host.preflight.postgresql import MOVE
 from mattermost_host.site import complete_hosts, moves, ways
 from mattermost_host.site.site import Site
@@ -40,6 +41,6 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
 with sentences():
     site = Site.current()
     complete_hosts.refuse(site)
-    facts = preflight.require(site, aside=[MOVE])
+    facts = preflight.require(site, aside=[MOVE, OWNER])
     if host.name in facts:
         deploy(site, facts[host.name], site.roles(host.name))

@@ -3,6 +3,8 @@
 pyinfra inventories/single.py deploys/site.py
 """
 
+from collections.abc import Mapping
+
 from pyinfra import host
 
 from mattermost_host.cli.sentences import sentences
@@ -24,12 +26,15 @@ from mattermost_host.ops.backup_files import Server
 from mattermost_host.ops.checkpoint import checkpoint
 from mattermost_host.ops.state_files import KEPT, STATE
 from mattermost_host.preflight import run as preflight
-from mattermost_host.site import members, ways
+from mattermost_host.site import members, members_in_order, ways
 from mattermost_host.site.site import Site
 
 
-def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
+def deploy(site: Site, of_all: Mapping[str, HostFacts], roles: tuple[str, ...]) -> None:
     """Deploy the components of one host."""
+    facts = of_all[host.name]
+    if "db" in roles and site.clustered:
+        members_in_order.begin(site, host.name)
     base.deploy(site.settings.base, facts)
     firewall.deploy(
         site.settings.firewall,
@@ -45,7 +50,7 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
         etcd.deploy(
             site.settings.etcd,
             family=facts.family,
-            member=members.etcd(site, host.name),
+            member=members.etcd(site, host.name, of_all),
             before_start=behind_firewall,
         )
     checkpoint(name="all voters are ready")
@@ -79,7 +84,7 @@ def deploy(site: Site, facts: HostFacts, roles: tuple[str, ...]) -> None:
     checkpoint(name="all databases are ready")
 
     if "db" in roles and site.clustered:
-        patroni.settle(site.settings.patroni, member=members.patroni(site, host.name))
+        members_in_order.settle(site, host.name)
 
     if "app" in roles and site.clustered:
         haproxy.deploy(
@@ -146,4 +151,4 @@ with sentences():
     site = Site.current()
     facts = preflight.require(site)
     if host.name in facts:
-        deploy(site, facts[host.name], site.roles(host.name))
+        deploy(site, facts, site.roles(host.name))

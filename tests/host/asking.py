@@ -41,12 +41,14 @@ from mattermost_host.ops import (
 from mattermost_host.ops.account import Account, Wanted
 from mattermost_host.ops.entries import FileStates, State
 from mattermost_host.ops.etcd_accounts import AskAccess
+from mattermost_host.ops.etcd_members import AskVoters
 from mattermost_host.ops.firewalld import AskLeftovers, AskPolicies
 from mattermost_host.ops.kernel import KernelParameters
 from mattermost_host.ops.locale import HasLocale
 from mattermost_host.ops.probe import Answering
 from mattermost_host.ops.release_state import CURRENT, HOME, MANIFESTS, RELEASES, ReleaseState
 from mattermost_host.ops.unit_state import AskUnit
+from mattermost_host.site import members, members_in_order
 from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError
 from tests.host import questions as q
@@ -92,7 +94,7 @@ ACCOUNT = Wanted(mattermost.USER, home=state_files.STATE)
 PROXY_ACCOUNTS = tuple(Account(family.nginx.user) for family in FAMILIES)
 """Of which family the host is, its facts tell in the same answer."""
 REPOSITORY = backup.QUESTION
-VOTERS = AskAccess(etcd.ACCESS)
+ACCESS = AskAccess(etcd.ACCESS)
 DATABASE_ACCOUNT = Wanted(postgresql_service.USER, "/bin/bash")
 CERTIFICATE = q.CertificateFile(tls.CERTIFICATE)
 CLUSTER = AskCluster(postgres.NAME, postgres.PORT, postgresql_service.OF_UNIT)
@@ -169,7 +171,7 @@ class Seen:
     @property
     def _by_role(self) -> tuple[Question[Any], ...]:
         asked: dict[str, tuple[Question[Any], ...]] = {
-            "etcd": (VOTERS,),
+            "etcd": (ACCESS, self.voters) if "etcd" in self.host.roles else (),
             "db": (Account(DATABASE_ACCOUNT.user), *self._of_database, *self._of_backups),
             "app": (*self._of_server, *self._of_leader),
             "proxy": (*PROXY_ACCOUNTS, NGINX_FILES, CERTIFICATE, RELEASE_FILES),
@@ -192,8 +194,12 @@ class Seen:
     @property
     def members(self) -> patroni_state.AskCluster:
         """The question to this host's Patroni."""
-        here = self.site.place(self.host.name).here
-        return patroni_state.AskCluster(patroni.way(here.address), here.name)
+        return members_in_order.question(self.site, self.host.name)
+
+    @property
+    def voters(self) -> AskVoters:
+        """The question who the members of etcd are."""
+        return members.voters(self.site, self.host.name)
 
     @property
     def _of_backups(self) -> tuple[Question[Any], ...]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mattermost_host.ops.etcd_accounts import Access
+from mattermost_host.ops.etcd_members import Voters, foreign
 from mattermost_host.ops.patroni_settings import differing
 from mattermost_host.ops.patroni_state import ClusterState
 from tests.host.judge import Sentences, differs
@@ -21,6 +22,18 @@ def accounts(found: Access) -> Sentences:
         yield differs("etcd's account root", "the password of the secrets file", "another one")
     elif not found.granted:
         yield differs("etcd's account patroni", "it writing below its prefix only", "another right")
+
+
+def voters(found: Voters, wanted: Sequence[str]) -> Sentences:
+    """Exactly the hosts of the inventory are members of etcd."""
+    if found.listed is None:
+        yield differs("etcd", "it listing its members", "no answer")
+        return
+    for url in wanted:
+        if not found.listed.get(url):
+            yield differs(f"etcd at {url}", "a member that has started", "none")
+    for url, name in foreign(found, wanted).items():
+        yield differs(f"etcd's member {name or url}", "a host of the inventory", "another one")
 
 
 def members(found: ClusterState, wanted: Sequence[str]) -> Sentences:

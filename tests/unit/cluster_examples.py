@@ -36,7 +36,10 @@ def place(facts: HostFacts = DEBIAN_12, name: str = "db1") -> Place:
 def voter(here: Peer = DATABASES[0]) -> etcd.Member:
     """A member of etcd."""
     root, of_patroni = SecretStr("Root-Password-1"), SecretStr("Patroni-Password-1")
-    return etcd.Member(here, DATABASES, "<authority>", pair(), root, of_patroni)
+    first = here == DATABASES[0]
+    return etcd.Member(
+        here, DATABASES, "<authority>", pair(), root, of_patroni, keeps_order=first, founded=True
+    )
 
 
 def database(here: Peer = DATABASES[0], peers: tuple[Peer, ...] = PEERS) -> patroni.Member:

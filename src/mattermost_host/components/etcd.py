@@ -15,9 +15,17 @@ from mattermost_host.facts.place import Peer, Place
 from mattermost_host.knowledge.families import Family
 from mattermost_host.knowledge.surface import Peers, Port, SecretFile, Surface, Unit, Wanted
 from mattermost_host.knowledge.texts import STRICT
-from mattermost_host.ops import etcd_accounts, files, packages, running, what_was_read
+from mattermost_host.ops import (
+    etcd_accounts,
+    etcd_members,
+    files,
+    packages,
+    running,
+    what_was_read,
+)
 from mattermost_host.ops.entries import Alone, Directory, Entry, File
 from mattermost_host.ops.etcd_accounts import Accounts
+from mattermost_host.ops.etcd_members import AskVoters, Voter
 from mattermost_host.preflight import cluster, conflicts
 from mattermost_host.preflight.finding import Requirement
 from mattermost_host.support.addresses import in_url
@@ -27,6 +35,7 @@ UNIT = "etcd.service"
 USER = "etcd"
 DROP_IN_FOLDER = f"/etc/systemd/system/{UNIT}.d"
 DROP_IN = "mattermost-host.conf"
+FOR_ONE_START = f"/run/systemd/system/{UNIT}.d"
 FOLDER = "/etc/mattermost-host/etcd"
 CONFIGURATION = f"{FOLDER}/etcd.yaml"
 AUTHORITY, CERTIFICATE, KEY = (f"{FOLDER}/{one}.pem" for one in ("authority", "host", "host-key"))
@@ -56,11 +65,15 @@ class Member:
     pair: Pair
     root_password: SecretStr
     patroni_password: SecretStr
+    keeps_order: bool
+    """Whether it is the one that looks after accounts and members for all."""
+    founded: bool
+    """Whether there is a cluster already, which a host without data joins."""
 
     @property
-    def is_first(self) -> bool:
-        """Whether it is the one that keeps the accounts."""
-        return self.here == self.members[0]
+    def others(self) -> list[Peer]:
+        """The other members."""
+        return [one for one in self.members if one != self.here]
 
 
 def surface(settings: Settings, place: Place) -> Surface:
@@ -94,7 +107,9 @@ def deploy(settings: Settings, family: Family, member: Member, before_start: Seq
         name="etcd is installed", packages=family.etcd, manager=family.package_manager
     )
     written = files.present(name="settings and keys are in place", entries=list(_entries(member)))
-    etcd_accounts.formed(name="the members have found each other", unit=UNIT)
+    question, voter = asked(member.here, member.members), _voter(member)
+    etcd_members.formed(name="the members have found each other", question=question, voter=voter)
+    etcd_members.joined(name="a new member joins the others", question=question, voter=voter)
     running.running(
         name="etcd is running",
         unit=UNIT,
@@ -105,12 +120,26 @@ def deploy(settings: Settings, family: Family, member: Member, before_start: Seq
         one_after_another=True,
     )
     # The members share their accounts, and etcd takes long to check a password: one of them asks.
-    if member.is_first:
+    if member.keeps_order:
+        etcd_members.only(name="the inventory names all members", question=question, access=ACCESS)
         etcd_accounts.present(
             name="only accounts of ours may read and write",
             access=ACCESS,
             accounts=Accounts(member.root_password, member.patroni_password),
         )
+
+
+def asked(here: Peer, members: Sequence[Peer]) -> AskVoters:
+    """The question who the members are, first to the one on this host."""
+    ordered = sorted(members, key=lambda one: one != here)
+    urls = tuple(_url(one, MEMBERS) for one in ordered)
+    return AskVoters(urls, DATA, AUTHORITY, CERTIFICATE, KEY)
+
+
+def _voter(member: Member) -> Voter:
+    others = tuple(_url(one, CLIENTS) for one in member.others)
+    here = member.here.name
+    return Voter(here, UNIT, FOR_ONE_START, CONFIGURATION, ACCESS, others, member.founded)
 
 
 def _healthy(address: str) -> str:

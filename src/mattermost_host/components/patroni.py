@@ -161,12 +161,6 @@ def deploy(
     database_watch.runs(name="leaders are moved in time", by=_watch(member, layout), after=written)
 
 
-def settle(settings: Settings, member: Member) -> None:
-    """Restart PostgreSQL where it has to be, after all members know of all settings."""
-    asked, name = way(member.here.address), member.here.name
-    patroni_members.settled(AskCluster(asked, name), Handover(asked, name))
-
-
 def _database(client: Client, major: int, password: SecretStr) -> None:
     database.present(
         name="role, database and schema belong to Mattermost",

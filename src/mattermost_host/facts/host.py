@@ -100,6 +100,8 @@ class HostFacts:
     """SHA-256 of the tarball that its lego was unpacked from."""
     patroni: str = ""
     """SHA-256 of the wheel that its Patroni was unpacked from."""
+    cluster_data: tuple[str, ...] = ()
+    """What it keeps of a database on several hosts: etcd, database."""
     container: bool = False
     """Inside a container: clock and some sysctls belong to the machine that runs it."""
     ssh_port: int = 22

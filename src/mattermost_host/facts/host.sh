@@ -231,6 +231,13 @@ lego() {
   [ -f "$note" ] && read -r noted <"$note" && echo "$noted"
 }
 
+# What it keeps of a database on several hosts.
+cluster_data() {
+  [ ! -d /var/lib/etcd/mattermost-host/member ] || echo etcd
+  [ -f /etc/mattermost-host/patroni/patroni.yml ] || return 0
+  for file in /var/lib/postgresql/*/*/PG_VERSION; do [ ! -f "$file" ] || echo database; done
+}
+
 patroni() {
   note=/opt/mattermost-host/patroni/unpacked
   [ -f "$note" ] && read -r noted <"$note" && echo "$noted"

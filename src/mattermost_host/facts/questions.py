@@ -267,6 +267,7 @@ QUESTIONS: Mapping[str, Callable[[list[str]], Fields]] = {
     "restore": _pairs("restore"),
     "lego": lambda lines: {"lego": "".join(lines)},
     "patroni": lambda lines: {"patroni": "".join(lines)},
+    "cluster_data": _words("cluster_data"),
     "container": lambda lines: {"container": lines not in ([], ["none"])},
     "ssh_port": lambda lines: {"ssh_port": int(lines[0])} if lines else {},
     "managed": lambda lines: {"managed": bool(lines)},

@@ -39,6 +39,7 @@ BY_SHELL = (
     "foreign",
     "lego",
     "patroni",
+    "cluster_data",
     "container",
     "nftables",
     "legacy_rules",

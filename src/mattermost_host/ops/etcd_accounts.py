@@ -1,4 +1,4 @@
-"""The members of etcd find each other once, and only accounts of ours may read and write."""
+"""etcd lets in only accounts of ours."""
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -11,7 +11,6 @@ from pyinfra.api.operation import OperationMeta
 from mattermost_host.engine.batch import Question
 from mattermost_host.engine.explanations import Change, explain
 from mattermost_host.engine.questions import ask, changing, expect
-from mattermost_host.ops.unit_state import AskUnit, UnitState
 
 ACCOUNT = "patroni"
 PREFIX = "/service/"
@@ -70,27 +69,6 @@ echo asked"""
 
 _SHOWN = f"[{PREFIX}, {PREFIX.removesuffix('/')}0) (prefix {PREFIX})"
 """How etcdctl shows it: the end is the first key that no longer has the prefix."""
-
-
-def formed(name: str, unit: str) -> OperationMeta:
-    """Start members at the same time, because the first ones wait until they are a majority."""
-    expect(AskUnit(unit))
-    return _formed(name=name, unit=unit)
-
-
-@operation()
-def _formed(unit: str) -> Generator[StringCommand, None, None]:
-    now: UnitState = ask(AskUnit(unit))
-    if now.active:
-        host.noop(f"{unit} runs")
-        return
-    explain(Change(unit, "does not run", "restart", "critical"))
-    yield from changing(
-        StringCommand(
-            f"systemctl daemon-reload; systemctl reset-failed {unit} 2>/dev/null; "
-            f"systemctl start {unit} || {{ journalctl -u {unit} -n 20 --no-pager >&2; exit 1; }}"
-        )
-    )
 
 
 def present(name: str, access: str, accounts: Accounts) -> OperationMeta:

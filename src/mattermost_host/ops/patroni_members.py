@@ -1,7 +1,8 @@
 """A member of the database's cluster leads or follows; a new one copies the database first."""
 
+import re
 import shlex
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pyinfra import host
@@ -12,10 +13,12 @@ from mattermost_host.engine.explanations import Change, explain
 from mattermost_host.engine.questions import ask, changing, expect
 from mattermost_host.engine.rolling import failed_before
 from mattermost_host.engine.shell import PROGRESS
-from mattermost_host.ops.patroni_state import AskCluster, Way
+from mattermost_host.ops.patroni_state import AskCluster, Member, Way
 
 HANDED_OVER_S, RESTARTED_S, CONNECTED_AGAIN_S = 60, 120, 8
 WAITS = "has parameters that wait for a restart"
+LEFT_S = 60
+"""A member that reaches nobody any more is forgotten after the time of the leader's lock, 20 s."""
 STALLS_S = 60
 """A copy that has not grown for so long does not come to its end."""
 
@@ -51,6 +54,67 @@ until {{ {done}; }} >/dev/null 2>&1; do
   [ $((at - told)) -lt 10 ] || {{ told=$at; echo "{PROGRESS}copied $((size / 1024)) MiB"; }}
   sleep 1
 done"""
+
+
+def led_by_ours(name: str, question: AskCluster, ours: Sequence[str]) -> OperationMeta:
+    """Hand over from a leader that the inventory does not name, before it is shut out."""
+    expect(question)
+    return _led_by_ours(name=name, question=question, ours=ours, _serial=True)
+
+
+@operation()
+def _led_by_ours(question: AskCluster, ours: Sequence[str]) -> Generator[StringCommand, None, None]:
+    other = next((one.name for one in _others(question, ours) if one.is_leader), "")
+    if not other:
+        host.noop("no other host leads")
+        return
+    found = f"is led by {other}, which the inventory does not name"
+    explain(Change("the database", found, severity="critical"))
+    way, told = question.way, shlex.quote(f'{{"leader": "{other}"}}')
+    leads = f'"name": *"{other}", *"role": *"leader"'
+    post = f"{way.curl} --max-time {HANDED_OVER_S} --fail-with-body -X POST --data {told}"
+    yield from changing(
+        StringCommand(
+            # Another host of this run may have been faster.
+            f"{way.curl} {way.url}/cluster | grep -q '{leads}' || exit 0\n"
+            f'said=$({post} {way.url}/switchover) || {{ echo "$said" >&2; exit 1; }}'
+        )
+    )
+
+
+def only_ours(name: str, question: AskCluster, ours: Sequence[str]) -> OperationMeta:
+    """Wait until hosts that the inventory does not name are no members any more."""
+    expect(question)
+    return _only_ours(name=name, question=question, ours=ours)
+
+
+@operation()
+def _only_ours(question: AskCluster, ours: Sequence[str]) -> Generator[StringCommand, None, None]:
+    others = [one.name for one in _others(question, ours)]
+    if not others:
+        host.noop("all members are hosts of the inventory")
+        return
+    for one in others:
+        explain(Change(f"the database's member {one}", "is not among the inventory's hosts"))
+    still = (
+        f"Still members of the database after {LEFT_S} s, and not in the inventory: "
+        f"{', '.join(others)}. Switch these hosts off, or run there: "
+        "systemctl disable --now patroni"
+    )
+    named = "|".join(re.escape(one) for one in others)
+    yield from changing(
+        StringCommand(
+            f"end=$(($(date +%s) + {LEFT_S}))\n"
+            f"while {question.way.curl} {question.way.url}/cluster |"
+            f' grep -Eq \'"name": *"({named})"\'; do\n'
+            f"  [ $(date +%s) -lt $end ] || {{ echo {shlex.quote(still)} >&2; exit 1; }}\n"
+            "  sleep 1\ndone"
+        )
+    )
+
+
+def _others(question: AskCluster, ours: Sequence[str]) -> list[Member]:
+    return [one for one in ask(question).members if one.name not in ours]
 
 
 @dataclass(frozen=True)

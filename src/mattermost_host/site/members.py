@@ -1,28 +1,44 @@
 """A host as a member of the engines that run on several hosts, with its certificate and secrets."""
 
+from collections.abc import Mapping
+
 from mattermost_host.certificates.authority import Pair
 from mattermost_host.components import etcd as etcd_component
 from mattermost_host.components import patroni as patroni_component
 from mattermost_host.components import postgres
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import Peer
+from mattermost_host.ops.etcd_members import AskVoters
 from mattermost_host.preflight import cluster
 from mattermost_host.releases import patroni as patroni_release
 from mattermost_host.releases.patroni import PatroniWheel
 from mattermost_host.site.site import Site
 
 
-def etcd(site: Site, host_name: str) -> etcd_component.Member:
-    """A voter."""
+def etcd(site: Site, host_name: str, facts: Mapping[str, HostFacts]) -> etcd_component.Member:
+    """A voter; ``facts`` of all hosts of this run tell which have been one before."""
     here, trusted, pair = _of(site, host_name)
+    members = site.place(host_name).having("etcd")
+    kept = {name: one.cluster_data for name, one in facts.items()}
+    founders = [one.name for one in members if "etcd" in kept.get(one.name, ())]
     return etcd_component.Member(
         here,
-        site.place(host_name).having("etcd"),
+        members,
         trusted,
         pair,
         root_password=site.secrets.passwords[etcd_component.ROOT],
         patroni_password=site.secrets.passwords[etcd_component.OF_PATRONI],
+        keeps_order=here.name == (founders or [members[0].name])[0],
+        # A first deploy that was cut off may leave data on a minority, which never worked.
+        founded=len(founders) > len(members) // 2
+        or any("database" in one for one in kept.values()),
     )
+
+
+def voters(site: Site, host_name: str) -> AskVoters:
+    """The question who the members of etcd are."""
+    place = site.place(host_name)
+    return etcd_component.asked(place.here, place.having("etcd"))
 
 
 def patroni(site: Site, host_name: str) -> patroni_component.Member:

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from pyinfra.api.operation import OperationMeta
 
+from mattermost_host.engine import explanations
 from mattermost_host.ops import patroni_members
 from mattermost_host.ops.patroni_members import Handover
-from mattermost_host.ops.patroni_state import AskCluster, ClusterState, Way
+from mattermost_host.ops.patroni_state import AskCluster, ClusterState, Member, Way
 from tests.unit import local
 from tests.unit.fake_host import Plan, answering, plan
 
@@ -68,3 +69,68 @@ def test_a_refused_restart_says_what_patroni_says(tmp_path: Path) -> None:
     shell = _planned(patroni_members.restarted, replace(FOLLOWER, waits_for_restart=True)).shell
     done = local.run(shell, programs=tmp_path)
     assert (done.returncode, done.stderr) == (1, "no\n")
+
+
+OURS = ["db1", "db2"]
+LED_BY_OTHER = ClusterState(
+    True,
+    members=(
+        Member("db1", "quorum_standby", "streaming"),
+        Member("db2", "replica", "streaming"),
+        Member("db9", "leader", "running"),
+    ),
+)
+LED_BY_OURS = replace(
+    LED_BY_OTHER, members=(Member("db1", "leader", "running"), *LED_BY_OTHER.members[1:2])
+)
+CLUSTER = '{{"members": [{{"name": "{leader}", "role": "leader", "state": "running"}}]}}'
+
+
+def _of_inventory(operation: Callable[..., OperationMeta], now: ClusterState) -> Plan:
+    with explanations.collecting():
+        return plan(
+            lambda: operation(name="it", question=QUESTION, ours=OURS),
+            answer=answering({QUESTION: now}),
+        )
+
+
+def test_members_of_the_inventory_are_no_change() -> None:
+    for now in (LED_BY_OURS, ClusterState(False), ClusterState(True)):
+        assert _of_inventory(patroni_members.led_by_ours, now).changed == []
+        assert _of_inventory(patroni_members.only_ours, now).changed == []
+
+
+@pytest.mark.parametrize(("leader", "moved"), [("db9", True), ("db2", False)])
+def test_a_leader_that_left_the_inventory_hands_over_once(
+    tmp_path: Path, leader: str, moved: bool
+) -> None:
+    """Another host of the run may have asked for it meanwhile."""
+    made = _of_inventory(patroni_members.led_by_ours, LED_BY_OTHER)
+    (change,) = made.step("it").told
+    assert str(change) == "the database is led by db9, which the inventory does not name"
+    log = tmp_path / "log"
+    told = CLUSTER.format(leader=leader)
+    asked = f'case "$*" in */cluster) echo \'{told}\' ;; *) echo "$*" >>{log} ;; esac'
+    local.program(tmp_path / "programs", "curl", asked)
+    done = local.run(made.shell, programs=tmp_path / "programs")
+    assert done.returncode == 0, done.stderr
+    assert log.exists() is moved
+    if moved:
+        assert (
+            '-X POST --data {"leader": "db9"} https://10.0.0.1:8008/switchover' in log.read_text()
+        )
+
+
+def test_a_member_that_stays_though_it_left_the_inventory_is_named(tmp_path: Path) -> None:
+    made = _of_inventory(patroni_members.only_ours, LED_BY_OTHER)
+    (change,) = made.step("it").told
+    assert str(change) == "the database's member db9 is not among the inventory's hosts"
+    count = tmp_path / "count"
+    local.program(tmp_path, "date", f"echo x >>{count}; echo $(($(wc -l <{count}) * 40))")
+    local.program(tmp_path, "curl", f"echo '{CLUSTER.format(leader='db9')}'")
+    stays = local.run(made.shell, programs=tmp_path)
+    assert stays.returncode == 1
+    assert "Still members of the database after 60 s, and not in the inventory: db9" in stays.stderr
+    assert "systemctl disable --now patroni" in stays.stderr
+    local.program(tmp_path, "curl", f"echo '{CLUSTER.format(leader='db1')}'")
+    assert local.run(made.shell, programs=tmp_path).returncode == 0

@@ -33,6 +33,7 @@ from mattermost_host.ops import (
     database_accounts,
     database_state,
     etcd_accounts,
+    etcd_members,
     firewalld,
     kernel,
     lego_program,
@@ -197,6 +198,9 @@ def converged(fresh: Plan) -> Answer:
             owner="0a chat",
         ),
         remains.AskRemains: lambda _: (),
+        etcd_members.AskVoters: lambda question: etcd_members.Voters(
+            True, dict.fromkeys(question.urls, "a member")
+        ),
         etcd_accounts.AskAccess: lambda _: etcd_accounts.Access(True, known=True, granted=True),
         patroni_state.AskCluster: lambda _: patroni_state.ClusterState(
             True, follows=True, leads=True, settings=_shared_settings(fresh)

@@ -185,6 +185,15 @@ class Lab:
         del self.hosts[host.name]
         self._distrust(host)
 
+    def renew(self, host: LabHost) -> str:
+        """A new machine in the place of one that was lost for good: same name and address."""
+        state = self._state.hosts[host.name]
+        machine.remove(self._state, state)
+        self._distrust(host)
+        self._trust(host, machine.make_disk(self._state, state))
+        self._tell_names(but=host.name)
+        return host.start()
+
     def cut(self, one: LabHost, other: LabHost) -> None:
         """Let nothing through between two hosts, in both directions, until `heal`."""
         ports = [

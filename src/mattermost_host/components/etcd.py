@@ -133,7 +133,7 @@ def asked(here: Peer, members: Sequence[Peer]) -> AskVoters:
     """The question who the members are, first to the one on this host."""
     ordered = sorted(members, key=lambda one: one != here)
     urls = tuple(_url(one, MEMBERS) for one in ordered)
-    return AskVoters(urls, DATA, AUTHORITY, CERTIFICATE, KEY)
+    return AskVoters(urls, f"{_url(here, CLIENTS)}/health", DATA, AUTHORITY, CERTIFICATE, KEY)
 
 
 def _voter(member: Member) -> Voter:

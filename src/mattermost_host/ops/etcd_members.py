@@ -35,13 +35,15 @@ class Voters:
 
 @dataclass(frozen=True)
 class AskVoters(Question[Voters]):
-    """The members of etcd, as the first of ``urls`` that answers lists them."""
+    """The members of etcd, as a healthy one on this host or the first other lists them."""
 
     about = "the members of etcd"
     waits = True
 
     urls: tuple[str, ...]
     """The addresses for members: this host's, then the others'."""
+    health: str
+    """Where this host's member tells whether it follows a leader."""
     data: str
     authority: str
     certificate: str
@@ -55,12 +57,16 @@ class AskVoters(Question[Voters]):
     def script(self) -> str:
         # Members tell each other by their certificates; an account costs 0.1 s of the processor.
         tls = f"--cacert {self.authority} --cert {self.certificate} --key {self.key}"
-        curl = f"curl --silent --fail --noproxy '*' --max-time {PATIENCE_S} {tls}"
-        urls = " ".join(map(shlex.quote, self.urls))
+        # Of HTTP/2 the address for members speaks what members need, and no more.
+        curl = f"curl --silent --fail --http1.1 --noproxy '*' --max-time {PATIENCE_S} {tls}"
+        others = " ".join(map(shlex.quote, self.urls[1:]))
+        # A member that was removed starts again and again, and lists itself while it runs.
+        healthy = f'{curl} {self.health} | grep -q \'"health": *"true"\''
         return (
             f"[ ! -d {self.data}/member ] || echo data\n"
             f"[ -f {self.certificate} ] || exit 0\n"
-            f'for each in {urls}; do {curl} "$each/members" && break; done'
+            f"{healthy} && {curl} {self.own}/members && exit 0\n"
+            f'for each in {others}; do {curl} "$each/members" && break; done'
         )
 
     def parse(self, lines: list[str]) -> Voters:
@@ -93,7 +99,8 @@ class Voter:
 
 def is_new(voter: Voter, question: AskVoters, now: Voters) -> bool:
     """Whether this host has to join a cluster that exists."""
-    forgotten = now.listed is not None and question.own not in now.listed
+    # Data of a member that never started here is that of another one, which was removed.
+    forgotten = now.listed is not None and not now.listed.get(question.own)
     return voter.founded and (not now.has_data or forgotten)
 
 
@@ -133,8 +140,8 @@ def _joined(question: AskVoters, voter: Voter) -> Generator[StringCommand, None,
     if not is_new(voter, question, now):
         host.noop("it is a member")
         return
-    lost = "has lost its data, and" if question.own in (now.listed or {}) else "is new, and"
-    explain(Change(f"etcd's member {voter.name}", f"{lost} joins the others", severity="critical"))
+    found = "has not the others' data, and joins them"
+    explain(Change(f"etcd's member {voter.name}", found, severity="critical"))
     if other := failed_before():
         refused = f"{voter.name} is left as it is, because {other} could not join"
         yield StringCommand(f"echo {shlex.quote(refused)} >&2; exit 1")
@@ -143,7 +150,8 @@ def _joined(question: AskVoters, voter: Voter) -> Generator[StringCommand, None,
 
 
 def _joining(question: AskVoters, voter: Voter) -> str:
-    drop_in, once = f"{voter.drop_ins}/join.conf", "/run/mattermost-host/etcd-join.yaml"
+    # Of drop-ins in all folders the last name has the last word about ExecStart.
+    drop_in, once = f"{voter.drop_ins}/zz-join.conf", "/run/mattermost-host/etcd-join.yaml"
     silent = (
         f"No other member of etcd has answered for {JOINED_S} s, so {voter.name} can't join. A "
         "majority of them has to run first (journalctl -u etcd); if it is lost for good, see "

@@ -19,7 +19,14 @@ COUNTERPARTS: dict[str, tuple[str, ...]] = {
     "test_no_generator_changes_the_units": ("generated-drop-ins",),
     "test_nothing_is_unfinished": ("nothing-unfinished", "postgresql-move"),
     "test_only_our_accounts_are_let_in": ("only accounts of ours may read and write",),
-    "test_one_member_leads_and_all_others_follow": ("PostgreSQL leads or follows",),
+    "test_exactly_the_hosts_of_the_inventory_decide": (
+        "a new member joins the others",
+        "the inventory names all members",
+    ),
+    "test_one_member_leads_and_all_others_follow": (
+        "PostgreSQL leads or follows",
+        "all members of the database are hosts of the inventory",
+    ),
     "test_a_write_is_on_a_second_host": ("PostgreSQL leads or follows",),
     "test_it_has_found_the_leader": ("it has found the leader",),
     "test_all_members_have_our_settings": (

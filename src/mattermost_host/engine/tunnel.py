@@ -18,6 +18,8 @@ CHUNK_BYTES = 65536
 FORBIDDEN = 1
 """Reason code of RFC 4254, section 5.1."""
 SILENT = f"no answer within {TIMEOUT_S} s"
+UNREACHED = "it cannot be reached from the host"
+UNREACHED_SOMEHOW = f"{UNREACHED} (refused, filtered, or no such name)"
 NO_WAY = (
     "sshd on the host forbids forwarding (AllowTcpForwarding), and no bash there takes its place, "
     "so it cannot be asked"
@@ -35,6 +37,10 @@ kill $(jobs -p) 2>/dev/null
 
 class TunnelError(Exception):
     """The connection failed; the text says why, as a clause of a sentence."""
+
+
+class _NoRelay(Exception):
+    """The host has no shell that passes on what comes."""
 
 
 class NotAsked(TunnelError):
@@ -134,41 +140,43 @@ def _channel(transport: Transport, address: str, port: int) -> tuple[Channel, by
             "direct-tcpip", target, ("127.0.0.1", 0), timeout=TIMEOUT_S
         ), b""
     except ChannelException as error:
-        if error.code == FORBIDDEN:
-            return _relayed(transport, address, port)
-        reason = "it cannot be reached from the host (refused, filtered, or no such name)"
-        raise TunnelError(reason) from None
+        forbidden = error.code == FORBIDDEN
     except SSHException as error:
         if "Timeout" in str(error):
             raise TunnelError(SILENT) from None
         raise TunnelError(f"the ssh connection could not open a tunnel: {error}") from None
+    try:
+        return _relayed(transport, address, port)
+    except _NoRelay:
+        raise (NotAsked(NO_WAY) if forbidden else TunnelError(UNREACHED_SOMEHOW)) from None
 
 
 def _relayed(transport: Transport, address: str, port: int) -> tuple[Channel, bytes]:
-    """The same by a shell on the host, where sshd forbids tunnels (AllowTcpForwarding)."""
+    """The same by a shell on the host, where sshd forbids tunnels, or does not say what failed."""
     words = ("env", "LC_ALL=C", "bash", "-c", RELAY, "bash", address, str(port))
     try:
         channel = transport.open_session(timeout=TIMEOUT_S)
         channel.settimeout(TIMEOUT_S)
         channel.exec_command(shlex.join(words))
-        said = b""
-        while READY not in said:
-            more = channel.recv(CHUNK_BYTES)
-            if not more or len(said) > CHUNK_BYTES:
-                raise _no_relay(channel)
-            said += more
+        begun = _begun(channel)
     except TimeoutError:
         raise TunnelError(SILENT) from None
     except SSHException:
-        raise NotAsked(NO_WAY) from None
+        raise _NoRelay from None
     channel.settimeout(None)
-    return channel, said.partition(READY)[2]
+    return channel, begun
 
 
-def _no_relay(channel: Channel) -> TunnelError:
-    """What the shell said of the connection; there may be no such shell."""
-    errors = channel.makefile_stderr("rb").read(CHUNK_BYTES).decode(errors="replace")
-    for line in errors.splitlines():
-        if line.startswith("bash: "):
-            return TunnelError(f"it cannot be reached from the host: {line.rpartition(': ')[2]}")
-    return NotAsked(NO_WAY)
+def _begun(channel: Channel) -> bytes:
+    """What comes after the relay's word that it is connected."""
+    said = b""
+    while READY not in said:
+        more = channel.recv(CHUNK_BYTES)
+        if not more or len(said) > CHUNK_BYTES:
+            errors = channel.makefile_stderr("rb").read(CHUNK_BYTES).decode(errors="replace")
+            channel.close()
+            # Of a host without bash it is another program that complains.
+            why = [one for one in errors.splitlines() if one.startswith("bash: ")]
+            raise TunnelError(f"{UNREACHED}: {why[0].rpartition(': ')[2]}") if why else _NoRelay
+        said += more
+    return said.partition(READY)[2]

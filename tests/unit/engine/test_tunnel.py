@@ -26,11 +26,11 @@ def ssh_host() -> Iterator[Host]:
     site.close()
 
 
-@pytest.fixture
-def closed_host() -> Iterator[Host]:
-    """A host whose sshd forbids forwarding, with a shell."""
+@pytest.fixture(params=[True, False])
+def shell_host(request: pytest.FixtureRequest) -> Iterator[Host]:
+    """A host with a shell, whose sshd may forbid forwarding."""
     server = ExecServer("root", "any", greeting="Welcome.\n")
-    server.forbidden = True
+    server.forbidden = request.param
     site = SshSite(server)
     yield site.host
     site.close()
@@ -72,17 +72,17 @@ def test_through_ssh(ssh_host: Host, echo_port: int) -> None:
     _exchange(ssh_host, echo_port)
 
 
-def test_by_a_shell_where_sshd_forbids_forwarding(closed_host: Host, echo_port: int) -> None:
-    _exchange(closed_host, echo_port)
-    _exchange(closed_host, echo_port)
+def test_by_a_shell_where_sshd_forbids_forwarding(shell_host: Host, echo_port: int) -> None:
+    _exchange(shell_host, echo_port)
+    _exchange(shell_host, echo_port)
 
 
-def test_the_shell_says_why_it_can_not(closed_host: Host, closed_port: int) -> None:
+def test_the_shell_says_why_it_can_not(shell_host: Host, closed_port: int) -> None:
     for address, port, why in (
         ("127.0.0.1", closed_port, "from the host: Connection refused"),
         ("nowhere.invalid", 1, "from the host: (Name or service not known|Temporary failure)"),
     ):
-        with pytest.raises(TunnelError, match=why), connection_from(closed_host, address, port):
+        with pytest.raises(TunnelError, match=why), connection_from(shell_host, address, port):
             pass
 
 

@@ -3,7 +3,6 @@
 It is sent on standard input (see shell.py); what the login shell prints by itself is dropped.
 """
 
-import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -25,10 +24,6 @@ TIMEOUT_S = 600
 """Seconds without output after which a script is given up; a package index takes minutes."""
 
 KEEPALIVE_S = 2
-PROBES = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 6}
-"""The kernel asks a host that is silent for so many seconds, so often in this distance and so many
-times: one without power is given up after 45 s."""
-
 NO_STATUS = -1
 """What paramiko says of a command whose host did not tell how it ended."""
 
@@ -157,11 +152,6 @@ def _transport(host: Host, connector: SSHConnector) -> Transport:
     transport = connector.client.get_transport() if connector.client else None
     if transport is None:
         raise OperatorError(f"the ssh connection to {host.name} is closed; try again")
-    if isinstance(transport.sock, socket.socket):  # it is a channel behind another host
-        transport.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in PROBES.items():
-            if hasattr(socket, name):
-                transport.sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
     return transport
 
 

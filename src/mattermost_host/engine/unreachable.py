@@ -26,10 +26,22 @@ NUMBERS = ("port", "connecttimeout", "serveraliveinterval")
 """Options of ssh's configuration that pyinfra reads as whole numbers."""
 NO_WAY = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN)
 
+PROBES = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 6, "TCP_USER_TIMEOUT": 45_000}
+"""The kernel asks a host that is silent for so many seconds, so often in this distance and so many
+times, and waits so many milliseconds for what it sent: one without power is given up after 45 s."""
+
 NO_PASSPHRASE = Refusal(
     "the ssh key has a passphrase, and none was given",
     "Set ssh_key_password for the host, or use an ssh agent",
 )
+
+
+def give_up_when_silent(line: socket.socket) -> None:
+    """Let a connection end when its host is gone; without that a command waits for it for ever."""
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in PROBES.items():
+        if hasattr(socket, name):
+            line.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 class NotReached(ConnectError):

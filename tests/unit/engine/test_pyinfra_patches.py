@@ -116,6 +116,9 @@ def test_a_connection_sends_at_once(quickened: None) -> None:
         transport = arguments["transport_factory"](line, disabled_algorithms=None)
         assert isinstance(transport, paramiko.Transport)
         assert line.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert line.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE), "its host may lose power"
+        for name, value in unreachable.PROBES.items():
+            assert line.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) == value
 
 
 def test_a_way_through_a_jump_host_stays_as_it_is() -> None:

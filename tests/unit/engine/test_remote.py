@@ -1,14 +1,11 @@
 """A script on a host that goes away meanwhile: it is noticed, and said in a sentence."""
 
-import socket
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from mattermost_host.engine import remote
-from mattermost_host.engine.remote import PROBES
 from mattermost_host.support.errors import OperatorError
 
 HOST = cast(Any, SimpleNamespace(name="h1"))
@@ -53,24 +50,3 @@ def test_a_host_that_is_gone_is_told(
     assert said.startswith("the connection to h1 broke off: ")
     assert why in said
     assert "run the same command again, and it says where things stand" in said
-
-
-@pytest.fixture
-def plug() -> Iterator[socket.socket]:
-    with socket.socket(socket.AF_INET) as made:
-        yield made
-
-
-def test_the_kernel_asks_a_host_that_is_silent(plug: socket.socket) -> None:
-    transport = cast(Any, SimpleNamespace(sock=plug))
-    client = SimpleNamespace(get_transport=lambda: transport)
-    assert remote._transport(HOST, cast(Any, SimpleNamespace(client=client))) is transport
-    assert plug.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-    for name, value in PROBES.items():
-        assert plug.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) == value
-
-
-def test_a_channel_behind_another_host_is_left_as_it_is() -> None:
-    transport = cast(Any, SimpleNamespace(sock=object()))
-    client = SimpleNamespace(get_transport=lambda: transport)
-    assert remote._transport(HOST, cast(Any, SimpleNamespace(client=client))) is transport

@@ -65,6 +65,14 @@ def deploy(site: Site, of_all: Mapping[str, HostFacts], roles: tuple[str, ...]) 
             before_start=behind_firewall,
             wheel=members.patroni_wheel(site, facts),
         )
+        backup.reach(
+            site.settings.backup,
+            facts,
+            layout=members.layout(site, facts),
+            key=site.secrets.backup_key,
+            access=site.secrets.backup_access,
+            member=True,
+        )
     elif "db" in roles and site.settings.postgres.local:
         postgres.deploy(
             site.settings.postgres,
@@ -85,6 +93,7 @@ def deploy(site: Site, of_all: Mapping[str, HostFacts], roles: tuple[str, ...]) 
 
     if "db" in roles and site.clustered:
         members_in_order.settle(site, host.name)
+        backup.archive_members(site.settings.backup)
 
     if "app" in roles and site.clustered:
         haproxy.deploy(
@@ -145,6 +154,28 @@ def deploy(site: Site, of_all: Mapping[str, HostFacts], roles: tuple[str, ...]) 
             site.settings.backup, cluster=cluster, kept=(base.FOLDER, *KEPT), server=server
         )
         backup.prove(site.settings.backup, cluster=cluster, server=server)
+
+    if "db" in roles and site.clustered:
+        backup.schedule_member(
+            site.settings.backup, layout=members.layout(site, facts), with_files="app" in roles
+        )
+    if "app" in roles and site.clustered:
+        alone = "db" not in roles
+        if alone:
+            backup.reach(
+                site.settings.backup,
+                facts,
+                layout=members.layout(site, facts),
+                key=site.secrets.backup_key,
+                access=site.secrets.backup_access,
+                member=False,
+            )
+        backup.schedule_files(
+            site.settings.backup,
+            layout=members.layout(site, facts),
+            kept=(base.FOLDER, *KEPT),
+            alone=alone,
+        )
 
 
 with sentences():

@@ -33,6 +33,7 @@ from mattermost_host.knowledge.surface import SecretFile, Surface
 from mattermost_host.ops import (
     backup_drill,
     backup_files,
+    backup_members,
     lego,
     patroni_state,
     postgresql_service,
@@ -67,6 +68,7 @@ UNITS = q.Units(
         *(family.certbot.timer for family in FAMILIES),
         lego.TIMER,
         backup_files.TIMER,
+        backup_members.TIMER,
         backup_drill.TIMER,
         *(family.clock.unit for family in FAMILIES),
     )
@@ -173,7 +175,7 @@ class Seen:
         asked: dict[str, tuple[Question[Any], ...]] = {
             "etcd": (ACCESS, self.voters) if "etcd" in self.host.roles else (),
             "db": (Account(DATABASE_ACCOUNT.user), *self._of_database, *self._of_backups),
-            "app": (*self._of_server, *self._of_leader),
+            "app": (*self._of_server, *self._of_cluster),
             "proxy": (*PROXY_ACCOUNTS, NGINX_FILES, CERTIFICATE, RELEASE_FILES),
         }
         return tuple(question for role in self.host.roles for question in asked[role])
@@ -188,8 +190,9 @@ class Seen:
         return (account, PING, BINARY, RELEASE, SERVER_FILES, FOLDERS, MEMBERS)
 
     @property
-    def _of_leader(self) -> tuple[Question[Any], ...]:
-        return (haproxy.ASK_LEADER,) if self.site.clustered else ()
+    def _of_cluster(self) -> tuple[Question[Any], ...]:
+        files = () if self.settings.backup.to is None else (backup_members.FILES,)
+        return (haproxy.ASK_LEADER, *files) if self.site.clustered else ()
 
     @property
     def members(self) -> patroni_state.AskCluster:
@@ -203,7 +206,8 @@ class Seen:
 
     @property
     def _of_backups(self) -> tuple[Question[Any], ...]:
-        return () if self.settings.backup.to is None else (REPOSITORY,)
+        repository = backup_members.REPOSITORY if self.site.clustered else REPOSITORY
+        return () if self.settings.backup.to is None else (repository,)
 
     @property
     def _kernel_question(self) -> KernelParameters:

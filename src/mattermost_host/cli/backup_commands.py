@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from mattermost_host.cli import backup_of_members
 from mattermost_host.cli.arguments import INVENTORY
 from mattermost_host.engine import locks
 from mattermost_host.engine.connections import run_as_root
@@ -33,7 +34,12 @@ def backup(inventory: Path) -> None:
 
     Example: mattermost-host backup inventory.py
     """
-    start, host = time.monotonic(), _host(Site.use(inventory))
+    start, site = time.monotonic(), Site.use(inventory)
+    host = _host(site)
+    if site.clustered:
+        backup_of_members.made(site, _told, _show)
+        click.echo(f"The backup is made ({time.monotonic() - start:.0f} s).")
+        return
     click.echo(f"{host.name}: backing up; what takes long goes on if this is interrupted.")
     _told(host, detached.started(made_of.SERVICE, *made_of.SERVICES), "no whole backup was made")
     click.echo(f"{host.name}: the backup is made ({time.monotonic() - start:.0f} s).")
@@ -81,6 +87,7 @@ def restore(
         raise click.UsageError("--back restores nothing: leave --to-time and --from out")
     start, site = time.monotonic(), Site.use(inventory)
     host, options = _host(site), _options(site, to_time, lost)
+    backup_of_members.refuse(site, "Restore a database on several hosts")
     with locks.held(inventory):
         if back:
             _put_back(host)
@@ -135,6 +142,7 @@ def drill(inventory: Path) -> None:
     """
     start, site = time.monotonic(), Site.use(inventory)
     host = _host(site)
+    backup_of_members.refuse(site, "Prove the backups of several hosts")
     if not site.settings.backup.drill:
         raise OperatorError(f"{site.path} wants no drills: leave backup.drill out, and deploy")
     click.echo(f"{host.name}: the latest backup is restored beside the site and tried.")

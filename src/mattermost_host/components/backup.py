@@ -13,33 +13,27 @@ from mattermost_host.knowledge.clusters import Cluster
 from mattermost_host.knowledge.surface import SecretFile, Surface, Wanted
 from mattermost_host.ops import (
     backup_drill,
+    backup_members,
     backup_target,
     backup_watch,
     files,
     packages,
     pgbackrest,
-    pgbackrest_state,
     remains,
     running,
 )
 from mattermost_host.ops import backup_files as made_of
 from mattermost_host.ops.backup_files import (
     OURS,
-    PORT,
     SERVICE,
-    SOCKET_FOLDER,
     STANZA,
     TIMER,
     TIMER_FILE,
     Backups,
     Server,
 )
-from mattermost_host.ops.backup_target import (
-    CONFIGURATION,
-    KEY_FILE,
-    RESTIC,
-    USER,
-)
+from mattermost_host.ops.backup_target import CONFIGURATION, KEY_FILE, RESTIC, USER
+from mattermost_host.ops.backup_watch import Watched
 from mattermost_host.ops.postgresql_service import Archive
 from mattermost_host.preflight import backup as checks
 from mattermost_host.preflight import backup_key, backup_owner, backup_place, backup_repository
@@ -47,16 +41,7 @@ from mattermost_host.preflight.backup_place import PlaceSettings
 from mattermost_host.preflight.finding import Need
 from mattermost_host.support.errors import Mistake
 
-QUESTION = pgbackrest_state.AskRepository(
-    stanza=STANZA,
-    configuration=CONFIGURATION,
-    psql=f"psql -h {SOCKET_FOLDER} -p {PORT}",
-    last=made_of.LAST,
-    dumped=made_of.DUMPED,
-    units=made_of.SERVICES,
-    proven=backup_drill.PROVEN,
-    drill=backup_drill.SERVICE,
-)
+QUESTION = backup_drill.QUESTION
 
 
 class Settings(PlaceSettings):
@@ -75,7 +60,8 @@ class Settings(PlaceSettings):
         default=True,
         description=(
             "Each Sunday night the latest backup is restored beside the site and tried, which "
-            "needs room for a second copy of database and files in `/var/lib/mattermost-host`."
+            "needs room for a second copy of database and files in `/var/lib/mattermost-host`. "
+            "Not where the database is on several hosts."
         ),
     )
 
@@ -84,12 +70,10 @@ def surface(settings: Settings, place: Place) -> Surface:
     """The key, in two files."""
     if settings.to is None:
         return Surface()
-    closed = (
-        SecretFile(CONFIGURATION, group=USER, mode="640"),
-        SecretFile(KEY_FILE),
-        SecretFile(RESTIC),
-    )
-    return Surface(secret_files=closed)
+    closed = [SecretFile(KEY_FILE), SecretFile(RESTIC)]
+    if place.with_database:
+        closed.insert(0, SecretFile(CONFIGURATION, group=USER, mode="640"))
+    return Surface(secret_files=tuple(closed))
 
 
 def parameters(settings: Settings) -> Mapping[str, str]:
@@ -105,12 +89,10 @@ def parameters(settings: Settings) -> Mapping[str, str]:
 
 def archive(settings: Settings) -> Archive | None:
     """What PostgreSQL needs to archive; None where nothing is backed up."""
-    if settings.to is None:
-        return None
-    place = backup_places.place(settings.to)
+    place = backup_places.place(settings.to) if settings.to is not None else None
     if isinstance(place, Folder):
         return Archive(place.path, place.room)
-    return Archive(networked=True)
+    return Archive(networked=True) if place else None
 
 
 @component("Backup")
@@ -150,7 +132,7 @@ def schedule(settings: Settings, cluster: Cluster, kept: Sequence[str], server: 
             *made_of.units(backups),
             *made_of.restoring(backups, server),
             *made_of.programs(backups, kept),
-            *backup_watch.entries(cluster),
+            *backup_watch.entries(Watched(data=cluster.data)),
         ],
     )
     running.running(
@@ -165,7 +147,8 @@ def schedule(settings: Settings, cluster: Cluster, kept: Sequence[str], server: 
         restart_on=(backup_watch.TIMER_FILE,),
         after=[written],
     )
-    pgbackrest.recent(name="a backup was made lately", question=QUESTION, unit=SERVICE)
+    noted = (made_of.LAST, made_of.DUMPED)
+    pgbackrest.recent(name="a backup was made lately", question=QUESTION, unit=SERVICE, noted=noted)
 
 
 @component("Backup")
@@ -216,8 +199,50 @@ def readable(
     )
 
 
-def _backups(settings: Settings, cluster: Cluster) -> Backups:
-    return Backups(backup_place.target(settings), settings.keep_full, cluster)
+@component("Backup")
+def reach(
+    settings: Settings,
+    facts: HostFacts,
+    layout: Cluster,
+    key: SecretStr | None,
+    access: Access,
+    member: bool,
+) -> None:
+    """Where the database is on several hosts: what a ``member``, or the files' host, needs."""
+    if settings.to is None:
+        backup_members.gone()
+        return
+    assert key  # a secret of this component
+    _engines(facts)
+    reached = backup_members.reached if member else backup_members.reached_by_files
+    reached(_backups(settings, layout), facts, key, access)
+
+
+@component("Backup")
+def archive_members(settings: Settings) -> None:
+    """The repository that the members share."""
+    if settings.to is not None:
+        backup_members.archived()
+
+
+@component("Backup")
+def schedule_member(settings: Settings, layout: Cluster, with_files: bool) -> None:
+    """The database's backup, by the member that leads."""
+    if settings.to is not None:
+        backup_members.scheduled(_backups(settings, layout, clustered=True), with_files=with_files)
+
+
+@component("Backup")
+def schedule_files(settings: Settings, layout: Cluster, kept: Sequence[str], alone: bool) -> None:
+    """The backup of the paths ``kept``, ``alone`` where this host is no member."""
+    if settings.to is not None:
+        backup_members.files_scheduled(
+            _backups(settings, layout, clustered=True), kept, alone=alone
+        )
+
+
+def _backups(settings: Settings, cluster: Cluster, *, clustered: bool = False) -> Backups:
+    return Backups(backup_place.target(settings), settings.keep_full, cluster, clustered)
 
 
 def _engines(facts: HostFacts) -> None:
@@ -237,6 +262,8 @@ def mistakes(settings: Settings, place: Place) -> Iterator[Mistake]:
     """One place, with all that it needs, and nothing of another kind."""
     if settings.to is not None:
         yield from backup_place.mistakes(settings)
+        if place.clustered:
+            yield from backup_place.mistakes_of_members(settings.to)
         return
     for key in sorted(settings.model_fields_set - {"to"}):
         needed = "say as backup.to where backups go, or leave it out"
@@ -249,7 +276,7 @@ def requires(settings: Settings, place: Place) -> list[Need]:
     if settings.to is None:
         return needs
     goes_to = backup_places.place(settings.to)
-    if isinstance(goes_to, OtherHost):
+    if isinstance(goes_to, OtherHost) and place.with_database:
         needs.append(checks.sftp())
     if isinstance(goes_to, Folder):
         needs.append(checks.disk(goes_to.path))
@@ -262,7 +289,8 @@ def requires(settings: Settings, place: Place) -> list[Need]:
         room = goes_to.room
     else:
         target = backup_place.target(settings)
-        needs.append(backup_repository.inquiry(target, secrets.backup_access, key, file))
+        opened = (target, secrets.backup_access, key, file)
+        needs.append(backup_repository.inquiry(*opened, clustered=place.clustered))
         room = ""
     needs.append(backup_key.same_key(KEY_FILE, backup_target.key_text(key), room, file))
     return needs

@@ -133,6 +133,16 @@ class Place:
         """The hosts of a role."""
         return tuple(peer for peer in self.peers if role in peer.roles)
 
+    @property
+    def clustered(self) -> bool:
+        """Whether the site's database is on several hosts."""
+        return bool(self.having("etcd"))
+
+    @property
+    def with_database(self) -> bool:
+        """Whether the host has it, or a part of it."""
+        return "db" in self.roles or not self.clustered
+
 
 def peers_of(hosts: Iterable[SiteHost], facts: Mapping[str, HostFacts]) -> tuple[Peer, ...]:
     """The hosts as they see each other; addresses of those whose facts are known."""

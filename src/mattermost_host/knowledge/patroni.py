@@ -49,6 +49,8 @@ NOT_LOCAL = (
 )
 """Parameters that Patroni takes from etcd only, because all members need the same values."""
 
+NO_ARCHIVE = {"archive_mode": "off", "archive_command": "", "archive_timeout": "0"}
+"""What the leader archives by, as it is without backups. Any member may become the leader."""
 TO_REWIND = (
     "pg_catalog.pg_ls_dir(text, boolean, boolean)",
     "pg_catalog.pg_stat_file(text, boolean)",
@@ -61,6 +63,8 @@ TO_REWIND = (
 def of_all_members(parameters: Mapping[str, str]) -> dict[str, Any]:
     """The settings that lie in etcd; ``parameters`` are PostgreSQL's for these hosts."""
     shared = {name: value for name, value in parameters.items() if name in NOT_LOCAL}
+    # Patroni quotes by itself.
+    archiving = {name: parameters.get(name, off).strip("'") for name, off in NO_ARCHIVE.items()}
     return {
         "ttl": TTL_S,
         "loop_wait": LOOP_S,
@@ -77,6 +81,7 @@ def of_all_members(parameters: Mapping[str, str]) -> dict[str, Any]:
             "use_slots": True,
             "parameters": {
                 **shared,
+                **archiving,
                 "wal_level": "replica",
                 "wal_log_hints": "on",
                 "max_wal_senders": "10",
@@ -88,7 +93,8 @@ def of_all_members(parameters: Mapping[str, str]) -> dict[str, Any]:
 
 def of_member(parameters: Mapping[str, str]) -> dict[str, str]:
     """The parameters of one host."""
-    local = {name: value for name, value in parameters.items() if name not in NOT_LOCAL}
+    shared = (*NOT_LOCAL, *NO_ARCHIVE)
+    local = {name: value for name, value in parameters.items() if name not in shared}
     return {
         **local,
         **KEEPALIVES,

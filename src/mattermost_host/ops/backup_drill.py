@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from mattermost_host.ops import backup_files as made_of
 from mattermost_host.ops.backup_files import PROGRAMS, UNITS, Backups, Server
-from mattermost_host.ops.backup_target import CACHE, RESTIC
+from mattermost_host.ops.backup_target import CACHE, CONFIGURATION, RESTIC
 from mattermost_host.ops.entries import Alone, Entry, File
+from mattermost_host.ops.pgbackrest_state import AskRepository
 from mattermost_host.ops.release_state import CURRENT
 from mattermost_host.ops.state_files import LOGS
 from mattermost_host.support.templates import render
@@ -18,6 +19,16 @@ OURS = (f"{UNITS}/{SERVICE}", TIMER_FILE, PROGRAM)
 STATE = "/var/lib/mattermost-host"
 PROVEN = f"{made_of.STATE_FOLDER}/proven"
 """What the last drill that succeeded measured."""
+QUESTION = AskRepository(
+    stanza=made_of.STANZA,
+    configuration=CONFIGURATION,
+    psql=f"psql -h {made_of.SOCKET_FOLDER} -p {made_of.PORT}",
+    last=made_of.LAST,
+    dumped=made_of.DUMPED,
+    units=made_of.SERVICES,
+    proven=PROVEN,
+    drill=SERVICE,
+)
 START_S = 900
 """What the server has to start on what was restored; it may migrate."""
 MOST_READ = 20

@@ -22,6 +22,8 @@ from mattermost_host.ops.backup_target import (
 )
 from mattermost_host.ops.detached import Detached
 from mattermost_host.ops.entries import Alone, Directory, Entry, File
+from mattermost_host.ops.pgbackrest_member import FOLLOWS, NOT_LEADING, SYSTEM
+from mattermost_host.ops.pgbackrest_state import DUMPED as DUMPED_BY_ANY
 from mattermost_host.ops.pgbackrest_state import MARK
 from mattermost_host.ops.release_state import NOTED
 from mattermost_host.support.templates import render
@@ -55,9 +57,16 @@ FAILED = "mattermost-host-backup-failed@.service"
 SERVICES = (DATABASE_SERVICE, DUMP_SERVICE, SERVICE)
 ALL_SERVICES = "mattermost-backup*.service"
 """Pattern of systemctl: those of drills among them, as far as they are there."""
-UNIT_FILES = tuple(f"{UNITS}/{name}" for name in (*SERVICES, TIMER))
-TIMER_FILE = UNIT_FILES[-1]
-OURS = (*UNIT_FILES, *SETTINGS, BACK_UP_DATABASE, DUMP, BACK_UP_FILES, RESTORE)
+TIMER_FILE = f"{UNITS}/{TIMER}"
+OURS = (
+    *(f"{UNITS}/{name}" for name in SERVICES),
+    TIMER_FILE,
+    *SETTINGS,
+    BACK_UP_DATABASE,
+    DUMP,
+    BACK_UP_FILES,
+    RESTORE,
+)
 """Everything of ours except for the backups, which only their owner deletes."""
 FULL_AFTER_S = 6 * 86_400 + 12 * 3_600
 """Seconds after which the next backup is a full one: a week, minus the timer's variation."""
@@ -91,6 +100,9 @@ class Backups:
     target: Target
     keep_full: int
     cluster: Cluster
+    clustered: bool = False
+    """Whether the database is on several hosts, each of which may lead, and the files on another.
+    """
 
 
 def settings(backups: Backups, facts: HostFacts, key: SecretStr, access: Access) -> Iterator[Entry]:
@@ -119,14 +131,17 @@ def _queue_mb(facts: HostFacts) -> int:
     return min(max(size // 10, least), most)
 
 
-def units(backups: Backups) -> Iterator[Entry]:
-    """The services of each night and their timer."""
+def units(
+    backups: Backups, services: Sequence[str] = SERVICES, timer: str = TIMER
+) -> Iterator[Entry]:
+    """The services of each night, and their timer, which starts the last one."""
     networked = backups.target.networked
     of_database, of_restic = backups.target.folders
     common = {
         "networked": networked,
         "sandbox": render("backup/sandbox.j2", networked=networked),
         "failed": FAILED,
+        "clustered": backups.clustered,
         "postgresql": backups.cluster.unit,
         "database": DATABASE_SERVICE,
         "dump": DUMP_SERVICE,
@@ -134,42 +149,62 @@ def units(backups: Backups) -> Iterator[Entry]:
         "cache": CACHE,
         "socket": SOCKET_FOLDER,
     }
-    database = render(
-        "backup/database.service.j2", **common, program=BACK_UP_DATABASE, repository=of_database
-    )
-    dump = render("backup/dump.service.j2", **common, program=DUMP, repository=of_restic)
-    of_files = render(
-        "backup/files.service.j2", **common, program=BACK_UP_FILES, repository=of_restic
-    )
-    timer = render("backup/backup.timer.j2", service=SERVICE)
-    for path, text in zip(UNIT_FILES, (database, dump, of_files, timer), strict=True):
-        yield File(path, text)
-        yield Alone(f"{path}.d")
+    texts = {
+        DATABASE_SERVICE: ("backup/database.service.j2", BACK_UP_DATABASE, of_database),
+        DUMP_SERVICE: ("backup/dump.service.j2", DUMP, of_restic),
+        SERVICE: ("backup/files.service.j2", BACK_UP_FILES, of_restic),
+    }
+    for name in services:
+        template, program, repository = texts[name]
+        text = render(template, **common, program=program, repository=repository)
+        yield File(f"{UNITS}/{name}", text)
+        yield Alone(f"{UNITS}/{name}.d")
+    yield File(f"{UNITS}/{timer}", render("backup/backup.timer.j2", service=services[-1]))
+    yield Alone(f"{UNITS}/{timer}.d")
 
 
 def programs(backups: Backups, kept: Sequence[str]) -> Iterator[Entry]:
     """What the services run; ``kept`` are the files and folders that are backed up."""
-    keep_days = 7 * (backups.keep_full + 1)
-    of_database = render(
+    yield from of_database(backups)
+    yield of_files(backups, kept)
+
+
+def of_files(backups: Backups, kept: Sequence[str]) -> File:
+    """The program that backs up the files."""
+    text = render(
+        "backup/backup-files.sh.j2",
+        clustered=backups.clustered,
+        stanza=STANZA,
+        restic=RESTIC,
+        files=" ".join((*kept, NOTED)),
+        keep_days=_keep_days(backups),
+        last=LAST,
+        globals=f"{STATE_FOLDER}/globals.sql",
+    )
+    return File(BACK_UP_FILES, text, "755")
+
+
+def _keep_days(backups: Backups) -> int:
+    return 7 * (backups.keep_full + 1)
+
+
+def of_database(backups: Backups) -> Iterator[Entry]:
+    """The programs that back up and dump the database."""
+    database = render(
         "backup/backup-database.sh.j2",
-        owner=_owner(),
+        owner=_owner(backups),
         data=backups.cluster.data,
         stanza=STANZA,
         full_after_s=FULL_AFTER_S,
         segments=SEGMENTS,
     )
-    of_files = render(
-        "backup/backup-files.sh.j2",
-        stanza=STANZA,
-        restic=RESTIC,
-        files=" ".join((*kept, NOTED)),
-        keep_days=keep_days,
-        last=LAST,
-        globals=f"{STATE_FOLDER}/globals.sql",
-    )
     dump = render(
         "backup/backup-dump.sh.j2",
-        owner=_owner("as_postgres "),
+        clustered=backups.clustered,
+        dumps=backups.target.dumps,
+        stanza=STANZA,
+        note=DUMPED_BY_ANY,
+        owner=_owner(backups, "as_postgres "),
         restic=RESTIC,
         state=STATE_FOLDER,
         programs=backups.cluster.programs,
@@ -177,22 +212,25 @@ def programs(backups: Backups, kept: Sequence[str]) -> Iterator[Entry]:
         port=PORT,
         database=DATABASE,
         host=DUMP_HOST,
-        keep_days=keep_days,
+        keep_days=_keep_days(backups),
         dumped=DUMPED,
     )
-    yield File(BACK_UP_DATABASE, of_database, "755")
+    yield File(BACK_UP_DATABASE, database, "755")
     yield File(DUMP, dump, "755")
-    yield File(BACK_UP_FILES, of_files, "755")
 
 
-def _owner(account: str = "") -> str:
+def _owner(backups: Backups, account: str = "") -> str:
+    """Only the owner of the repository goes on; of a cluster's members only the leader."""
+    names = {"account": account, "stanza": STANZA, "mark": MARK}
+    if not backups.clustered:
+        return render("backup/owner.sh.j2", **names, journal=RESTORE_JOURNAL, steps=UNFINISHED_CASE)
     return render(
-        "backup/owner.sh.j2",
-        account=account,
-        stanza=STANZA,
-        mark=MARK,
-        journal=RESTORE_JOURNAL,
-        steps=UNFINISHED_CASE,
+        "backup/leader.sh.j2",
+        **names,
+        psql=f"{backups.cluster.programs}/psql -XAtqw -h {SOCKET_FOLDER} -p {PORT} -d postgres",
+        follows=FOLLOWS,
+        not_leading=NOT_LEADING,
+        system=SYSTEM,
     )
 
 

@@ -1,7 +1,7 @@
 """Where backups go, as pgBackRest and restic have to know it: folders, settings, secrets."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -35,6 +35,8 @@ KNOWN_HOSTS = f"{KEYS}/backup-known-hosts"
 CACHE = "mattermost-backup"
 OF_PLACE = (AUTHORITIES, SSH_KEY, PGBACKREST_SSH_KEY, KNOWN_HOSTS)
 """Files that only some places need."""
+OF_RESTIC = (AUTHORITIES, SSH_KEY, KNOWN_HOSTS)
+"""Those of them that restic reads."""
 SETTINGS = (CONFIGURATION, KEY_FILE, RESTIC, *OF_PLACE)
 AMAZON = ".amazonaws.com"
 
@@ -87,8 +89,18 @@ class Target:
     @property
     def restic(self) -> str:
         """restic's name of its repository."""
+        return f"{self._ours}/files"
+
+    @property
+    def dumps(self) -> str:
+        """The same of the dumps where other hosts than the files' make them: a repository is
+        locked while its old snapshots are forgotten."""
+        return f"{self._ours}/dumps"
+
+    @property
+    def _ours(self) -> str:
         bucket = f"/{self.place.name}" if isinstance(self.place, Bucket) else ""
-        return f"{self.base}{bucket}{self.place.path}/{FOLDER}/files"
+        return f"{self.base}{bucket}{self.place.path}/{FOLDER}"
 
 
 def repositories(target: Target) -> Iterator[Entry]:
@@ -109,9 +121,16 @@ def settings(target: Target, access: Access, key: SecretStr, **pgbackrest: Any) 
         **told,
         **pgbackrest,
     )
-    needed = {one.path: one for one in _of_place(target, access)}
-    yield from (needed.get(path, Absent(path)) for path in OF_PLACE)
+    yield from of_restic(target, access, key, OF_PLACE)
     yield File(CONFIGURATION, configuration, "640", group=USER, secret=True)
+
+
+def of_restic(
+    target: Target, access: Access, key: SecretStr, of_place: Sequence[str] = OF_RESTIC
+) -> Iterator[Entry]:
+    """What restic has to know, and those files ``of_place`` that the place needs."""
+    needed = {one.path: one for one in _of_place(target, access)}
+    yield from (needed.get(path, Absent(path)) for path in of_place)
     yield File(KEY_FILE, key_text(key), "600", secret=True)
     yield File(RESTIC, environment(target, access), "600", secret=True)
 

@@ -1,12 +1,13 @@
 """What tells of backups from the host itself: metrics for Prometheus, and a failure at once."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from mattermost_host.knowledge.clusters import Cluster
 from mattermost_host.ops import backup_drill
 from mattermost_host.ops import backup_files as made_of
 from mattermost_host.ops.backup_files import PROGRAMS, UNITS
 from mattermost_host.ops.entries import Alone, Entry, File
+from mattermost_host.ops.pgbackrest_state import DUMPED
 from mattermost_host.support.templates import render
 
 FOLDER = "/var/lib/prometheus/node-exporter"
@@ -21,7 +22,20 @@ OURS = (f"{UNITS}/{SERVICE}", f"{UNITS}/{made_of.FAILED}", TIMER_FILE, PROGRAM)
 WATCHED = (*made_of.SERVICES, backup_drill.SERVICE)
 
 
-def entries(cluster: Cluster) -> Iterator[Entry]:
+@dataclass(frozen=True)
+class Watched:
+    """What a host knows of backups."""
+
+    units: tuple[str, ...] = WATCHED
+    data: str = ""
+    """PostgreSQL's data folder, where it is on this host."""
+    member: bool = False
+    """Whether that is one of several, which learns of the others' backups from the repository."""
+    files: bool = True
+    networked: bool = False
+
+
+def entries(watched: Watched) -> Iterator[Entry]:
     """The program, its service and timer, and the service that tells of a failure."""
     program = render(
         "backup/backup-metrics.sh.j2",
@@ -29,10 +43,15 @@ def entries(cluster: Cluster) -> Iterator[Entry]:
         file=FILE,
         prefix=PREFIX,
         state=made_of.STATE_FOLDER,
-        data=cluster.data,
-        units=WATCHED,
+        data=watched.data,
+        units=watched.units,
+        member=watched.member,
+        files=watched.files,
+        stanza=made_of.STANZA,
+        dumped=DUMPED,
     )
     yield File(PROGRAM, program, "755")
+    networked = watched.member and watched.networked
     for path, description, told in (
         (OURS[0], "Metrics of Mattermost's backups", False),
         (OURS[1], "Tells that %i failed", True),
@@ -43,7 +62,9 @@ def entries(cluster: Cluster) -> Iterator[Entry]:
             told=told,
             program=PROGRAM,
             folder=FOLDER,
-            sandbox=render("backup/sandbox.j2", networked=False),
+            state=made_of.STATE if watched.member else "",
+            networked=networked,
+            sandbox=render("backup/sandbox.j2", networked=networked),
         )
         yield File(path, text)
         yield Alone(f"{path}.d")

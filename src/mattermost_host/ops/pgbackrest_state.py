@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from mattermost_host.engine.batch import Question
+from mattermost_host.ops.backup_made import Made, asked_of_units, failed_unit
 
 OK, NO_BACKUP = 0, 2
 """Status codes of `info`; the others mean that something is missing or wrong (pgBackRest's info.c).
 """
 MISSING = frozenset({1, 3})
-OLDEST_S = 30 * 3_600
-"""Age in seconds at which a backup is too old: one night was missed."""
 MOST_WAITING = 12
 """Segments that may wait to be archived: an idle site makes one a minute."""
 PROVEN_S = 9 * 86_400
@@ -24,12 +23,16 @@ LOOK_S, REMOTE_S, ANSWER_S = 25, 20, 3
 
 
 MARK = "mattermost-host-owner"
-"""File of the repository that names its host: /etc/machine-id, then its name."""
+"""File of the repository that names its host: /etc/machine-id, then its name. A cluster's names its
+database instead, so that each member is its owner."""
+DUMPED = "mattermost-host-dumped"
+"""File of a cluster's repository that notes the last dump, whichever member made it."""
 TWO_DATABASES = (
     "Two databases in one would make both unusable: name another place as backup.to, or move away "
     "what is there."
 )
 TWO_HOSTS = "Two hosts in one would make both unusable: name another place as backup.to."
+TWO_SITES = "Two sites in one would make both unusable: name another place as backup.to."
 
 
 def of_another_database(system: str, own: str) -> str:
@@ -37,22 +40,22 @@ def of_another_database(system: str, own: str) -> str:
     return f"is another database's ({system}, here is {own})"
 
 
-def of_another_host(mark: str) -> str:
-    """What is wrong with a repository that has the mark of another host, as a predicate."""
-    return f"belongs to another host ({' '.join(mark.split()[1:])})"
+def of_another(whose: str, mark: str) -> str:
+    """What is wrong with a repository that has the mark of another host, or site: a predicate."""
+    return f"belongs to another {whose} ({' '.join(mark.split()[1:])})"
 
 
-def the_mark_away(stanza: str) -> str:
-    """What makes the repository of a host that is gone this one's."""
+def the_mark_away(stanza: str, whose: str = "host") -> str:
+    """What makes the repository of a host, or a site, that is gone this one's."""
     return (
-        "If that host is gone for good and this one goes on with its database, take its mark away "
-        "on this host, and deploy: cd / && runuser -u postgres -- pgbackrest "
+        f"If that {whose} is gone for good and this one goes on with its database, take its mark "
+        "away on this host, and deploy: cd / && runuser -u postgres -- pgbackrest "
         f"--stanza={stanza} repo-rm {MARK}"
     )
 
 
 @dataclass(frozen=True)
-class Repository:
+class Repository(Made):
     """The output of `pgbackrest info`, and the state of the host."""
 
     code: int = -1
@@ -63,11 +66,11 @@ class Repository:
     own: str = ""
     """System identifier of the host's database; empty if that did not answer."""
     machine: str = ""
-    """The host's /etc/machine-id."""
+    """The host's /etc/machine-id; of a cluster's member what identifies its database."""
+    whose: str = "host"
+    """What a mark names."""
     owner: str = ""
     """What stands in the repository's mark; empty: there is none, or it can't be read."""
-    failed: str = ""
-    """A unit of backups that failed the last time."""
     waiting: int = 0
     """WAL segments that wait to be archived."""
     newest: int = 0
@@ -82,13 +85,8 @@ class Repository:
     """When the last drill succeeded; 0: none ever did."""
     drill_failed: bool = False
     drill_unread: bool = False
-    now: int = 0
-    """The host's clock."""
-    under_way: bool = False
     unmounted: str = ""
     """Mount point of /etc/fstab above the repository at which nothing is mounted; mostly none."""
-    unread: bool = False
-    """systemd has not read the current unit files of the services."""
 
     @property
     def wrong(self) -> str:
@@ -109,7 +107,9 @@ class Repository:
     def _not_ours(self) -> str:
         if self.foreign:
             return of_another_database(self.system, self.own)
-        return of_another_host(self.owner) if self.owner else "has no mark of its host"
+        if not self.owner:
+            return f"has no mark of its {self.whose}"
+        return of_another(self.whose, self.owner)
 
     @property
     def foreign(self) -> bool:
@@ -122,19 +122,10 @@ class Repository:
         return self.owner.split()[:1] == [self.machine]
 
     @property
-    def old(self) -> str:
-        """What is wrong with the last backup's age, as a predicate; empty if nothing is."""
-        if self.under_way:
-            return ""
-        if self.failed:
-            return f"failed ({self.failed})"
-        # Where nothing is known of the repository, what was noted here has to do.
+    def times(self) -> tuple[int, ...]:
+        """Of all; where nothing is known of the repository, what was noted here has to do."""
         known = self.code in (OK, NO_BACKUP, *MISSING)
-        made = (self.whole, self.dumped, *([self.newest] if known else []))
-        if not all(made):
-            return "was never made"
-        age = self.now - min(made)
-        return f"is {age // 3600} hours old" if age > OLDEST_S else ""
+        return (self.whole, self.dumped, *([self.newest] if known else []))
 
     @property
     def unproven(self) -> str:
@@ -191,7 +182,7 @@ class AskRepository(Question[Repository]):
             f"sed -n 's/^finished=/dumped=/p' {self.dumped}\n"
             f"sed -n 's/^finished=/proven=/p' {self.proven}\n"
             f"echo machine=$(cat /etc/machine-id)\n"
-            f"systemctl show -p Id,ActiveState,NeedDaemonReload {' '.join(self.units)}\n"
+            f"{asked_of_units(self.units)}\n"
             f"{_unmounted(self.configuration)}\n"
             f"systemctl show -p ActiveState,NeedDaemonReload {self.drill} | sed s/^/Drill/\n"
             f"cd / && timeout {LOOK_S} runuser -u postgres -- sh -c {shlex.quote(asked)}"
@@ -200,13 +191,13 @@ class AskRepository(Question[Repository]):
     def parse(self, lines: list[str]) -> Repository:
         values = dict(line.split("=", 1) for line in lines if "=" in line and line[0] != "[")
         said = [line for line in lines if line.startswith("[")]
-        told = _told(said[0]) if said else {"message": _error(lines)}
+        told = told_of(said[0]) if said else {"message": error_in(lines)}
         return Repository(
             **told,
             own=values.get("own", ""),
             machine=values.get("machine", ""),
             owner=values.get("owner", ""),
-            failed=_failed(lines),
+            failed=failed_unit(lines),
             waiting=int(values.get("waiting") or 0),
             whole=int(values.get("whole") or 0),
             dumped=int(values.get("dumped") or 0),
@@ -230,17 +221,7 @@ awk '$1 !~ /^#/ {{ print $2 }}' /etc/fstab 2>/dev/null | while read -r point; do
 done"""
 
 
-def _failed(lines: list[str]) -> str:
-    """The first unit that failed; `systemctl show` prints Id before ActiveState."""
-    unit = ""
-    for line in lines:
-        unit = line.removeprefix("Id=") if line.startswith("Id=") else unit
-        if line == "ActiveState=failed":
-            return unit
-    return ""
-
-
-def _told(text: str) -> dict[str, Any]:
+def told_of(text: str) -> dict[str, Any]:
     """Parse the output of `info --output=json`, whose exit status is always 0."""
     try:
         (stanza,) = json.loads(text)
@@ -259,6 +240,6 @@ def _told(text: str) -> dict[str, Any]:
     }
 
 
-def _error(lines: list[str]) -> str:
+def error_in(lines: list[str]) -> str:
     """What pgBackRest said where it printed nothing else, without the number."""
     return next((re.sub(r"^ERROR:( \[\d+\]:)? ", "", one) for one in lines if "ERROR:" in one), "")

@@ -37,9 +37,9 @@ class PlaceSettings(BaseModel):
             "Where backups go: a folder on the host, best on a disk of its own or on a "
             "network's, e.g. `/srv/backup`; another host, `sftp://USER@HOST/PATH`, with "
             "`backup_ssh_key` in the secrets file; or `s3://BUCKET/PATH`, with "
-            "`backup_s3_access_key` and `backup_s3_secret_key` there. Without it nothing is "
-            "backed up. The key is in the secrets file (`backup_key`): keep a copy of that where "
-            "the backups are not."
+            "`backup_s3_access_key` and `backup_s3_secret_key` there. A database on several hosts "
+            "takes one of the last two. Without it nothing is backed up. The key is in the "
+            "secrets file (`backup_key`): keep a copy of that where the backups are not."
         ),
     )
     endpoint: HttpsUrl | None = Field(
@@ -98,6 +98,17 @@ def mistakes(settings: PlaceSettings) -> Iterator[Mistake]:
         yield from _mistakes_of_bucket(settings)
     if isinstance(found, OtherHost):
         yield from _mistakes_of_other_host(settings, found)
+
+
+def mistakes_of_members(to: str) -> Iterator[Mistake]:
+    """A place that not all hosts of a database on several of them reach."""
+    if to.startswith("/"):
+        yield Mistake(
+            "backup.to",
+            "a folder, together with etcd",
+            "each of the database's hosts has to reach the same backups: write "
+            "sftp://USER@HOST/PATH or s3://BUCKET/PATH",
+        )
 
 
 def _mistakes_of_bucket(settings: PlaceSettings) -> Iterator[Mistake]:

@@ -24,8 +24,14 @@ PLACE_CHECKS: Mapping[str, str] = {
 Look = Callable[[Host, HostFacts, Target, Access, str], Held]
 
 
-def inquiry(target: Target, access: Access, key: SecretStr, secrets_file: str) -> Inquiry:
-    """What a place elsewhere must be: asked through the host, which reaches it later."""
+def inquiry(
+    target: Target, access: Access, key: SecretStr, secrets_file: str, *, clustered: bool
+) -> Inquiry:
+    """What a place elsewhere must be: asked through the host, which reaches it later.
+
+    ``clustered`` where the database is on several hosts.
+    """
+    judged = backup_owner.judged_of_member if clustered else backup_owner.judged
 
     def ask(host: Host, facts: HostFacts) -> list[Finding]:
         try:
@@ -36,7 +42,7 @@ def inquiry(target: Target, access: Access, key: SecretStr, secrets_file: str) -
             wanted = sha256(backup_target.environment(target, access).encode()).hexdigest()
             backs_up_there = error.away and facts.backups.settings == wanted
             return [_refused(error, backs_up_there=backs_up_there)]
-        owner = backup_owner.judged(held, facts.backups, key, secrets_file)
+        owner = judged(held, facts.backups, key, secrets_file)
         return [Finding(PLACE, "ok", f"{target.place} opens"), owner]
 
     return Inquiry(PLACE_CHECKS, ask)

@@ -1,6 +1,7 @@
 """A host as a member of the engines that run on several hosts, with its certificate and secrets."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from mattermost_host.certificates.authority import Pair
 from mattermost_host.components import etcd as etcd_component
@@ -8,6 +9,7 @@ from mattermost_host.components import patroni as patroni_component
 from mattermost_host.components import postgres
 from mattermost_host.facts.host import HostFacts
 from mattermost_host.facts.place import Peer
+from mattermost_host.knowledge.clusters import Cluster
 from mattermost_host.ops.etcd_members import AskVoters
 from mattermost_host.preflight import cluster
 from mattermost_host.releases import patroni as patroni_release
@@ -58,6 +60,11 @@ def patroni(site: Site, host_name: str) -> patroni_component.Member:
         etcd_password=passwords[etcd_component.OF_PATRONI],
         etcd_access=etcd_component.ACCESS if "etcd" in here.roles else "",
     )
+
+
+def layout(site: Site, facts: HostFacts) -> Cluster:
+    """PostgreSQL's files on a member, which Patroni starts."""
+    return replace(postgres.cluster(site.settings.postgres, facts), unit=patroni_component.UNIT)
 
 
 def patroni_wheel(site: Site, facts: HostFacts) -> PatroniWheel | None:

@@ -29,12 +29,11 @@ def mistakes(settings: Description, place: Place) -> Iterator[Mistake]:
 
 def _of_cluster(settings: Description) -> Iterator[Mistake]:
     """What a database on several hosts can't have yet."""
-    if settings.backup.to is not None:
+    if settings.backup.drill and "drill" in settings.backup.model_fields_set:
         yield Mistake(
-            "backup.to",
-            "a place for backups, together with etcd",
-            "this version backs up a database on one host only; leave it out, and back up the "
-            "leader by yourself (docs/high-availability.md)",
+            "backup.drill",
+            "True, together with etcd",
+            "leave it out: drills restore a site that is on one host",
         )
     for key in ("pgdg", "folders"):
         if getattr(settings.postgres, key):

@@ -99,7 +99,7 @@ class Description(BaseModel):
     ] = c.postgres.Settings()
     backup: Annotated[
         c.backup.Settings,
-        Room("backup", c.backup, ("db",), when=lambda settings: settings.to is not None),
+        Room("backup", c.backup, ("db", "app"), when=lambda settings: settings.to is not None),
     ] = c.backup.Settings()
     haproxy: Annotated[c.haproxy.Settings, Room("haproxy", c.haproxy, ("app",), clustered=True)] = (
         c.haproxy.Settings()

@@ -106,10 +106,19 @@ COUNTERPARTS: dict[str, tuple[str, ...]] = {
     "test_the_database_is_archived": (
         "the database is archived",
         "repositories and their settings are in place",
+        "settings of the repositories are in place",
+    ),
+    "test_a_backup_was_made_lately": (
+        "a backup was made lately",
+        "a backup of the database was made lately",
+        "a backup of the files was made lately",
+    ),
+    "test_the_nightly_backup_is_scheduled": (
+        "the nightly backup is scheduled",
+        "the nightly backup of the database is scheduled",
+        "the nightly backup of the files is scheduled",
         "backup-owner",
     ),
-    "test_a_backup_was_made_lately": ("a backup was made lately",),
-    "test_the_nightly_backup_is_scheduled": ("the nightly backup is scheduled",),
     "test_the_weekly_drill_is_scheduled": ("the weekly drill is scheduled",),
     "test_the_backups_are_proven": ("the backups are proven",),
     "test_their_disk_is_mounted": ("backup-disk",),

@@ -50,6 +50,8 @@ def _run(folder: Path) -> None:
         state=folder / "state",
         data=folder / "main",
         units=WATCHED,
+        member=False,
+        files=True,
     )
     path = {**os.environ, "PATH": f"{folder}/bin:{os.environ['PATH']}"}
     subprocess.run(["sh", "-c", text], check=True, env=path, timeout=20)

@@ -90,7 +90,9 @@ HISTORY = f"15-1/{BEGIN}.00000028.backup\n"
     [
         (3_600, WHOLE + HISTORY, "incr", "what changed"),
         (3_600, _names("000000010000000000000001") + WHOLE, "incr", "what changed"),
-        (3_600, WHOLE + _names("000000020000000100000005"), "incr", "what changed"),
+        (3_600, WHOLE + _names("000000020000000100000000"), "incr", "what changed"),
+        (3_600, WHOLE + _names("000000020000000100000001"), "incr", "what changed"),
+        (3_600, WHOLE + _names("000000020000000100000002"), "full", "the archive has a gap"),
         (3_600, HOLE, "full", "the archive has a gap"),
         (3_600, _names("0000000100000000000000FF"), "full", "lacks what the last one needs"),
         (3_600, "", "full", "lacks what the last one needs"),

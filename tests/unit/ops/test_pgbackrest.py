@@ -8,9 +8,10 @@ import pytest
 
 from mattermost_host.components.backup import QUESTION
 from mattermost_host.ops import pgbackrest, pgbackrest_state
-from mattermost_host.ops.backup_files import SERVICE
+from mattermost_host.ops.backup_files import DUMPED, LAST, SERVICE
+from mattermost_host.ops.backup_made import OLDEST_S
 from mattermost_host.ops.backup_target import CONFIGURATION
-from mattermost_host.ops.pgbackrest_state import OLDEST_S, PROVEN_S, Repository
+from mattermost_host.ops.pgbackrest_state import PROVEN_S, Repository
 from tests.unit import local
 from tests.unit.fake_host import Plan, answering, plan
 
@@ -114,7 +115,10 @@ def _stanza(now: Repository) -> Plan:
 def _recent(now: Repository) -> Plan:
     asked = answering({QUESTION: now})
     return plan(
-        lambda: pgbackrest.recent(name="recent", question=QUESTION, unit=SERVICE), answer=asked
+        lambda: pgbackrest.recent(
+            name="recent", question=QUESTION, unit=SERVICE, noted=(LAST, DUMPED)
+        ),
+        answer=asked,
     )
 
 

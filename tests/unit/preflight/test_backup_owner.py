@@ -170,3 +170,37 @@ def test_that_of_another_place_is_judged_by_what_was_read(monkeypatch: pytest.Mo
     opens, whose = need.ask(local_host(), replace(DEBIAN_12, backups=HERE))
     assert (opens.name, opens.verdict) == ("backup-place", "ok")
     assert whose.found == "the repository of backups belongs to another host (other)"
+
+
+@pytest.mark.parametrize(
+    ("mark", "system", "systems", "found"),
+    [
+        ("", "", (OURS,), ""),
+        (f"{OURS} db1", OURS, (OURS,), ""),
+        # A new member copies what the others have, and the files' host has no database.
+        (f"{OURS} db1", OURS, (), ""),
+        (f"{OTHERS} other", OURS, (OURS,), "belongs to another site (other)"),
+        ("0a chat", OURS, (OURS,), "belongs to another site (chat)"),
+        (f"{OTHERS} other", OTHERS, (OURS,), "is another database's"),
+        # One that could not be read may be the repository's.
+        (f"{OTHERS} other", OTHERS, (OURS, ""), ""),
+    ],
+)
+def test_the_members_of_a_database_own_one_together(
+    mark: str, system: str, systems: tuple[str, ...], found: str
+) -> None:
+    held = Held(mark, encrypted(system) if system else b"")
+    here = replace(HERE, systems=systems)
+    said = backup_owner.judged_of_member(held, here, SecretStr(KEY), "chat.secrets.toml")
+    assert (said.verdict == "error") is bool(found)
+    assert found in said.found
+
+
+def test_the_members_key_is_the_repositorys() -> None:
+    held = Held(f"{OURS} db1", encrypted(key="other"))
+    said = backup_owner.judged_of_member(held, HERE, SecretStr(KEY), "chat.secrets.toml")
+    assert (said.verdict, said.found) == (
+        "error",
+        "the repository of backups is encrypted with another key",
+    )
+    assert "chat.secrets.toml" in said.remedy

@@ -48,6 +48,9 @@ SHAPES: Mapping[str, dict[str, Any]] = {
     "enterprise-linux": {},
     "enterprise-linux-acme": {"tls": {"mode": "acme", "email": "admin@example.com"}},
     "database-on-three-hosts": {},
+    "backup-on-three-hosts": {
+        "backup": {"to": "s3://backups/chat", "endpoint": "https://s3.example.com"}
+    },
 }
 
 DEBIAN_13 = replace(DEBIAN_12, release="13", glibc="2.41")
@@ -56,9 +59,10 @@ FACTS: Mapping[str, HostFacts] = {
     "enterprise-linux-acme": ROCKY_9,
     "backup-sftp": DEBIAN_13,
     "database-on-three-hosts": DEBIAN_13,
+    "backup-on-three-hosts": DEBIAN_13,
 }
 """Of the shapes that are not on Debian 12."""
-HOSTS = {"database-on-three-hosts": ON_THREE_HOSTS}
+HOSTS = dict.fromkeys(("database-on-three-hosts", "backup-on-three-hosts"), ON_THREE_HOSTS)
 """Of the shapes that are not on one host."""
 
 

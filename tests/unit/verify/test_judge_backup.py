@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from mattermost_host.ops import backup_files
-from mattermost_host.ops.pgbackrest_state import OLDEST_S, Repository
+from mattermost_host.ops.backup_made import OLDEST_S
+from mattermost_host.ops.pgbackrest_state import Repository
 from mattermost_host.preflight.backup import disk
 from tests.host import judge_backup as judge
 from tests.host.questions import UnitStatus

@@ -94,7 +94,14 @@ class ManyHosts(Deployment):
 
 def raised(lab: Lab, folder: Path, release: Path, suite: str = SUITE) -> ManyHosts:
     """A site on three hosts of the database and one with server and proxy, deployed."""
-    databases = [lab.up(f"db{number}", suite) for number in (1, 2, 3)]
-    site = ManyHosts(lab, databases, lab.up("chat", suite), folder, release)
+    site = booted(lab, folder, release, suite)
     site.deploy()
     return site
+
+
+def booted(
+    lab: Lab, folder: Path, release: Path, suite: str = SUITE, **described: Any
+) -> ManyHosts:
+    """The same before its first deploy, with more that the inventory says."""
+    databases = [lab.up(f"db{number}", suite) for number in (1, 2, 3)]
+    return ManyHosts(lab, databases, lab.up("chat", suite), folder, release, **described)

@@ -75,6 +75,13 @@ def inline(command: str) -> str:
     return command
 
 
+def blocks(document: Path, heading: str) -> tuple[str, ...]:
+    """The scripts below a heading of another document, in their order."""
+    parts = _HEADING.split(document.read_text(encoding="utf-8"))[1:]
+    text = dict(zip(parts[::2], parts[1::2], strict=True))[heading]
+    return tuple(body for kind, body in _FENCED.findall(text) if kind in {"", "sh"})
+
+
 def _section(heading: str, text: str) -> Section:
     blocks = [body for kind, body in _FENCED.findall(text) if kind in {"", "sh"}]
     spans = (" ".join(one.split()) for one in _INLINE.findall(_FENCED.sub("", text)))

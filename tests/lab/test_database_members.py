@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab import kept
+from tests.lab.deployment import ROOT
 from tests.lab.hosts import Lab, LabHost
 from tests.lab.many import PATRONI, PATRONICTL, SUITE, ManyHosts, raised
 from tests.lab.traffic import Traffic, none_lost_none_doubled
@@ -83,3 +84,28 @@ def test_the_leader_leaves_the_inventory_and_another_host_comes(site: ManyHosts)
     assert site.deploy().changed == ()
     site.verify("--journey")
     kept.read_back(site, post)
+
+
+def test_a_majority_of_etcd_is_lost_for_good(site: ManyHosts) -> None:
+    """By the document's commands; until then a deploy begins nothing anew."""
+    post = kept.post_with_file(site, "majority")
+    left, *lost = site.databases
+    for host in lost:
+        host.run("systemctl stop etcd; rm -rf /var/lib/etcd/mattermost-host")
+    refused = site.deploy(check=False)
+    assert refused.status != 0
+    assert "A majority of them has to run first" in refused.words
+    left.run(_commands("systemctl stop etcd"))
+    assert site.deploy().changed == ("etcd | a new member joins the others",)
+    site.wait_whole()
+    assert _all_decide(site)
+    assert site.deploy().changed == ()
+    kept.read_back(site, post)
+
+
+def _commands(first: str) -> str:
+    """The block of commands in the document that begins with a line."""
+    text = (ROOT / "docs" / "high-availability.md").read_text(encoding="utf-8")
+    blocks = [part.partition("```")[0] for part in text.split("```sh\n")[1:]]
+    (found,) = (block for block in blocks if block.startswith(f"{first}\n"))
+    return found

@@ -192,6 +192,8 @@ class _Way:
             }
             found, needed, remedy = (one.format(**names) for one in sentences)
             return PlaceRefused(f"{self.told}: {found}", needed, remedy)
+        if not code and answer.status >= 500:
+            return self.unreached(f"it answers with status {answer.status}")
         if not code:
             return self.odd(f"status {answer.status}")
         found = f"{self.told}: it refused ({answer.status} {code}: {answer.tag('Message')})"

@@ -197,6 +197,7 @@ def _error(code: str) -> str:
             "See what the keys may do there",
         ),
         (200, "<html>", "it does not answer as S3 does (status 200)", "Correct backup.endpoint"),
+        (502, "<html>", "it answers with status 502", "Let @local reach it"),
     ],
 )
 def test_what_a_service_refuses_has_its_own_sentence(

@@ -117,9 +117,16 @@ def test_the_leader_is_lost_and_the_next_one_backs_up(backed: Backed) -> None:
     site, lost = backed.site, backed.site.leader
     _archived(lost)
     site.lab.crash(lost)
-    wait_until(lambda: _leads(site) not in (None, lost), TAKEN_OVER_S, "another one leads", 1)
+    led: list[LabHost | None] = [None]
+
+    def taken_over() -> bool:
+        led[0] = _leads(site)
+        return led[0] not in (None, lost)
+
+    wait_until(taken_over, TAKEN_OVER_S, "another one leads", 1)
+    leader = led[0]
+    assert leader
     kept.post_with_file(site, "second-leader")
-    leader = site.leader
     _archived(leader)
     said = site.run("mattermost-host", "backup", str(site.inventory))
     print(said.output)
@@ -127,6 +134,8 @@ def test_the_leader_is_lost_and_the_next_one_backs_up(backed: Backed) -> None:
     newest = _info(leader)["backup"][-1]
     assert newest["type"] == "incr"
     site.lab.start(lost)
+    # What comes back is rewound, and waits until somebody has written as far as it had.
+    _archived(leader)
     site.wait_whole()
     assert site.deploy().changed == ()
     site.verify()

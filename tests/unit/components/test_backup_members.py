@@ -113,6 +113,8 @@ def test_dumps_and_files_have_a_repository_each() -> None:
     files = _files().text(backup_target.RESTIC)
     assert "s3.example.com/backups/chat/mattermost-host/files " in files
     assert "pgbackrest" not in _files().text(backup_files.BACK_UP_FILES)
+    for program in (_member().text(backup_files.DUMP), _files().text(backup_files.BACK_UP_FILES)):
+        assert "--keep-within 35d $prune\n" in program, "each removes its own, once a week"
 
 
 def test_the_units_are_understood_by_systemd(tmp_path: Path) -> None:

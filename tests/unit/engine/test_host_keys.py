@@ -56,6 +56,7 @@ def _log_in(port: int, **more: object) -> None:
 def test_a_new_key_is_one_line_with_its_fingerprint(
     patched: Path, port: int, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("WARNING", "pyinfra")
     _log_in(port)
     (line,) = [one.message for one in caplog.records if one.name == "pyinfra"]
     assert line.startswith(f"[127.0.0.1]:{port}: its ssh key SHA256:")
@@ -168,6 +169,7 @@ def test_a_password_is_hidden_from_debugging(
     patched: Path, port: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
+    caplog.set_level("DEBUG", "pyinfra")
     _log_in(port)
     assert "Connecting to: 127.0.0.1" in caplog.text
     assert "ssh-secret" not in caplog.text

@@ -24,7 +24,7 @@ CUTS = [
     Cut("database", "pgbackrest", '*" restore "*', HALF),
     Cut("database", "systemctl", '"start postgresql@15-main"*'),
     Cut("database", "psql", '*"alter system reset recovery_target"'),
-    Cut("files", "restic", "restore*"),
+    Cut("files", "restic", '*"restore --quiet"*'),
     Cut("files", "mv", f'*" {FILES}"'),
     Cut("starts", "systemctl", '"start mattermost"'),
     Cut("starts", "curl", "*ping*"),

@@ -16,7 +16,7 @@ PSQL = "cd / && runuser -u postgres -- psql -XAtq -d mattermost"
 FILES = f"{LOST}/mattermost-host/files"
 CUTS = [
     Cut("database", "psql", '*"alter database mattermost rename"*'),
-    Cut("files", "restic", "restore*"),
+    Cut("files", "restic", '*"restore --quiet"*'),
 ]
 
 

@@ -241,6 +241,7 @@ def restoring(backups: Backups, server: Server) -> Iterator[Entry]:
         "backup/restore-backup.sh.j2",
         look=render("backup/look.sh.j2", **names),
         from_dump=render("backup/from-dump.sh.j2", **names),
+        folders=render("backup/folders.sh.j2", **names),
         way_back=render("backup/way-back.sh.j2", **names),
         **names,
         restic=RESTIC,

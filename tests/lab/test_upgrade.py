@@ -171,7 +171,10 @@ def test_a_rollback_that_would_lose_something_is_refused(
     done = rollback(deployment)
     print(done.output)
     assert done.status == 1
-    assert "would lose what users wrote since the upgrade (2 posts, files and users)" in done.words
+    assert (
+        "would lose what users wrote since the upgrade (2 posts, files, channels and users)"
+        in done.words
+    )
     assert f"/{NEW}-" in current(deployment)
     all_there(deployment, written)
     deployment.host.run(
@@ -216,7 +219,7 @@ def test_the_command_line_names_the_release(
     print(back.output)
     assert back.status == 0
     assert "could not be taken back by its plan" in back.words
-    assert "is in the database that is kept only: 2 posts, files and users" in back.words
+    assert "is in the database that is kept only: 2 posts, files, channels and users" in back.words
     assert f"/{OLD}-" in current(deployment)
     all_there(deployment, written)
     kept = re.search(r"is kept as (mattermost_before_\d+)", back.words)

@@ -16,7 +16,7 @@ from mattermost_host.engine import host_lock
 from mattermost_host.engine.explanations import Change, explain
 from mattermost_host.engine.questions import ask, changing, expect
 from mattermost_host.knowledge import upgrade_paths
-from mattermost_host.ops import release_scripts
+from mattermost_host.ops import backup_files, release_scripts
 from mattermost_host.ops.database_state import AS_POSTGRES
 from mattermost_host.ops.hold import Hold
 from mattermost_host.ops.host_program import HostProgram
@@ -166,6 +166,9 @@ def _program(
         lock=host_lock.PROGRAM_LOCK,
         switch_to_old=release_scripts.switch(old),
         switch_to_new=release_scripts.switch(new),
+        backup_timer=backup_files.TIMER,
+        backups=(backup_files.TIMER, *backup_files.SERVICES),
+        hold_s=HOLD_S,
     )
 
 

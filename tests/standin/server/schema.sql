@@ -19,7 +19,7 @@ CREATE TABLE bots (userid varchar(26) PRIMARY KEY, description text, ownerid var
 CREATE TABLE teams (id varchar(26) PRIMARY KEY, createat bigint NOT NULL, updateat bigint NOT NULL, deleteat bigint NOT NULL DEFAULT 0, name varchar(64) NOT NULL UNIQUE, displayname varchar(64) NOT NULL, type varchar(1) NOT NULL, email varchar(128) NOT NULL);
 CREATE TABLE teammembers (teamid varchar(26), userid varchar(26), roles varchar(256) NOT NULL DEFAULT '', schemeadmin boolean NOT NULL DEFAULT false, deleteat bigint NOT NULL DEFAULT 0, PRIMARY KEY (teamid, userid));
 CREATE INDEX idx_teammembers_user_id ON teammembers (userid);
-CREATE TABLE channels (id varchar(26) PRIMARY KEY, createat bigint NOT NULL, updateat bigint NOT NULL, deleteat bigint NOT NULL DEFAULT 0, teamid varchar(26) NOT NULL, type varchar(1) NOT NULL, displayname varchar(64) NOT NULL, name varchar(64) NOT NULL, UNIQUE (name, teamid));
+CREATE TABLE channels (id varchar(26) PRIMARY KEY, createat bigint NOT NULL, updateat bigint NOT NULL, deleteat bigint NOT NULL DEFAULT 0, teamid varchar(26) NOT NULL, type varchar(1) NOT NULL, displayname varchar(64) NOT NULL, name varchar(64) NOT NULL, creatorid varchar(26) NOT NULL DEFAULT '', UNIQUE (name, teamid));
 CREATE TABLE channelmembers (channelid varchar(26), userid varchar(26), roles varchar(256) NOT NULL DEFAULT '', lastviewedat bigint, PRIMARY KEY (channelid, userid));
 CREATE INDEX idx_channelmembers_user_id ON channelmembers (userid);
 CREATE TABLE publicchannels (id varchar(26) PRIMARY KEY, deleteat bigint, teamid varchar(26), displayname varchar(64), name varchar(64));

@@ -248,3 +248,58 @@ def test_the_restore_point_of_one_that_could_not_go_back_stays_until_the_old_rel
     done = subprocess.run(["dash", "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == f"{OLD} itself does not pass the test: asleep\n"
     assert (tmp_path / "database.dump").read_text() == "all there is"
+
+
+def _upgraded(tmp_path: Path, begun: str) -> str:
+    """What an upgrade without a restore point says; ``begun`` is the old server's start."""
+    program = _run(apply, OLD).step("moved").shell
+    script = (
+        f"set -u; kept={tmp_path} unit=x old={OLD} new={NEW} known=no saves=no why=\n"
+        "step() { :; }; forget_probe_user() { :; }; systemctl() { :; }; tell_dropped() { :; }\n"
+        "sleep() { :; }; watch() { :; }; hold_back() { :; }; stop_server() { :; }; say() { :; }\n"
+        "schema() { echo 1; }; keep_copies() { :; }; backups_wait() { :; }\n"
+        "restore_point() { why='pg_dump failed'; return 1; }; serves() { :; }\n"
+        'end_as() { echo "$1: $2"; exit; }\n'
+        f"start_server() {{ {begun}; }}\n"
+        f"{_function(program, 'upgrade')}\nupgrade"
+    )
+    done = subprocess.run(["dash", "-c", script], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_an_old_release_that_does_not_start_again_is_not_said_to_serve(tmp_path: Path) -> None:
+    serves = f"back: {OLD} serves again, and nothing was changed: pg_dump failed."
+    assert _upgraded(tmp_path, ":") == serves
+    stuck = _upgraded(tmp_path, "why='it ended with 1'; return 1")
+    assert stuck == (
+        f"stuck: {OLD} does not serve, though nothing was changed: it ended with 1. "
+        "Before that: pg_dump failed."
+    )
+
+
+def test_the_nightly_dump_waits_for_an_upgrade_because_migrations_would_wait_for_it(
+    tmp_path: Path,
+) -> None:
+    program = _run(apply, OLD).step("moved").shell
+    log = tmp_path / "log"
+    script = (
+        f'systemctl() {{ echo "$*" >>{log}; }}\n'
+        f"{_line(program, 'backups_wait')}\n{_function(program, 'backups_go_on')}\n"
+        "backups_wait; backups_go_on"
+    )
+    subprocess.run(["dash", "-c", script], check=True)
+    stop, asked, start = log.read_text().splitlines()
+    assert stop.split()[:2] == ["stop", "mattermost-backup.timer"]
+    assert "mattermost-backup-dump.service" in stop.split()
+    assert asked == "is-enabled --quiet mattermost-backup.timer"
+    assert start == "start --no-block mattermost-backup.timer"
+    body = _function(program, "upgrade")
+    assert body.index("backups_wait") < body.index("hold_back") < body.index("stop_server")
+    assert "trap 'let_in; backups_go_on' EXIT" in program
+    ended = program[program.index("= ended ]") :]
+    assert "backups_go_on" in ended[: ended.index("exit")], "also where it was killed"
+
+
+def _line(program: str, name: str) -> str:
+    """A function of one line."""
+    return next(line for line in program.splitlines() if line.startswith(f"{name}() {{"))

@@ -11,6 +11,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from pyinfra.api.arguments import all_global_arguments
 from pyinfra.connectors.ssh import ConnectorData
 
+from mattermost_host.engine import connect_arguments
 from mattermost_host.support.addresses import without_secrets
 from mattermost_host.support.errors import Mistake
 
@@ -19,6 +20,8 @@ OURS: Mapping[str, type] = {"private_address": str, "priority": int}
 UNUSABLE = {"_get_pty": "scripts are sent on standard input", "_stdin": "we send our own"}
 NAME = re.compile(r"\w[\w.-]{0,252}")
 """A host's name, or an alias in ssh's configuration; never an ssh option or two words."""
+LONGEST_NUMBER = 64
+"""Bits of a number that a sentence repeats; Python writes out no number of 5,000 digits."""
 LABEL = 63
 """Characters between two dots of a name, by RFC 1035; a resolver takes no more."""
 USER = re.compile(r"[\w.][\w.@+$\\-]{0,127}")
@@ -27,7 +30,9 @@ CHOICES = {
     "ssh_strict_host_key_checking": ("yes", "accept-new", "ask", "no", "off"),
     "ssh_file_transfer_protocol": ("sftp", "scp"),
 }
+KWARGS = "ssh_paramiko_connect_kwargs"
 PORTS, PRIORITIES = range(1, 65536), range(1, 256)
+TRIES, LIMITS_S, AT_ONCE = range(101), range(604801), range(1001)
 
 
 @dataclass(frozen=True)
@@ -59,19 +64,28 @@ def mistakes(owner: str, data: Mapping[Any, Any]) -> Iterator[Mistake]:
 
     Values that could be secret are not shown.
     """
-    types = known()
     for key, value in data.items():
-        path = f"{owner}: {key}" if isinstance(key, str) else owner
-        if key not in types:
-            yield Mistake(path, "an unknown key", _near(key, types))
-        elif key in UNUSABLE:
-            yield Mistake(path, "a key that can't be used here", f"{UNUSABLE[key]}; remove it")
-        elif not _fits(value, types[key]) or value == "":
-            found = "an empty text" if value == "" else _kind(key, value)
-            yield Mistake(path, found, f"write {_wanted(types[key])}, or leave the key out")
-        elif key in RULES and not RULES[key][0](value):
-            shown = without_secrets(value) if isinstance(value, str) else value
-            yield Mistake(path, repr(shown), RULES[key][1])
+        yield from _of_key(f"{owner}: {key}" if isinstance(key, str) else owner, key, value)
+
+
+def sound(data: Mapping[Any, Any]) -> dict[str, Any]:
+    """The data without mistakes, for what is looked at beside them."""
+    return {key: value for key, value in data.items() if not any(_of_key("", key, value))}
+
+
+def _of_key(path: str, key: Any, value: Any) -> Iterator[Mistake]:
+    types = known()
+    if key not in types:
+        yield Mistake(path, "an unknown key", _near(key, types))
+    elif key in UNUSABLE:
+        yield Mistake(path, "a key that can't be used here", f"{UNUSABLE[key]}; remove it")
+    elif not _fits(value, types[key]) or value == "":
+        found = "an empty text" if value == "" else _kind(key, value)
+        yield Mistake(path, found, f"write {_wanted(types[key])}, or leave the key out")
+    elif key == KWARGS:
+        yield from connect_arguments.mistakes(path, value)
+    elif key in RULES and not RULES[key][0](value):
+        yield Mistake(path, _repeated(key, value), RULES[key][1])
 
 
 def host_name_mistake(name: str) -> str:
@@ -97,9 +111,22 @@ def _fits(value: object, kind: Any) -> bool:
     return value is not None  # pyinfra checks it when it is used
 
 
+def _repeated(key: str, value: object) -> str:
+    if isinstance(value, str):
+        return repr(without_secrets(value))
+    plain = isinstance(value, int | float) and not _is_long(value)
+    return repr(value) if plain else _kind(key, value)
+
+
+def _is_long(value: object) -> bool:
+    return isinstance(value, int) and value.bit_length() > LONGEST_NUMBER
+
+
 def _kind(key: str, value: object) -> str:
     if value is None:
         return "None"
+    if _is_long(value):
+        return "a number of more than 19 digits"
     name = type(value).__name__
     number = isinstance(value, bool | int | float) or (isinstance(value, str) and value.isdigit())
     if number and "password" not in key:
@@ -134,6 +161,11 @@ def _is_host(value: str) -> bool:
     return bool(named) or _is_address(value)
 
 
+def _up_to(numbers: range) -> tuple[Callable[[Any], bool], str]:
+    words = f"write a whole number from {numbers[0]} to {numbers[-1]}"
+    return numbers.__contains__, words
+
+
 def _one_of(key: str) -> tuple[Callable[[Any], bool], str]:
     return CHOICES[key].__contains__, f"write one of {', '.join(CHOICES[key])}"
 
@@ -146,6 +178,7 @@ _AN_ACCOUNT = (
     lambda value: ACCOUNT.fullmatch(value) is not None,
     'write the name of an account on the host, such as "root"',
 )
+_SECONDS = connect_arguments.are_seconds, f"write {connect_arguments.SECONDS}"
 RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "ssh_hostname": (_is_host, "write the name or the address of a host"),
     "ssh_port": (PORTS.__contains__, "write a port from 1 to 65535"),
@@ -155,7 +188,14 @@ RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "_doas_user": _AN_ACCOUNT,
     "_dzdo_user": _AN_ACCOUNT,
     "private_address": (_is_address, "write an IP address, such as 10.0.0.5"),
-    "priority": (PRIORITIES.__contains__, "write a whole number from 1 to 255"),
+    "priority": _up_to(PRIORITIES),
+    "ssh_connect_retries": _up_to(TRIES),
+    "ssh_connect_retry_min_delay": _SECONDS,
+    "ssh_connect_retry_max_delay": _SECONDS,
+    "_timeout": _up_to(LIMITS_S),
+    "_retries": _up_to(TRIES),
+    "_retry_delay": _SECONDS,
+    "_parallel": _up_to(AT_ONCE),
     **{key: _one_of(key) for key in CHOICES},
 }
 """Key -> what its value must be, beyond its type. These keys hold no secrets: the value is shown.

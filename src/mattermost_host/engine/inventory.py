@@ -114,8 +114,7 @@ def read(path: Path, command_line: CommandLine | None = None) -> Inventory:
     hosts = tuple(_site_host(host, groups) for host in made)
     listed = _listed(hosts, groups)
     mistakes += _role_mistakes(names, listed)
-    addresses = {host.name: host.private_address for host in hosts if host.roles}
-    mistakes += address_mistakes(listed, addresses)
+    mistakes += address_mistakes(listed, _addresses(made, hosts))
     ops = tuple(host for host in hosts if host.name in _names(groups.get(OPS, [])))
     if len(ops) > 1:
         found = f"several hosts: {', '.join(host.name for host in ops)}"
@@ -221,7 +220,7 @@ def _by_pyinfra(path: Path, groups: dict[str, Any], command_line: CommandLine) -
 def _site_host(host: Any, groups: Mapping[str, Any]) -> SiteHost:
     # pyinfra adds a group with the file's name; only groups in the file itself are roles.
     roles = tuple(group for group in host.groups if group in ROLES and group in groups)
-    return SiteHost(host.name, tuple(dict.fromkeys(roles)), host.data.dict())
+    return SiteHost(host.name, tuple(dict.fromkeys(roles)), host_data.sound(host.data.dict()))
 
 
 def _data_mistakes(made: PyinfraInventory) -> Iterator[Mistake]:
@@ -236,6 +235,17 @@ def _data_mistakes(made: PyinfraInventory) -> Iterator[Mistake]:
             said.add(what)
     for name, data in made.host_data.items():
         yield from host_data.mistakes(f'host "{name}"', data)
+
+
+def _addresses(made: PyinfraInventory, hosts: Sequence[SiteHost]) -> dict[str, str | None]:
+    """The addresses of hosts with roles, without those whose mistake is told already."""
+    stated: dict[str, Any] = {host.name: host.data.dict() for host in made}  # type: ignore[no-untyped-call]
+    return {
+        host.name: host.private_address
+        for host in hosts
+        if host.roles
+        and ("private_address" in stated[host.name]) <= ("private_address" in host.data)
+    }
 
 
 def _listed(hosts: Sequence[SiteHost], groups: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:

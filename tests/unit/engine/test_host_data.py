@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import pytest
+from paramiko import SSHClient
 
-from mattermost_host.engine import inventory
+from mattermost_host.engine import connect_arguments, inventory
 from mattermost_host.engine.host_data import Connection
 from mattermost_host.engine.inventory import CommandLine, SiteHost
 
@@ -168,6 +170,19 @@ def test_a_group_named_like_the_file_is_no_role(tmp_path: Path) -> None:
         ('{"private_address": "10.0.0.300"}', "found '10.0.0.300'; write an IP address"),
         ('{"priority": 0}', "priority: found 0; write a whole number from 1 to 255"),
         ('{"priority": "high"}', "priority: found a value of type str; write a whole number"),
+        ('{"priority": None}', "priority: found None; write a whole number"),
+        ('{"priority": []}', "priority: found a value of type list; write a whole number"),
+        ('{"priority": float("nan")}', "priority: found nan (float); write a whole number"),
+        ('{"ssh_connect_retries": -1}', "ssh_connect_retries: found -1; write a whole number from"),
+        ('{"ssh_connect_retries": 10**9}', "found 1000000000; write a whole number from 0 to 100"),
+        ('{"ssh_connect_retry_min_delay": float("nan")}', "found nan; write a number of seconds "),
+        ('{"ssh_connect_retry_max_delay": float("inf")}', "found inf; write a number of seconds "),
+        ('{"ssh_connect_retry_max_delay": -0.1}', "found -0.1; write a number of seconds from 0 t"),
+        ('{"_timeout": -5}', "_timeout: found -5; write a whole number from 0 to 604800"),
+        ('{"_retries": -1}', "_retries: found -1; write a whole number from 0 to 100"),
+        ('{"_retry_delay": "5"}', "_retry_delay: found '5'; write a number of seconds from 0 to"),
+        ('{"_retry_delay": float("nan")}', "_retry_delay: found nan; write a number of seconds"),
+        ('{"_parallel": -1}', "_parallel: found -1; write a whole number from 0 to 1000"),
         ('{"_get_pty": True}', "_get_pty: found a key that can't be used here"),
     ],
 )
@@ -181,6 +196,74 @@ def test_a_wrong_key_is_a_sentence_without_a_secret(
 
 
 @pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ('{"passwrd": "S3cret"}', ".passwrd: found an argument that can't be given here; use ssh"),
+        ('{"hostname": "S3cret"}', ".hostname: found an argument that can't be given here; use ss"),
+        ('{"password": "S3cret"}', ".password: found an argument that can't be given here; use s"),
+        ('{"sock": 5}', ".sock: found an argument that can't be given here; use ProxyJump in ssh"),
+        ('{"banner_timeot": 5}', ".banner_timeot: found an argument that can't be given here; wri"),
+        ("{5: 5}", "ssh_paramiko_connect_kwargs: found an argument that can't be given here; wr"),
+        (
+            '{"passphrase": 12345}',
+            '.passphrase: found a value that doesn\'t fit; write a text: "…"',
+        ),
+        ('{"gss_host": ""}', ".gss_host: found a value that doesn't fit; write a text"),
+        ('{"compress": "S3cret"}', ".compress: found a value that doesn't fit; write True or Fals"),
+        ('{"banner_timeout": -1}', ".banner_timeout: found a value that doesn't fit; write a numb"),
+        ('{"auth_timeout": float("nan")}', "write a number of seconds from 0 to 3600"),
+        ('{"channel_timeout": None}', "write a number of seconds from 0 to 3600"),
+        ('{"disabled_algorithms": ["kex"]}', "write a dict of lists of names, by kind (ciphers,"),
+        ('{"disabled_algorithms": {"kx": ["x"]}}', "write a dict of lists of names, by kind"),
+        ('{"disabled_algorithms": {"kex": "x"}}', "write a dict of lists of names, by kind"),
+        ('{"disabled_algorithms": {"kex": [1]}}', "write a dict of lists of names, by kind"),
+    ],
+)
+def test_a_wrong_argument_of_paramiko_is_a_sentence_without_its_value(
+    tmp_path: Path, arguments: str, sentence: str
+) -> None:
+    data = f'{{"ssh_paramiko_connect_kwargs": {arguments}}}'
+    (mistake,) = _mistakes(tmp_path, f'app = db = proxy = [("h1", {data})]')
+    assert mistake.startswith('host "h1": ssh_paramiko_connect_kwargs')
+    assert sentence in mistake
+    assert "S3cret" not in mistake and "12345" not in mistake
+
+
+@pytest.mark.parametrize("argument", ["gss_auth", "gss_kex"])
+def test_gss_api_needs_its_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, argument: str
+) -> None:
+    text = f'app = db = proxy = [("h1", {{"ssh_paramiko_connect_kwargs": {{"{argument}": True}}}})]'
+    monkeypatch.setattr(connect_arguments, "GSS_AUTH_AVAILABLE", False)
+    (mistake,) = _mistakes(tmp_path, text)
+    assert "found True, but this Python has no GSS-API; install python-gssapi" in mistake
+    monkeypatch.setattr(connect_arguments, "GSS_AUTH_AVAILABLE", True)
+    assert _mistakes(tmp_path, text) == []
+
+
+def test_every_argument_of_paramiko_is_allowed_or_pyinfra_s() -> None:
+    objects = {"transport_factory", "auth_strategy"}
+    every = set(signature(SSHClient.connect).parameters) - {"self"} - objects
+    assert every == {*connect_arguments.ARGUMENTS, *connect_arguments.KEYS}
+    assert not {*connect_arguments.ARGUMENTS} & {*connect_arguments.KEYS}
+
+
+def test_a_number_that_python_writes_not_out_is_a_sentence(tmp_path: Path) -> None:
+    text = 'app = db = proxy = ["h1"]'
+    for key in ("priority", "ssh_port", "ssh_connect_retry_min_delay"):
+        (mistake,) = _mistakes(tmp_path, text, app=f"{key} = 10 ** 5000")
+        assert f"{key}: found a number of more than 19 digits; write a" in mistake
+
+
+@pytest.mark.parametrize("address", ["5", "'x'", "None", "'10.0.0.300'"])
+def test_a_mistaken_address_of_a_cluster_is_one_mistake(tmp_path: Path, address: str) -> None:
+    hosts = [f'("h{at}", {{"private_address": "10.0.0.{at}"}})' for at in (2, 3)]
+    listed = f'[("h1", {{"private_address": {address}}}), {", ".join(hosts)}]'
+    (mistake,) = _mistakes(tmp_path, f'etcd = db = {listed}\napp = proxy = ["h1"]')
+    assert mistake.startswith('host "h1": private_address: found ')
+
+
+@pytest.mark.parametrize(
     "data",
     [
         {"ssh_user": "admin", "ssh_port": 2222, "ssh_key": "~/.ssh/id", "ssh_hostname": "fd00::5"},
@@ -190,6 +273,9 @@ def test_a_wrong_key_is_a_sentence_without_a_secret(
         {"ssh_config_file": "c", "ssh_known_hosts_file": "k", "ssh_connect_retries": 3},
         {"ssh_strict_host_key_checking": "yes", "ssh_connect_retry_min_delay": 1},
         {"ssh_paramiko_connect_kwargs": {"banner_timeout": 5}, "ssh_look_for_keys": False},
+        {"ssh_paramiko_connect_kwargs": {"compress": True, "passphrase": "x", "auth_timeout": 2.5}},
+        {"ssh_paramiko_connect_kwargs": {"disabled_algorithms": {"pubkeys": ["rsa-sha2-512"]}}},
+        {"ssh_connect_retries": 0, "ssh_connect_retry_max_delay": 0, "_retry_delay": 0.5},
         {"_sudo": True, "_sudo_password": "x", "_use_sudo_login": False},
         {"_su_user": "root", "_su_password": "x", "_doas": False, "_shell_executable": "bash"},
         {"_env": {"X": "1"}, "_timeout": 5, "_retries": 1, "_parallel": 0, "_temp_dir": "/x"},

@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 
 import click
 
-from mattermost_host.cli.arguments import INVENTORY
+from mattermost_host.cli.arguments import INVENTORY, InputFile
 from mattermost_host.cli.init import DEPLOYS, checked, write_folder
 from mattermost_host.cli.init import INVENTORY as FILE
 from mattermost_host.cli.upgrade import YES
 from mattermost_host.engine import each_host
 from mattermost_host.engine.connections import all_hosts, connections
-from mattermost_host.engine.host_data import host_name_mistake
+from mattermost_host.engine.host_data import PORTS, host_name_mistake
 from mattermost_host.engine.inventory import SiteHost
 from mattermost_host.engine.inventory_shape import LOCAL
 from mattermost_host.facts import reading
@@ -31,11 +31,22 @@ from mattermost_host.site import adoption, secrets_file
 from mattermost_host.site.adoption import Adopted
 from mattermost_host.site.secrets_file import Files, Stored
 from mattermost_host.site.site import Site
+from mattermost_host.support.addresses import MOST_OF_TARBALL
 from mattermost_host.support.atomic_file import locked, write_private, write_public
 from mattermost_host.support.errors import OperatorError, SiteError
 from mattermost_host.support.paths import PROJECT
 
-PLACE = re.compile(r"(?:([\w.][\w.+$-]*)@)?([^@\s]+?)(?::(\d{1,5}))?")
+PLACE = re.compile(
+    r"(?:([\w.][\w.+$-]*)@)?"
+    r"(\[[^@\s\]]+\]|[^@\s:]*:[^@\s]*:[^@\s]*|[^@\s:]+)"  # [IPv6], IPv6, any other
+    r"(?::([0-9]+))?"
+)
+LONGEST_PORT = 5
+HOW = (
+    "; it is not repeated here, because it may hold a password. Write USER@HOST for the user, "
+    "HOST:PORT for the port ([ADDRESS]:PORT for IPv6), and no password: adopt logs in with an ssh "
+    "key, which ssh-copy-id takes to the host"
+)
 
 
 @click.command()
@@ -43,12 +54,12 @@ PLACE = re.compile(r"(?:([\w.][\w.+$-]*)@)?([^@\s]+?)(?::(\d{1,5}))?")
 @click.argument("folder", type=click.Path(path_type=Path), required=False)
 @click.option(
     "--ssh-config",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=InputFile(),
     help="OpenSSH's configuration to log in with, instead of ~/.ssh/config.",
 )
 @click.option(
     "--release",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=InputFile(most=MOST_OF_TARBALL),
     help="Tarball of the server's own release: the inventory states it, and its settings are "
     "compared with those of the server.",
 )
@@ -86,14 +97,20 @@ def _place(text: str, config: Path | None) -> SiteHost:
     if text == LOCAL:
         return SiteHost(LOCAL, (), {})
     found = PLACE.fullmatch(text)
-    if found is None or (wrong := host_name_mistake(found[2])):
-        why = wrong if found else "is not the name or address of a host"
-        raise click.UsageError(f"{text!a} {why}")
+    if found is None or host_name_mistake(found[2].strip("[]")):
+        shown, how = ("HOST", HOW) if {":", "@"} & set(text) else (ascii(text), "")
+        raise click.UsageError(f"{shown} is not the name or address of a host{how}")
     if found[1]:
         data["ssh_user"] = found[1]
     if found[3]:
-        data["ssh_port"] = int(found[3])
-    return SiteHost(found[2], (), data)
+        data["ssh_port"] = _port(found[3])
+    return SiteHost(found[2].strip("[]"), (), data)
+
+
+def _port(digits: str) -> int:
+    if len(digits) > LONGEST_PORT or int(digits) not in PORTS:
+        raise click.UsageError("HOST:PORT has no port from 1 to 65535: correct it, or leave it out")
+    return int(digits)
 
 
 def _looked_at(place: SiteHost) -> Look:

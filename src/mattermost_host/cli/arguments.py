@@ -7,6 +7,9 @@ from typing import Any
 
 import click
 
+from mattermost_host.support.addresses import MOST_BYTES
+from mattermost_host.support.paths import is_file
+
 ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.EACCES)
 """The exception type for a wrong argument."""
 
@@ -30,6 +33,27 @@ class InventoryFile(click.Path):
             if error.errno not in ABSENT:
                 self.fail(f"{_short(text)}: {error.strerror}", param, ctx)
         return Path(text)
+
+
+class InputFile(click.Path):
+    """A file that is read: a regular one of at most ``most`` bytes, so that reading it ends."""
+
+    name = "file"
+
+    def __init__(self, *, most: int = MOST_BYTES) -> None:
+        super().__init__(path_type=Path, exists=True, dir_okay=False)
+        self.most = most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Convert the path; what is no such file is an error of the command line."""
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        shown = _short(ascii(str(path)))
+        if not is_file(str(path)):
+            self.fail(f"{shown} is not a regular file", param, ctx)
+        if (size := path.stat().st_size) > self.most:
+            needed = f"such a file has at most {self.most >> 10:,} KiB: name the right one"
+            self.fail(f"{shown} has {size >> 10:,} KiB; {needed}", param, ctx)
+        return path
 
 
 class OutputFile(click.Path):

@@ -1,6 +1,7 @@
 """Turns every error into a sentence; the traceback of an unexpected one goes to a file."""
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +16,8 @@ from mattermost_host.support.errors import OperatorError
 
 LONGEST = 500
 """Most characters of a message about a command line, which repeats what was typed."""
+PASSWORD = re.compile(r"[^\s'\"(]+:[^\s'\"]*@")
+"""The user and the password of an address."""
 EXPECTED = (click.ClickException, click.Abort, click.exceptions.Exit)
 
 
@@ -25,8 +28,8 @@ class WrongCommandLine(click.UsageError):
 
     @classmethod
     def of(cls, error: click.UsageError) -> "WrongCommandLine":
-        """The same error, shortened."""
-        text = error.format_message()
+        """The same error, shortened, and without what may be a password."""
+        text = PASSWORD.sub("…@", error.format_message())
         return cls(text if len(text) <= LONGEST else f"{text[:LONGEST]}…", error.ctx)
 
 

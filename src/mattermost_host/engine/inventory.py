@@ -31,6 +31,7 @@ from mattermost_host.engine.host_data import Connection
 from mattermost_host.engine.inventory_shape import LOCAL, Unreadable, plain, sound_groups
 from mattermost_host.engine.roles import COMPLETE, ROLES, address_mistakes, role_mistakes
 from mattermost_host.engine.trusted import refuse_mistrusted
+from mattermost_host.support.addresses import without_secrets
 from mattermost_host.support.errors import Mistake, OperatorError, SiteError
 
 OPS = "ops"
@@ -100,7 +101,10 @@ def read(path: Path, command_line: CommandLine | None = None) -> Inventory:
     Raises OperatorError if it can't be read.
     """
     if not path.is_file():
-        raise OperatorError(f"there is no inventory file {path}; 'mattermost-host init' writes one")
+        shown = without_secrets(str(path))  # one may have written a host, as for pyinfra
+        raise OperatorError(
+            f"there is no inventory file {shown}; 'mattermost-host init' writes one"
+        )
     names = _execute(path)
     mistakes: list[Mistake] = []
     description = names.get("site")

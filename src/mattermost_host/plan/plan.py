@@ -15,6 +15,7 @@ from mattermost_host.engine import run as engine
 from mattermost_host.engine.explanations import Change, Severity
 from mattermost_host.engine.run import Run
 from mattermost_host.site.site import Site
+from mattermost_host.support.addresses import without_secrets
 from mattermost_host.support.errors import OperatorError
 
 DEPLOY = Path("deploys/site.py")
@@ -125,10 +126,9 @@ def chosen(site: Site, limit: Sequence[str], without: Sequence[str]) -> tuple[st
 def _refuse_unknown(site: Site, names: Sequence[str]) -> None:
     unknown = sorted(set(names) - {host.name for host in site.hosts})
     if unknown:
+        shown = ", ".join(repr(without_secrets(one)) for one in unknown)
         known = ", ".join(host.name for host in site.hosts)
-        raise OperatorError(
-            f"no host {', '.join(map(repr, unknown))} in {site.path}; its hosts are: {known}"
-        )
+        raise OperatorError(f"no host {shown} in {site.path}; its hosts are: {known}")
 
 
 @contextmanager

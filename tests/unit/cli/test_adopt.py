@@ -2,6 +2,7 @@
 
 import json
 import tarfile
+from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -14,6 +15,7 @@ from mattermost_host.cli.main import main
 from mattermost_host.engine.inventory import SiteHost
 from mattermost_host.preflight.adoption import Look
 from mattermost_host.site.site import Site
+from tests.unit import odd_files
 from tests.unit.foreign_examples import DATA, DEFAULTS, foreign, look
 
 
@@ -46,6 +48,9 @@ def _run(*words: str) -> Result:
             {"ssh_user": "admin", "ssh_port": 2222},
         ),
         ("@local", "@local", {}),
+        ("2001:db8::10", "2001:db8::10", {}),
+        ("root@[2001:db8::10]:22", "2001:db8::10", {"ssh_user": "root", "ssh_port": 22}),
+        ("h:65535", "h", {"ssh_port": 65535}),
     ],
 )
 def test_how_a_host_is_named(
@@ -60,6 +65,57 @@ def test_what_is_no_host(typed: list[SiteHost], text: str) -> None:
     said = _run("--", text)
     assert (said.exit_code, typed) == (1, [])
     assert "is not the name or address of a host" in said.output
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "u:hunter2@h.invalid",
+        "root:hunter2@h.invalid:22",
+        "ssh://root:hunter2@h.invalid",
+        "ssh://root@h.invalid/hunter2",
+        "h.invalid:22:hunter2",
+        "h.invalid:hunter2",
+        "root:hunt@hunter2@h.invalid",
+        "hunter2@",
+    ],
+)
+def test_what_may_be_a_password_is_not_repeated(typed: list[SiteHost], text: str) -> None:
+    said = _run(text)
+    assert (said.exit_code, typed) == (1, [])
+    assert "hunter2" not in said.output
+    assert "HOST is not the name or address of a host; it is not repeated here" in said.output
+    assert "USER@HOST for the user, HOST:PORT for the port" in said.output
+    assert "no password: adopt logs in with an ssh key" in said.output
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "99999", "9" * 5000])
+def test_a_port_that_no_host_has(typed: list[SiteHost], port: str) -> None:
+    said = _run(f"127.0.0.1:{port}")
+    assert (said.exit_code, typed) == (1, [])
+    assert "HOST:PORT has no port from 1 to 65535: correct it, or leave it out" in said.output
+
+
+@pytest.mark.parametrize("option", ["--release", "--ssh-config"])
+@pytest.mark.parametrize("kind", [odd_files.pipe, odd_files.linked, odd_files.huge, Path.mkdir])
+def test_only_a_regular_file_is_read(
+    typed: list[SiteHost], tmp_path: Path, option: str, kind: Callable[[Path], None]
+) -> None:
+    kind(tmp_path / "odd")
+    said = _run("chat", option, "odd")
+    assert (said.exit_code, typed) == (1, [])
+    needed = {
+        odd_files.huge: "'odd' has 1,073,741,824 KiB; such a file has at most ",
+        Path.mkdir: "File 'odd' is a directory",
+    }
+    assert needed.get(kind, "'odd' is not a regular file") in said.output
+
+
+@pytest.mark.parametrize("option", ["--release", "--ssh-config"])
+def test_a_device_is_no_file_to_read(typed: list[SiteHost], option: str) -> None:
+    said = _run("chat", option, "/dev/zero")
+    assert (said.exit_code, typed) == (1, [])
+    assert "'/dev/zero' is not a regular file" in said.output
 
 
 def test_what_is_written(typed: list[SiteHost], tmp_path: Path) -> None:

@@ -56,6 +56,11 @@ FILES = {
     "empty.py": b"",
 }
 
+SITE = """
+site = {"url": "https://chat.example.com", "users": 50}
+app = db = proxy = ["h1"]
+"""
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -204,6 +209,28 @@ def test_a_long_word_is_cut_and_the_usage_stays(place: Path) -> None:
     assert done.output.rstrip().endswith("x…")
     short = CliRunner().invoke(main, ["plan", "--short"])
     assert "No such option" in short.output and "…" not in short.output
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["adopt", "h", "folder", "ssh://root:hunter2@h.invalid"],
+        ["adopt", "h", "--release", "root:hunter2@h.invalid"],
+        ["plan", "root:hunter2@h.invalid"],
+        ["plan", "mine.py", "--limit", "root:hunter2@h.invalid"],
+        ["plan", "mine.py", "--without", "root:hunter2@h.invalid"],
+        ["init", "https://a.test", "new", "--host", "root:hunter2@h.invalid"],
+        ["init", "https://root:hunter2@a.test", "new"],
+    ],
+)
+def test_no_sentence_repeats_a_password_in_an_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(SITE)
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 1
+    assert "Error: " in done.output and "hunter2" not in done.output, done.output
 
 
 def test_without_a_command_the_help_is_shown() -> None:

@@ -188,6 +188,34 @@ def test_a_tablespace_on_a_disk_of_its_own(site: Deployment) -> None:
     assert site.deploy().changed == ()
 
 
+def test_tablespaces_are_drilled_beside_the_site_and_restored(site: Deployment) -> None:
+    """One of them is younger than the backup: the drill makes it again, and not in its place."""
+    host = site.host
+    site.site["postgres"] = {"folders": ["/srv/ts", "/srv/later"]}
+    site.write()
+    host.run("install -d -o postgres /srv/later")
+    site.deploy()
+    host.run("systemctl start mattermost-backup")
+    _sql(host, "CREATE TABLESPACE later LOCATION '/srv/later'")
+    _sql(host, "CREATE TABLE later (t text) TABLESPACE later; INSERT INTO later VALUES ('too')")
+    _archived(host)
+    _sql(host, "VACUUM later")
+    _sql(host, "CHECKPOINT")
+    sums = "find /srv/ts /srv/later -type f -exec sha256sum {} + | sort"
+    before = host.run(sums).stdout
+    site.run("mattermost-host", "drill", str(site.inventory))
+    assert host.run(sums).stdout == before
+    assert host.run("ls /var/lib/mattermost-host").stdout.split() == ["backup"]
+
+    for _ in range(2):  # the second one finds what the first one has left
+        said = site.run("mattermost-host", "restore", str(site.inventory), "--yes").words
+        assert "/srv/ts/PG_*.before-restore-" in said
+        assert _sql(host, "SELECT apart.t, later.t FROM apart, later") == "there|too"
+    kept = host.run("ls -d /srv/ts/PG_*.before-restore-* /srv/later/PG_*.before-restore-*")
+    assert len(kept.stdout.split()) == 4
+    assert site.deploy().changed == ()
+
+
 def test_a_host_without_sandbox_gets_it_by_one_restart_and_keeps_everything(
     site: Deployment,
 ) -> None:

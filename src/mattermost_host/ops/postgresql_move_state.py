@@ -1,11 +1,17 @@
 """What a host says before its database is moved to another major version of PostgreSQL."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mattermost_host.engine.batch import Question
 from mattermost_host.knowledge.clusters import Cluster
-from mattermost_host.ops.database_state import COLLATION_VERSION_SINCE, OWN_COLLATION, Client
+from mattermost_host.ops.database_state import (
+    AS_POSTGRES,
+    COLLATION_VERSION_SINCE,
+    OWN_COLLATION,
+    Client,
+)
 
 FOLDER = "/var/lib/mattermost-host/postgresql"
 """Of root's alone: the journal, what the program says, and settings of the cluster before."""
@@ -19,6 +25,16 @@ def occupied(cluster: Cluster) -> str:
     if cluster.setup:  # its data folder comes with the package, empty
         return f'[ -n "$(ls -A {cluster.data} 2>/dev/null)" ]'
     return f"[ -e {cluster.settings} ] || [ -e {cluster.data} ]"
+
+
+@dataclass(frozen=True)
+class Space:
+    """A tablespace, which is copied to where it is."""
+
+    mb: int
+    free_mb: int
+    disk: str
+    """Mount point of its file system."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +53,10 @@ class Found:
     """Of the cluster's folder; -1 where it could not be read."""
     free_mb: int = -1
     """Where the new cluster goes."""
+    disk: str = ""
+    """Mount point of that."""
+    spaces: tuple[Space, ...] = ()
+    """Tablespaces; -1 for what could not be read."""
     offered: bool = False
     """The package manager has the new version, or it is installed."""
     new_cluster: bool = False
@@ -97,7 +117,8 @@ class AskMove(Question[Found]):
                 f'echo "data_mb=$(timeout {LOOK_S} du -sxm {before.data} | cut -f 1)"',
                 # The version's own folder may be another file system.
                 f"place={after.above}; [ -d $place ] || place={self.room}",
-                "echo \"free_mb=$(df -Pm $place | awk 'NR == 2 { print $4 }')\"",
+                'df -Pm $place | awk \'NR == 2 { print "free_mb=" $4; print "disk=" $6 }\'',
+                self._spaces(),
                 # The PostgreSQL project's repository may become known with the deploy only.
                 f"apt-cache show -q=2 {after.packages[0]} 2>/dev/null | grep -q ^Version:"
                 " && echo offered=yes",
@@ -115,6 +136,16 @@ class AskMove(Question[Found]):
                 ' echo "unpackaged=$name (${package:-no package})"; done',
             ]
         )
+
+    def _spaces(self) -> str:
+        """Through the links of the data folder, as the account whose they are."""
+        version = f"{self.before.data}/pg_tblspc/*/PG_{self.before.major}_*"
+        return f"""{AS_POSTGRES} sh -c 'for one in {version}; do
+  [ ! -d "$one" ] || case ${{one##*/}} in *[.-]*) ;; *)
+    echo "space=$(timeout {LOOK_S} du -sm "$one/" | cut -f 1)" \\
+      "$(df -Pm "$one" | awk "NR == 2 {{ print \\$4, \\$6 }}")" ;;
+  esac
+done'"""
 
     def _statements(self) -> Iterator[str]:
         yield (
@@ -153,6 +184,8 @@ class AskMove(Question[Found]):
             missing=tuple(values.get("missing", ())),
             data_mb=number("data_mb", -1),
             free_mb=number("free_mb", -1),
+            disk="".join(values.get("disk", ())),
+            spaces=tuple(map(_space, values.get("space", ()))),
             offered="offered" in values,
             new_cluster="new_cluster" in values,
             unpackaged=tuple(values.get("unpackaged", ())),
@@ -162,3 +195,9 @@ class AskMove(Question[Found]):
             collation=(built, now),
             settings=tuple(values.get("settings", ())),
         )
+
+
+def _space(said: str) -> Space:
+    """Of "MB, MB free, mount point"."""
+    told = re.fullmatch("([0-9]+) ([0-9]+) (.+)", said)
+    return Space(int(told[1]), int(told[2]), told[3]) if told else Space(-1, -1, "")

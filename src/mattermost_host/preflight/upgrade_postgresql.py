@@ -167,14 +167,19 @@ def _tools(found: Found) -> Finding:
 
 
 def _room(found: Found, place: str) -> Finding:
-    name, wanted = "move-room", found.data_mb + ROOM_MB
-    if min(found.data_mb, found.free_mb) < 0:
+    name, wanted = "move-room", {found.disk: found.data_mb + ROOM_MB}
+    free = {found.disk: found.free_mb} | {one.disk: one.free_mb for one in found.spaces}
+    if min(found.data_mb, *free.values(), *(one.mb for one in found.spaces)) < 0:
         needed = "the size of the cluster, and the room on its disk"
         return Finding(name, "error", "du or df does not answer", needed, "Repair that.")
-    needed = f"{wanted} MB in {place}: the data is copied, so that the old stays whole"
-    enough = found.free_mb >= wanted
-    remedy = "" if enough else "Make room, or give the file system more; nothing was touched."
-    return Finding(name, "ok" if enough else "error", f"{found.free_mb} MB free", needed, remedy)
+    for one in found.spaces:  # their copies are beside them
+        wanted[one.disk] = wanted.get(one.disk, 0) + one.mb
+    short = [disk for disk in wanted if free[disk] < wanted[disk]]
+    disk = short[0] if short else found.disk
+    place = place if disk == found.disk else disk
+    needed = f"{wanted[disk]} MB in {place}: the data is copied, so that the old stays whole"
+    remedy = "Make room, or give the file system more; nothing was touched." if short else ""
+    return Finding(name, "error" if short else "ok", f"{free[disk]} MB free", needed, remedy)
 
 
 def _extensions(found: Found, question: AskMove) -> Finding:

@@ -13,11 +13,11 @@ from mattermost_host.engine import explanations
 from mattermost_host.facts.database import Move
 from mattermost_host.knowledge.families import DEBIAN, ENTERPRISE_LINUX
 from mattermost_host.ops import backup_files, cluster, postgresql_move
-from mattermost_host.ops.database_state import Client
+from mattermost_host.ops.database_state import AS_POSTGRES, Client
 from mattermost_host.ops.entries import File
 from mattermost_host.ops.packages import PackageStates
 from mattermost_host.ops.postgresql_move import Backups, Target
-from mattermost_host.ops.postgresql_move_state import AskMove, Found, occupied
+from mattermost_host.ops.postgresql_move_state import AskMove, Found, Space, occupied
 from mattermost_host.ops.streams import ModuleStreams
 from tests.unit.fake_host import Plan, answering, apply, plan
 from tests.unit.ops.test_upgrade import WAYS
@@ -212,6 +212,9 @@ def test_what_a_host_says() -> None:
         "missing=nft",
         "data_mb=12",
         "free_mb=13",
+        "disk=/",
+        "space=5 6 /srv/my disk",
+        "space=7",
         "offered=yes",
         "unpackaged=postgis (postgresql-15-postgis-3)",
         "session=report",
@@ -226,6 +229,8 @@ def test_what_a_host_says() -> None:
         missing=("nft",),
         data_mb=12,
         free_mb=13,
+        disk="/",
+        spaces=(Space(5, 6, "/srv/my disk"), Space(-1, -1, "")),
         offered=True,
         unpackaged=("postgis (postgresql-15-postgis-3)",),
         sessions=("report",),
@@ -236,3 +241,36 @@ def test_what_a_host_says() -> None:
     )
     assert QUESTION.parse([]) == Found()
     _is_shell(QUESTION.script())
+
+
+def test_the_room_that_tablespaces_need(tmp_path: Path) -> None:
+    """Those of this version; what was moved aside is not copied."""
+    _tablespace(tmp_path, "main")
+    here = QUESTION.script().replace(BEFORE.data, str(tmp_path / "main"))
+    asked = here[here.index(AS_POSTGRES) :].partition("done'")[0].replace(AS_POSTGRES, "") + "done'"
+    done = subprocess.run(["sh", "-c", asked], capture_output=True, text=True, check=False)
+    (space,) = QUESTION.parse(done.stdout.splitlines()).spaces
+    assert space.mb in {3, 4}  # and the folder itself
+    assert space.free_mb > 0
+
+
+def _tablespace(at: Path, data: str) -> set[str]:
+    (at / data / "pg_tblspc").mkdir(parents=True)
+    (at / data / "pg_tblspc/16391").symlink_to(at / "ts")
+    for name in ("PG_15_202209061", "PG_15_202209061.before-restore-1", "PG_17_202406281"):
+        (at / "ts" / name).mkdir(parents=True)
+        (at / "ts" / name / "5").write_bytes(b"." * (3 << 20))
+    return {one.name for one in (at / "ts").iterdir()}
+
+
+@pytest.mark.parametrize("linked", ["old", "new"])
+def test_nothing_of_the_newer_version_stays_in_tablespaces(tmp_path: Path, linked: str) -> None:
+    names = _tablespace(tmp_path, linked)
+    program = "\n".join(_run(plan).steps[-1].commands)
+    (function,) = re.findall(r"^empty_tablespaces\(\) \{.*?^\}", program, re.S | re.M)
+    assert "{ empty_tablespaces && remove_new; }" in program
+    around = f'as_postgres() {{ "$@"; }}\nold_data={tmp_path}/old new_data={tmp_path}/new new=17\n'
+    script = f"{around}{function}\nempty_tablespaces"
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {one.name for one in (tmp_path / "ts").iterdir()} == names - {"PG_17_202406281"}

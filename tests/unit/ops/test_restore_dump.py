@@ -27,6 +27,7 @@ start() {{ systemctl start "$@"; }}
 systemctl() {{ :; }}
 restic() {{ if [ "$3" = /database.dump ]; then cat {dump}; fi; }}
 """
+PARTS = ("from-dump", "folders", "way-back")
 ASIDE = "mattermost_before_restore_20261127t030000"
 
 
@@ -57,7 +58,7 @@ class Restore:
         around = AROUND.format(
             data=folder / "data", programs=self.programs, socket=cluster.folder, dump=dump
         )
-        parts = (render(f"backup/{name}.sh.j2", **names) for name in ("from-dump", "way-back"))
+        parts = (render(f"backup/{name}.sh.j2", **names) for name in PARTS)
         self.text = "\n".join((around, *parts))
 
     def run(self, script: str, cut: int = 0) -> subprocess.CompletedProcess[str]:

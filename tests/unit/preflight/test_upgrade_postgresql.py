@@ -8,7 +8,7 @@ from mattermost_host.facts.host import HostFacts
 from mattermost_host.knowledge.families import DEBIAN
 from mattermost_host.ops.database_state import Client
 from mattermost_host.ops.pgbackrest_state import Repository
-from mattermost_host.ops.postgresql_move_state import AskMove, Found
+from mattermost_host.ops.postgresql_move_state import AskMove, Found, Space
 from mattermost_host.preflight import upgrade_postgresql as adviser
 from mattermost_host.preflight.finding import Finding
 from mattermost_host.support.errors import OperatorError
@@ -60,6 +60,9 @@ def test_all_is_well() -> None:
         ),
         ("move-room", replace(WELL, free_mb=2023), "2023 MB free"),
         ("move-room", replace(WELL, data_mb=-1), "does not answer"),
+        ("move-room", replace(WELL, spaces=(Space(5, 4, "/srv/ts"),)), "4 MB free"),
+        ("move-room", replace(WELL, spaces=(Space(1, 2024, ""),)), "2024 MB free"),
+        ("move-room", replace(WELL, spaces=(Space(-1, -1, ""),)), "does not answer"),
         ("move-extensions", replace(WELL, unpackaged=("postgis (p)",)), "17: postgis (p)"),
         ("move-connections", replace(WELL, prepared=2), "2 prepared transactions"),
         ("move-connections", replace(WELL, slots=("a",)), "would be lost: a"),
@@ -145,3 +148,10 @@ def test_sites_whose_database_is_not_ours_to_move(asked: dict[str, object], word
     adviser.refuse(**fine)  # type: ignore[arg-type]
     with pytest.raises(OperatorError, match=words):
         adviser.refuse(**{**fine, **asked})  # type: ignore[arg-type]
+
+
+def test_each_disk_needs_room_for_the_tablespaces_on_it() -> None:
+    two = (Space(5, 9, "/srv/ts"), Space(5, 9, "/srv/ts"))
+    short = _finding("move-room", replace(WELL, spaces=two))
+    assert short.needed.startswith("10 MB in /srv/ts: ")
+    assert _finding("move-room", replace(WELL, spaces=two[:1])).verdict == "ok"

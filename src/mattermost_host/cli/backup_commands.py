@@ -109,7 +109,7 @@ def _put_back(host: SiteHost) -> None:
 def _restored(site: Site, host: SiteHost, options: str, lost: str | None, *, ask: bool) -> None:
     """Say what a restore would replace, ask, and carry it out. Exits where the answer is no."""
     if lost:
-        click.echo(f"{host.name}: what it takes to look into {lost} is installed.")
+        click.echo(f"{host.name}: installing what it takes to look into {lost}.")
         application.deployed(site, planning.RESTORE_LOOK)
     _told(host, f"{made_of.RESTORE} --show{options}", "nothing can be restored")
     if ask and not click.confirm("Replace database and files by these?"):
@@ -145,7 +145,7 @@ def drill(inventory: Path) -> None:
     backup_of_members.refuse(site, "Prove the backups of several hosts")
     if not site.settings.backup.drill:
         raise OperatorError(f"{site.path} wants no drills: leave backup.drill out, and deploy")
-    click.echo(f"{host.name}: the latest backup is restored beside the site and tried.")
+    click.echo(f"{host.name}: restoring the latest backup beside the site, to try it.")
     _told(host, detached.started(backup_drill.SERVICE, backup_drill.SERVICE), "the drill failed")
     click.echo(f"{host.name}: the backups are proven ({time.monotonic() - start:.0f} s).")
 

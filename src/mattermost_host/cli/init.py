@@ -38,6 +38,7 @@ def init(url: str, folder: Path | None, hosts: tuple[str, ...], users: int) -> N
 
     Example: mattermost-host init https://chat.example.com --host 192.0.2.10 --users 500
     """
+    _refuse_twice(hosts)
     name = _name(url)
     here = folder or Path(name or "site")
     if not str(here).isprintable():
@@ -48,6 +49,17 @@ def init(url: str, folder: Path | None, hosts: tuple[str, ...], users: int) -> N
     click.echo(f"{here / INVENTORY} is written. Check in it how to log in to the host.")
     click.echo(f"Next: {where}mattermost-host preflight {INVENTORY}")
     click.echo(f"Then: {where}pyinfra {INVENTORY} deploys/site.py")
+
+
+def _refuse_twice(hosts: Sequence[str]) -> None:
+    """Raise UsageError if two of the names are one host's, as DNS compares them."""
+    seen: dict[str, str] = {}
+    for host in hosts:
+        plain = host.lower().rstrip(".")
+        if plain in seen:
+            both = f"{seen[plain]!a} and {host!a}"
+            raise click.UsageError(f"--host {both} are the same host; leave one of them out")
+        seen[plain] = host
 
 
 def _name(url: str) -> str:

@@ -19,7 +19,8 @@ INTRODUCTION = (
     "fewer, but larger ones. A site that survives the loss of a host has one more in each role",
     "than the table below, and three of etcd. Disks: users x MB a month x months x 2, and 800",
     "MB, as in the requirements' example; for the database what low usage (text and links)",
-    "takes of that. So far only a site on one host can be deployed.",
+    "takes of that. The database can be deployed on several hosts, the server and its proxy on",
+    "one so far ([high-availability.md](high-availability.md)).",
 )
 
 

@@ -141,7 +141,8 @@ def _table(made: Architecture) -> Table:
 def _notes(made: Architecture) -> Iterator[str]:
     groups = {group.role: group for group in made.groups}
     app, db, arithmetic = groups["app"], groups["db"], made.connections
-    yield "So far only the site on one host can be deployed; this table is for planning."
+    yield "So far db and etcd can be deployed on several hosts, app and proxy on one, as in"
+    yield "docs/high-availability.md; the rest of this table is for planning."
     yield "etcd and storage may share hosts with others. The proxies are as in the vendor's"
     yield "test, which needed their network; a smaller site needs less."
     if db.replica_disk:
@@ -184,9 +185,10 @@ def _write_inventory(path: Path, made: Architecture) -> None:
     """Raises OperatorError if the file exists, can't be written, or the site has many hosts."""
     if made.users > LARGEST_TEAM:
         raise OperatorError(
-            f"--write: {made.users:,} users need many hosts, and only a site on one host can be "
-            f"deployed so far, for which sizes are published up to {LARGEST_TEAM:,} users; leave "
-            "--write out, or write it with init"
+            "--write makes an inventory for one host, for which sizes are published up to "
+            f"{LARGEST_TEAM:,} users, not {made.users:,}. The database can be on several hosts, "
+            "the server and its proxy on one so far: docs/high-availability.md has that "
+            "inventory; leave --write out"
         )
     text = checked(
         render(

@@ -14,6 +14,7 @@ from mattermost_host.ops import backup_drill, detached
 from mattermost_host.ops.backup_files import RESTORE, RESTORING, SERVICE, SERVICES
 from mattermost_host.plan import apply as application
 from mattermost_host.site.site import Site
+from mattermost_host.support.errors import OperatorError
 from mattermost_host.verify import run as verification
 
 SITE = {"url": "https://chat.example.com", "users": 50, "backup": {"to": "/srv/backup"}}
@@ -163,6 +164,21 @@ def test_a_new_host_is_not_deployed_before_the_answer(deployed: list[str], tmp_p
     assert len(deployed) == 2
 
 
+def test_a_step_that_failed_was_not_called_done(
+    scripts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreached(*_: object) -> None:
+        raise OperatorError("nothing was changed, because not every host answered")
+
+    monkeypatch.setattr(application, "deployed", unreached)
+    typed = ["restore", _inventory(tmp_path), "-y", "--from", "/srv/other"]
+    done = CliRunner().invoke(main, typed)
+    assert (done.exit_code, scripts) == (1, [])
+    first, last = done.output.splitlines()
+    assert first == "h1: installing what it takes to look into /srv/other."
+    assert last == "Error: nothing was changed, because not every host answered"
+
+
 @pytest.mark.parametrize("folder", ["lost", "/mnt/$(id)", "/mnt/a b", "s3://b", "ftp://host/b"])
 def test_a_folder_is_a_full_path_of_plain_signs(
     folder: str, deployed: list[str], tmp_path: Path
@@ -188,7 +204,9 @@ def test_a_drill_is_the_timers(scripts: list[str], tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["drill", _inventory(tmp_path)])
     assert done.exit_code == 0
     assert scripts == [detached.started(backup_drill.SERVICE, backup_drill.SERVICE)]
-    assert "the backups are proven" in done.output
+    first, *_, last = done.output.splitlines()
+    assert first == "h1: restoring the latest backup beside the site, to try it."
+    assert last.startswith("h1: the backups are proven")
 
 
 def test_where_no_drills_are_wanted_none_is_made(scripts: list[str], tmp_path: Path) -> None:

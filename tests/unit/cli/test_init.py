@@ -51,6 +51,15 @@ def test_without_a_host_it_is_the_site_s_own_name(here: Path) -> None:
     assert [host.name for host in read.hosts] == ["chat.example.com"]
 
 
+@pytest.mark.parametrize("again", ["a.test", "A.test", "a.test.", "A.TEST."])
+def test_a_host_that_is_named_twice_is_refused(here: Path, again: str) -> None:
+    done = _init("https://a.b", "o", "--host", "a.test", "--host", "other", "--host", again)
+    assert done.exit_code == 1
+    said = f"--host 'a.test' and '{again}' are the same host; leave one of them out"
+    assert said in done.output
+    assert list(here.iterdir()) == []
+
+
 def test_every_mistake_is_said_and_nothing_written(here: Path) -> None:
     done = _init("http://chat.example.com", "--users", "0")
     assert done.exit_code == 1

@@ -34,6 +34,7 @@ def test_the_table_fits_a_terminal_and_says_where_sizes_are_from() -> None:
     assert "Pools: 3 x 100 connections, so max_connections 320" in done.output
     assert "Without a licence the server makes no more than 250 accounts." in done.output
     assert "load-test-ng" in done.output
+    assert "db and etcd can be deployed on several hosts, app and proxy on one" in done.output
 
 
 def test_a_team_has_the_documents_example_of_storage() -> None:
@@ -89,7 +90,12 @@ def test_the_inventory_passes_its_own_validation(here: Path) -> None:
         (("--users", "5", "--months", "0"), "0 is not in the range"),
         (("--users", "5", "--usage", "huge"), "'huge' is not one of"),
         ((), "Missing option '--users'"),
-        (("--users", "2001", "--write", "x.py"), "only a site on one host can be deployed so far"),
+        (
+            ("--users", "2001", "--write", "x.py"),
+            "--write makes an inventory for one host, for which sizes are published up to 2,000 "
+            "users, not 2,001. The database can be on several hosts, the server and its proxy on "
+            "one so far: docs/high-availability.md has that inventory; leave --write out",
+        ),
         (("--users", "5", "--pictures", "/dev/null/x"), "can't be written"),
     ],
 )

@@ -12,7 +12,7 @@ from pyinfra.api.exceptions import PyinfraError
 
 from mattermost_host.support import output
 from mattermost_host.support.defects import defect
-from mattermost_host.support.errors import OperatorError
+from mattermost_host.support.errors import OperatorError, visible
 
 LONGEST = 500
 """Most characters of a message about a command line, which repeats what was typed."""
@@ -29,7 +29,7 @@ class WrongCommandLine(click.UsageError):
     @classmethod
     def of(cls, error: click.UsageError) -> "WrongCommandLine":
         """The same error, shortened, and without what may be a password."""
-        text = PASSWORD.sub("…@", error.format_message())
+        text = visible(PASSWORD.sub("…@", error.format_message()))
         return cls(text if len(text) <= LONGEST else f"{text[:LONGEST]}…", error.ctx)
 
 

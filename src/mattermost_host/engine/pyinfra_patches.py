@@ -214,7 +214,7 @@ class _Hidden(str):
 
 
 def _kwargs_at_once(connector: SSHConnector) -> dict[str, Any]:
-    told = unreachable.logging_in(lambda: _paramiko_kwargs(connector))
+    told = unreachable.logging_in(lambda: _paramiko_kwargs(connector), connector.data["ssh_key"])
     host_keys.prepare(connector.data, told["hostname"], told.get("username"))
     if "password" in told:
         told["password"] = _Hidden(told["password"])

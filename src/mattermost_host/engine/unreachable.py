@@ -18,7 +18,8 @@ from pyinfra.connectors import ssh, ssh_util
 from pyinfra.connectors.sshuserclient import client as ssh_client
 
 from mattermost_host.engine.refusals import LOG_IN, Refusal
-from mattermost_host.support.paths import is_file
+from mattermost_host.support.errors import visible
+from mattermost_host.support.paths import instead_of_file, is_file
 
 ADDRESS = "ssh_hostname and ssh_port in the inventory"
 SSH_PORT = 22
@@ -49,7 +50,7 @@ class NotReached(ConnectError):
 
     def __init__(self, refusal: Refusal) -> None:
         self.refusal = refusal
-        super().__init__(str(refusal))
+        super().__init__(visible(str(refusal)))
 
 
 class Unprepared(paramiko.SSHException):
@@ -93,9 +94,9 @@ def ssh_options(data: Mapping[str, Any], hostname: str) -> Mapping[str, Any]:
     """
     file = data["ssh_config_file"]
     if file and not is_file(file):
-        raise Unprepared(
-            f"there is no file {file}", "Correct ssh_config_file in the inventory (~ is not known)"
-        )
+        instead = instead_of_file(file)
+        found = f"ssh_config_file {file} is {instead}" if instead else f"there is no file {file}"
+        raise Unprepared(found, "Correct ssh_config_file in the inventory (~ is not known)")
     named = file or "~/.ssh/config"
     try:
         config = ssh_client.get_ssh_config(file)
@@ -110,8 +111,8 @@ def ssh_options(data: Mapping[str, Any], hostname: str) -> Mapping[str, Any]:
     return told
 
 
-def logging_in(make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What paramiko is told, by ``make``, which reads the inventory's ssh key.
+def logging_in(make: Callable[[], dict[str, Any]], key: str | None) -> dict[str, Any]:
+    """What paramiko is told, by ``make``, which reads the inventory's ssh ``key``.
 
     Raises NotReached where the key can't be used.
     """
@@ -121,6 +122,8 @@ def logging_in(make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         raise
     except (PyinfraError, ValueError, OSError) as error:
         reason = str(error) if isinstance(error, PyinfraError | OSError) else "not an ssh key"
+        instead = instead_of_file(key) if key else ""
+        reason = f"{key} is {instead}" if instead else reason
         remedy = "Correct ssh_key or ssh_key_password in the inventory"
         raise NotReached(Refusal(f"ssh_key can't be used: {reason}", remedy)) from None
 

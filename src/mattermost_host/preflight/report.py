@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mattermost_host.preflight.finding import Finding, Verdict
-from mattermost_host.support.errors import OperatorError
+from mattermost_host.support.errors import OperatorError, visible
 
 STYLES: Mapping[Verdict, str] = {
     "error": "bold red",
@@ -108,7 +108,7 @@ def _table(findings: list[Finding]) -> Table:
     table.add_column("found, needed, what to do", overflow="fold", ratio=1)
     for one in findings:
         text = [part for part in (one.found, one.needed and f"needed: {one.needed}") if part]
-        body = Text("\n".join([*text, *([one.remedy] if one.remedy else [])]))
+        body = Text(visible("\n".join([*text, *([one.remedy] if one.remedy else [])])))
         table.add_row(Text(one.verdict, style=STYLES[one.verdict]), one.name, body)
     return table
 

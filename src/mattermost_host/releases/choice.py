@@ -93,6 +93,9 @@ def mistakes(settings: ReleaseSettings, path: str) -> Iterator[Mistake]:
     """Mistakes in how the settings go together; ``path`` is their place in the inventory."""
     if settings.file and settings.mirror:
         yield Mistake(path, "file and mirror", "name one place to take the release from")
+    if settings.mirror and not settings.mirror.startswith(("https://", "http://")):
+        found = repr(without_secrets(settings.mirror))
+        yield Mistake(f"{path}.mirror", found, "write its URL, with https:// at the beginning")
     if settings.file and not (settings.sha256 or settings.signature_key or settings.unverified):
         yield Mistake(
             f"{path}.file",

@@ -143,7 +143,7 @@ def alert_secrets(inventory: Path) -> tuple[SecretStr | None, SecretStr | None]:
         for line in text.splitlines():
             if line.startswith(("drift_webhook", "drift_mail_password")):
                 with suppress(tomllib.TOMLDecodeError):
-                    found |= tomllib.loads(line)
+                    found |= secrets_file.table(line)
     webhook, password = map(found.get, ("drift_webhook", "drift_mail_password"))
     return (
         from_environment(WEBHOOK_VARIABLE) or (SecretStr(str(webhook)) if webhook else None),

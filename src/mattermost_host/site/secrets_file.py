@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -125,7 +125,7 @@ def read(inventory: Path) -> Files:
 def parse(path: Path, text: str) -> Stored:
     """Parse a secrets file. Raises OperatorError if it is not valid."""
     try:
-        return Stored.model_validate(tomllib.loads(text))
+        return Stored.model_validate(table(text))
     except tomllib.TOMLDecodeError as error:
         raise OperatorError(
             f"{path} is not TOML: {error}. Correct that place, or bring the file back from your "
@@ -133,6 +133,18 @@ def parse(path: Path, text: str) -> Stored:
         ) from None
     except ValidationError as error:
         raise SiteError(str(path), list(_mistakes(error))) from None
+
+
+def table(text: str) -> dict[str, Any]:
+    """The content of a TOML file. Raises TOMLDecodeError, also where Python's reader gives up."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        raise
+    except RecursionError:
+        raise tomllib.TOMLDecodeError("lists or tables are nested too deep") from None
+    except ValueError:
+        raise tomllib.TOMLDecodeError("a number has too many digits") from None
 
 
 def write(inventory: Path, files: Files) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mattermost_host.support.errors import Mistake
-from mattermost_host.support.paths import is_file
+from mattermost_host.support.paths import instead_of_file, is_file
 
+NO_FILE = "there is no such file on this machine"
 MOST_BYTES, MOST_OF_TARBALL = 1 << 20, 8 << 30
 """Of a file that an inventory names: a chain of certificates, a licence, a key; a tarball."""
 
@@ -29,7 +30,9 @@ def file_mistakes(key: str, file: str, *, most: int = MOST_BYTES) -> Iterator[Mi
     """
     shown = repr(without_secrets(file))
     if not is_file(file):
-        yield Mistake(key, shown, "there is no such file on this machine")
+        instead = instead_of_file(file)
+        needed = f"this is {instead}: name a file" if instead else NO_FILE
+        yield Mistake(key, shown, needed)
         return
     try:
         with Path(file).open("rb") as stream:

@@ -28,13 +28,21 @@ MOST = 300
 
 
 def _shown(text: str) -> str:
-    """The text on one line, without control characters that a terminal would obey."""
-    short = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in short)
+    """The text on one line, shortened, with what a terminal would obey made visible."""
+    return visible(text if len(text) <= SHOWN else f"{text[:SHOWN]}…", kept="")
+
+
+def visible(text: str, kept: str = "\n\t") -> str:
+    """The text with escapes for control characters and marks of direction, except for ``kept``."""
+    return "".join(one if one.isprintable() or one in kept else ascii(one)[1:-1] for one in text)
 
 
 class OperatorError(PyinfraError, CliError):
     """A sentence for the operator; pyinfra's command and ours print it and exit with status 1."""
+
+    def __init__(self, sentence: str = "") -> None:
+        # It may repeat a value of the inventory or words of a host: a terminal must not obey them.
+        super().__init__(visible(sentence))
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the sentence; pyinfra calls this and would otherwise add a line of code."""

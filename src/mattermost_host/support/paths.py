@@ -3,6 +3,7 @@
 import os
 import pwd
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 
 BUNDLED = Path(__file__).parents[1] / "bundled"
 PROJECT = BUNDLED if BUNDLED.is_dir() else Path(__file__).parents[3]
@@ -35,3 +36,12 @@ def is_file(path: str) -> bool:
     except (OSError, ValueError):
         # A folder on the way is closed to the caller, or the name can't be a file's (NUL).
         return False
+
+
+def instead_of_file(path: str) -> str:
+    """What is at ``path`` in the place of a file: ``a folder``; empty where nothing is seen."""
+    try:
+        mode = Path(path).expanduser().stat().st_mode
+    except (OSError, ValueError, RuntimeError):  # also: ~ of a user whom nobody knows
+        return ""
+    return "a folder" if S_ISDIR(mode) else "" if S_ISREG(mode) else "no regular file"

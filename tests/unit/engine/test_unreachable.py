@@ -2,10 +2,11 @@
 
 import errno
 import io
+import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -157,6 +158,24 @@ def test_a_file_that_is_no_key(folder: Path, port: int, content: bytes | None) -
     if content is not None:
         (folder / "key").write_bytes(content)
     assert "ssh_key can't be used: " in _said(ssh_port=port, ssh_key=str(folder / "key"))
+
+
+@pytest.mark.parametrize(("make", "what"), [(os.mkdir, "a folder"), (os.mkfifo, "no regular file")])
+def test_what_is_no_file_is_told_as_that(
+    folder: Path, port: int, make: Callable[[Path], None], what: str
+) -> None:
+    make(folder / "odd")
+    odd = str(folder / "odd")
+    said = _said(ssh_port=port, ssh_key=odd)
+    assert f"ssh_key can't be used: {odd} is {what}. Correct ssh_key" in said
+    said = _said(ssh_port=port, ssh_config_file=odd)
+    assert f"ssh_config_file {odd} is {what}. Correct ssh_config_file" in said
+
+
+@pytest.mark.parametrize("key", ["a\0b", "~a\0b", "a\x1b[2Jb", "a\u202eb"])
+def test_the_name_of_a_key_does_nothing_to_the_terminal(port: int, key: str) -> None:
+    for said in (_said(ssh_port=port, ssh_key=key), _said(ssh_port=port, ssh_config_file=key)):
+        assert said.replace("\n", "").isprintable()
 
 
 def test_another_key_than_the_known_one(folder: Path, port: int) -> None:

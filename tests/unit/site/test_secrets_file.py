@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mattermost_host.knowledge.surface import Wanted
-from mattermost_host.site.secrets import Secrets
+from mattermost_host.site.secrets import Secrets, alert_secrets
 from mattermost_host.support.errors import OperatorError, SiteError
 from tests.unit.site.secrets_beside import secrets_of, write_secrets
 
@@ -47,6 +47,24 @@ def test_corrupt_file_is_named_and_left_alone(inventory: Path) -> None:
     write_secrets(inventory, 'admin_password = "half')
     assert _sentence(inventory).startswith(f"{secrets_of(inventory)} is not TOML: ")
     assert secrets_of(inventory).read_text() == 'admin_password = "half'
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a = " + "[" * 5000 + "]" * 5000, "lists or tables are nested too deep"),
+        ("a = " + "9" * 5000, "a number has too many digits"),
+    ],
+)
+def test_what_python_s_reader_gives_up_on_is_a_sentence(
+    inventory: Path, text: str, reason: str
+) -> None:
+    write_secrets(inventory, text)
+    said = _sentence(inventory)
+    assert said.startswith(f"{secrets_of(inventory)} is not TOML: ")
+    assert reason in said
+    write_secrets(inventory, "drift_webhook" + text[1:])
+    assert alert_secrets(inventory) == (None, None)
 
 
 @pytest.mark.parametrize(

@@ -150,6 +150,15 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         "mattermost.release: found file and mirror; name one place to take the release from",
     ),
     (
+        {"mattermost": {"release": {"mirror": "file:///etc"}}},
+        "mattermost.release.mirror: found 'file:///etc'; "
+        "write its URL, with https:// at the beginning",
+    ),
+    (
+        {"mattermost": {"licence": "/etc"}},
+        "mattermost.licence: found '/etc'; this is a folder: name a file",
+    ),
+    (
         {"mattermost": {"licence": "/no/such.license"}},
         "mattermost.licence: found '/no/such.license'; there is no such file on this machine",
     ),

@@ -23,12 +23,24 @@ def test_a_file_that_is_too_large_for_what_it_is(tmp_path: Path) -> None:
     assert said.endswith("a file of 2 KiB; such a file has at most 1 KiB: name the right one")
 
 
-@pytest.mark.parametrize("name", [".", "missing", "fifo", "\0", "x" * 5000])
-def test_what_is_no_file(tmp_path: Path, name: str) -> None:
+NONE = "there is no such file on this machine"
+
+
+@pytest.mark.parametrize(
+    ("name", "needed"),
+    [
+        (".", "this is a folder: name a file"),
+        ("fifo", "this is no regular file: name a file"),
+        ("missing", NONE),
+        ("\0", NONE),
+        ("x" * 5000, NONE),
+    ],
+)
+def test_what_is_no_file(tmp_path: Path, name: str, needed: str) -> None:
     os.mkfifo(tmp_path / "fifo")
     (said,) = _said(f"{tmp_path}/{name}")
     assert said.startswith("tls.key: found ")
-    assert said.endswith("there is no such file on this machine")
+    assert said.endswith(f"; {needed}")
 
 
 def test_a_file_that_can_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,6 @@ from tests.unit.test_hostile import HOSTILE
 OF_THE_CONTROL_MACHINE = (
     ("drift", "mail", "username"),
     ("drift", "metrics_directory"),
-    ("mattermost", "release", "mirror"),
     ("skip",),
 )
 """Keys whose texts are no part of a host's files: what accepts them is here, and nothing else."""

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from mattermost_host.cli.arguments import INVENTORY, InputFile
+from mattermost_host.cli.arguments import INVENTORY, InputFile, OutputFolder
 from mattermost_host.cli.init import DEPLOYS, checked, write_folder
 from mattermost_host.cli.init import INVENTORY as FILE
 from mattermost_host.cli.upgrade import YES
@@ -51,7 +51,7 @@ HOW = (
 
 @click.command()
 @click.argument("host")
-@click.argument("folder", type=click.Path(path_type=Path), required=False)
+@click.argument("folder", type=OutputFolder(), required=False)
 @click.option(
     "--ssh-config",
     type=InputFile(),

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from mattermost_host.cli.arguments import OutputFolder
 from mattermost_host.knowledge import releases
 from mattermost_host.site.site import Site
 from mattermost_host.support.errors import OperatorError, SiteError
@@ -25,7 +26,7 @@ USERS = 200
 
 @click.command()
 @click.argument("url")
-@click.argument("folder", type=click.Path(path_type=Path), required=False)
+@click.argument("folder", type=OutputFolder(), required=False)
 @click.option("--host", "hosts", multiple=True, help="Name or address of the host; repeatable.")
 @click.option("--users", default=USERS, show_default=True, help="People who will have an account.")
 def init(url: str, folder: Path | None, hosts: tuple[str, ...], users: int) -> None:
@@ -41,8 +42,6 @@ def init(url: str, folder: Path | None, hosts: tuple[str, ...], users: int) -> N
     _refuse_twice(hosts)
     name = _name(url)
     here = folder or Path(name or "site")
-    if not str(here).isprintable():
-        raise click.UsageError(f"{str(here)!a} has characters that can't be printed")
     # A wrong URL is one mistake, not two.
     write(here, url, users, hosts or (name or "localhost",))
     where = "" if here == Path() else f"cd {shlex.quote(str(here))} && "

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from mattermost_host.cli.adopt import adopt, take_over
-from mattermost_host.cli.arguments import INVENTORY, OUTPUT, OutputFile
+from mattermost_host.cli.arguments import INVENTORY, OUTPUT, OutputFile, refuse_same
 from mattermost_host.cli.backup_commands import backup, drill, restore
 from mattermost_host.cli.drift_commands import drift, schedule_command
 from mattermost_host.cli.init import init
@@ -86,6 +86,7 @@ def plan(
 
     Example: mattermost-host plan inventory.py
     """
+    refuse_same(("INVENTORY", inventory), ("--json", json_file), ("--junit", junit))
     site = Site.use(inventory)
     made = planning.make(site, planning.chosen(site, hosts, without))
     if json_file:
@@ -129,6 +130,7 @@ def verify(inventory: Path, journey: bool, json_file: str | None, junit: str | N
 
     Example: mattermost-host verify inventory.py --journey
     """
+    refuse_same(("INVENTORY", inventory), ("--json", json_file), ("--junit", junit))
     file = Path(junit) if junit else None
     sys.exit(verification.run(inventory, journey=journey, junit=file, json_file=json_file))
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mattermost_host.cli import size_pictures
-from mattermost_host.cli.arguments import OUTPUT, OutputFile
+from mattermost_host.cli.arguments import OUTPUT, OutputFile, OutputFolder, refuse_same
 from mattermost_host.cli.init import checked
 from mattermost_host.knowledge import releases, user_limits
 from mattermost_host.knowledge.architecture import Architecture, Source, design
@@ -58,7 +58,7 @@ WIDTH = 80
 @click.option("--json", "json_file", type=OUTPUT, help="Write it as JSON; - for standard output.")
 @click.option(
     "--pictures",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=OutputFolder(),
     help="Write topology.svg and storage.svg into this folder.",
 )
 @click.option(
@@ -87,6 +87,9 @@ def size(
             f"--concurrent {concurrent:,} is more than --users {users:,}; state those who are "
             "there at the same time, of all who have an account"
         )
+    drawn = size_pictures.files(pictures) if pictures else ()
+    pictured = (("--pictures", one) for one in (pictures, *drawn))
+    refuse_same(("--write", inventory), ("--json", json_file), *pictured)
     made = design(users, concurrent, usage, months)
     if inventory:
         _write_inventory(Path(inventory), made)

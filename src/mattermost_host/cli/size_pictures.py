@@ -45,12 +45,17 @@ class Layer:
     hosts: tuple[Square, ...]
 
 
+def files(folder: Path) -> tuple[Path, Path]:
+    """The files that are written into ``folder``."""
+    return folder / "topology.svg", folder / "storage.svg"
+
+
 def write(folder: Path, made: Architecture) -> None:
     """Write topology.svg and storage.svg. Raises OperatorError if that fails."""
     with output.writing(str(folder)):
-        folder.mkdir(parents=True, exist_ok=True)
-    output.write(str(folder / "topology.svg"), topology(made).rstrip())
-    output.write(str(folder / "storage.svg"), storage(made).rstrip())
+        folder.mkdir(exist_ok=True)
+    for file, picture in zip(files(folder), (topology, storage), strict=True):
+        output.write(str(file), picture(made).rstrip())
 
 
 def topology(made: Architecture) -> str:

@@ -40,9 +40,22 @@ def test_it_writes_a_folder_that_loads_and_says_the_next_command(here: Path) -> 
     assert "pyinfra inventory.py deploys/site.py" in done.output
 
 
-def test_folders_on_the_way_are_made(here: Path) -> None:
-    assert _init("https://chat.example.com", "a/b/c").exit_code == 0
-    assert (here / "a/b/c/deploys/site.py").is_file()
+@pytest.mark.parametrize(
+    ("folder", "sentence"),
+    [
+        ("a/b", "the folder a does not exist"),
+        ("", "'' is not a folder name"),
+        ("-", "standard output (-) can't be used here; write the folder's name"),
+    ],
+)
+def test_a_folder_is_made_below_one_that_exists(here: Path, folder: str, sentence: str) -> None:
+    done = _init("https://chat.example.com", folder)
+    assert done.exit_code == 1
+    assert sentence in done.output
+    assert list(here.iterdir()) == []
+    (here / "a").mkdir()
+    assert _init("https://chat.example.com", "a/b").exit_code == 0
+    assert (here / "a/b/deploys/site.py").is_file()
 
 
 def test_without_a_host_it_is_the_site_s_own_name(here: Path) -> None:
@@ -79,7 +92,7 @@ def test_a_wrong_address_is_a_sentence(here: Path, url: str) -> None:
 def test_a_folder_that_nobody_could_type_is_refused(here: Path) -> None:
     done = _init("https://chat.example.com", "folder\n")
     assert done.exit_code == 1
-    assert "'folder\\n' has characters that can't be printed" in done.output
+    assert "'folder\\n' is not a folder name" in done.output
     assert list(here.iterdir()) == []
 
 
@@ -96,7 +109,7 @@ def test_a_folder_that_can_not_be_written_is_a_sentence(here: Path) -> None:
     (here / "file").touch()
     done = _init("https://chat.example.com", "file/folder")
     assert done.exit_code == 1
-    assert "can't be written" in done.output
+    assert "file/folder: Not a directory" in done.output
 
 
 def test_files_have_their_modes_under_any_umask(here: Path) -> None:

@@ -58,15 +58,15 @@ def test_json_is_alone_on_standard_output() -> None:
 
 @pytest.mark.parametrize("users", ["1", "30", "2000", "5000", "200000"])
 def test_the_pictures_are_svg_with_each_host(here: Path, users: str) -> None:
-    assert _size("--users", users, "--pictures", "a/b", "--json", "made.json").exit_code == 0
+    assert _size("--users", users, "--pictures", "a", "--json", "made.json").exit_code == 0
     made = json.loads((here / "made.json").read_text())
     hosts = sum(group["carry"] + group["spare"] for group in made["groups"])
-    topology = ElementTree.parse(here / "a/b/topology.svg").getroot()
+    topology = ElementTree.parse(here / "a/topology.svg").getroot()
     drawn = [one for one in topology.iter() if one.get("width") == "26" and one.get("height")]
     assert len([one for one in drawn if one.get("height") == "18"]) == hosts
     width = float(topology.attrib["viewBox"].split()[2])
     assert max(float(one.attrib["x"]) + 26 for one in drawn) < width
-    storage = ElementTree.parse(here / "a/b/storage.svg").getroot()
+    storage = ElementTree.parse(here / "a/storage.svg").getroot()
     lines = [one for one in storage.iter() if one.tag.endswith("polyline")]
     assert [len(one.attrib["points"].split()) for one in lines] == [13, 13]
 
@@ -96,7 +96,22 @@ def test_the_inventory_passes_its_own_validation(here: Path) -> None:
             "users, not 2,001. The database can be on several hosts, the server and its proxy on "
             "one so far: docs/high-availability.md has that inventory; leave --write out",
         ),
-        (("--users", "5", "--pictures", "/dev/null/x"), "can't be written"),
+        (("--users", "5", "--pictures", "/dev/null/x"), "/dev/null/x: Not a directory"),
+        (("--users", "5", "--pictures", "missing/x"), "the folder missing does not exist"),
+        (("--users", "5", "--pictures", ""), "'' is not a folder name"),
+        (("--users", "5", "--pictures", "-"), "standard output (-) can't be used here"),
+        (("--users", "5", "--write", "-"), "standard output (-) can't be used here"),
+        (("--users", "5", "--write", "missing/x"), "the folder missing does not exist"),
+        (("--users", "5", "--json", "missing/x"), "the folder missing does not exist"),
+        (("--users", "5", "--write", "w", "--json", "./w"), "--write and --json are the same file"),
+        (
+            ("--users", "5", "--write", "w", "--pictures", "w"),
+            "--write and --pictures are the same",
+        ),
+        (
+            ("--users", "5", "--json", "topology.svg", "--pictures", "."),
+            "--json and --pictures are the same file, topology.svg; nothing was written",
+        ),
     ],
 )
 def test_what_it_refuses(here: Path, arguments: tuple[str, ...], sentence: str) -> None:

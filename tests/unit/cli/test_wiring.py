@@ -272,8 +272,39 @@ def test_verify_hands_the_junit_file_on_and_takes_no_dash(fake: Engine, tmp_path
     with CliRunner().isolated_filesystem(tmp_path):
         _run(fake, "verify")
         assert not [one for one in fake.pytest_arguments if one.startswith("--junit")]
-        _run(fake, "verify", "--junit", "-")
-        assert [one for one in fake.pytest_arguments if one.endswith("/-")], "a file of that name"
+        fake.log.clear()
+        done = _run(fake, "verify", "--junit", "-")
+        assert (done.exit_code, fake.log) == (1, [])
+        assert "standard output (-) can't be used here; write the file's name" in done.output
+
+
+@pytest.mark.parametrize(
+    ("words", "both"),
+    [
+        (["--json", "x", "--junit", "./x"], "--json and --junit are the same file, ./x"),
+        (["--json", "chat.py"], "INVENTORY and --json are the same file, chat.py"),
+        (["--junit", "link"], "INVENTORY and --junit are the same file, link"),
+    ],
+)
+@pytest.mark.parametrize("command", ["plan", "verify"])
+def test_a_report_is_not_written_over_another_file_of_the_command_line(
+    fake: Engine, command: str, words: list[str], both: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(fake.inventory.parent)
+    Path("link").symlink_to(fake.inventory.name)
+    before = fake.inventory.read_text()
+    done = _run(fake, command, *words)
+    assert (done.exit_code, fake.log) == (1, [])
+    assert f"{both}; nothing was written" in done.output
+    assert fake.inventory.read_text() == before
+    assert not Path("x").exists()
+
+
+def test_two_reports_may_go_to_a_device_that_drops_them(fake: Engine) -> None:
+    assert _run(fake, "plan", "--json", "/dev/null", "--junit", "/dev/null").exit_code == 2
+    said = _run(fake, "plan", "--json", "-", "--junit", "-")
+    assert said.exit_code == 1
+    assert "--json and --junit are the same file, -" in said.output
 
 
 @pytest.mark.parametrize("holds", [True, False])

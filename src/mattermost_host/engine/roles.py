@@ -1,6 +1,6 @@
 """The roles that hosts may have, alone and together, and the mistakes in how they are given."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 
 from mattermost_host.support.errors import Mistake
@@ -20,6 +20,7 @@ def role_mistakes(
         if not held:
             lists = ", ".join(ROLES)
             yield Mistake(f'host "{name}"', "no role", f"put it into at least one of: {lists}")
+    yield from _twice(roles)
     for role in COMPLETE:
         if role in empty and not (role == "db" and external_database):
             yield Mistake(role, "no host", f'write {role} = ["name-of-a-host"]')
@@ -27,6 +28,15 @@ def role_mistakes(
         yield from _of_cluster(roles, external_database)
     else:
         yield from _of_complete_hosts(roles)
+
+
+def _twice(names: Iterable[str]) -> Iterator[Mistake]:
+    """Names that ssh takes for one: capitals and the root's dot make no other host."""
+    seen: dict[str, str] = {}
+    for name in names:
+        one = seen.setdefault(name.lower().removesuffix("."), name)
+        if one != name:
+            yield Mistake(f'host "{name}"', f'the same host as "{one}"', "write its name one way")
 
 
 def _of_complete_hosts(roles: Mapping[str, tuple[str, ...]]) -> Iterator[Mistake]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
-from pathlib import Path
 from threading import Lock
 from typing import Protocol
 from weakref import WeakKeyDictionary
@@ -19,7 +18,7 @@ from mattermost_host.facts.reading import Reading, facts_of
 from mattermost_host.preflight.finding import Finding, Inquiry, Need, Requirement, SiteRequirement
 from mattermost_host.preflight.host import unknown_system
 from mattermost_host.preflight.report import PreflightError, Report
-from mattermost_host.support.errors import Mistake, OperatorError, SiteError
+from mattermost_host.support.errors import Mistake, OperatorError
 
 REACHABLE = "reachable"
 NO_ANSWER = Refusal("no answer", LOG_IN)
@@ -45,8 +44,6 @@ class _Settings(Protocol):
 class Checked(Protocol):
     """What the preflight needs to know of a site."""
 
-    @property
-    def path(self) -> Path: ...
     @property
     def settings(self) -> _Settings: ...
     @property
@@ -102,7 +99,7 @@ def collect(
     """All findings of all hosts.
 
     ``silent`` are the hosts that did not answer, with the reason; ``inquired`` are the findings of
-    inquiries. ``skip_mistakes`` checks what is in ``skip``.
+    inquiries. ``skip_mistakes`` has checked what is in ``skip``.
     """
     findings: dict[str, tuple[Finding, ...]] = {}
     together = _together(requirements, facts, skip)
@@ -117,9 +114,13 @@ def collect(
     return Report(findings)
 
 
-def skip_mistakes(skip: Mapping[str, str], requirements: Requirements) -> list[Mistake]:
+def skip_mistakes(site: Checked) -> list[Mistake]:
     """The keys of ``skip`` that are not names of checks, and those without a reason."""
-    known = sorted({name for one in chain(*requirements.values()) for name in one.checks})
+    skip = site.settings.skip
+    if not skip:
+        return []
+    needed = chain.from_iterable(site.requirements(host.name) for host in site.hosts)
+    known = sorted({name for one in needed for name in one.checks})
     unknown = [
         Mistake(f"skip.{name}", "an unknown check", f"known checks: {', '.join(known)}")
         for name in skip
@@ -189,14 +190,9 @@ def _unreachable(refusal: Refusal) -> Finding:
 def _examine(
     site: Checked, hosts: Sequence[Host], aside: Collection[str] = ()
 ) -> tuple[Reading, Report]:
-    """Ask ``hosts`` and collect all findings; raises for a mistake in ``skip`` before that."""
-    skip = site.settings.skip
-    every = {host.name: site.requirements(host.name) for host in site.hosts}
-    mistakes = skip_mistakes(skip, every)
-    if mistakes:
-        raise SiteError(str(site.path), mistakes)
-    requirements = {host.name: every[host.name] for host in hosts}
-    told = site.settings
+    """Ask ``hosts`` and collect all findings."""
+    told, skip = site.settings, site.settings.skip
+    requirements = {host.name: site.requirements(host.name) for host in hosts}
     reading = facts_of(hosts, told.name, site.known, told.backup.to or "")
     answering = [host for host in hosts if host.name in reading.facts]
     wanted = {

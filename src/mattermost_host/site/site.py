@@ -22,6 +22,7 @@ from mattermost_host.knowledge.surface import Surface
 from mattermost_host.ops.release_state import CURRENT
 from mattermost_host.preflight import external_database_findings
 from mattermost_host.preflight.finding import Need
+from mattermost_host.preflight.run import skip_mistakes
 from mattermost_host.releases import lego
 from mattermost_host.releases.choice import Release, release_to_run
 from mattermost_host.site import data_source, server_environment
@@ -69,9 +70,12 @@ class Site:
         place = Place(told, peers=peers_of(read.hosts, {}))
         secrets = Secrets.load(path, site_rules.wanted(settings, place), datetime.now(UTC))
         mistakes = list(site_rules.mistakes_with_secrets(settings, told, secrets))
+        site = cls(path, settings, read.hosts, secrets)
+        # The names of the checks follow from settings and secrets without mistakes.
+        mistakes = mistakes or skip_mistakes(site)
         if mistakes:
             raise SiteError(str(path), mistakes)
-        return cls(path, settings, read.hosts, secrets)
+        return site
 
     @classmethod
     def described(

@@ -85,3 +85,11 @@ def test_an_external_database_has_no_etcd(tmp_path: Path) -> None:
     assert _mistakes(tmp_path, text) == [
         "etcd: found hosts, together with postgres.dsn; leave one out: etcd is for our database"
     ]
+
+
+@pytest.mark.parametrize("other", ["H.INVALID", "h.invalid.", "H.invalid."])
+def test_a_name_written_two_ways_is_one_host(tmp_path: Path, other: str) -> None:
+    hosts = f'["h.invalid", "{other}"]'
+    assert _of(tmp_path, app=hosts, db=hosts, proxy=hosts) == [
+        f'host "{other}": found the same host as "h.invalid"; write its name one way'
+    ]

@@ -174,6 +174,21 @@ def test_each_mistake_is_this_sentence(tmp_path: Path, site: dict[str, Any], sen
     assert sentence in _mistakes(tmp_path, {**RIGHT, **site})
 
 
+@pytest.mark.parametrize(
+    ("skip", "sentence"),
+    [
+        ({"x": "y"}, "skip.x: found an unknown check; known checks: "),
+        ({"disk-space": "y", "clock": " "}, "skip.clock: found no reason; write one"),
+    ],
+)
+def test_a_mistaken_skip_ends_it_before_any_host_is_asked(
+    tmp_path: Path, skip: dict[str, str], sentence: str
+) -> None:
+    said = _mistakes(tmp_path, {**RIGHT, "skip": skip})
+    assert any(one.startswith(sentence) for one in said)
+    assert _mistakes(tmp_path, {**RIGHT, "skip": {"x": "y"}}, 'app = db = proxy = ["h.invalid"]')
+
+
 def test_a_site_without_its_two_needed_keys(tmp_path: Path) -> None:
     assert _mistakes(tmp_path, {}) == [
         "url: found nothing; it is required; see docs/settings.md",

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -130,6 +130,12 @@ def read(path: Path, command_line: CommandLine | None = None) -> Inventory:
         tuple(dict.fromkeys(mistakes)),
         ops,
     )
+
+
+def unknown_hosts(unknown: Iterable[str], path: object, known: Iterable[str]) -> OperatorError:
+    """What is said where the command line names hosts that the inventory lacks."""
+    shown = ", ".join(repr(without_secrets(one)) for one in unknown)
+    return OperatorError(f"no host {shown} in {path}; its hosts are: {', '.join(known)}")
 
 
 def _execute(path: Path) -> dict[str, Any]:

@@ -5,7 +5,7 @@ Order of operations: pyinfra orders operations by the lines that called them, an
 an operation on each host, half of the control machine's time with thirty hosts. The frames
 themselves have the line numbers.
 
-Global arguments: pyinfra_arguments.py.
+Global arguments: pyinfra_arguments.py. Hosts that are left out: pyinfra_limit.py.
 
 Lost hosts: a connection on which nothing is sent never learns that its host has no power.
 
@@ -60,7 +60,14 @@ from pyinfra.connectors.util import (
     write_stdin,
 )
 
-from mattermost_host.engine import host_keys, pyinfra_arguments, root, shell, unreachable
+from mattermost_host.engine import (
+    host_keys,
+    pyinfra_arguments,
+    pyinfra_limit,
+    root,
+    shell,
+    unreachable,
+)
 from mattermost_host.support.errors import OperatorError
 
 Outcome = tuple[bool, CommandOutput]
@@ -92,6 +99,7 @@ def quicken() -> None:
     processes.read_buffer = _read_and_show
     host_keys.say_what_is_trusted()
     unreachable.say_why()
+    pyinfra_limit.say_who_is_left_out()
     # A sentence for the operator is shown at the end of the run; gevent would print a traceback.
     hub = get_hub()
     hub.NOT_ERROR = (*{*hub.NOT_ERROR, OperatorError},)

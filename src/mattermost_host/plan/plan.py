@@ -13,9 +13,9 @@ from typing import Literal
 
 from mattermost_host.engine import run as engine
 from mattermost_host.engine.explanations import Change, Severity
+from mattermost_host.engine.inventory import unknown_hosts
 from mattermost_host.engine.run import Run
 from mattermost_host.site.site import Site
-from mattermost_host.support.addresses import without_secrets
 from mattermost_host.support.errors import OperatorError
 
 DEPLOY = Path("deploys/site.py")
@@ -126,9 +126,7 @@ def chosen(site: Site, limit: Sequence[str], without: Sequence[str]) -> tuple[st
 def _refuse_unknown(site: Site, names: Sequence[str]) -> None:
     unknown = sorted(set(names) - {host.name for host in site.hosts})
     if unknown:
-        shown = ", ".join(repr(without_secrets(one)) for one in unknown)
-        known = ", ".join(host.name for host in site.hosts)
-        raise OperatorError(f"no host {shown} in {site.path}; its hosts are: {known}")
+        raise unknown_hosts(unknown, site.path, [host.name for host in site.hosts])
 
 
 @contextmanager

@@ -70,6 +70,8 @@ CALLS: dict[tuple[str, str], str] = {
     ("pyinfra.api.util", "raise_if_bad_type"): "value type_ exception message_prefix",
     ("pyinfra.api", "Host.connect"): "self reason show_errors raise_exceptions",
     ("pyinfra.api", "Host.get_fact"): "self name_or_cls args kwargs",
+    ("pyinfra_cli.cli", "_apply_inventory_exclude"): "inventory initial_limit exclude",
+    ("pyinfra_cli.cli", "_get_inventory_pattern_matches"): "inventory patterns option_name",
     ("pyinfra_cli.cli", "_set_override_data"): (
         "data ssh_user ssh_key ssh_key_password ssh_port ssh_password"
     ),
@@ -103,7 +105,7 @@ NAMES: dict[str, str] = {
         "SUDO_PASSWORD_REQUIRED_LINES CommandOutput make_unix_command run_local_process"
     ),
     "pyinfra.context": "ctx_config ctx_host ctx_inventory ctx_state",
-    "pyinfra_cli": "inventory util",
+    "pyinfra_cli": "cli inventory util",
     "pyinfra_cli.exceptions": "CliError UnexpectedExternalError",
     "pyinfra_cli.util": "PYTHON_CODES",
 }

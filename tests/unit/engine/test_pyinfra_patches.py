@@ -101,7 +101,7 @@ def test_equal_bytes_are_equal(quickened: None) -> None:
 
 def test_a_connection_sends_at_once(quickened: None) -> None:
     connector = SSHConnector.__new__(SSHConnector)
-    connector.data = {}  # type: ignore[typeddict-item]
+    connector.data = {"ssh_key": None}  # type: ignore[typeddict-item]
     told = {"port": 22, "hostname": "h1"}
     with (
         mock.patch.object(pyinfra_patches, "_paramiko_kwargs", lambda connector: told),

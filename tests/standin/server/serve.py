@@ -25,6 +25,7 @@ from mattermost_standin.sockets import Hub
 from mattermost_standin.store import Store
 from mattermost_standin.system import adopt, current, files_work
 
+IDLE = 300  # seconds; ServiceSettings.IdleTimeout. A proxy has to let go of a connection before.
 BACKLOG = 4096
 PING = 60.0  # seconds between the server's pings, and for the client's answer
 REMORSE = 5.0  # seconds that the real server takes to give up over a port in use
@@ -107,6 +108,7 @@ def _listener(application: Starlette, tls: Values | None) -> _Listener:
             ws_ping_timeout=PING,
             ws_per_message_deflate=False,
             timeout_graceful_shutdown=_GRACE,
+            timeout_keep_alive=IDLE,
             backlog=BACKLOG,
             ssl_certfile=tls["ServiceSettings.TLSCertFile"] if tls and with_tls else None,
             ssl_keyfile=tls["ServiceSettings.TLSKeyFile"] if tls and with_tls else None,

@@ -100,6 +100,12 @@ def ask(question: Question[T]) -> T:
     return cast(T, memory.answers[question])
 
 
+def ask_again(question: Question[T]) -> T:
+    """The answer to ``question`` as of now, for what may have come up since it was asked."""
+    _memory().answers.pop(question, None)
+    return ask(question)
+
+
 def changing(*commands: StringCommand) -> Iterator[StringCommand]:
     """Yield the commands of an operation that changes the host, and invalidate its answers.
 

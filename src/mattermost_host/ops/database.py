@@ -13,7 +13,7 @@ from pyinfra.api.operation import OperationMeta
 
 from mattermost_host.engine.connections import is_executing
 from mattermost_host.engine.explanations import Change, explain
-from mattermost_host.engine.questions import ask, changing, expect
+from mattermost_host.engine.questions import ask, ask_again, changing, expect
 from mattermost_host.ops import foresight
 from mattermost_host.ops.database_rights import ONLY_LOGIN
 from mattermost_host.ops.database_state import (
@@ -87,6 +87,9 @@ def _present(
     question: AskDatabase, locale: str, unit: str, written: _Written, restart: str
 ) -> Generator[StringCommand, None, None]:
     now = written.foreseen(question, ask(question))
+    if is_executing() and not now.answered:
+        # It was asked together with others, perhaps while a new member was still starting.
+        now = written.foreseen(question, ask_again(question))
     if now.locale_refused:
         found = f"started without the locale {locale}, and its databases can't be opened"
         explain(Change(unit, found, "restart", "critical"))

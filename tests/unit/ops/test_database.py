@@ -121,6 +121,16 @@ def test_indexes_of_another_c_library_are_built_anew_beside_the_old_ones() -> No
     assert "-d mattermost" in result.shell
 
 
+@pytest.mark.parametrize(
+    ("later", "refused"), [(RIGHT, False), (DatabaseState(answered=False), True)]
+)
+def test_one_that_was_still_starting_is_asked_again(later: DatabaseState, refused: bool) -> None:
+    states = iter((DatabaseState(answered=False), later))
+    made = apply(deploy, answer=lambda question: next(states))
+    assert ("does not answer" in made.shell) is refused
+    assert next(states, None) is None
+
+
 def test_what_does_not_answer_is_not_called_missing() -> None:
     result = planned(DatabaseState(answered=False))
     assert "t be checked while PostgreSQL does not answer" in result.shell

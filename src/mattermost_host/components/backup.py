@@ -135,17 +135,9 @@ def schedule(settings: Settings, cluster: Cluster, kept: Sequence[str], server: 
             *backup_watch.entries(Watched(data=cluster.data)),
         ],
     )
-    running.running(
-        name="the nightly backup is scheduled",
-        unit=TIMER,
-        restart_on=(TIMER_FILE,),
-        after=[written],
-    )
-    running.running(
-        name="the metrics of backups are scheduled",
-        unit=backup_watch.TIMER,
-        restart_on=(backup_watch.TIMER_FILE,),
-        after=[written],
+    running.scheduled(name="the nightly backup is scheduled", timer=TIMER, after=[written])
+    running.scheduled(
+        name="the metrics of backups are scheduled", timer=backup_watch.TIMER, after=[written]
     )
     noted = (made_of.LAST, made_of.DUMPED)
     pgbackrest.recent(name="a backup was made lately", question=QUESTION, unit=SERVICE, noted=noted)
@@ -168,11 +160,8 @@ def prove(settings: Settings, cluster: Cluster, server: Server) -> None:
         name="the weekly drill is described",
         entries=list(backup_drill.entries(backups, server)),
     )
-    running.running(
-        name="the weekly drill is scheduled",
-        unit=backup_drill.TIMER,
-        restart_on=(backup_drill.TIMER_FILE,),
-        after=[written],
+    running.scheduled(
+        name="the weekly drill is scheduled", timer=backup_drill.TIMER, after=[written]
     )
     pgbackrest.proven(name="the backups are proven", question=QUESTION, unit=backup_drill.SERVICE)
 

@@ -94,16 +94,12 @@ def scheduled(backups: Backups, *, with_files: bool) -> None:
             *backup_watch.entries(watched),
         ],
     )
-    running.running(
-        name="the nightly backup of the database is scheduled",
-        unit=TIMER,
-        restart_on=(TIMER_FILE,),
-        after=[written],
+    running.scheduled(
+        name="the nightly backup of the database is scheduled", timer=TIMER, after=[written]
     )
-    running.running(
+    running.scheduled(
         name="the metrics of the database's backups are scheduled",
-        unit=backup_watch.TIMER,
-        restart_on=(backup_watch.TIMER_FILE,),
+        timer=backup_watch.TIMER,
         after=[written],
     )
     pgbackrest.recent(
@@ -126,17 +122,13 @@ def files_scheduled(backups: Backups, kept: Sequence[str], *, alone: bool) -> No
             *watched,
         ],
     )
-    running.running(
-        name="the nightly backup of the files is scheduled",
-        unit=made_of.TIMER,
-        restart_on=(made_of.TIMER_FILE,),
-        after=[written],
+    running.scheduled(
+        name="the nightly backup of the files is scheduled", timer=made_of.TIMER, after=[written]
     )
     if alone:
-        running.running(
+        running.scheduled(
             name="the metrics of the files' backups are scheduled",
-            unit=backup_watch.TIMER,
-            restart_on=(backup_watch.TIMER_FILE,),
+            timer=backup_watch.TIMER,
             after=[written],
         )
     pgbackrest.recent(

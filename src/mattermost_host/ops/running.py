@@ -117,6 +117,11 @@ def _running(wanted: _Wanted) -> Generator[StringCommand, None, None]:
     yield from changing(StringCommand("\n".join(["set -eu", *steps])))
 
 
+def scheduled(name: str, timer: str, after: Sequence[OperationMeta]) -> None:
+    """Keep a timer of ours running with its current file, which the operations ``after`` write."""
+    running(name=name, unit=timer, restart_on=(f"{UNIT_FILES}/{timer}",), after=after)
+
+
 def stopped(name: str, unit: str) -> OperationMeta:
     """Keep ``unit`` installed, but stopped and not started at boot."""
     expect(AskUnit(unit))
